@@ -4,10 +4,15 @@
 //! nothing from the ledger. There is no HTTP server and no worker loop in this crate.
 
 pub mod answer;
+pub mod catalog;
 pub mod config;
+pub mod db;
 pub mod hint;
 pub mod ids;
+pub mod key;
+pub mod ledger;
 pub mod outcome;
+pub mod removal;
 pub mod retry;
 pub mod state;
 pub mod template;
