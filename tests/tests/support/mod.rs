@@ -1,4 +1,5 @@
 //! The support library is itself tested: a server that does not misbehave when told to would make other tests pass for
 //! nothing.
 
+mod databases;
 mod redis;
