@@ -18,7 +18,6 @@ pub struct SqliteDb {
 
 impl SqliteDb {
     /// An empty database.
-    #[expect(clippy::unused_async, reason = "the same interface as TestDb")]
     pub async fn new() -> Self {
         let dir = Workdir::new("sexton-sqlite-");
         let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());

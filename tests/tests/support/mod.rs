@@ -3,4 +3,6 @@
 
 mod api;
 mod databases;
+mod leftovers;
 mod redis;
+mod sexton;
