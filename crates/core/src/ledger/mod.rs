@@ -111,6 +111,7 @@ impl Ledger {
 }
 
 /// Rows of a JSON array of objects as `x`, with the columns of `record` (PostgreSQL).
-pub(crate) fn recordset(n: usize, record: &str) -> String {
+#[must_use]
+pub fn recordset(n: usize, record: &str) -> String {
     format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
 }
