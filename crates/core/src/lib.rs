@@ -5,3 +5,4 @@
 
 pub mod hint;
 pub mod ids;
+pub mod queue;
