@@ -1,0 +1,21 @@
+//! Ports for private servers.
+//!
+//! They are taken from below the kernel's ephemeral range (32768 and up on Linux): a port from that range, free while a
+//! server is down for a moment, may be taken by any outgoing connection, and the server could not come back on it.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+/// A loopback port that nothing listens on. Another process may still be faster: whoever starts a server on it tries again
+/// with another one.
+pub(crate) fn free() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    for _ in 0..1_000 {
+        let random = uuid::Uuid::now_v7().as_u128() % u128::from(COUNT);
+        let Ok(offset) = u16::try_from(random) else { continue };
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, FIRST + offset)).is_ok() {
+            return FIRST + offset;
+        }
+    }
+    panic!("no free loopback port between {FIRST} and {}", FIRST + COUNT);
+}

@@ -1,0 +1,171 @@
+//! A private Redis that can be stopped, killed, frozen and brought back, with or without its data.
+//!
+//! It never writes to disk on its own: what a test stores is gone after [`Redis::kill`], as after a crash of a Redis without
+//! persistence, and kept over [`Redis::stop`], as after a planned restart.
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::port;
+use crate::process::Process;
+use crate::workdir::Workdir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running (or stopped) private server. Killed on drop.
+#[derive(Debug)]
+pub struct Redis {
+    options: Builder,
+    port: u16,
+    dir: Workdir,
+    process: Option<Process>,
+}
+
+/// Settings of a private server.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    password: Option<String>,
+    args: Vec<String>,
+}
+
+impl Builder {
+    /// Requires this password, which becomes part of the URL: letters and digits only.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        assert!(
+            password.chars().all(|c| c.is_ascii_alphanumeric()),
+            "a password of letters and digits needs no escaping"
+        );
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// One more argument of `redis-server`; an option and its value are two.
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Starts the server and waits until it accepts connections.
+    pub async fn start(self) -> Redis {
+        let dir = Workdir::new("sexton-redis-");
+        let mut refusal = String::new();
+        // Several attempts, because another process may take the port between its choice and its use.
+        for _ in 0..5 {
+            let port = port::free();
+            match launch(&self, port, &dir).await {
+                Ok(process) => return Redis { options: self, port, dir, process: Some(process) },
+                Err(error) => refusal = error,
+            }
+        }
+        panic!("no Redis for this test: {refusal}");
+    }
+}
+
+impl Redis {
+    /// An empty server with the default settings.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// For a password or further arguments.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// `redis://127.0.0.1:PORT/`, with the password if there is one. The same over all restarts.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let password = self.options.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
+        format!("redis://{password}127.0.0.1:{}/", self.port)
+    }
+
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A new connection for the test's own looks and writes.
+    pub async fn connect(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).expect("the URL is well-formed");
+        client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap_or_else(|error| panic!("cannot connect to the private Redis at port {}: {error}", self.port))
+    }
+
+    /// Ends the server in good order; its data is kept for [`Redis::start_again`].
+    pub async fn stop(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        let mut connection = self.connect().await;
+        // There is no answer to a shutdown that succeeds, only the end of the connection.
+        let answer: redis::RedisResult<()> =
+            redis::cmd("SHUTDOWN").arg("SAVE").arg("FORCE").query_async(&mut connection).await;
+        drop(answer);
+        process.wait(PATIENCE).await;
+    }
+
+    /// Ends the server like a crash: what it held is lost.
+    pub async fn kill(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        process.signal(Signal::KILL);
+        process.wait(PATIENCE).await;
+    }
+
+    /// Brings a stopped or killed server back on the same port.
+    pub async fn start_again(&mut self) {
+        assert!(self.process.is_none(), "the private Redis already runs");
+        match launch(&self.options, self.port, &self.dir).await {
+            Ok(process) => self.process = Some(process),
+            Err(error) => panic!("the private Redis does not come back on port {}: {error}", self.port),
+        }
+    }
+
+    /// Stops and starts: connections break, data stays.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Kills and starts on the same port without any data.
+    pub async fn restart_empty(&mut self) {
+        self.kill().await;
+        let dump = self.dir.path().join("dump.rdb");
+        if dump.exists() {
+            std::fs::remove_file(&dump).unwrap_or_else(|error| panic!("cannot remove {}: {error}", dump.display()));
+        }
+        self.start_again().await;
+    }
+
+    /// Stops the process without closing its connections: commands get no answer, as with a hung machine.
+    pub fn freeze(&self) {
+        self.running().signal(Signal::STOP);
+    }
+
+    /// Undoes [`Redis::freeze`].
+    pub fn thaw(&self) {
+        self.running().signal(Signal::CONT);
+    }
+
+    fn running(&self) -> &Process {
+        self.process.as_ref().expect("the private Redis runs")
+    }
+}
+
+async fn launch(options: &Builder, port: u16, dir: &Workdir) -> Result<Process, String> {
+    let mut command = Command::new("redis-server");
+    command.current_dir(dir.path()).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
+    command.arg("--dir").arg(dir.path());
+    if let Some(password) = &options.password {
+        command.args(["--requirepass", password]);
+    }
+    command.args(&options.args);
+    let process = Process::start(&command, None);
+    process.line_with("Ready to accept connections", PATIENCE).await.map(|_| process)
+}

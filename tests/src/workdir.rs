@@ -1,0 +1,61 @@
+//! Temporary directories that are removed even when the test process is killed, or when they belong to a static (statics
+//! are never dropped).
+//!
+//! One shell per test process reads the directories' names from a pipe. The pipe ends when the process does, whatever
+//! ended it; then the shell removes what is left.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+
+use tempfile::TempDir;
+
+/// Servers die with the test process, but not in the same instant: one that still writes can make a removal fail.
+const REAPER: &str = r#"
+trap '' HUP INT TERM
+dirs=$(cat)
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    left=$(printf '%s\n' "$dirs" | while IFS= read -r dir; do
+        rm -rf -- "$dir"
+        if [ -e "$dir" ]; then echo "$dir"; fi
+    done)
+    if [ -z "$left" ]; then exit; fi
+    sleep 0.2
+done
+"#;
+
+static REAPER_INPUT: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
+    let mut shell = Command::new("sh")
+        .args(["-c", REAPER])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0) // ctrl-C is for the test process; the reaper acts after it
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start the shell that removes temporary directories: {error}"));
+    Mutex::new(shell.stdin.take().expect("stdin is piped"))
+});
+
+/// A temporary directory, removed on drop or at the end of the test process.
+#[derive(Debug)]
+pub(crate) struct Workdir(TempDir);
+
+impl Workdir {
+    /// A new directory whose name starts with `prefix`. Kept short: a unix socket's path may have 107 bytes.
+    pub(crate) fn new(prefix: &str) -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix(prefix)
+            .tempdir()
+            .unwrap_or_else(|error| panic!("cannot create a temporary directory {prefix}*: {error}"));
+        let mut input = REAPER_INPUT.lock().expect("nothing panics while it holds the reaper's input");
+        writeln!(input, "{}", dir.path().display())
+            .unwrap_or_else(|error| panic!("the shell that removes temporary directories is gone: {error}"));
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
