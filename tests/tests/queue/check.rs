@@ -14,9 +14,8 @@ async fn a_plain_redis_is_fit_for_use() {
 #[tokio::test]
 async fn an_evicting_redis_is_refused_also_where_config_is_forbidden() {
     let redis = Redis::builder().arg("--maxmemory-policy").arg("allkeys-lru").start().await;
-    let evicting = |findings: &[Finding]| {
-        matches!(findings, [Finding::MaxmemoryPolicy { policy, .. }] if policy == "allkeys-lru")
-    };
+    let evicting =
+        |findings: &[Finding]| matches!(findings, [Finding::MaxmemoryPolicy { policy, .. }] if policy == "allkeys-lru");
     let findings = check(&redis.url()).await;
     assert!(evicting(&findings), "{findings:?}");
     assert!(findings[0].is_fatal() && findings[0].remedy().contains("noeviction"));

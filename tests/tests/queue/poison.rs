@@ -49,7 +49,8 @@ async fn garbage_and_hints_of_unknown_versions_are_acked_and_the_intake_goes_on(
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
     let process = Process::start(&redis.url(), Recorder::new()).await;
-    let garbage: [&[u8]; 6] = [b"", b"garbage", b"\xff\xfe\x00", b"null", br#"{"v":"2","id":1}"#, br#"{"v":"1","id":"x"}"#];
+    let garbage: [&[u8]; 6] =
+        [b"", b"garbage", b"\xff\xfe\x00", b"null", br#"{"v":"2","id":1}"#, br#"{"v":"1","id":"x"}"#];
     for (n, payload) in garbage.into_iter().enumerate() {
         let id = format!("01HZZZZZZZZZZZZZZZZZZZZ{n:03}");
         let _: () = look.hset(keys().data(), &id, payload).await.expect("hset");

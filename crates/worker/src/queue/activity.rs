@@ -105,13 +105,20 @@ impl Activity {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = name;
     }
 
-    pub(super) fn set_connected(&self, connected: bool) {
-        self.connected.store(connected, Relaxed);
+    pub(super) fn connected(&self) {
+        self.connected.store(true, Relaxed);
     }
 
-    pub(super) fn restarting(&self, error: String) {
+    /// The intake's worker ended. Returns whether it had been connected.
+    pub(super) fn ended(&self, error: Option<String>) -> bool {
+        if let Some(error) = error {
+            self.set_last_error(error); // First: whoever sees "not connected" finds the reason.
+        }
+        self.connected.swap(false, Relaxed)
+    }
+
+    pub(super) fn restarting(&self) {
         self.restarts.fetch_add(1, Relaxed);
-        self.set_last_error(error);
     }
 
     pub(super) fn beaten(&self, registered: usize) {

@@ -22,7 +22,8 @@ pub struct HousekeepingOptions {
     pub concurrency: usize,
 }
 
-/// Keeps the queue until `shutdown`, then signs off. Failures are reported to `activity` and tried again in a second.
+/// Keeps the queue until `shutdown`, then signs off: shut the intake down first, or others take its worker for dead a
+/// minute later. Failures are reported to `activity` and tried again in a second.
 pub async fn run(options: HousekeepingOptions, activity: Arc<Activity>, shutdown: CancellationToken) {
     let HousekeepingOptions { queue, worker_name, concurrency } = options;
     let mut interval = tokio::time::interval(INTERVAL);

@@ -63,7 +63,7 @@ pub(super) async fn run(
         .concurrency(concurrency.max(1))
         .on_event(move |context, event| match event {
             Event::Start => drop(started.set(context.clone())),
-            Event::HeartBeat => activity.set_connected(true), // The first comes with registration.
+            Event::HeartBeat => activity.connected(), // The first comes with registration.
             _ => {}
         })
         .build(move |payload: Vec<u8>| {
@@ -76,18 +76,19 @@ pub(super) async fn run(
     let mut stopping = false;
     loop {
         tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None if stopping => return Ok(()),
-                None => return Err(Ended::Silently),
-            },
+            biased; // Else a busy worker could go on for a while.
             () = shutdown.cancelled(), if !stopping && context.get().is_some() => {
                 stopping = true;
                 if let Some(context) = context.get() {
                     context.stop()?;
                 }
             }
+            event = events.next() => match event {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None if stopping => return Ok(()),
+                None => return Err(Ended::Silently),
+            },
         }
     }
 }

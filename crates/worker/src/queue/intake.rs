@@ -66,13 +66,12 @@ pub async fn run(
             shutdown.clone(),
         )))
         .await;
-        let was_connected = activity.is_connected();
-        activity.set_connected(false);
         let error = match ended {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(failure) => Some(format!("the apalis worker did not end: {failure}")),
         };
+        let was_connected = activity.ended(error.clone());
         clean_up(&queue, &name, error.is_some()).await;
         let Some(error) = error else { break };
         if shutdown.is_cancelled() {
@@ -88,7 +87,7 @@ pub async fn run(
         } else {
             debug!("still no hints from Redis: {error}");
         }
-        activity.restarting(error);
+        activity.restarting();
         tokio::select! {
             () = tokio::time::sleep(backoff) => {}
             () = shutdown.cancelled() => {}
