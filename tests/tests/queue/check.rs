@@ -52,6 +52,9 @@ async fn wrong_and_missing_passwords_are_told_apart_from_a_redis_that_is_not_the
         assert!(matches!(findings[..], [Finding::Credentials { .. }]), "{findings:?}");
         assert!(!findings[0].to_string().contains("hunter2"));
     }
+    let tls = format!("rediss://127.0.0.1:{}/", redis.port());
+    let findings = check(&tls).await;
+    assert!(matches!(findings[..], [Finding::Unreachable { .. }]), "it speaks no TLS: {findings:?}");
     redis.kill().await;
     let findings = check(&redis.url()).await;
     assert!(matches!(findings[..], [Finding::Unreachable { .. }]), "{findings:?}");

@@ -1,6 +1,12 @@
 //! Pushing: bounded, damped, quick to fail.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use redis::AsyncCommands;
 use sexton_core::{
@@ -9,6 +15,11 @@ use sexton_core::{
     queue::{Error, HintQueue},
 };
 use sexton_tests::Redis;
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::{NAME, eventually, hints, keys, number, tell};
 
@@ -99,4 +110,27 @@ async fn a_redis_that_is_down_or_hung_fails_a_push_within_seconds_and_comes_back
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     redis.start_again().await;
     eventually("a push after the kill", async || queue.enqueue(&hints(1), 10).await.is_ok()).await;
+}
+
+/// The demoted primary keeps its connections and answers READONLY on them for ever; the address leads elsewhere by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failover_the_new_primary_is_used() {
+    let (old, new) = (Redis::start().await, Redis::start().await);
+    let primary = Arc::new(AtomicU16::new(old.port()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let to = Arc::clone(&primary);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(("127.0.0.1", to.load(Relaxed))).await.expect("a server");
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    let queue = HintQueue::new(&format!("redis://{address}"), NAME).expect("a good URL");
+    queue.enqueue(&hints(1), 10).await.expect("the old primary is up");
+    tell(&mut old.connect().await, &["REPLICAOF", "127.0.0.1", "1"]).await;
+    primary.store(new.port(), Relaxed);
+    queue.enqueue(&hints(1), 10).await.expect_err("the old one is read-only");
+    let pushed = queue.enqueue(&hints(1), 10).await.expect("the new primary is up");
+    assert_eq!(pushed.length, 1);
 }

@@ -69,7 +69,7 @@ async fn a_lost_subscription_costs_latency_only() {
     process.stop().await;
 }
 
-/// Fact 6: apalis leaves its registration behind and refuses the name for as long as its orphan time, a day.
+/// Fact 6: apalis leaves its registration behind and refuses the name for the next 30 s.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_signs_off_and_may_start_again_under_its_old_name() {
     let redis = Redis::start().await;

@@ -39,7 +39,7 @@ pub fn config(name: &str, concurrency: usize) -> Config {
 }
 
 /// A worker name for this start of a process: `base` with something that no other process has, nor this one after a
-/// restart. apalis-redis 1.0.0 refuses a name that it saw within the orphan time.
+/// restart. apalis-redis 1.0.0 refuses a name for 30 s after its last heartbeat, and re-queues what it held after that.
 #[must_use]
 pub fn process_name(base: &str) -> String {
     format!("{base}-{}", Uuid::now_v7().simple())

@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Activity, departed::drop_worker, prune::prune, registry};
+use super::{Activity, drop_worker::drop_worker, prune::prune, registry};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,7 @@
 //! Hints in, supervised.
 //!
 //! apalis-redis 1.0.0 never recovers from an error of Redis, and its `Monitor` takes that for a regular end. So the
-//! apalis worker is run here, one [`incarnation`] after the other, each with a connection and a name of its own; what
+//! apalis worker is run here, one incarnation after the other, each with a connection and a name of its own; what
 //! the one before held is dropped, not re-queued, and the ledger dispatches it again.
 
 use std::{
@@ -13,7 +13,7 @@ use sexton_core::queue::{Error, HintQueue};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info, warn};
 
-use super::{Activity, HintHandler, departed, handler::Reception, incarnation, mend::mend, registry};
+use super::{Activity, HintHandler, drop_worker::drop_worker, handler::Reception, incarnation, mend::mend, registry};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
@@ -101,7 +101,7 @@ pub async fn run(
 
 /// Removes what an incarnation left in Redis; housekeeping does it too, should Redis be away now.
 async fn clean_up(queue: &HintQueue, worker: &str, failed: bool) {
-    if let Err(error) = departed::drop_worker(queue, worker).await {
+    if let Err(error) = drop_worker(queue, worker).await {
         debug!(worker, "cannot take worker {worker} out of the registry yet: {error}");
     }
     if !failed {

@@ -15,7 +15,7 @@
 pub mod activity;
 mod backend;
 pub mod check;
-mod departed;
+mod drop_worker;
 pub mod handler;
 pub mod housekeeping;
 mod incarnation;
