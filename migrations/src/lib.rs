@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Sexton's own tables, on PostgreSQL and SQLite.
+//!
+//! They live in the application's database, beside its own migrations: the list of applied ones is kept in
+//! `sexton_migration`, so that an application that uses sea-orm-migration itself is not disturbed. Changes follow
+//! expand and contract: a release never removes what the release before it still reads.
+
+use sea_orm_migration::{
+    MigrationTrait,
+    sea_orm::{DeriveIden, DynIden, sea_query::IntoIden},
+};
+pub use sea_orm_migration::{MigratorTrait, SchemaManager, sea_orm};
+
+mod m0001_ledger;
+
+/// Applies and reverts Sexton's migrations.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[derive(DeriveIden)]
+enum Table {
+    #[sea_orm(iden = "sexton_migration")]
+    Migration,
+}
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_ledger::Migration)]
+    }
+
+    fn migration_table_name() -> DynIden {
+        Table::Migration.into_iden()
+    }
+}

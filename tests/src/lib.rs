@@ -8,10 +8,19 @@
 
 #![expect(clippy::expect_used, reason = "a broken invariant here is a failed test, and a panic is how a test says so")]
 
+pub mod api;
 mod port;
+mod postgres;
 mod process;
 pub mod redis;
+mod sexton;
+mod sqlite_db;
+mod test_db;
 mod workdir;
 
+pub use self::postgres::Postgres;
 pub use self::process::{Line, Stream};
 pub use self::redis::Redis;
+pub use self::sexton::{Daemon, Output, Sexton};
+pub use self::sqlite_db::SqliteDb;
+pub use self::test_db::{Role, TestDb};

@@ -26,6 +26,7 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
+#[expect(clippy::zombie_processes, reason = "it waits for this process, not the other way round")]
 static REAPER_INPUT: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
     let mut shell = Command::new("sh")
         .args(["-c", REAPER])

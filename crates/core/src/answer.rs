@@ -1,0 +1,129 @@
+//! From an HTTP answer to an [`Outcome`]: statuses, Google's reasons and `Retry-After`.
+
+use std::time::{Duration, SystemTime};
+
+use crate::outcome::{Answer, Failure, Outcome};
+
+/// What of an HTTP answer decides its meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpAnswer<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The `Retry-After` header, if any.
+    pub retry_after: Option<&'a str>,
+    /// The machine-readable reason in the body, if any; see [`reason_in`].
+    pub reason: Option<&'a str>,
+}
+
+/// Google's reasons, sent with 403, for "too fast" (Calendar API, "Handle API errors").
+const THROTTLING_REASONS: [&str; 2] = ["rateLimitExceeded", "userRateLimitExceeded"];
+
+/// Classifies an answer; `gone` are the statuses that the target's configuration takes for "already deleted".
+#[must_use]
+pub fn classify(answer: HttpAnswer<'_>, gone: &[u16], now: SystemTime) -> Outcome {
+    let status = answer.status;
+    let reason = answer.reason.map_or_else(|| format!("http_{status}"), str::to_owned);
+    let failure = Failure { status: Some(status), reason };
+    let retry_after = answer.retry_after.and_then(|value| retry_after(value, now));
+    // 410 `fullSyncRequired` speaks of a sync token, not of the event.
+    let about_sync = answer.reason == Some("fullSyncRequired");
+    match status {
+        200..=299 => Outcome::Confirmed { answer: Answer::Deleted { status } },
+        _ if gone.contains(&status) && !about_sync => Outcome::Confirmed { answer: Answer::Gone { status } },
+        429 => Outcome::Throttled { retry_after, failure },
+        503 if retry_after.is_some() => Outcome::Throttled { retry_after, failure },
+        403 if answer.reason.is_some_and(|r| THROTTLING_REASONS.contains(&r)) => {
+            Outcome::Throttled { retry_after, failure }
+        }
+        401 | 403 => Outcome::Unauthorized(failure),
+        408 | 500..=599 => Outcome::Retry(failure),
+        _ => Outcome::Rejected(failure),
+    }
+}
+
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or an HTTP date that is compared with `now`. A date in the past is
+/// no delay; anything else is ignored.
+#[must_use]
+pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The reason code in a JSON error body: Google's `error.errors[0].reason`, or `error.status`, `error.code` or `code`
+/// where they are text. Only short codes count, so that no text about a person is ever kept.
+#[must_use]
+pub fn reason_in(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let places = ["/error/errors/0/reason", "/error/status", "/error/code", "/code"];
+    let code = places.iter().find_map(|place| body.pointer(place)?.as_str())?;
+    let short = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    short.then(|| code.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(status: u16, retry_after: Option<&str>, reason: Option<&str>) -> Outcome {
+        classify(HttpAnswer { status, retry_after, reason }, &[410], SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn every_status_has_a_meaning_and_the_unknown_is_rejected() {
+        for status in 100..=999 {
+            let got = outcome(status, None, None);
+            let as_documented = match status {
+                200..=299 => matches!(got, Outcome::Confirmed { answer: Answer::Deleted { .. } }),
+                410 => matches!(got, Outcome::Confirmed { answer: Answer::Gone { .. } }),
+                429 => matches!(got, Outcome::Throttled { .. }),
+                401 | 403 => matches!(got, Outcome::Unauthorized(_)),
+                408 | 500..=599 => matches!(got, Outcome::Retry(_)),
+                _ => matches!(got, Outcome::Rejected(_)),
+            };
+            assert!(as_documented, "{status}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_change_the_meaning_of_a_status() {
+        for reason in THROTTLING_REASONS {
+            assert!(matches!(outcome(403, None, Some(reason)), Outcome::Throttled { .. }));
+        }
+        assert!(matches!(outcome(403, None, Some("forbidden")), Outcome::Unauthorized(_)));
+        assert!(matches!(outcome(410, None, Some("deleted")), Outcome::Confirmed { .. }));
+        assert!(matches!(outcome(410, None, Some("fullSyncRequired")), Outcome::Rejected(_)));
+        assert!(matches!(outcome(503, Some("3"), None), Outcome::Throttled { retry_after: Some(_), .. }));
+    }
+
+    #[test]
+    fn a_status_is_gone_only_when_configured() {
+        let answer = HttpAnswer { status: 404, retry_after: None, reason: None };
+        assert!(matches!(classify(answer, &[410], SystemTime::now()), Outcome::Rejected(_)));
+        assert!(matches!(classify(answer, &[404], SystemTime::now()), Outcome::Confirmed { .. }));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
+        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Wed, 21 Oct 2026 07:28:30 GMT", now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Wed, 21 Oct 2026 07:27:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("99999999999999999999999", now), Some(Duration::from_secs(u64::MAX)));
+        for bad in ["", "-1", "1.5", "soon"] {
+            assert_eq!(retry_after(bad, now), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_short_reason_codes_are_read() {
+        let google = br#"{"error":{"code":403,"errors":[{"reason":"rateLimitExceeded","message":"Ann's calendar"}]}}"#;
+        assert_eq!(reason_in(google).as_deref(), Some("rateLimitExceeded"));
+        assert_eq!(reason_in(br#"{"error":{"status":"NOT_FOUND"}}"#).as_deref(), Some("NOT_FOUND"));
+        assert_eq!(reason_in(br#"{"code":"Ann Example <ann@example.org>"}"#), None);
+        assert_eq!(reason_in(b"<html>"), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! Holding a resource against what the catalogue says of its table.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{
+    Problem,
+    column::Column,
+    table::{Description, Relation, Rule, Table, literal},
+};
+use crate::{
+    config::{MarkerRule, Resource, Scalar},
+    db::{Db, Dialect},
+    ids::ResourceName,
+};
+
+pub(super) type Bound = Result<Table, Vec<Problem>>;
+
+pub(super) async fn bind(
+    db: &Db,
+    name: &ResourceName,
+    resource: &Resource,
+    found: Option<Description>,
+) -> Result<Bound, DbErr> {
+    let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
+    let Some(found) = found else {
+        binder.no_table(db);
+        return Ok(Err(binder.problems));
+    };
+    binder.relation(&found);
+    let key = binder.key(&found);
+    let rules = binder.rules(&found, db).await?;
+    let payload = binder.payload(&found);
+    Ok(if binder.problems.is_empty() {
+        Ok(Table {
+            name: name.clone(),
+            resource: resource.clone(),
+            sql: found.sql,
+            dialect: db.dialect,
+            key,
+            payload,
+            rules,
+        })
+    } else {
+        Err(binder.problems)
+    })
+}
+
+struct Binder<'r> {
+    path: String,
+    resource: &'r Resource,
+    problems: Vec<Problem>,
+}
+
+impl Binder<'_> {
+    fn problem(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push(Problem { path: format!("{}.{key}", self.path), message: message.into() });
+    }
+
+    fn no_table(&mut self, db: &Db) {
+        let table = self.resource.table.clone();
+        let searched = match db.dialect {
+            Dialect::Postgres if !table.contains('.') => {
+                format!(" in the schemas {}; name another as \"schema.table\"", db.search_path.0.join(", "))
+            }
+            _ => String::new(),
+        };
+        self.problem("table", format!("there is no table `{table}`{searched}"));
+    }
+
+    fn relation(&mut self, found: &Description) {
+        let table = self.resource.table.clone();
+        match found.relation {
+            Relation::Table => {}
+            Relation::View => {
+                self.problem("table", format!("`{table}` is a view; name the table whose rows are deleted"))
+            }
+            Relation::Foreign => {
+                self.problem(
+                    "table",
+                    format!("`{table}` is a foreign table; only ordinary and partitioned tables can be locked"),
+                );
+            }
+        }
+        if found.row_security {
+            self.problem(
+                "table",
+                format!(
+                    "row-level security applies to our role on `{table}`, and a row that a policy hides would look deleted; \
+                     `alter role … bypassrls`, or let the table's owner run sexton"
+                ),
+            );
+        }
+        if found.delete_rule {
+            self.problem("table", format!("`{table}` has a rewrite rule on DELETE; drop the rule, or use a trigger"));
+        }
+    }
+
+    fn column(&mut self, key: &str, found: &Description, name: &str) -> Option<Column> {
+        let column = found.columns.iter().find(|column| column.name == name).cloned();
+        if column.is_none() {
+            let known: Vec<_> = found.columns.iter().map(|c| c.name.as_str()).collect();
+            let table = &self.resource.table;
+            let message = format!("`{table}` has no column `{name}`; its columns are {}", known.join(", "));
+            self.problem(key, message);
+        }
+        column
+    }
+
+    fn key(&mut self, found: &Description) -> Vec<(Column, super::KeyType)> {
+        let mut key = Vec::new();
+        for name in &self.resource.key {
+            let Some(column) = self.column("key", found, name) else { continue };
+            match column.key_type() {
+                Some(kind) => key.push((column, kind)),
+                None => {
+                    let message =
+                        format!("`{name}` is {}; a key column is an integer, a uuid or text", column.type_name);
+                    self.problem("key", message);
+                }
+            }
+        }
+        let wanted: BTreeSet<_> = self.resource.key.iter().cloned().collect();
+        let complete = key.len() == self.resource.key.len();
+        if complete && !found.unique.iter().any(|unique| unique.is_subset(&wanted)) {
+            let columns = self.resource.key.join(", ");
+            self.problem(
+                "key",
+                format!("({columns}) is not unique: one key must never name two rows; add a unique index"),
+            );
+        }
+        key
+    }
+
+    fn payload(&mut self, found: &Description) -> Vec<Column> {
+        let resource = self.resource;
+        for (index, target) in resource.targets.iter().enumerate() {
+            for name in target.columns() {
+                let place = if target.url.columns().any(|c| c == name) { "url" } else { "skip_when_null" };
+                self.column(&format!("targets[{index}].{place}"), found, &name);
+            }
+        }
+        let wanted = resource.payload_columns();
+        found.columns.iter().filter(|column| wanted.contains(&column.name)).cloned().collect()
+    }
+
+    async fn rules(&mut self, found: &Description, db: &Db) -> Result<Vec<Rule>, DbErr> {
+        let configured = self.resource.marker_rules();
+        let mut rules = Vec::new();
+        for (number, MarkerRule { when, marker, then }) in configured.into_iter().enumerate() {
+            let path = if when.is_some() { format!("marker_when[{number}].") } else { String::new() };
+            let key = format!("{path}marker");
+            let when = match when {
+                None => None,
+                Some((name, value)) => {
+                    let Some(column) = self.column(&format!("{path}column"), found, &name) else { continue };
+                    self.value(db, &format!("{path}equals"), &column, &value).await?;
+                    Some((column, value))
+                }
+            };
+            let Some(column) = self.column(&format!("{key}.column"), found, &marker.column) else { continue };
+            self.marker(&key, &column);
+            match &marker.value {
+                Some(value) => self.value(db, &format!("{key}.value"), &column, value).await?,
+                None => self.time_marker(&key, &column),
+            }
+            rules.push(Rule { when, column, value: marker.value, then });
+        }
+        Ok(rules)
+    }
+
+    fn marker(&mut self, key: &str, column: &Column) {
+        if self.resource.key.contains(&column.name) {
+            self.problem(key, format!("`{}` is a key column; marking a row must not change its key", column.name));
+        }
+        if column.generated {
+            self.problem(key, format!("`{}` is computed by the database and cannot be written", column.name));
+        }
+    }
+
+    fn time_marker(&mut self, key: &str, column: &Column) {
+        let (name, type_name) = (&column.name, &column.type_name);
+        if !column.is_time() {
+            let message = format!(
+                "`{name}` is {type_name} and cannot hold the current time; use a timestamp column, or give `value`"
+            );
+            self.problem(key, message);
+        } else if column.not_null {
+            self.problem(
+                key,
+                format!("`{name}` is NOT NULL, so no row could be live; drop the constraint, or give `value`"),
+            );
+        }
+    }
+
+    /// Whether the database takes the value for the column's type. Only its own cast can tell (enums, domains).
+    async fn value(&mut self, db: &Db, key: &str, column: &Column, value: &Scalar) -> Result<(), DbErr> {
+        if db.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        let sql = format!("select ({}) is null as refused", column.from_text(&literal(&value.to_string())));
+        let refused = match db.conn.query_one_raw(db.dialect.statement(sql, [])).await {
+            Ok(_) => false,
+            Err(error) if crate::db::refusal(&error).is_some() => true,
+            Err(error) => return Err(error),
+        };
+        if refused {
+            self.problem(key, format!("`{value}` is not a value of `{}`, which is {}", column.name, column.type_name));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! A column: its type, and how its value becomes text that compares equal exactly when the value is unchanged.
+
+use crate::db::{Dialect, quote};
+
+/// The types a key column may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    /// Whole numbers of up to 64 bits.
+    Integer,
+    /// UUID; on SQLite text or a blob of 16 bytes, as drivers differ.
+    Uuid,
+    /// Text.
+    Text,
+}
+
+/// A column as the database describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type, as a cast would name it.
+    pub type_name: String,
+    /// The type below a domain; the same as `type_name` otherwise.
+    pub base_type: String,
+    /// Whether it refuses null.
+    pub not_null: bool,
+    /// Whether the database computes it.
+    pub generated: bool,
+    pub(super) dialect: Dialect,
+}
+
+impl Column {
+    /// What its database speaks.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The type as a key; none if it cannot be one.
+    #[must_use]
+    pub fn key_type(&self) -> Option<KeyType> {
+        let base = self.base_type.to_ascii_lowercase();
+        match self.dialect {
+            Dialect::Postgres => match base.as_str() {
+                "smallint" | "integer" | "bigint" => Some(KeyType::Integer),
+                "uuid" => Some(KeyType::Uuid),
+                "text" | "character varying" => Some(KeyType::Text),
+                _ => None,
+            },
+            // SQLite's rules for a declared type (Datatypes, §3.1), with UUIDs first.
+            Dialect::Sqlite if base.contains("uuid") => Some(KeyType::Uuid),
+            Dialect::Sqlite if base.contains("int") => Some(KeyType::Integer),
+            Dialect::Sqlite if ["char", "clob", "text"].iter().any(|t| base.contains(t)) => Some(KeyType::Text),
+            Dialect::Sqlite => None,
+        }
+    }
+
+    /// Whether it can hold the current time.
+    #[must_use]
+    pub fn is_time(&self) -> bool {
+        let base = self.base_type.to_ascii_lowercase();
+        match self.dialect {
+            Dialect::Postgres => base.starts_with("timestamp"),
+            Dialect::Sqlite => ["time", "date", "text", "char"].iter().any(|t| base.contains(t)),
+        }
+    }
+
+    /// `alias."name"`.
+    #[must_use]
+    pub fn of(&self, alias: &str) -> String {
+        format!("{alias}.{}", quote(&self.name))
+    }
+
+    /// The value as text, null if it is null: the same text for the same value whatever the session's settings are.
+    #[must_use]
+    pub fn text(&self, alias: &str) -> String {
+        let column = self.of(alias);
+        match self.dialect {
+            Dialect::Postgres => match self.base_type.as_str() {
+                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" => {
+                    format!("{column}::text")
+                }
+                // Printed with an offset it would differ from session to session.
+                "timestamp with time zone" => format!("(to_jsonb({column} at time zone 'UTC') #>> '{{}}')"),
+                // JSON's way of printing dates and numbers does not depend on settings.
+                _ => format!("(to_jsonb({column}) #>> '{{}}')"),
+            },
+            Dialect::Sqlite if self.key_type() == Some(KeyType::Uuid) => format!(
+                "case when typeof({column}) = 'blob' then lower(substr(hex({column}), 1, 8) || '-' || \
+                 substr(hex({column}), 9, 4) || '-' || substr(hex({column}), 13, 4) || '-' || \
+                 substr(hex({column}), 17, 4) || '-' || substr(hex({column}), 21)) else {column} end"
+            ),
+            Dialect::Sqlite => {
+                format!("case when typeof({column}) = 'blob' then lower(hex({column})) else cast({column} as text) end")
+            }
+        }
+    }
+
+    /// The value that `text` (an SQL expression giving what [`Self::text`] gave) stands for.
+    #[must_use]
+    pub fn from_text(&self, text: &str) -> String {
+        match self.dialect {
+            Dialect::Postgres if self.base_type == "timestamp with time zone" => {
+                format!("(({text})::timestamp at time zone 'UTC')")
+            }
+            Dialect::Postgres => format!("({text})::{}", self.type_name),
+            Dialect::Sqlite => text.to_owned(),
+        }
+    }
+
+    /// The current time as a value of this column.
+    #[must_use]
+    pub fn now(&self) -> String {
+        match self.dialect {
+            Dialect::Postgres if self.base_type == "timestamp without time zone" => {
+                format!("(clock_timestamp() at time zone 'UTC')::{}", self.type_name)
+            }
+            Dialect::Postgres => format!("clock_timestamp()::{}", self.type_name),
+            Dialect::Sqlite => self.dialect.now().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A resolved table, and the SQL fragments that statements on its rows are made of.
+
+use std::collections::BTreeSet;
+
+use super::column::{Column, KeyType};
+use crate::{
+    config::{AfterConfirmation, Resource, Scalar},
+    db::Dialect,
+    ids::ResourceName,
+    key::{InvalidKey, Key},
+};
+
+/// What kind of relation a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Table,
+    View,
+    Foreign,
+}
+
+/// A table as the catalogue describes it.
+#[derive(Debug, Clone)]
+pub(super) struct Description {
+    /// The qualified, quoted name.
+    pub(super) sql: String,
+    pub(super) relation: Relation,
+    pub(super) columns: Vec<Column>,
+    /// The column sets that are unique.
+    pub(super) unique: Vec<BTreeSet<String>>,
+    /// Whether row-level security applies to our role.
+    pub(super) row_security: bool,
+    /// Whether a rewrite rule replaces deletes.
+    pub(super) delete_rule: bool,
+}
+
+/// One way of marking a row, with its columns resolved.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The rows it is for; none: all the others.
+    pub when: Option<(Column, Scalar)>,
+    /// The column that is written.
+    pub column: Column,
+    /// What is written; none: the current time.
+    pub value: Option<Scalar>,
+    /// What becomes of the row once all targets confirmed.
+    pub then: AfterConfirmation,
+}
+
+/// A resource whose table was found and fits.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The resource.
+    pub name: ResourceName,
+    /// Its configuration.
+    pub resource: Resource,
+    /// The table's qualified, quoted name.
+    pub sql: String,
+    /// What the database speaks.
+    pub dialect: Dialect,
+    /// The key columns, in configured order.
+    pub key: Vec<(Column, KeyType)>,
+    /// The captured columns, in alphabetical order.
+    pub payload: Vec<Column>,
+    /// The ways of marking a row; the last is for all.
+    pub rules: Vec<Rule>,
+}
+
+impl Table {
+    /// Reads a key as people write it: the value itself, or a JSON array for a composite key.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] when it cannot be a key of this table.
+    pub fn parse_key(&self, text: &str) -> Result<Key, InvalidKey> {
+        Key::parse(text, &self.key)
+    }
+
+    /// The lanes of this resource: its own, and one for each target.
+    pub fn lanes(&self) -> Vec<String> {
+        let of_targets = self.resource.targets.iter().map(|target| format!("{}.{}", self.name, target.name));
+        [self.name.to_string()].into_iter().chain(of_targets).collect()
+    }
+
+    /// The lane of a deletion whose confirmed targets are those that `confirmed` knows.
+    pub fn lane(&self, confirmed: impl Fn(&str) -> bool) -> String {
+        let mut open = self.resource.targets.iter().filter(|target| !confirmed(target.name.as_str()));
+        open.next().map_or_else(|| self.name.to_string(), |target| format!("{}.{}", self.name, target.name))
+    }
+
+    /// What becomes of a row that was marked by rule number `rule`.
+    #[must_use]
+    pub fn then(&self, rule: usize) -> AfterConfirmation {
+        self.rules.get(rule).map_or(self.resource.then, |rule| rule.then)
+    }
+
+    /// The row's key as text, as the ledger keeps it.
+    #[must_use]
+    pub fn key_text(&self, alias: &str) -> String {
+        let part = |(column, _): &(Column, KeyType)| column.text(alias);
+        match (&self.key[..], self.dialect) {
+            ([one], _) => part(one),
+            (many, Dialect::Postgres) => {
+                let parts: Vec<_> = many.iter().map(|c| format!("to_json({})::text", part(c))).collect();
+                format!("'[' || {} || ']'", parts.join(" || ',' || "))
+            }
+            (many, Dialect::Sqlite) => {
+                format!("json_array({})", many.iter().map(part).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// The key's part of a `jsonb_to_recordset` column list: `k0 bigint, k1 text`. The columns have the key's own
+    /// types, so that its index is used.
+    #[must_use]
+    pub fn key_record(&self) -> String {
+        let columns = self.key.iter().enumerate();
+        columns.map(|(n, (column, _))| format!("k{n} {}", column.base_type)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `t."id" = w.k0 and …`
+    #[must_use]
+    pub fn key_equals(&self, row: &str, wanted: &str) -> String {
+        let columns = self.key.iter().enumerate();
+        columns.map(|(n, (column, _))| format!("{} = {wanted}.k{n}", column.of(row))).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// The key columns, for `order by`: locks are always taken in this order.
+    #[must_use]
+    pub fn key_columns(&self, alias: &str) -> String {
+        self.key.iter().map(|(column, _)| column.of(alias)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The captured columns as a `jsonb` object of texts (PostgreSQL).
+    #[must_use]
+    pub fn payload_json(&self, alias: &str) -> String {
+        // A function takes at most 100 arguments.
+        let objects: Vec<_> = self
+            .payload
+            .chunks(40)
+            .map(|chunk| {
+                let pairs: Vec<_> = chunk.iter().map(|c| format!("{}, {}", literal(&c.name), c.text(alias))).collect();
+                format!("jsonb_build_object({})", pairs.join(", "))
+            })
+            .collect();
+        if objects.is_empty() { "'{}'::jsonb".to_owned() } else { objects.join(" || ") }
+    }
+
+    /// Whether every captured column still has the value that `payload` (a `jsonb` expression) says (PostgreSQL).
+    #[must_use]
+    pub fn unchanged(&self, alias: &str, payload: &str) -> String {
+        let same = |c: &Column| format!("{} is not distinct from {payload} ->> {}", c.text(alias), literal(&c.name));
+        let all: Vec<_> = self.payload.iter().map(same).collect();
+        if all.is_empty() { "true".to_owned() } else { all.join(" and ") }
+    }
+
+    /// The number of the rule that is for a row.
+    #[must_use]
+    pub fn rule_number(&self, alias: &str) -> String {
+        let last = self.rules.len().saturating_sub(1);
+        let special: Vec<_> = self
+            .rules
+            .iter()
+            .enumerate()
+            .filter_map(|(n, rule)| {
+                let (column, value) = rule.when.as_ref()?;
+                let value = column.from_text(&literal(&value.to_string()));
+                Some(format!("when {} = {value} then {n}", column.of(alias)))
+            })
+            .collect();
+        if special.is_empty() { last.to_string() } else { format!("case {} else {last} end", special.join(" ")) }
+    }
+
+    /// What each rule's marker column holds as text, chosen by `rule` (an SQL expression).
+    #[must_use]
+    pub fn marker_text(&self, alias: &str, rule: &str) -> String {
+        self.by_rule(rule, |r| r.column.text(alias))
+    }
+
+    /// `case rule when 0 then … end` over the rules; plain where there is one.
+    #[must_use]
+    pub fn by_rule(&self, rule: &str, expression: impl Fn(&Rule) -> String) -> String {
+        match &self.rules[..] {
+            [only] => expression(only),
+            rules => {
+                let cases = rules.iter().enumerate().map(|(n, r)| format!("when {n} then {}", expression(r)));
+                format!("case {rule} {} end", cases.collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+
+    /// The assignments that mark a row, given the number of its rule as an SQL expression. A row that carries its
+    /// marker already keeps it.
+    #[must_use]
+    pub fn mark(&self, alias: &str, rule: &str) -> String {
+        self.assign(|number, r| {
+            let current = r.column.of(alias);
+            let marked = match &r.value {
+                Some(value) => r.column.from_text(&literal(&value.to_string())),
+                None => format!("coalesce({current}, {})", r.column.now()),
+            };
+            (format!("{rule} = {number}"), marked)
+        })
+    }
+
+    /// The assignments that take a marker back, given the rule's number and the text that was there before.
+    #[must_use]
+    pub fn unmark(&self, rule: &str, before: &str) -> String {
+        self.assign(|number, r| (format!("{rule} = {number}"), r.column.from_text(before)))
+    }
+
+    /// One assignment per marker column: several rules may write the same one.
+    fn assign(&self, case: impl Fn(usize, &Rule) -> (String, String)) -> String {
+        let mut columns: Vec<&Column> = self.rules.iter().map(|rule| &rule.column).collect();
+        columns.sort_by(|a, b| a.name.cmp(&b.name));
+        columns.dedup();
+        let assignments = columns.into_iter().map(|column| {
+            let rules = self.rules.iter().enumerate().filter(|(_, rule)| rule.column == *column);
+            let cases: Vec<_> = rules
+                .map(|(number, rule)| {
+                    let (when, then) = case(number, rule);
+                    format!("when {when} then {then}")
+                })
+                .collect();
+            let name = crate::db::quote(&column.name);
+            // The alias of the updated row is `t` in every statement that marks.
+            format!("{name} = case {} else {} end", cases.join(" "), column.of("t"))
+        });
+        assignments.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A text as an SQL literal. PostgreSQL reads backslashes as they are (`standard_conforming_strings`, §4.1.2.1).
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

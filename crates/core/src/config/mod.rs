@@ -1,0 +1,21 @@
+//! `sexton.toml`: what it may say, what is assumed when it says nothing, and how mistakes in it are reported.
+//!
+//! The file is read as a whole and checked as a whole before anything starts: unknown keys are errors, `${VAR}` reads
+//! the environment, and `SEXTON_SECTION__KEY` overrides a setting. Everything that can be judged without the database
+//! is judged here; the rest is for [`crate::catalog`].
+
+mod duration;
+mod load;
+mod marker;
+mod resource;
+mod retry;
+mod settings;
+mod target;
+mod validate;
+
+pub use load::{Error, load, parse};
+pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
+pub use resource::{Definition, Resource, TargetColumns};
+pub use retry::{Retry, RetryOverride};
+pub use settings::{Config, Console, Database, Queue, Worker};
+pub use target::{Kind, Method, Target};

@@ -1,0 +1,118 @@
+//! `[resources.NAME]`: a table whose rows Sexton deletes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Target, duration};
+use crate::ids::TargetName;
+
+/// A resource as configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// The table, `name` or `schema.name`.
+    pub table: String,
+    /// The key columns, in order.
+    #[serde(deserialize_with = "one_or_many")]
+    pub key: Vec<String>,
+    /// How phase 1 marks a row.
+    pub marker: Marker,
+    /// Other ways of marking, for rows that match; the first that matches wins over `marker`.
+    #[serde(default)]
+    pub marker_when: Vec<MarkerWhen>,
+    /// What becomes of a row after all targets confirmed.
+    #[serde(default)]
+    pub then: AfterConfirmation,
+    /// How long a deletion at least stays restorable.
+    #[serde(default, deserialize_with = "duration::deserialize")]
+    pub grace: Duration,
+    /// The external systems in which a row has a twin.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        One(String),
+        Many(Vec<String>),
+    }
+    match Form::deserialize(deserializer) {
+        Ok(Form::One(column)) => Ok(vec![column]),
+        Ok(Form::Many(columns)) => Ok(columns),
+        Err(_) => Err(serde::de::Error::custom("expected a column name or an array of column names")),
+    }
+}
+
+impl Resource {
+    /// The ways of marking a row, in the order in which they are tried; the last matches every row.
+    #[must_use]
+    pub fn marker_rules(&self) -> Vec<MarkerRule> {
+        let special = self.marker_when.iter().map(|rule| MarkerRule {
+            when: Some((rule.column.clone(), rule.equals.clone())),
+            marker: rule.marker.clone(),
+            then: rule.then.unwrap_or(self.then),
+        });
+        let general = MarkerRule { when: None, marker: self.marker.clone(), then: self.then };
+        special.chain([general]).collect()
+    }
+
+    /// The columns that markers are written to.
+    #[must_use]
+    pub fn marker_columns(&self) -> Vec<String> {
+        sorted(self.marker_rules().into_iter().map(|rule| rule.marker.column))
+    }
+
+    /// The columns a ledger entry captures: those that templates, `skip_when_null` and markers use, and no others.
+    #[must_use]
+    pub fn payload_columns(&self) -> Vec<String> {
+        let of_targets = self.targets.iter().flat_map(Target::columns);
+        let of_markers = self.marker_when.iter().map(|rule| rule.column.clone()).chain(self.marker_columns());
+        sorted(of_targets.chain(of_markers))
+    }
+
+    /// What producers must know of this resource; see [`Definition`].
+    #[must_use]
+    pub fn definition(&self) -> Definition {
+        Definition {
+            table: self.table.clone(),
+            key: self.key.clone(),
+            marker: self.marker.clone(),
+            marker_when: self.marker_when.clone(),
+            then: self.then,
+            grace: self.grace,
+            targets: self.targets.iter().map(|t| (t.name.clone(), TargetColumns { columns: t.columns() })).collect(),
+        }
+    }
+}
+
+fn sorted(columns: impl Iterator<Item = String>) -> Vec<String> {
+    let mut columns: Vec<String> = columns.collect();
+    columns.sort();
+    columns.dedup();
+    columns
+}
+
+/// The part of a resource that producers and workers must agree on. `migrate` writes it into `sexton_resource`; it
+/// holds no URL and no credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is that of `Resource`")]
+pub struct Definition {
+    pub table: String,
+    pub key: Vec<String>,
+    pub marker: Marker,
+    pub marker_when: Vec<MarkerWhen>,
+    pub then: AfterConfirmation,
+    #[serde(serialize_with = "duration::serialize")]
+    pub grace: Duration,
+    pub targets: BTreeMap<TargetName, TargetColumns>,
+}
+
+/// The columns a target uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TargetColumns {
+    /// In alphabetical order.
+    pub columns: Vec<String>,
+}

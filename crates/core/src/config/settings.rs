@@ -1,0 +1,74 @@
+//! The settings of a process: where the database and Redis are, how much it does at once.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Resource, Retry, duration};
+use crate::ids::ResourceName;
+
+/// A whole configuration, valid in itself (see [`super::load`]).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The application's database, which also holds the ledger.
+    pub database: Database,
+    /// Redis, if any.
+    pub queue: Queue,
+    /// How a worker process works.
+    pub worker: Worker,
+    /// The retry policy of targets that do not override it.
+    pub retry: Retry,
+    /// The operators' HTTP address.
+    pub console: Console,
+    /// The tables whose rows are deleted, by name.
+    #[serde(default)]
+    pub resources: BTreeMap<ResourceName, Resource>,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://…` or `sqlite://…`.
+    pub url: SecretString,
+    /// Most connections of one process.
+    pub max_connections: u32,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// `redis://…` or `rediss://…`; without it processes take due rows from the ledger.
+    pub url: Option<SecretString>,
+    /// Prefix of every key in Redis.
+    pub name: String,
+    /// Most hints held in Redis at once.
+    pub window: usize,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Deletions in flight in one process.
+    pub concurrency: usize,
+    /// How long a claim is valid without renewal.
+    #[serde(with = "duration")]
+    pub lease: Duration,
+    /// Expired leases in a row before a deletion is dead as `poison`.
+    pub max_rescues: u32,
+    /// Time that calls in flight get to finish after SIGTERM.
+    #[serde(with = "duration")]
+    pub shutdown_grace: Duration,
+}
+
+/// `[console]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+}

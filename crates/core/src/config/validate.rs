@@ -1,0 +1,105 @@
+//! What can be judged of a configuration without asking the database.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Config, Marker, Resource, Retry, Target};
+
+/// The first mistake found: the key path, and what is wrong and accepted.
+pub(super) type Mistake = (String, String);
+
+pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
+    range("database.max_connections", config.database.max_connections as usize, 2, 1000)?;
+    range("queue.window", config.queue.window, 1, 7000)?;
+    range("worker.concurrency", config.worker.concurrency, 1, 10_000)?;
+    let name = &config.queue.name;
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
+    require(!name.is_empty() && name.bytes().all(safe), "queue.name", || {
+        format!("`{name}` is not a key prefix: use letters, digits, `_`, `.`, `:` and `-`")
+    })?;
+    let scheme = secrecy::ExposeSecret::expose_secret(&config.database.url).split(':').next().unwrap_or_default();
+    require(["postgres", "postgresql", "sqlite"].contains(&scheme), "database.url", || {
+        "it must begin with postgres://, postgresql:// or sqlite://".to_owned()
+    })?;
+    if let Some(url) = &config.queue.url {
+        let scheme = secrecy::ExposeSecret::expose_secret(url).split(':').next().unwrap_or_default();
+        require(["redis", "rediss", "redis+unix", "unix"].contains(&scheme), "queue.url", || {
+            "it must begin with redis://, rediss:// or redis+unix://".to_owned()
+        })?;
+    }
+    retry("retry", &config.retry)?;
+    for (name, resource) in &config.resources {
+        let path = format!("resources.{name}");
+        self::resource(&path, resource)?;
+        for (index, target) in resource.targets.iter().enumerate() {
+            self::target(&format!("{path}.targets[{index}]"), target, config)?;
+        }
+    }
+    Ok(())
+}
+
+fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
+    let table = &resource.table;
+    require(!table.is_empty() && table.split('.').all(|p| !p.is_empty()), &format!("{path}.table"), || {
+        format!("`{table}` is not a table name: expected \"table\" or \"schema.table\"")
+    })?;
+    require(!resource.key.is_empty(), &format!("{path}.key"), || "expected at least one column".to_owned())?;
+    let distinct: BTreeSet<_> = resource.key.iter().collect();
+    require(distinct.len() == resource.key.len(), &format!("{path}.key"), || "a column is named twice".to_owned())?;
+    marker(&format!("{path}.marker"), &resource.marker)?;
+    for (index, rule) in resource.marker_when.iter().enumerate() {
+        marker(&format!("{path}.marker_when[{index}].marker"), &rule.marker)?;
+    }
+    let mut seen = BTreeSet::new();
+    for (index, target) in resource.targets.iter().enumerate() {
+        require(seen.insert(&target.name), &format!("{path}.targets[{index}].name"), || {
+            format!("two targets are named `{}`: a confirmation could not tell them apart", target.name)
+        })?;
+    }
+    Ok(())
+}
+
+fn marker(path: &str, marker: &Marker) -> Result<(), Mistake> {
+    require(!marker.column.is_empty(), &format!("{path}.column"), || "expected a column name".to_owned())
+}
+
+fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
+    let at = |key: &str| format!("{path}.{key}");
+    retry(&at("retry"), &config.retry.with(&target.retry))?;
+    require(target.timeout > Duration::ZERO, &at("timeout"), || "it must be longer than 0s".to_owned())?;
+    require(target.timeout * 3 <= config.worker.lease, &at("timeout"), || {
+        format!(
+            "{} is more than a third of worker.lease ({}): a call could outlive its lease; lengthen worker.lease",
+            humantime::format_duration(target.timeout),
+            humantime::format_duration(config.worker.lease)
+        )
+    })?;
+    for status in &target.gone {
+        require((400..500).contains(status), &at("gone"), || {
+            format!("{status} cannot mean \"already deleted\": expected statuses from 400 to 499")
+        })?;
+    }
+    require(target.gone.iter().all(|s| ![401, 403, 408, 429].contains(s)), &at("gone"), || {
+        "401, 403, 408 and 429 speak of the caller, not of the object".to_owned()
+    })
+}
+
+fn retry(path: &str, retry: &Retry) -> Result<(), Mistake> {
+    require(retry.max_attempts >= 1, &format!("{path}.max_attempts"), || "expected at least 1".to_owned())?;
+    require((1.0..=100.0).contains(&retry.multiplier), &format!("{path}.multiplier"), || {
+        format!("{} is not between 1 and 100", retry.multiplier)
+    })?;
+    require(retry.initial_interval > Duration::ZERO, &format!("{path}.initial_interval"), || {
+        "it must be longer than 0s: a failing target would be called without a pause".to_owned()
+    })?;
+    require(retry.initial_interval <= retry.max_interval, &format!("{path}.max_interval"), || {
+        "it is shorter than initial_interval".to_owned()
+    })
+}
+
+fn range(path: &str, value: usize, least: usize, most: usize) -> Result<(), Mistake> {
+    require((least..=most).contains(&value), path, || format!("{value} is not between {least} and {most}"))
+}
+
+fn require(good: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), Mistake> {
+    if good { Ok(()) } else { Err((path.to_owned(), message())) }
+}

@@ -1,0 +1,132 @@
+//! Where PostgreSQL and SQLite differ in a word, not in a design.
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+
+/// The SQL that a database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL 12 or newer.
+    Postgres,
+    /// SQLite 3.35 or newer, embedded.
+    Sqlite,
+}
+
+/// SQLite's times: UTC text that sorts, with milliseconds.
+const SQLITE_TIME: &str = "'%Y-%m-%dT%H:%M:%fZ'";
+
+impl Dialect {
+    /// The dialect of a connection. MySQL is not supported and taken for PostgreSQL; connecting refuses it earlier.
+    pub fn of(conn: &impl ConnectionTrait) -> Self {
+        if conn.get_database_backend() == DbBackend::Sqlite { Self::Sqlite } else { Self::Postgres }
+    }
+
+    /// A statement with bound values; placeholders are `$1`, `$2` in both dialects.
+    pub fn statement(self, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
+        let backend = match self {
+            Self::Postgres => DbBackend::Postgres,
+            Self::Sqlite => DbBackend::Sqlite,
+        };
+        Statement::from_sql_and_values(backend, sql.into(), values)
+    }
+
+    /// The time at which the expression is evaluated. Not `now()`: a caller's transaction may be minutes old.
+    #[must_use]
+    pub const fn now(self) -> &'static str {
+        match self {
+            Self::Postgres => "clock_timestamp()",
+            Self::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+        }
+    }
+
+    /// [`Self::now`] in a form that an index condition can use: volatile functions cannot, a subquery is evaluated once.
+    #[must_use]
+    pub const fn now_once(self) -> &'static str {
+        match self {
+            Self::Postgres => "(select clock_timestamp())",
+            Self::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+        }
+    }
+
+    /// The time `ms` (an SQL expression, milliseconds, may be negative) from now.
+    #[must_use]
+    pub fn in_ms(self, ms: &str) -> String {
+        match self {
+            Self::Postgres => format!("(clock_timestamp() + ({ms}) * interval '1 millisecond')"),
+            Self::Sqlite => format!("strftime({SQLITE_TIME}, 'now', printf('%+.3f seconds', ({ms}) / 1000.0))"),
+        }
+    }
+
+    /// Milliseconds from the time `from` (an SQL expression) to now; null if `from` is.
+    #[must_use]
+    pub fn ms_since(self, from: &str) -> String {
+        match self {
+            Self::Postgres => {
+                format!("(extract(epoch from clock_timestamp() - {from}) * 1000)::bigint")
+            }
+            Self::Sqlite => {
+                format!("cast(round((julianday('now') - julianday({from})) * 86400000) as integer)")
+            }
+        }
+    }
+
+    /// A time as text in RFC 3339, UTC, with milliseconds.
+    #[must_use]
+    pub fn iso(self, time: &str) -> String {
+        match self {
+            Self::Postgres => format!(r#"to_char({time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"#),
+            Self::Sqlite => time.to_owned(),
+        }
+    }
+
+    /// The placeholder `$n`, cast to `type_name` where the dialect has types.
+    #[must_use]
+    pub fn param(self, n: usize, type_name: &str) -> String {
+        match self {
+            Self::Postgres => format!("${n}::{type_name}"),
+            Self::Sqlite => format!("${n}"),
+        }
+    }
+
+    /// `expr::type_name`, or `expr` where there are no types.
+    #[must_use]
+    pub fn cast(self, expr: &str, type_name: &str) -> String {
+        match self {
+            Self::Postgres => format!("{expr}::{type_name}"),
+            Self::Sqlite => expr.to_owned(),
+        }
+    }
+
+    /// The texts of the JSON array in `param`, as a set of rows with the column `value`.
+    #[must_use]
+    pub fn json_texts(self, n: usize) -> String {
+        match self {
+            Self::Postgres => format!("(select value from jsonb_array_elements_text(${n}::jsonb))"),
+            Self::Sqlite => format!("(select value from json_each(${n}))"),
+        }
+    }
+
+    /// Locks the rows of `alias` that a query returns and passes over those that are locked. SQLite has one writer.
+    #[must_use]
+    pub fn skip_locked(self, alias: &str) -> String {
+        match self {
+            Self::Postgres => format!("for update of {alias} skip locked"),
+            Self::Sqlite => String::new(),
+        }
+    }
+}
+
+/// An identifier in quotes, safe whatever it contains (PostgreSQL §4.1.1, SQLite "Keywords").
+#[must_use]
+pub fn quote(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_quoted() {
+        assert_eq!(quote(r#"a"; drop table x; --"#), r#""a""; drop table x; --""#);
+    }
+}

@@ -1,0 +1,11 @@
+//! The application's database: connecting, the two dialects, and what its errors mean.
+
+mod connect;
+mod dialect;
+mod error;
+mod failpoint;
+
+pub use connect::{Db, SearchPath, connect};
+pub use dialect::{Dialect, quote};
+pub use error::{ConnectError, Refusal, refusal};
+pub use failpoint::kill_point;

@@ -1,0 +1,47 @@
+//! What operators did: who, when, why.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::Ledger;
+use crate::ids::DeletionId;
+
+/// An operator's action.
+#[derive(Debug, Clone)]
+pub struct Action<'a> {
+    /// Who did it.
+    pub who: &'a str,
+    /// What: `retry`, `discard`, `restore`.
+    pub action: &'a str,
+    /// Why, if said.
+    pub reason: Option<&'a str>,
+}
+
+impl Ledger {
+    /// Records an action on each of `deletions`, in the transaction that carries it out.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn record_action(
+        &self,
+        transaction: &impl ConnectionTrait,
+        action: &Action<'_>,
+        deletions: &[DeletionId],
+    ) -> Result<(), DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "insert into {} (who, action, deletion_id, reason) select $2, $3, {}, {} from {} wanted",
+            self.action,
+            d.cast("value", "uuid"),
+            d.param(4, "text"),
+            d.json_texts(1),
+        );
+        let ids: Vec<_> = deletions.iter().map(ToString::to_string).collect();
+        let values = [
+            serde_json::Value::from(ids).to_string().into(),
+            action.who.into(),
+            action.action.into(),
+            action.reason.map(str::to_owned).into(),
+        ];
+        transaction.execute_raw(d.statement(sql, values)).await.map(drop)
+    }
+}

@@ -1,0 +1,20 @@
+//! What targets have confirmed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Answer;
+
+/// Target name to confirmation, as the ledger keeps it.
+pub type Confirmations = BTreeMap<String, Confirmation>;
+
+/// A target's confirmation that the twin is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// When, by the database's clock; RFC 3339.
+    pub at: String,
+    /// How.
+    #[serde(flatten)]
+    pub answer: Answer,
+}

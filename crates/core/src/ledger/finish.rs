@@ -1,0 +1,187 @@
+//! Moving a deletion to `sexton_deletion_done`: the proof of what happened.
+
+use std::collections::HashSet;
+
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
+
+use super::{Confirmations, Ledger, recordset};
+use crate::{
+    db::Dialect,
+    ids::{DeletionId, Fence},
+    state::Event,
+};
+
+/// What became of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// Sexton deleted it.
+    Deleted,
+    /// Somebody else had deleted it.
+    AlreadyGone,
+    /// It stays, marked (`then = "keep"`).
+    Kept,
+}
+
+impl RowOutcome {
+    /// As in the ledger.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::AlreadyGone => "already_gone",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+/// A deletion all of whose targets have confirmed.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// The deletion.
+    pub id: DeletionId,
+    /// The claim under which it was worked on.
+    pub fence: Fence,
+    /// All confirmations.
+    pub confirmations: Confirmations,
+    /// What became of the row.
+    pub row: RowOutcome,
+}
+
+/// The columns that both tables have, in the order in which they are copied.
+const COPIED: &str = "id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, marker_column, \
+                      marker_value, targets, requested_at, requested_by, reason, last_error, last_error_kind, trace_context";
+
+impl Ledger {
+    /// Locks those of the claims that are still ours, until the transaction ends.
+    ///
+    /// # Errors
+    /// Whatever the database says; a lock that cannot be had at once is passed over.
+    pub async fn lock_ours(
+        &self,
+        transaction: &impl ConnectionTrait,
+        claims: &[(DeletionId, Fence)],
+    ) -> Result<HashSet<DeletionId>, DbErr> {
+        let records: Vec<_> = claims.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
+        let sql = match self.dialect {
+            Dialect::Postgres => format!(
+                "select d.id::text as id from {} d join {} on x.id = d.id and x.fence = d.fence
+                 where d.state in ({}) order by d.id for update of d skip locked",
+                self.deletion,
+                recordset(1, "id uuid, fence bigint"),
+                Event::Finished.sql_from()
+            ),
+            Dialect::Sqlite => format!(
+                "select d.id as id from {} d join json_each($1) x
+                 on d.id = json_extract(x.value, '$.id') and d.fence = json_extract(x.value, '$.fence')
+                 where d.state in ({})",
+                self.deletion,
+                Event::Finished.sql_from()
+            ),
+        };
+        let records = serde_json::Value::from(records).to_string();
+        let rows = transaction.query_all_raw(self.dialect.statement(sql, [records.into()])).await?;
+        ids(&rows)
+    }
+
+    /// Finishes deletions within the transaction that deletes their rows. Returns those that were ours to finish.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn finish(
+        &self,
+        transaction: &impl ConnectionTrait,
+        finished: &[Finish],
+    ) -> Result<HashSet<DeletionId>, DbErr> {
+        let record = |f: &Finish| {
+            json!({
+                "id": f.id, "fence": f.fence, "confirmations": f.confirmations, "row_outcome": f.row.as_str(),
+            })
+        };
+        let records: Vec<_> = finished.iter().map(record).collect();
+        let records = serde_json::Value::from(records).to_string();
+        let (from, to) = (Event::Finished.sql_from(), Event::Finished.sql_to());
+        let rows = match self.dialect {
+            Dialect::Postgres => {
+                let sql = format!(
+                    "with gone as (
+                        delete from {} d using {}
+                        where d.id = x.id and d.fence = x.fence and d.state in ({from})
+                        returning d.*, x.confirmations as confirmed, x.row_outcome
+                     )
+                     insert into {} ({COPIED}, confirmations, row_outcome, state)
+                     select {COPIED}, confirmed, row_outcome, {to} from gone returning id::text as id",
+                    self.deletion,
+                    recordset(1, "id uuid, fence bigint, confirmations jsonb, row_outcome text"),
+                    self.done,
+                );
+                transaction.query_all_raw(self.dialect.statement(sql, [records.into()])).await?
+            }
+            Dialect::Sqlite => {
+                let x = |name: &str| format!("json_extract(x.value, '$.{name}')");
+                let copied: Vec<_> = COPIED.split(", ").map(|column| format!("d.{}", column.trim())).collect();
+                let sql = format!(
+                    "insert into {} ({COPIED}, confirmations, row_outcome, state)
+                     select {}, {}, {}, {to} from {} d join json_each($1) x
+                     on d.id = {} and d.fence = {} where d.state in ({from}) returning id",
+                    self.done,
+                    copied.join(", "),
+                    x("confirmations"),
+                    x("row_outcome"),
+                    self.deletion,
+                    x("id"),
+                    x("fence"),
+                );
+                let rows = transaction.query_all_raw(self.dialect.statement(sql, [records.into()])).await?;
+                self.forget(transaction, &ids(&rows)?).await?;
+                rows
+            }
+        };
+        ids(&rows)
+    }
+
+    /// Cancels deletions within a transaction: moves those whose state allows `event` to the finished ones.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn cancel(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &[DeletionId],
+        event: Event,
+    ) -> Result<HashSet<DeletionId>, DbErr> {
+        let (from, to) = (event.sql_from(), event.sql_to());
+        let by = format!("{event:?}").to_lowercase();
+        let d = self.dialect;
+        let sql = format!(
+            "insert into {} ({COPIED}, confirmations, state, cancelled_by)
+             select {COPIED}, confirmations, {to}, $2 from {} d
+             where d.id in (select {} from {} wanted) and d.state in ({from}) returning {} as id",
+            self.done,
+            self.deletion,
+            d.cast("value", "uuid"),
+            d.json_texts(1),
+            d.cast("id", "text"),
+        );
+        let wanted: Vec<_> = deletions.iter().map(ToString::to_string).collect();
+        let wanted = serde_json::Value::from(wanted).to_string();
+        let rows = transaction.query_all_raw(d.statement(sql, [wanted.into(), by.into()])).await?;
+        let cancelled = ids(&rows)?;
+        self.forget(transaction, &cancelled).await?;
+        Ok(cancelled)
+    }
+
+    async fn forget(&self, transaction: &impl ConnectionTrait, deletions: &HashSet<DeletionId>) -> Result<(), DbErr> {
+        let d = self.dialect;
+        let wanted = d.cast("value", "uuid");
+        let sql =
+            format!("delete from {} where id in (select {wanted} from {} wanted)", self.deletion, d.json_texts(1));
+        let gone: Vec<_> = deletions.iter().map(ToString::to_string).collect();
+        transaction.execute_raw(d.statement(sql, [serde_json::Value::from(gone).to_string().into()])).await.map(drop)
+    }
+}
+
+pub(super) fn ids(rows: &[sea_orm::QueryResult]) -> Result<HashSet<DeletionId>, DbErr> {
+    let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
+    ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
+}

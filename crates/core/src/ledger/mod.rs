@@ -1,0 +1,116 @@
+//! The ledger: every SQL statement on Sexton's own tables.
+//!
+//! It is the truth about deletions. Each statement that moves one takes its states from [`crate::state`]; each write
+//! of a worker filters on `state = 'running' and fence = …`, so that a worker that lost its lease changes nothing;
+//! all times are the database's. Functions that share a caller's transaction take a
+//! [`ConnectionTrait`](sea_orm::ConnectionTrait), those that own one take a [`Db`].
+
+mod action;
+mod claim;
+mod confirmation;
+mod dead_letters;
+mod due;
+mod finish;
+mod lease;
+mod partitions;
+mod record;
+mod rescue;
+mod resources;
+mod settle;
+mod status;
+
+pub use action::Action;
+pub use claim::{Claim, Pick};
+pub use confirmation::{Confirmation, Confirmations};
+pub use dead_letters::{DeadLetter, Filter};
+pub use due::Due;
+pub use finish::{Finish, RowOutcome};
+pub use lease::Lease;
+pub use record::{ActionRecord, AttemptRecord, Record};
+pub use rescue::Rescued;
+pub use resources::Drift;
+pub use settle::{FailedAttempt, Phase, Settlement};
+pub use status::{LaneStatus, Status};
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::db::{Db, Dialect, quote};
+
+/// Where Sexton's tables are.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(crate) dialect: Dialect,
+    pub(crate) deletion: String,
+    pub(crate) done: String,
+    pub(crate) attempt: String,
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    schema: Option<String>,
+}
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The tables are not there.
+    #[error("the database has no ledger ({searched}): run `sexton migrate` first")]
+    NotMigrated {
+        /// Where they were looked for.
+        searched: String,
+    },
+    /// The database did not answer.
+    #[error("cannot look for the ledger: {0}")]
+    Database(#[from] DbErr),
+}
+
+impl Ledger {
+    /// Finds the ledger in the schemas of the role's search path.
+    ///
+    /// # Errors
+    /// [`OpenError::NotMigrated`] when it is in none of them.
+    pub async fn open(db: &Db) -> Result<Self, OpenError> {
+        let sql = match db.dialect {
+            Dialect::Postgres => {
+                "select n.nspname::text as schema
+                 from jsonb_array_elements_text($1::jsonb) with ordinality s(schema, place)
+                 join pg_namespace n on n.nspname = s.schema
+                 join pg_class c on c.relnamespace = n.oid and c.relname = 'sexton_deletion'
+                 order by s.place limit 1"
+            }
+            Dialect::Sqlite => {
+                "select '' as schema from sqlite_schema where type = 'table' and name = 'sexton_deletion' and $1 <> ''"
+            }
+        };
+        let path = serde_json::Value::from(db.search_path.0.clone()).to_string();
+        let row = db.conn.query_one_raw(db.dialect.statement(sql, [path.into()])).await?;
+        let Some(row) = row else {
+            let searched = match db.dialect {
+                Dialect::Postgres => format!("searched the schemas {}", db.search_path.0.join(", ")),
+                Dialect::Sqlite => "no table sexton_deletion".to_owned(),
+            };
+            return Err(OpenError::NotMigrated { searched });
+        };
+        let schema: String = row.try_get("", "schema")?;
+        Ok(Self::in_schema(db.dialect, (db.dialect == Dialect::Postgres).then_some(schema)))
+    }
+
+    fn in_schema(dialect: Dialect, schema: Option<String>) -> Self {
+        let table = |name: &str| match &schema {
+            Some(schema) => format!("{}.{}", quote(schema), quote(name)),
+            None => quote(name),
+        };
+        Self {
+            dialect,
+            deletion: table("sexton_deletion"),
+            done: table("sexton_deletion_done"),
+            attempt: table("sexton_attempt"),
+            action: table("sexton_action"),
+            resource: table("sexton_resource"),
+            schema,
+        }
+    }
+}
+
+/// Rows of a JSON array of objects as `x`, with the columns of `record` (PostgreSQL).
+pub(crate) fn recordset(n: usize, record: &str) -> String {
+    format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
+}

@@ -1,0 +1,238 @@
+//! One deletion in full, finished or not: what `sexton show` tells.
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use serde::Serialize;
+
+use super::{Confirmations, Ledger};
+use crate::ids::DeletionId;
+
+/// A deletion in full; the field names are part of the contract of `--json`.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "each field is the column of the same name")]
+pub struct Record {
+    pub id: DeletionId,
+    pub resource: String,
+    pub key: Option<String>,
+    pub state: String,
+    pub phase: Option<String>,
+    pub lane: Option<String>,
+    pub run_at: Option<String>,
+    pub fence: i64,
+    pub attempts: i32,
+    pub rescues: i32,
+    pub worker: Option<String>,
+    pub lease_until: Option<String>,
+    pub called_at: Option<String>,
+    pub batch_id: String,
+    pub targets: Vec<String>,
+    pub confirmations: Confirmations,
+    pub requested_at: String,
+    pub requested_by: String,
+    pub reason: Option<String>,
+    pub last_error: Option<String>,
+    pub last_error_kind: Option<String>,
+    pub dead_at: Option<String>,
+    pub dead_kind: Option<String>,
+    pub cancelled_by: Option<String>,
+    pub finished_at: Option<String>,
+    pub row_outcome: Option<String>,
+    pub children_deleted: Option<i32>,
+    pub failed_attempts: Vec<AttemptRecord>,
+    pub actions: Vec<ActionRecord>,
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "each field is the column of the same name")]
+pub struct AttemptRecord {
+    pub at: String,
+    pub fence: i64,
+    pub target: String,
+    pub outcome: String,
+    pub status: Option<i32>,
+    pub reason: String,
+    pub duration_ms: i64,
+    pub worker: String,
+}
+
+/// An operator's action on the deletion.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "each field is the column of the same name")]
+pub struct ActionRecord {
+    pub at: String,
+    pub who: String,
+    pub action: String,
+    pub reason: Option<String>,
+}
+
+impl Ledger {
+    /// The deletion `id`, or none.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn record(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Option<Record>, DbErr> {
+        let d = self.dialect;
+        let by_id = format!("where id = {}", d.param(1, "uuid"));
+        let row = match self.one(conn, &format!("{} {by_id}", self.open_columns()), id).await? {
+            Some(row) => row,
+            None => match self.one(conn, &format!("{} {by_id}", self.done_columns()), id).await? {
+                Some(row) => row,
+                None => return Ok(None),
+            },
+        };
+        let mut record = record(id, &row)?;
+        record.failed_attempts = self.attempts(conn, id).await?;
+        record.actions = self.actions(conn, id).await?;
+        Ok(Some(record))
+    }
+
+    /// The newest deletion of a row: an open or dead one, else the one that finished last.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn find(
+        &self,
+        conn: &impl ConnectionTrait,
+        resource: &str,
+        key: &str,
+    ) -> Result<Option<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let id = d.cast("id", "text");
+        let sql = format!(
+            "select id from (
+                select {id} as id, requested_at from {} where resource = $1 and key = $2
+                union all
+                select {id} as id, requested_at from {} where resource = $1 and key = $2
+             ) deletions order by requested_at desc, id desc limit 1",
+            self.deletion, self.done
+        );
+        let row = conn.query_one_raw(d.statement(sql, [resource.into(), key.into()])).await?;
+        let Some(row) = row else { return Ok(None) };
+        let id: String = row.try_get("", "id")?;
+        id.parse().map(Some).map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+    }
+
+    async fn one(&self, conn: &impl ConnectionTrait, sql: &str, id: DeletionId) -> Result<Option<QueryResult>, DbErr> {
+        conn.query_one_raw(self.dialect.statement(sql, [id.to_string().into()])).await
+    }
+
+    fn open_columns(&self) -> String {
+        let d = self.dialect;
+        format!(
+            "select {common}, phase, lane, {} as run_at, worker, {} as lease_until, {} as dead_at, dead_kind,
+                null as cancelled_by, null as finished_at, null as row_outcome, {} as children_deleted from {}",
+            d.iso("run_at"),
+            d.iso("lease_until"),
+            d.iso("dead_at"),
+            d.cast("null", "integer"),
+            self.deletion,
+            common = self.common_columns(),
+        )
+    }
+
+    fn done_columns(&self) -> String {
+        format!(
+            "select {common}, null as phase, null as lane, null as run_at, null as worker, null as lease_until,
+                null as dead_at, null as dead_kind, cancelled_by, {} as finished_at, row_outcome, children_deleted from {}",
+            self.dialect.iso("finished_at"),
+            self.done,
+            common = self.common_columns(),
+        )
+    }
+
+    fn common_columns(&self) -> String {
+        let d = self.dialect;
+        format!(
+            "resource, key, state, fence, attempts, rescues, {} as called_at, {} as batch_id, {} as targets,
+             {} as confirmations, {} as requested_at, requested_by, reason, last_error, last_error_kind",
+            d.iso("called_at"),
+            d.cast("batch_id", "text"),
+            d.cast("targets", "text"),
+            d.cast("confirmations", "text"),
+            d.iso("requested_at"),
+        )
+    }
+
+    async fn attempts(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<AttemptRecord>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "select {} as at, fence, target, outcome, {} as status, reason, duration_ms, worker from {}
+             where deletion_id = {} order by fence, at limit 1000",
+            d.iso("at"),
+            d.cast("status", "integer"),
+            self.attempt,
+            d.param(1, "uuid"),
+        );
+        let rows = conn.query_all_raw(d.statement(sql, [id.to_string().into()])).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(AttemptRecord {
+                    at: row.try_get("", "at")?,
+                    fence: row.try_get("", "fence")?,
+                    target: row.try_get("", "target")?,
+                    outcome: row.try_get("", "outcome")?,
+                    status: row.try_get("", "status")?,
+                    reason: row.try_get("", "reason")?,
+                    duration_ms: row.try_get("", "duration_ms")?,
+                    worker: row.try_get("", "worker")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn actions(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<ActionRecord>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "select {} as at, who, action, reason from {} where deletion_id = {} order by sexton_action.id",
+            d.iso("at"),
+            self.action,
+            d.param(1, "uuid"),
+        );
+        let rows = conn.query_all_raw(d.statement(sql, [id.to_string().into()])).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ActionRecord {
+                    at: row.try_get("", "at")?,
+                    who: row.try_get("", "who")?,
+                    action: row.try_get("", "action")?,
+                    reason: row.try_get("", "reason")?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn record(id: DeletionId, row: &QueryResult) -> Result<Record, DbErr> {
+    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
+    Ok(Record {
+        id,
+        resource: row.try_get("", "resource")?,
+        key: row.try_get("", "key")?,
+        state: row.try_get("", "state")?,
+        phase: row.try_get("", "phase")?,
+        lane: row.try_get("", "lane")?,
+        run_at: row.try_get("", "run_at")?,
+        fence: row.try_get("", "fence")?,
+        attempts: row.try_get("", "attempts")?,
+        rescues: row.try_get("", "rescues")?,
+        worker: row.try_get("", "worker")?,
+        lease_until: row.try_get("", "lease_until")?,
+        called_at: row.try_get("", "called_at")?,
+        batch_id: row.try_get("", "batch_id")?,
+        targets: serde_json::from_str(&row.try_get::<String>("", "targets")?).map_err(json_error)?,
+        confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
+        requested_at: row.try_get("", "requested_at")?,
+        requested_by: row.try_get("", "requested_by")?,
+        reason: row.try_get("", "reason")?,
+        last_error: row.try_get("", "last_error")?,
+        last_error_kind: row.try_get("", "last_error_kind")?,
+        dead_at: row.try_get("", "dead_at")?,
+        dead_kind: row.try_get("", "dead_kind")?,
+        cancelled_by: row.try_get("", "cancelled_by")?,
+        finished_at: row.try_get("", "finished_at")?,
+        row_outcome: row.try_get("", "row_outcome")?,
+        children_deleted: row.try_get("", "children_deleted")?,
+        failed_attempts: Vec::new(),
+        actions: Vec::new(),
+    })
+}

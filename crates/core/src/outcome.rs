@@ -1,0 +1,137 @@
+//! What an external answer means: a total classification whose default is not retryable.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What a call to a target came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The twin is gone.
+    Confirmed {
+        /// How the target said so.
+        answer: Answer,
+    },
+    /// It may work next time: 408, 5xx, no connection, no answer in time.
+    Retry(Failure),
+    /// The target asks for patience; costs no attempt.
+    Throttled {
+        /// What it asked for, if it did.
+        retry_after: Option<Duration>,
+        /// The answer.
+        failure: Failure,
+    },
+    /// The target's credentials are refused: every other deletion would be refused as well.
+    Unauthorized(Failure),
+    /// It will never work like this. Whatever is unknown is this: visible, never silently retried for ever.
+    Rejected(Failure),
+    /// The row gives no URL that may be called.
+    BadTemplate(Failure),
+}
+
+/// How a target confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Answer {
+    /// It deleted.
+    Deleted {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It had already been deleted, with an answer that the configuration accepts as such.
+    Gone {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The row was never synced to the target (`skip_when_null`), so nothing was called.
+    Skipped,
+}
+
+/// A call that did not confirm. Status and reason code are kept; bodies and URLs with values never are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// A short code: `http_503`, `timeout`, `rateLimitExceeded`.
+    pub reason: String,
+}
+
+/// Why a deletion is dead. Each has a page in docs/runbook.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadKind {
+    /// A target refused for good.
+    Rejected,
+    /// The row gives no URL that may be called.
+    BadTemplate,
+    /// `max_attempts` failures.
+    Exhausted,
+    /// `give_up_after` passed.
+    Expired,
+    /// Its workers kept dying.
+    Poison,
+    /// A call that must not be repeated was in flight when its worker vanished.
+    UnknownOutcome,
+    /// The database kept the row without an error (a trigger, a rule).
+    NotDeleted,
+    /// The row no longer carries the marker: somebody un-removed it.
+    RowLiveAgain,
+    /// Another table still references the row.
+    Referenced,
+    /// A child's deletion is dead.
+    ChildDead,
+    /// The target does not agree that the twin is gone.
+    NotVerified,
+}
+
+impl DeadKind {
+    /// All kinds.
+    pub const ALL: [Self; 11] = [
+        Self::Rejected,
+        Self::BadTemplate,
+        Self::Exhausted,
+        Self::Expired,
+        Self::Poison,
+        Self::UnknownOutcome,
+        Self::NotDeleted,
+        Self::RowLiveAgain,
+        Self::Referenced,
+        Self::ChildDead,
+        Self::NotVerified,
+    ];
+
+    /// The kind's name, as in the ledger and in `dlq --kind`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::BadTemplate => "bad_template",
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+            Self::Poison => "poison",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::NotDeleted => "not_deleted",
+            Self::RowLiveAgain => "row_live_again",
+            Self::Referenced => "referenced",
+            Self::ChildDead => "child_dead",
+            Self::NotVerified => "not_verified",
+        }
+    }
+}
+
+impl fmt::Display for DeadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for DeadKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("`{name}` is not a kind of dead letter; expected one of {}", known.join(", "))
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! Phase 1: marking rows and recording their deletions in one transaction, and taking that back.
+//!
+//! Everything here runs in the caller's transaction, so that nothing external is ever deleted without a durable record
+//! that was committed together with the mark.
+
+mod postgres;
+mod request;
+mod restore;
+mod sqlite;
+
+pub use request::{Request, Requested, soft_remove};
+pub use restore::{RestoreError, Restored, restore};

@@ -1,0 +1,87 @@
+//! Requesting deletions.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{postgres, sqlite};
+use crate::{
+    catalog::Table,
+    db::Dialect,
+    ids::{BatchId, DeletionId, Fence},
+    key::Key,
+    ledger::Ledger,
+    state::State,
+};
+
+/// Who asks for what, and why.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Groups the deletions of this request.
+    pub batch: BatchId,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// How long the deletions at least stay restorable; the resource's grace counts if it is longer.
+    pub after: Duration,
+    /// W3C `traceparent` of the caller, if there is one.
+    pub trace_context: Option<String>,
+}
+
+impl Request {
+    /// A request by `by`, without a reason and without a delay.
+    #[must_use]
+    pub fn by(by: impl Into<String>) -> Self {
+        Self { batch: BatchId::new(), by: by.into(), reason: None, after: Duration::ZERO, trace_context: None }
+    }
+}
+
+/// A deletion that was requested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requested {
+    /// The deletion.
+    pub id: DeletionId,
+    /// The row's key, as the database prints it.
+    pub key: String,
+    /// False if the row had an open deletion already, which is returned with its payload refreshed.
+    pub created: bool,
+    /// Its state.
+    pub state: State,
+    /// Its fence.
+    pub fence: Fence,
+    /// Whether it is due at once.
+    pub due: bool,
+}
+
+/// Marks the rows with these keys and records their deletions, within the caller's transaction. On PostgreSQL this is
+/// one statement, whatever the number of keys. A key without a row is left out of the result.
+///
+/// A row that carries its marker already keeps it. A row with an open deletion gets no second one. A dead deletion of
+/// the row is superseded, and the confirmations of targets whose columns are unchanged are carried over.
+///
+/// # Errors
+/// Whatever the database says; the caller rolls back.
+pub async fn soft_remove(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    keys: &[Key],
+    request: &Request,
+) -> Result<Vec<Requested>, DbErr> {
+    match table.dialect {
+        Dialect::Postgres => postgres::soft_remove(transaction, ledger, table, keys, request).await,
+        Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, table, keys, request).await,
+    }
+}
+
+/// The delay before such a deletion is due, in milliseconds.
+pub(super) fn delay_ms(table: &Table, request: &Request) -> i64 {
+    i64::try_from(table.resource.grace.max(request.after).as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The names of the configured targets as a JSON array.
+pub(super) fn targets(table: &Table) -> String {
+    let names: Vec<_> = table.resource.targets.iter().map(|target| target.name.to_string()).collect();
+    serde_json::Value::from(names).to_string()
+}

@@ -1,0 +1,281 @@
+//! URL templates: `https://calendar.example/v3/calendars/{calendar_id}/events/{gcal_id}`.
+//!
+//! A wrong URL deletes the wrong thing, so a template either gives exactly the URL that its author meant or none:
+//! placeholders stand only in the path and the query, every value is percent-encoded down to the unreserved
+//! characters (RFC 3986 §2.3), a path value that is null, empty or a dot segment (§3.3, in any encoding) is refused,
+//! and the result has as many path segments as the template. `DELETE …/events/` would hit the parent.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Deserialize;
+use url::Url;
+
+/// The values of a row's captured columns, as text.
+pub type Values = BTreeMap<String, Option<String>>;
+
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A parsed template.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct UrlTemplate {
+    /// Scheme, authority and nothing else.
+    base: Url,
+    path: Vec<Segment>,
+    query: Option<Segment>,
+}
+
+/// A stretch of a template: literal text, already encoded, and columns.
+type Segment = Vec<Part>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Column(String),
+}
+
+/// Why a text is not a template.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidTemplate {
+    /// A brace without its partner, or nothing between two.
+    #[error("`{0}` has a `{{` or `}}` that does not enclose a column name")]
+    Brace(String),
+    /// Not an absolute http(s) URL.
+    #[error("`{0}` is not an absolute http:// or https:// URL: {1}")]
+    NotUrl(String, String),
+    /// A placeholder in the scheme, user, host or port.
+    #[error("`{0}` has a placeholder before the path: a row must not choose the host")]
+    PlaceholderInAuthority(String),
+    /// A fragment is never sent to a server (RFC 9110 §4.1).
+    #[error("`{0}` has a fragment (`#…`), which is never sent")]
+    Fragment(String),
+}
+
+/// Why a row gives no URL. Values stay out of the message: it is kept and shown.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadTemplate {
+    /// The value is null.
+    #[error("column `{0}` is null, and the URL needs it")]
+    Null(String),
+    /// The value is empty, so the call would go to the parent.
+    #[error("column `{0}` is empty, and the call would go to the parent object")]
+    Empty(String),
+    /// The path segment with this column's value would be `.` or `..`.
+    #[error("column `{0}` would make a `.` or `..` path segment")]
+    DotSegment(String),
+    /// The built URL is not the one that was meant.
+    #[error("the URL built from the row does not have the template's shape")]
+    Shape,
+}
+
+impl TryFrom<String> for UrlTemplate {
+    type Error = InvalidTemplate;
+
+    fn try_from(text: String) -> Result<Self, InvalidTemplate> {
+        let (authority_end, path_start) = match text.find("://") {
+            Some(at) => (at + 3, text[at + 3..].find(['/', '?', '#']).map_or(text.len(), |end| at + 3 + end)),
+            None => return Err(InvalidTemplate::NotUrl(text, "it has no scheme".to_owned())),
+        };
+        if text[..path_start].contains(['{', '}']) {
+            return Err(InvalidTemplate::PlaceholderInAuthority(text));
+        }
+        let base = Url::parse(&text[..path_start]).map_err(|e| InvalidTemplate::NotUrl(text.clone(), e.to_string()))?;
+        if !["http", "https"].contains(&base.scheme()) || authority_end == path_start {
+            return Err(InvalidTemplate::NotUrl(text, "the scheme must be http or https".to_owned()));
+        }
+        let rest = &text[path_start..];
+        if rest.contains('#') {
+            return Err(InvalidTemplate::Fragment(text));
+        }
+        let (path, query) = match rest.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (rest, None),
+        };
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.split('/').map(|s| parts(s, &text)).collect::<Result<_, _>>()?;
+        let query = query.map(|q| parts(q, &text)).transpose()?;
+        Ok(Self { base, path, query })
+    }
+}
+
+fn parts(text: &str, whole: &str) -> Result<Segment, InvalidTemplate> {
+    let brace = || InvalidTemplate::Brace(whole.to_owned());
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some(open) = rest.find(['{', '}']) else {
+            parts.push(Part::Literal(rest.to_owned()));
+            break;
+        };
+        if open > 0 {
+            parts.push(Part::Literal(rest[..open].to_owned()));
+        }
+        let column = rest[open..].strip_prefix('{').and_then(|r| r.split_once('}')).ok_or_else(brace)?;
+        if column.0.is_empty() || column.0.contains('{') {
+            return Err(brace());
+        }
+        parts.push(Part::Column(column.0.to_owned()));
+        rest = column.1;
+    }
+    Ok(parts)
+}
+
+impl UrlTemplate {
+    /// The columns the template uses, as often as it uses them.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().chain(&self.query).flatten().filter_map(|part| match part {
+            Part::Column(column) => Some(column.as_str()),
+            Part::Literal(_) => None,
+        })
+    }
+
+    /// The URL for a row.
+    ///
+    /// # Errors
+    /// [`BadTemplate`] when a value would make another URL than the one meant.
+    pub fn render(&self, values: &Values) -> Result<Url, BadTemplate> {
+        let mut path = String::new();
+        for segment in &self.path {
+            path.push('/');
+            path.push_str(&render_path_segment(segment, values)?);
+        }
+        let mut url = self.base.clone();
+        url.set_path(&path);
+        if let Some(query) = &self.query {
+            let mut encoded = String::new();
+            for part in query {
+                match part {
+                    Part::Literal(text) => encoded.push_str(text),
+                    Part::Column(column) => encoded.push_str(&encode(value(column, values)?)),
+                }
+            }
+            url.set_query(Some(&encoded));
+        }
+        // The URL parser normalises what it takes for dot segments; if it changed anything, we were wrong about a value.
+        let segments = url.path_segments().map_or(0, Iterator::count);
+        if segments != self.path.len() { Err(BadTemplate::Shape) } else { Ok(url) }
+    }
+}
+
+fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, BadTemplate> {
+    let mut text = String::new();
+    let mut last_column = None;
+    for part in segment {
+        match part {
+            Part::Literal(literal) => text.push_str(literal),
+            Part::Column(column) => {
+                let value = value(column, values)?;
+                if value.is_empty() {
+                    return Err(BadTemplate::Empty(column.clone()));
+                }
+                if is_dot_segment(value) {
+                    return Err(BadTemplate::DotSegment(column.clone()));
+                }
+                text.push_str(&encode(value));
+                last_column = Some(column);
+            }
+        }
+    }
+    match last_column {
+        Some(column) if is_dot_segment(&text) => Err(BadTemplate::DotSegment(column.clone())),
+        _ => Ok(text),
+    }
+}
+
+fn value<'v>(column: &str, values: &'v Values) -> Result<&'v str, BadTemplate> {
+    values.get(column).and_then(|v| v.as_deref()).ok_or_else(|| BadTemplate::Null(column.to_owned()))
+}
+
+fn encode(value: &str) -> String {
+    utf8_percent_encode(value, RESERVED).to_string()
+}
+
+/// `.` and `..`, also percent-encoded once or more: servers and proxies differ in how often they decode.
+fn is_dot_segment(text: &str) -> bool {
+    let mut text = text.to_owned();
+    loop {
+        if text == "." || text == ".." {
+            return true;
+        }
+        let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if decoded == text {
+            return false;
+        }
+        text = decoded;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn template(text: &str) -> UrlTemplate {
+        UrlTemplate::try_from(text.to_owned()).unwrap()
+    }
+
+    fn row(value: &str) -> Values {
+        Values::from([("id".to_owned(), Some(value.to_owned()))])
+    }
+
+    #[test]
+    fn values_are_encoded_down_to_unreserved_characters() {
+        let template = template("https://h.example/a/{id}/c?q={id}&fixed=%20");
+        let url = template.render(&row("ä/b?c#d %2F'\"\0\t\n;:@&=+$,")).unwrap();
+        let encoded = "%C3%A4%2Fb%3Fc%23d%20%252F%27%22%00%09%0A%3B%3A%40%26%3D%2B%24%2C";
+        assert_eq!(url.as_str(), format!("https://h.example/a/{encoded}/c?q={encoded}&fixed=%20"));
+    }
+
+    #[test]
+    fn null_empty_and_dot_segments_are_refused_in_any_encoding() {
+        let template = template("https://h.example/events/{id}");
+        assert_eq!(template.render(&Values::from([("id".to_owned(), None)])), Err(BadTemplate::Null("id".into())));
+        assert_eq!(template.render(&row("")), Err(BadTemplate::Empty("id".into())));
+        for dots in [".", "..", "%2e", "%2E.", ".%2e", "%2e%2E", "%252e%252e"] {
+            assert_eq!(template.render(&row(dots)), Err(BadTemplate::DotSegment("id".into())), "{dots}");
+        }
+        assert_eq!(template.render(&row("...")).unwrap().as_str(), "https://h.example/events/...");
+    }
+
+    #[test]
+    fn a_dot_segment_made_of_two_parts_is_refused() {
+        let mut values = row(".");
+        values.insert("id".into(), Some("%2e".into()));
+        let two = template("https://h.example/x/.{id}");
+        assert!(two.render(&values).is_err());
+    }
+
+    #[test]
+    fn a_placeholder_may_not_choose_the_host() {
+        for bad in ["https://{id}/x", "https://h{id}.example/", "{id}://h/", "https://{u}@h/x", "https://h:{p}/"] {
+            assert!(UrlTemplate::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn malformed_templates_are_refused() {
+        for bad in
+            ["/x/{id}", "ftp://h/x", "https://h/{", "https://h/}", "https://h/{}", "https://h/{a{b}}", "https://h/x#f"]
+        {
+            assert!(UrlTemplate::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_gives_its_own_segment_or_no_url(value in "\\PC*|[./%2eE]{0,6}|.{0,8}") {
+            let template = template("https://h.example/base/{id}/tail");
+            if let Ok(url) = template.render(&row(&value)) {
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                prop_assert_eq!(segments.len(), 3);
+                prop_assert_eq!(segments[0], "base");
+                prop_assert_eq!(segments[2], "tail");
+                let decoded = percent_decode_str(segments[1]).decode_utf8().unwrap().into_owned();
+                prop_assert_eq!(decoded, value);
+                prop_assert_eq!(url.host_str(), Some("h.example"));
+            }
+        }
+    }
+}

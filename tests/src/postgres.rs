@@ -1,0 +1,122 @@
+//! Private PostgreSQL servers: one that all tests of a process share, and dedicated ones for tests that stop them.
+//!
+//! `fsync=off`: only the process is ever killed here, never the machine. `synchronous_commit` stays on: without it, a
+//! killed server forgets what it had already reported as committed.
+
+mod programs;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Signal, geteuid};
+use tokio::sync::OnceCell;
+
+use crate::port;
+use crate::process::{Process, User};
+use crate::workdir::Workdir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A static is never dropped: the server ends by its death signal and the directory by the reaper of [`crate::workdir`].
+static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+
+/// A running (or stopped) private server. Killed on drop.
+#[derive(Debug)]
+pub struct Postgres {
+    port: u16,
+    process: Option<Process>,
+    user: Option<User>,
+    // After the process: fields are dropped in this order, and a server should not outlive its data.
+    dir: Workdir,
+}
+
+impl Postgres {
+    /// The server that all tests of this process share; started by the first who asks.
+    pub async fn shared() -> &'static Self {
+        SHARED.get_or_init(Self::start_dedicated).await
+    }
+
+    /// A server of one's own, to be stopped and started at will. Takes about two seconds.
+    pub async fn start_dedicated() -> Self {
+        let dir = Workdir::new("sexton-pg-");
+        let user = unprivileged(&dir);
+        let mut initdb = Command::new(programs::find("initdb"));
+        initdb.current_dir(dir.path()).env("LC_ALL", "C").args(["--username=postgres", "--auth=trust", "--no-sync"]);
+        initdb.args(["--no-locale", "--encoding=UTF8", "--pgdata"]).arg(data(&dir));
+        let initdb = Process::start(&initdb, user);
+        assert_eq!(initdb.wait(PATIENCE).await, 0, "initdb failed: {}", initdb.text());
+
+        let mut refusal = String::new();
+        // Several attempts, because another process may take the port between its choice and its use.
+        for _ in 0..5 {
+            let port = port::free();
+            match launch(&dir, port, user).await {
+                Ok(process) => return Self { port, process: Some(process), user, dir },
+                Err(error) => refusal = error,
+            }
+        }
+        panic!("no PostgreSQL for this test: {refusal}");
+    }
+
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The directory of the unix socket, for clients that connect through it.
+    #[must_use]
+    pub fn socket_dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// The URL of a database on this server for a role; nobody needs a password.
+    #[must_use]
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Ends the server as a crash would: every connection is cut, open transactions are lost, the next start recovers.
+    pub async fn stop_immediate(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        process.signal(Signal::QUIT);
+        process.wait(PATIENCE).await;
+    }
+
+    /// Brings a stopped server back on the same port with all that was committed.
+    pub async fn start_again(&mut self) {
+        assert!(self.process.is_none(), "the private PostgreSQL already runs");
+        match launch(&self.dir, self.port, self.user).await {
+            Ok(process) => self.process = Some(process),
+            Err(error) => panic!("the private PostgreSQL does not come back on port {}: {error}", self.port),
+        }
+    }
+}
+
+fn data(dir: &Workdir) -> PathBuf {
+    dir.path().join("data")
+}
+
+/// PostgreSQL refuses to run as root: then it runs as `nobody`, to whom the directory is given.
+fn unprivileged(dir: &Workdir) -> Option<User> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let user = programs::nobody();
+    std::os::unix::fs::chown(dir.path(), Some(user.uid), Some(user.gid))
+        .unwrap_or_else(|error| panic!("cannot give {} to nobody: {error}", dir.path().display()));
+    Some(user)
+}
+
+async fn launch(dir: &Workdir, port: u16, user: Option<User>) -> Result<Process, String> {
+    let mut command = Command::new(programs::find("postgres"));
+    command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+    let settings = ["fsync=off", "full_page_writes=off", "max_connections=300"];
+    for setting in settings {
+        command.args(["-c", setting]);
+    }
+    let process = Process::start(&command, user);
+    process.line_with("database system is ready to accept connections", PATIENCE).await.map(|_| process)
+}

@@ -1,0 +1,59 @@
+//! A fresh SQLite file per test, with the same plain-text looks into it as [`crate::TestDb`].
+
+use sea_orm::DatabaseConnection;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::test_db::connect;
+use crate::workdir::Workdir;
+
+/// A database file in a directory of its own. Removed with this value.
+#[derive(Debug)]
+pub struct SqliteDb {
+    url: String,
+    pool: SqlitePool,
+    // Never read: it keeps the directory.
+    _dir: Workdir,
+}
+
+impl SqliteDb {
+    /// An empty database.
+    pub async fn new() -> Self {
+        let dir = Workdir::new("sexton-sqlite-");
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy(&url).expect("the URL is well-formed");
+        Self { url, pool, _dir: dir }
+    }
+
+    /// `sqlite://PATH?mode=rwc`
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A new pool, as an application would have it.
+    pub async fn connect(&self) -> DatabaseConnection {
+        connect(&self.url).await
+    }
+
+    /// Runs statements, separated by semicolons.
+    pub async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{error}, in:\n{sql}"));
+    }
+
+    /// The rows of a query with every value as SQLite casts it to text, whatever its type; `None` is null.
+    pub async fn query_text(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{error}, in:\n{sql}"));
+        // Unchecked, because the check compares types, and `sqlite3_value_text` converts them all.
+        let text = |row: &sqlx::sqlite::SqliteRow, column| {
+            row.try_get_unchecked::<Option<String>, usize>(column).expect("a value in UTF-8")
+        };
+        rows.iter().map(|row| (0..row.len()).map(|column| text(row, column)).collect()).collect()
+    }
+}
