@@ -116,9 +116,10 @@ impl Engine {
         Ok(taken)
     }
 
-    /// Slots that are free now.
-    pub(crate) fn free_slots(&self) -> usize {
-        self.slots.available_permits()
+    /// Resolves once a slot is free.
+    pub(crate) async fn slot_free(&self) {
+        // An error would mean that the semaphore was closed, which nobody does.
+        drop(self.slots.acquire().await);
     }
 
     /// Deletions that this process holds a claim on.
