@@ -76,8 +76,7 @@ impl Table {
 
     /// The lanes of this resource: its own, and one for each target.
     pub fn lanes(&self) -> Vec<String> {
-        let of_targets = self.resource.targets.iter().map(|target| format!("{}.{}", self.name, target.name));
-        [self.name.to_string()].into_iter().chain(of_targets).collect()
+        self.resource.lanes(&self.name)
     }
 
     /// The lane of a deletion whose confirmed targets are those that `confirmed` knows.
