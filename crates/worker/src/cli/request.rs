@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// The resource, as in [resources.NAME].
     resource: ResourceName,
     /// The rows' keys.
-    #[arg(required = true, value_name = "KEY", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "KEY", allow_negative_numbers = true)]
     keys: Vec<String>,
     /// Why.
     #[arg(long)]
