@@ -1,0 +1,6 @@
+//! The ledger, the catalogue and phase 1, on PostgreSQL and on SQLite.
+
+mod claim;
+mod fixture;
+mod request;
+mod schema;
