@@ -2,5 +2,6 @@
 
 mod claim;
 mod fixture;
+mod keys;
 mod request;
 mod schema;

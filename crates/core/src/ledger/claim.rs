@@ -219,7 +219,9 @@ impl Ledger {
 
     fn claim_columns(&self) -> String {
         let d = self.dialect;
-        let id = d.cast("d.id", "text");
+        // PostgreSQL's `returning` sees `chosen` as well, SQLite's does not even know the alias.
+        let of = if d == Dialect::Postgres { "d." } else { "" };
+        let id = d.cast(&format!("{of}id"), "text");
         let json = |column: &str| format!("{} as {column}", d.cast(column, "text"));
         let now_ms = match d {
             Dialect::Postgres => "(extract(epoch from clock_timestamp()) * 1000)::bigint",
@@ -230,7 +232,7 @@ impl Ledger {
             json("targets"),
             json("confirmations"),
             json("payload"),
-            d.ms_since("d.first_attempt_at").replace("d.", if d == Dialect::Sqlite { "" } else { "d." }),
+            d.ms_since(&format!("{of}first_attempt_at")),
         )
     }
 }
