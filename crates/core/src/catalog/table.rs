@@ -29,8 +29,8 @@ pub(super) struct Description {
     pub(super) unique: Vec<BTreeSet<String>>,
     /// Whether row-level security applies to our role.
     pub(super) row_security: bool,
-    /// Whether a rewrite rule replaces deletes.
-    pub(super) delete_rule: bool,
+    /// Whether a rewrite rule replaces updates or deletes.
+    pub(super) rewrite_rule: bool,
 }
 
 /// One way of marking a row, with its columns resolved.
@@ -161,7 +161,7 @@ impl Table {
             .enumerate()
             .filter_map(|(n, rule)| {
                 let (column, value) = rule.when.as_ref()?;
-                let value = column.from_text(&literal(&value.to_string()));
+                let value = column.value(value);
                 Some(format!("when {} = {value} then {n}", column.of(alias)))
             })
             .collect();
@@ -193,7 +193,7 @@ impl Table {
         self.assign(|number, r| {
             let current = r.column.of(alias);
             let marked = match &r.value {
-                Some(value) => r.column.from_text(&literal(&value.to_string())),
+                Some(value) => r.column.value(value),
                 None => format!("coalesce({current}, {})", r.column.now()),
             };
             (format!("{rule} = {number}"), marked)
