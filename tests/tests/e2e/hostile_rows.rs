@@ -118,7 +118,8 @@ async fn composite_keys_with_odd_parts_find_their_rows(server: Server) {
 }
 
 async fn names_that_need_quotes_are_only_names(server: Server) {
-    let table = r#"create table "Odd "" 'table; -- " ("Id {x}" integer primary key, "the ""ref""" text, "select" TIME_TYPE)"#;
+    let table =
+        r#"create table "Odd "" 'table; -- " ("Id {x}" integer primary key, "the ""ref""" text, "select" TIME_TYPE)"#;
     let resource = r#"
 [resources.odd]
 table = "Odd \" 'table; -- "

@@ -231,6 +231,7 @@ impl Rig {
 
 /// A configuration file; `@API@` in `resources` is the external system's URL.
 pub(super) fn config(url: &str, api: &Api, resources: &str) -> String {
-    let settings = if resources.contains("[retry]") { &SETTINGS[SETTINGS.find("[console]").unwrap()..] } else { SETTINGS };
+    let settings =
+        if resources.contains("[retry]") { &SETTINGS[SETTINGS.find("[console]").unwrap()..] } else { SETTINGS };
     format!("[database]\nurl = \"{url}\"\n{settings}{}", resources.replace("@API@", &api.url()))
 }
