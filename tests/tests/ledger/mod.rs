@@ -1,7 +1,9 @@
 //! The ledger, the catalogue and phase 1, on PostgreSQL and on SQLite.
 
 mod claim;
+mod finish;
 mod fixture;
 mod keys;
 mod request;
 mod schema;
+mod settle;
