@@ -1,9 +1,13 @@
 //! The ledger, the catalogue and phase 1, on PostgreSQL and on SQLite.
 
 mod claim;
+mod due;
 mod finish;
 mod fixture;
 mod keys;
+mod migrations;
+mod operators;
 mod request;
+mod rescue;
 mod schema;
 mod settle;
