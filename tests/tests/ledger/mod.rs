@@ -1,6 +1,8 @@
 //! The ledger, the catalogue and phase 1, on PostgreSQL and on SQLite.
 
+mod catalog;
 mod claim;
+mod config;
 mod due;
 mod finish;
 mod fixture;
