@@ -12,6 +12,7 @@ pub mod ids;
 pub mod key;
 pub mod ledger;
 pub mod outcome;
+pub mod queue;
 pub mod removal;
 pub mod retry;
 pub mod state;
