@@ -37,7 +37,9 @@ pub enum Error {
         resources: String,
     },
     /// There is no such resource.
-    #[error("resource `{resource}` is not configured (configured: {configured}); add [resources.{resource}] to sexton.toml")]
+    #[error(
+        "resource `{resource}` is not configured (configured: {configured}); add [resources.{resource}] to sexton.toml"
+    )]
     UnknownResource {
         /// The name that was given.
         resource: String,

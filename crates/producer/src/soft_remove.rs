@@ -127,8 +127,7 @@ impl Producer {
             resource: resource.to_owned(),
             configured: configured(catalog.tables()),
         })?;
-        let key =
-            table.parse_key(key).map_err(|source| Error::InvalidKey { resource: resource.to_owned(), source })?;
+        let key = table.parse_key(key).map_err(|source| Error::InvalidKey { resource: resource.to_owned(), source })?;
         Ok(Rows { table, keys: vec![key] })
     }
 
