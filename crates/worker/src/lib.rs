@@ -1,3 +1,20 @@
-//! The Sexton daemon: what it is made of, for its binary and for tests.
+//! The Sexton daemon: what `sexton run` does, as a library, and the command line around it.
 
+mod batch;
+pub mod cli;
+mod connector;
+mod console;
+mod daemon;
+mod engine;
+mod feed;
+mod figures;
+mod metrics;
+mod migrate;
 pub mod queue;
+mod rescue;
+mod rows;
+mod tls;
+
+pub use connector::SetupError;
+pub use daemon::{Daemon, Failed, Options, StartError};
+pub use migrate::migrate;

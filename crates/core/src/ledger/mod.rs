@@ -6,6 +6,7 @@
 //! [`ConnectionTrait`](sea_orm::ConnectionTrait), those that own one take a [`Db`].
 
 mod action;
+mod age;
 mod claim;
 mod confirmation;
 mod dead_letters;
@@ -111,6 +112,7 @@ impl Ledger {
 }
 
 /// Rows of a JSON array of objects as `x`, with the columns of `record` (PostgreSQL).
-pub(crate) fn recordset(n: usize, record: &str) -> String {
+#[must_use]
+pub fn recordset(n: usize, record: &str) -> String {
     format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
 }

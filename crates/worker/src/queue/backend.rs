@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use apalis_core::backend::codec::Codec;
+use apalis_core::backend::{codec::Codec, queue::Queue};
 use apalis_redis::Config;
 use sexton_core::queue::DAMP;
 use uuid::Uuid;
@@ -20,21 +20,21 @@ const LARGEST_BATCH: usize = 100;
 
 /// The settings of apalis-redis for the queue `name` in a process that handles `concurrency` hints at once.
 ///
-/// Every field is set, because defaults and documentation of apalis-redis 1.0.0 disagree.
+/// Every field is set, because defaults and documentation of apalis-redis 1.0.0 disagree; a field that a later release
+/// adds does not compile until somebody has thought about it.
 #[must_use]
 pub fn config(name: &str, concurrency: usize) -> Config {
     Config {
+        queue: Queue::from(name),
+        // Never more than are handled at once: a worker with fetched tasks in its buffer sends no heartbeat.
+        batch_size: concurrency.clamp(1, LARGEST_BATCH),
+        heartbeat_interval: HEARTBEAT,
+        missed_heartbeats: MISSED_HEARTBEATS,
+        lock_tasks: false,
+        persist_results: true, // Without it there are no acks.
+        emit_events: false,
+        idempotency_ttl: Some(DAMP), // `None` would expire at once. We push no idempotency keys.
         database_url: None,
-        ..Config::default()
-            .queue(name)
-            // Never more than are handled at once: a worker with fetched tasks in its buffer sends no heartbeat.
-            .batch_size(concurrency.clamp(1, LARGEST_BATCH))
-            .heartbeat_interval(HEARTBEAT)
-            .missed_heartbeats(MISSED_HEARTBEATS)
-            .lock_tasks(false)
-            .persist_results(true) // Without it there are no acks.
-            .emit_events(false)
-            .idempotency_ttl(Some(DAMP)) // `None` would expire at once. We push no idempotency keys.
     }
 }
 

@@ -1,0 +1,87 @@
+//! The operators' HTTP address: `/healthz`, `/readyz`, `/metrics`.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{engine::Engine, queue::Activity};
+
+/// Buckets from 5 ms to 60 s: the default timeout of a call is 10 s, and `Retry-After` rules beyond a minute.
+const CALL_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+
+#[derive(Clone)]
+struct Console {
+    engine: Arc<Engine>,
+    activity: Option<Arc<Activity>>,
+    metrics: Option<PrometheusHandle>,
+}
+
+/// Installs the process's metrics recorder. None if the application around us has installed one already: then the
+/// metrics go there.
+pub(crate) fn recorder() -> Option<PrometheusHandle> {
+    let calls = Matcher::Full("sexton_call_duration_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(calls, &CALL_SECONDS).ok()?;
+    let handle = builder.install_recorder().ok()?;
+    crate::metrics::describe();
+    Some(handle)
+}
+
+/// Serves the console on `listener` until `stop`.
+///
+/// # Errors
+/// Whatever the system says when accepting connections.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    engine: Arc<Engine>,
+    activity: Option<Arc<Activity>>,
+    metrics: Option<PrometheusHandle>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(render))
+        .with_state(Console { engine, activity, metrics });
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Binds the console's address.
+///
+/// # Errors
+/// Whatever the system says, for example that the port is taken.
+pub(crate) async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(listen).await
+}
+
+/// Ready means that the ledger answers. Redis may be away: the process then takes from the ledger.
+async fn ready(State(console): State<Console>) -> impl IntoResponse {
+    let context = &console.engine.context;
+    let answer = tokio::time::timeout(Duration::from_secs(2), context.ledger.ping(&context.db)).await;
+    let database = match answer {
+        Ok(Ok(())) => "ok",
+        Ok(Err(_)) => "failing",
+        Err(_) => "not answering",
+    };
+    let redis = match &console.activity {
+        None => "not configured",
+        Some(activity) if activity.is_healthy() => "ok",
+        Some(_) => "failing",
+    };
+    let status = if database == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "database": database, "redis": redis, "in_flight": console.engine.in_flight() });
+    (status, Json(body))
+}
+
+async fn render(State(console): State<Console>) -> impl IntoResponse {
+    match &console.metrics {
+        Some(metrics) => {
+            metrics.run_upkeep();
+            (StatusCode::OK, metrics.render())
+        }
+        None => (StatusCode::NOT_FOUND, "metrics are collected by the application around this daemon\n".to_owned()),
+    }
+}

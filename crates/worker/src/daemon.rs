@@ -1,0 +1,243 @@
+//! The daemon: everything that runs in one worker process, started and stopped together.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use sea_orm::DbErr;
+use secrecy::ExposeSecret;
+use sexton_core::{
+    catalog::{self, Catalog},
+    config::Config,
+    db::{ConnectError, connect},
+    ledger::{Drift, Ledger, OpenError},
+    queue::HintQueue,
+};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    connector::{Http, SetupError},
+    console,
+    engine::{Context, Engine},
+    feed::{self, Hints},
+    figures,
+    queue::{self, Activity, HousekeepingOptions, IntakeOptions},
+    rescue,
+};
+
+/// How a daemon differs from what its configuration says.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Start although resources are defined otherwise than `migrate` wrote them.
+    pub allow_drift: bool,
+}
+
+/// Why a daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No database.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No ledger in it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The configuration does not fit the database.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// Producers and this worker would not agree.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Drift(Vec<Drift>),
+    /// No HTTP client.
+    #[error(transparent)]
+    Http(#[from] SetupError),
+    /// The queue's name or URL is wrong.
+    #[error("queue: {0}")]
+    Queue(#[from] sexton_core::queue::Error),
+    /// The console's address is taken, or not ours.
+    #[error("console.listen: cannot listen on {address}: {source}")]
+    Console {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// A part of the daemon ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// It returned an error, or just returned.
+    #[error("{0} ended: {1}")]
+    Ended(&'static str, String),
+    /// It panicked.
+    #[error("a part of the daemon panicked: {0}")]
+    Panicked(#[from] JoinError),
+}
+
+/// A running worker process.
+pub struct Daemon {
+    engine: Arc<Engine>,
+    services: JoinSet<(&'static str, Result<(), String>)>,
+    /// Stops what brings in work.
+    stop_feeding: CancellationToken,
+    /// Stops the rest: leases are renewed until nothing is in flight any more.
+    stop: CancellationToken,
+    address: SocketAddr,
+}
+
+impl Daemon {
+    /// Connects, checks that configuration, database and ledger fit, and starts working.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        crate::tls::install();
+        let db = connect(&config.database.url, config.database.max_connections).await?;
+        let ledger = Ledger::open(&db).await?;
+        let catalog = Catalog::load(&db, &config).await?;
+        let drift = ledger.drift(&db, &config.resources).await?;
+        if !drift.is_empty() && !options.allow_drift {
+            return Err(StartError::Drift(drift));
+        }
+        if let Err(error) = ledger.create_partitions(&db).await {
+            tracing::warn!(%error, "cannot create partitions ahead; finished deletions go to the default partition");
+        }
+        let listen = config.console.listen;
+        let listener = console::bind(listen).await.map_err(|source| StartError::Console { address: listen, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Console { address: listen, source })?;
+        let queue = match &config.queue.url {
+            Some(url) => Some((HintQueue::new(url.expose_secret(), &config.queue.name)?, url.clone())),
+            None => None,
+        };
+        let worker = queue::process_name(&host_name());
+        let connector = Box::new(Http::new()?);
+        let context = Arc::new(Context { db, ledger, catalog, config, worker, connector });
+        let (stop, stop_feeding) = (CancellationToken::new(), CancellationToken::new());
+        let engine = Engine::start(Arc::clone(&context), stop.clone());
+        let mut daemon = Self { engine, services: JoinSet::new(), stop_feeding, stop, address };
+        let activity = queue.map(|(queue, url)| daemon.attach(&context, queue, url.expose_secret()));
+        daemon.serve_everything(&context, activity, listener);
+        tracing::info!(worker = context.worker, console = %address, "working");
+        Ok(daemon)
+    }
+
+    /// Starts what connects this process to Redis.
+    fn attach(&mut self, context: &Arc<Context>, queue: HintQueue, url: &str) -> Arc<Activity> {
+        let activity = Arc::new(Activity::new());
+        let concurrency = context.config.worker.concurrency;
+        let intake = IntakeOptions {
+            url: url.to_owned(),
+            name: context.config.queue.name.clone(),
+            worker_name: context.worker.clone(),
+            concurrency,
+        };
+        let housekeeping =
+            HousekeepingOptions { queue: queue.clone(), worker_name: context.worker.clone(), concurrency };
+        let handler = Arc::new(Hints(Arc::clone(&self.engine)));
+        let (stop, seen) = (self.stop_feeding.clone(), Arc::clone(&activity));
+        self.spawn("the intake", async move {
+            queue::intake::run(intake, handler, seen, stop).await.map_err(|error| error.to_string())
+        });
+        let (stop, seen) = (self.stop.clone(), Arc::clone(&activity));
+        self.spawn("housekeeping", async move {
+            queue::housekeeping::run(housekeeping, seen, stop).await;
+            Ok(())
+        });
+        let (stop, seen, context) = (self.stop_feeding.clone(), Arc::clone(&activity), Arc::clone(context));
+        self.spawn("the dispatcher", async move {
+            feed::dispatch(context, queue, seen, stop).await;
+            Ok(())
+        });
+        activity
+    }
+
+    fn serve_everything(
+        &mut self,
+        context: &Arc<Context>,
+        activity: Option<Arc<Activity>>,
+        listener: tokio::net::TcpListener,
+    ) {
+        let (engine, seen, stop) = (Arc::clone(&self.engine), activity.clone(), self.stop_feeding.clone());
+        self.spawn("the direct feed", async move {
+            feed::feed_directly(engine, seen, stop).await;
+            Ok(())
+        });
+        let (context, stop) = (Arc::clone(context), self.stop.clone());
+        self.spawn("rescue", async move {
+            rescue::rescue(context, stop).await;
+            Ok(())
+        });
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+        self.spawn("the figures", async move {
+            figures::refresh(engine, stop).await;
+            Ok(())
+        });
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+        self.spawn("the console", async move {
+            let served = console::serve(listener, engine, activity, console::recorder(), stop).await;
+            served.map_err(|error| error.to_string())
+        });
+    }
+
+    fn spawn(&mut self, name: &'static str, work: impl Future<Output = Result<(), String>> + Send + 'static) {
+        self.services.spawn(async move { (name, work.await) });
+    }
+
+    /// Where the console listens.
+    #[must_use]
+    pub const fn console(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves when a part of the daemon ends although nobody asked it to: the process should end with an error.
+    pub async fn failed(&mut self) -> Failed {
+        match self.services.join_next().await {
+            Some(Ok((name, Ok(())))) => Failed::Ended(name, "without a reason".to_owned()),
+            Some(Ok((name, Err(why)))) => Failed::Ended(name, why),
+            Some(Err(panic)) => Failed::Panicked(panic),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until nothing is running and nothing will be due without time passing; grace and `delete_after` are not
+    /// waited for.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn wait_until_idle(&self) -> Result<(), DbErr> {
+        let context = &self.engine.context;
+        let lanes = context.catalog.lanes();
+        loop {
+            if self.engine.in_flight() == 0 && context.ledger.is_idle(&context.db, &lanes).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Stops bringing in work, lets calls in flight finish within `worker.shutdown_grace`, hands the rest back, and
+    /// ends.
+    pub async fn shutdown(mut self) {
+        self.stop_feeding.cancel();
+        let left = self.engine.close(self.engine.context.config.worker.shutdown_grace).await;
+        if !left.is_empty() {
+            tracing::warn!(left = left.len(), "deletions could not be handed back; their leases will free them");
+        }
+        self.stop.cancel();
+        // Redis may be away, and its farewell is only a courtesy.
+        let farewell = async { while self.services.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(5), farewell).await.is_err() {
+            tracing::debug!("not every part of the daemon ended in time");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// The machine's name: in Kubernetes the pod's.
+fn host_name() -> String {
+    let name = std::env::var("HOSTNAME").ok().or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "worker".to_owned())
+}

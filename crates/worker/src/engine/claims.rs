@@ -1,0 +1,102 @@
+//! Claims: one statement for many hints, then a look at the rows as they are now.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use sexton_core::{
+    ids::DeletionId,
+    key::Key,
+    ledger::{Claim, Pick},
+};
+
+use super::{
+    Context,
+    in_flight::{Held, InFlight},
+};
+use crate::{
+    batch::{Batcher, Outcome},
+    metrics,
+    rows::{Now, compare},
+};
+
+/// Most claims in one statement.
+pub(super) const BATCH: usize = 100;
+
+/// A claim that this process holds, with the row as it was right after the claim.
+pub(crate) struct Claimed {
+    pub(crate) claim: Claim,
+    pub(crate) held: Held,
+    /// The key, and the row as it is now; none if the resource is not configured here or the key does not fit it.
+    pub(crate) row: Option<(Key, Now)>,
+    /// When it was claimed.
+    pub(crate) since: Instant,
+}
+
+/// Claims single deletions in batches.
+pub(crate) struct Claims {
+    batcher: Batcher<DeletionId, Option<Claimed>>,
+}
+
+impl Claims {
+    pub(super) fn start(context: &Arc<Context>, in_flight: &InFlight) -> Self {
+        let (context, in_flight) = (Arc::clone(context), in_flight.clone());
+        let process = move |ids: Vec<DeletionId>| -> BoxFuture<'static, Result<Vec<_>, DbErr>> {
+            let (context, in_flight) = (Arc::clone(&context), in_flight.clone());
+            Box::pin(async move {
+                let claimed = take(&context, &in_flight, Pick::Hinted(&ids)).await?;
+                let mut claimed: HashMap<_, _> = claimed.into_iter().map(|c| (c.claim.id, c)).collect();
+                // The same id twice in a batch: the first asker gets it.
+                Ok(ids.iter().map(|id| claimed.remove(id)).collect())
+            })
+        };
+        Self { batcher: Batcher::start(BATCH, 2, Arc::new(process)) }
+    }
+
+    /// Claims a deletion; none if it is not to be had.
+    pub(crate) async fn claim(&self, id: DeletionId) -> Outcome<Option<Claimed>> {
+        self.batcher.submit(id).await
+    }
+}
+
+/// Claims what `pick` says, in one statement, and reads the rows of what was claimed.
+pub(super) async fn take(context: &Context, in_flight: &InFlight, pick: Pick<'_>) -> Result<Vec<Claimed>, DbErr> {
+    let mut rescued = in_flight.try_rescued();
+    let sent = Instant::now();
+    let lanes = context.catalog.lanes();
+    let lease = context.config.worker.lease;
+    let claims = context.ledger.claim(&context.db, pick, &lanes, &context.worker, lease, rescued.is_some()).await?;
+    // Held from here on, so that their leases are renewed while the rows are read.
+    let mut claimed: Vec<Claimed> = claims
+        .into_iter()
+        .map(|claim| {
+            let permit = if claim.rescues > 0 { rescued.take() } else { None };
+            let held = in_flight.hold(claim.id, claim.fence, sent, permit);
+            metrics::claimed(&claim.resource);
+            Claimed { claim, held, row: None, since: sent }
+        })
+        .collect();
+    read_rows(context, &mut claimed).await?;
+    Ok(claimed)
+}
+
+/// A row may have changed, or gone, since its deletion was recorded; calling with what it says now is what the targets
+/// need to hear.
+async fn read_rows(context: &Context, claimed: &mut [Claimed]) -> Result<(), DbErr> {
+    let mut by_resource: HashMap<String, Vec<usize>> = HashMap::new();
+    for (n, one) in claimed.iter().enumerate() {
+        by_resource.entry(one.claim.resource.clone()).or_default().push(n);
+    }
+    for (resource, places) in by_resource {
+        let Some(table) = context.catalog.by_name(&resource) else { continue };
+        let keys: Vec<(usize, Key)> =
+            places.into_iter().filter_map(|n| Some((n, table.parse_key(&claimed[n].claim.key).ok()?))).collect();
+        let captured: Vec<_> =
+            keys.iter().map(|(n, key)| (key, claimed[*n].claim.marker_rule, &claimed[*n].claim.payload)).collect();
+        let now = compare(&context.db.conn, table, &captured).await?;
+        for ((n, key), now) in keys.into_iter().zip(now) {
+            claimed[n].row = Some((key, now));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Completions: the rows of many deletions go in one transaction.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use sexton_core::ids::ResourceName;
+
+use super::Context;
+use crate::{
+    batch::{Batcher, Outcome, Process},
+    rows::{Completion, Removal, remove},
+};
+
+/// Most rows in one transaction.
+const BATCH: usize = 100;
+
+/// Completes deletions in batches, one batcher a table.
+pub(crate) struct Completions {
+    batchers: BTreeMap<ResourceName, Batcher<Removal, Completion>>,
+}
+
+impl Completions {
+    pub(super) fn start(context: &Arc<Context>) -> Self {
+        let batchers = context.catalog.tables().map(|table| {
+            let (context, name) = (Arc::clone(context), table.name.clone());
+            let table = Arc::clone(table);
+            let process: Process<Removal, Completion> = Arc::new(move |batch: Vec<Removal>| {
+                let (context, table) = (Arc::clone(&context), Arc::clone(&table));
+                let work = async move { remove(&context.db, &context.ledger, &table, &batch).await };
+                Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, DbErr>>
+            });
+            (name, Batcher::start(BATCH, 2, process))
+        });
+        Self { batchers: batchers.collect() }
+    }
+
+    pub(crate) async fn complete(&self, resource: &ResourceName, removal: Removal) -> Outcome<Completion> {
+        match self.batchers.get(resource) {
+            Some(batcher) => batcher.submit(removal).await,
+            None => Err(Arc::new(DbErr::Custom(format!("resource {resource} is not configured")))),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! One claimed deletion, from its claim to what is written down.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use sexton_core::{
+    catalog::Table,
+    config::{AfterConfirmation, Target},
+    db::refusal,
+    key::Key,
+    ledger::{Claim, Confirmation, Confirmations, Phase, Settlement},
+    outcome::{Answer, DeadKind, Failure, Outcome},
+    state::Event,
+    template::Values,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Engine,
+    claims::Claimed,
+    in_flight::Held,
+    verdict::{Miss, Verdict, verdict},
+};
+use crate::{
+    metrics,
+    rows::{Completion, Now, Removal},
+};
+
+/// Kept free at the end of a lease for writing down what a call came to.
+const WRITE_TIME: Duration = Duration::from_millis(500);
+/// How soon a row that just changed is looked at again.
+const SETTLE_DOWN: Duration = Duration::from_millis(100);
+/// How long a deletion waits whose target is not configured any more.
+const NOT_CONFIGURED: Duration = Duration::from_secs(60);
+
+impl Engine {
+    pub(super) fn execute(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
+        let engine = Arc::clone(self);
+        self.executions.spawn(async move {
+            let id = claimed.claim.id;
+            let work = Execution::new(&engine, claimed);
+            if let Some(work) = work {
+                work.run().await;
+            } else {
+                tracing::error!(%id, "deletion {id} was claimed, but its resource is not configured; its lease will free it");
+            }
+            drop(slot);
+        });
+    }
+}
+
+struct Execution<'e> {
+    engine: &'e Engine,
+    table: Arc<Table>,
+    claim: Claim,
+    held: Held,
+    row: Option<(Key, Now)>,
+    since: Instant,
+    payload: Values,
+    confirmations: Confirmations,
+    /// Whether the row was read anew, so that the payload must be written.
+    refreshed: bool,
+    /// Whether a call was begun under this claim.
+    called: bool,
+}
+
+/// How asking the targets ended.
+enum Asked {
+    /// All confirmed.
+    Confirmed,
+    /// Some did not.
+    Missed(Vec<Miss>),
+    /// A target that was required is not configured any more.
+    NotConfigured(String),
+    /// There is no time left, or the process is shutting down.
+    HandBack,
+    /// The lease is lost: nothing may be written.
+    Lost,
+}
+
+impl<'e> Execution<'e> {
+    fn new(engine: &'e Engine, claimed: Claimed) -> Option<Self> {
+        let table = Arc::clone(engine.context.catalog.by_name(&claimed.claim.resource)?);
+        let Claimed { claim, held, row, since } = claimed;
+        let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
+        Some(Self { engine, table, claim, held, row, since, payload, confirmations, refreshed: false, called: false })
+    }
+
+    async fn run(mut self) {
+        let id = self.claim.id;
+        let Some((key, now)) = self.row.take() else {
+            let why = format!("the key does not fit the key columns of {}", self.table.resource.table);
+            return self.die(DeadKind::BadTemplate, &why).await;
+        };
+        match now {
+            Now::Same | Now::Gone => {}
+            Now::Changed(now) => self.refresh(now),
+            Now::LiveAgain => return self.live_again().await,
+        }
+        let asked = match self.claim.phase {
+            Phase::Confirm => self.ask_targets().await,
+            Phase::Remove => Asked::Confirmed,
+        };
+        match asked {
+            Asked::Confirmed => self.complete(key).await,
+            Asked::Missed(misses) => self.missed(&misses, None).await,
+            Asked::NotConfigured(target) => {
+                let why = format!("target {target} was required when it was requested, and is not configured any more");
+                self.snooze(NOT_CONFIGURED, Some(("target_not_configured".to_owned(), why))).await;
+            }
+            Asked::HandBack => self.snooze(Duration::ZERO, None).await,
+            Asked::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
+        }
+    }
+
+    /// The row says something else than the ledger: targets whose columns changed are asked again.
+    fn refresh(&mut self, now: Values) {
+        let confirmations = std::mem::take(&mut self.confirmations);
+        self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
+        self.payload = now;
+        self.refreshed = true;
+    }
+
+    async fn ask_targets(&mut self) -> Asked {
+        let table = Arc::clone(&self.table);
+        let mut misses = Vec::new();
+        for target in &table.resource.targets {
+            if self.confirmations.contains_key(target.name.as_str()) {
+                continue;
+            }
+            if target.skip_when_null.iter().any(|column| self.payload.get(column).is_none_or(Option::is_none)) {
+                self.confirm(target, Answer::Skipped);
+                continue;
+            }
+            // A call starts only while the lease leaves room for it, its timeout and the write-back.
+            if self.held.remaining() < target.timeout + WRITE_TIME || self.engine.closing.is_cancelled() {
+                return Asked::HandBack;
+            }
+            self.called = true;
+            let started = Instant::now();
+            let outcome = tokio::select! {
+                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome,
+                () = self.held.lost() => return Asked::Lost,
+                () = self.held.interrupted() => return Asked::HandBack,
+            };
+            let duration = started.elapsed();
+            metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
+            match outcome {
+                Outcome::Confirmed { answer } => self.confirm(target, answer),
+                outcome => {
+                    let retry = self.engine.context.config.retry.with(&target.retry);
+                    misses.push(Miss { target: target.name.to_string(), outcome, duration, retry });
+                }
+            }
+        }
+        if !misses.is_empty() {
+            return Asked::Missed(misses);
+        }
+        let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
+        unknown.map_or(Asked::Confirmed, |name| Asked::NotConfigured(name.clone()))
+    }
+
+    fn confirm(&mut self, target: &Target, answer: Answer) {
+        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
+        // The database's clock, carried on: this machine's own may be wrong.
+        let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
+        let at = humantime::format_rfc3339_millis(at).to_string();
+        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer });
+    }
+
+    async fn complete(mut self, key: Key) {
+        let then = self.table.then(self.claim.marker_rule);
+        if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay)) = (self.claim.phase, then) {
+            let mut settlement = self.settlement(Event::RemovalScheduled, delay);
+            settlement.phase = Phase::Remove;
+            return self.write(settlement).await;
+        }
+        let removal = Removal {
+            id: self.claim.id,
+            fence: self.claim.fence,
+            key,
+            rule: self.claim.marker_rule,
+            payload: self.payload.clone(),
+            confirmations: self.confirmations.clone(),
+            delete: then != AfterConfirmation::Keep,
+        };
+        let completion = loop {
+            match self.engine.completions.complete(&self.table.name, removal.clone()).await {
+                Ok(completion) => break completion,
+                Err(error) => match refusal(&error) {
+                    Some(refusal) => {
+                        tracing::warn!(id = %self.claim.id, %error, "the database refused to complete deletion {}", self.claim.id);
+                        let reason = format!("database_{}", refusal.code);
+                        return self.row_missed(Outcome::Retry(Failure { status: None, reason }), None).await;
+                    }
+                    None if self.pause().await => {}
+                    None => return self.abandon(&error),
+                },
+            }
+        };
+        let id = self.claim.id;
+        match completion {
+            Completion::Deleted | Completion::AlreadyGone | Completion::Kept => {
+                metrics::finished(&self.claim.resource, &completion);
+                tracing::debug!(%id, row = ?completion, "deletion {id} is completed");
+            }
+            Completion::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
+            Completion::Locked => {
+                let failure = Failure { status: None, reason: "row_locked".to_owned() };
+                self.row_missed(Outcome::Throttled { retry_after: None, failure }, None).await;
+            }
+            Completion::Changed(now) => {
+                self.refresh(now);
+                let mut settlement = self.settlement(Event::RowChanged, SETTLE_DOWN);
+                settlement.give_back = true;
+                self.write(settlement).await;
+            }
+            Completion::LiveAgain => self.live_again().await,
+            Completion::Refused => {
+                let why = format!("{} kept the row without an error: a trigger or rule", self.table.resource.table);
+                self.die(DeadKind::NotDeleted, &why).await;
+            }
+            Completion::Referenced(by) => {
+                let failure = Failure { status: None, reason: format!("still referenced ({by})") };
+                self.row_missed(Outcome::Retry(failure), Some(DeadKind::Referenced)).await;
+            }
+        }
+    }
+
+    async fn live_again(self) {
+        let column = self.table.rules.get(self.claim.marker_rule).map_or("", |rule| rule.column.name.as_str());
+        let why = format!("{column} of the row no longer has the value that was written when it was removed");
+        self.die(DeadKind::RowLiveAgain, &why).await;
+    }
+
+    /// The database would not let the row go this time.
+    async fn row_missed(self, outcome: Outcome, kind: Option<DeadKind>) {
+        let retry = self.engine.context.config.retry;
+        let miss = Miss { target: "row".to_owned(), outcome, duration: self.since.elapsed(), retry };
+        self.missed(&[miss], kind).await;
+    }
+
+    /// `kind` is what a deletion dies of when its attempts are used up, if that says more than `exhausted`.
+    async fn missed(self, misses: &[Miss], kind: Option<DeadKind>) {
+        let claims = u32::try_from(self.claim.fence.0).unwrap_or(u32::MAX);
+        let age = self.claim.age + self.since.elapsed();
+        let Some(verdict) = verdict(misses, self.claim.attempts, claims, age) else { return };
+        let Verdict { event, dead, delay, give_back, error, attempt } = verdict;
+        let mut settlement = self.settlement(event, delay);
+        settlement.dead = dead.map(|dead| kind.unwrap_or(dead));
+        settlement.give_back = give_back;
+        settlement.error = Some(error);
+        settlement.attempt = attempt;
+        self.write(settlement).await;
+    }
+
+    async fn die(self, kind: DeadKind, why: &str) {
+        let mut settlement = self.settlement(Event::Died, Duration::ZERO);
+        settlement.dead = Some(kind);
+        settlement.error = Some((kind.to_string(), why.to_owned()));
+        self.write(settlement).await;
+    }
+
+    async fn snooze(self, delay: Duration, error: Option<(String, String)>) {
+        let mut settlement = self.settlement(Event::Snoozed, delay);
+        settlement.give_back = true;
+        settlement.error = error;
+        self.write(settlement).await;
+    }
+
+    fn settlement(&self, event: Event, delay: Duration) -> Settlement {
+        Settlement {
+            id: self.claim.id,
+            fence: self.claim.fence,
+            event,
+            phase: self.claim.phase,
+            delay,
+            give_back: false,
+            uncalled: self.claim.uncalled && !self.called,
+            lane: self.table.lane(|target| self.confirmations.contains_key(target)),
+            confirmations: self.confirmations.clone(),
+            payload: self.refreshed.then(|| self.payload.clone()),
+            error: None,
+            dead: None,
+            attempt: None,
+        }
+    }
+
+    async fn write(self, settlement: Settlement) {
+        let id = settlement.id;
+        loop {
+            match self.engine.settlements.settle(settlement.clone()).await {
+                Ok(true) => break,
+                Ok(false) => return tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
+                Err(_) if self.pause().await => {}
+                Err(error) => return self.abandon(&error),
+            }
+        }
+        metrics::settled(&self.claim.resource, &settlement);
+        let error = settlement.error.as_ref().map_or("", |(_, message)| message.as_str());
+        match settlement.dead {
+            Some(kind) => tracing::warn!(%id, %kind, error, "deletion {id} is dead: {kind}"),
+            None => {
+                let delay_ms = settlement.delay.as_millis();
+                tracing::debug!(%id, event = ?settlement.event, error, delay_ms, "deletion {id} goes on later");
+            }
+        }
+    }
+
+    /// Waits a little for the database to come back; false when the lease leaves no more time.
+    async fn pause(&self) -> bool {
+        if self.held.remaining() < WRITE_TIME {
+            return false;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(200)) => true,
+            () = self.held.lost() => false,
+            () = self.held.interrupted() => false,
+        }
+    }
+
+    fn abandon(&self, error: &sea_orm::DbErr) {
+        let id = self.claim.id;
+        tracing::error!(%id, %error, "cannot write down what became of deletion {id}; its lease will free it");
+    }
+}

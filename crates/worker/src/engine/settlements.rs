@@ -1,0 +1,37 @@
+//! Settlements: what did not complete is written back, many at once.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use sexton_core::ledger::Settlement;
+
+use super::Context;
+use crate::batch::{Batcher, Outcome, Process};
+
+const BATCH: usize = 200;
+
+/// Writes settlements in batches.
+pub(crate) struct Settlements {
+    batcher: Batcher<Settlement, bool>,
+}
+
+impl Settlements {
+    pub(super) fn start(context: &Arc<Context>) -> Self {
+        let context = Arc::clone(context);
+        let process: Process<Settlement, bool> = Arc::new(move |batch: Vec<Settlement>| {
+            let context = Arc::clone(&context);
+            let work = async move {
+                let written = context.ledger.settle(&context.db, &batch, &context.worker).await?;
+                Ok(batch.iter().map(|settlement| written.contains(&settlement.id)).collect())
+            };
+            Box::pin(work) as BoxFuture<'static, Result<Vec<bool>, DbErr>>
+        });
+        Self { batcher: Batcher::start(BATCH, 2, process) }
+    }
+
+    /// Writes a settlement; false if the deletion was no longer ours.
+    pub(crate) async fn settle(&self, settlement: Settlement) -> Outcome<bool> {
+        self.batcher.submit(settlement).await
+    }
+}

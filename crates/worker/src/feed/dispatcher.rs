@@ -1,0 +1,137 @@
+//! The dispatcher: keeps the window of hints in Redis topped up, lane by lane.
+//!
+//! One process at a time leads. It reads due deletions without locking or writing anything, a page a lane in turn, so
+//! that a lane with a million due deletions does not delay one with ten; once a second it starts again from the oldest,
+//! so that what became due behind its back, or whose hint was lost, is not forgotten. Doubled hints are damped in Redis.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sexton_core::{ledger::Due, queue::HintQueue};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    engine::Context,
+    metrics,
+    queue::{Activity, Leader, window},
+};
+
+/// Between two looks while there is something to push.
+const BUSY: Duration = Duration::from_millis(50);
+/// Between two looks while nothing is due.
+const IDLE: Duration = Duration::from_millis(250);
+/// How often the reading starts again from the oldest.
+const PASS: Duration = Duration::from_secs(1);
+
+/// Dispatches until `stop`, while this process leads.
+pub(crate) async fn dispatch(
+    context: Arc<Context>,
+    queue: HintQueue,
+    activity: Arc<Activity>,
+    stop: CancellationToken,
+) {
+    let leader = Leader::new(queue.clone(), context.worker.clone());
+    let mut dispatcher = Dispatcher { context, queue, activity, after: HashMap::new(), pass: Instant::now(), first: 0 };
+    let mut led = false;
+    loop {
+        let leads = leader.try_lead().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "cannot take the dispatcher's lease");
+            false
+        });
+        if leads != led {
+            tracing::info!("{}", if leads { "this process dispatches" } else { "another process dispatches, or none" });
+            led = leads;
+        }
+        let pause = if leads {
+            match dispatcher.top_up().await {
+                Ok(0) => IDLE,
+                Ok(_) => BUSY,
+                Err(error) => {
+                    tracing::debug!(%error, "cannot dispatch; processes take from the ledger meanwhile");
+                    PASS
+                }
+            }
+        } else {
+            PASS
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    if led && let Err(error) = leader.resign().await {
+        tracing::debug!(%error, "cannot give the dispatcher's lease back; it expires by itself");
+    }
+}
+
+struct Dispatcher {
+    context: Arc<Context>,
+    queue: HintQueue,
+    activity: Arc<Activity>,
+    /// How far each lane was read in this pass.
+    after: HashMap<String, Due>,
+    pass: Instant,
+    /// The lane that begins the next round: the last of a round gets what the others left.
+    first: usize,
+}
+
+/// Why a round ended early.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Queue(#[from] sexton_core::queue::Error),
+    #[error(transparent)]
+    Database(#[from] sea_orm::DbErr),
+}
+
+impl Dispatcher {
+    /// Pushes hints until the window is full or nothing more is due. Returns how many were pushed.
+    async fn top_up(&mut self) -> Result<usize, Error> {
+        if self.pass.elapsed() >= PASS {
+            self.after.clear();
+            self.pass = Instant::now();
+        }
+        let window = window::effective(self.context.config.queue.window, self.activity.registered_concurrency());
+        let mut room = window.saturating_sub(self.queue.len().await?);
+        let mut lanes = self.context.catalog.lanes();
+        if lanes.is_empty() {
+            return Ok(0);
+        }
+        let start = self.first % lanes.len();
+        self.first = start + 1;
+        lanes.rotate_left(start);
+        let mut pushed = 0;
+        // Rounds of equal shares: a lane that has less leaves its room to the others in the next round.
+        while room > 0 && !lanes.is_empty() {
+            let share = room.div_ceil(lanes.len());
+            let mut unfinished = Vec::new();
+            for lane in lanes {
+                let page = share.min(room);
+                if page == 0 {
+                    break;
+                }
+                let context = &self.context;
+                let due = context.ledger.due_in_lane(&context.db, &lane, self.after.get(&lane), page).await?;
+                let hints: Vec<_> = due.iter().map(|due| due.hint).collect();
+                let full = due.len() == page;
+                if let Some(last) = due.into_iter().next_back() {
+                    self.after.insert(lane.clone(), last);
+                }
+                if !hints.is_empty() {
+                    let enqueued = self.queue.enqueue(&hints, window).await?;
+                    metrics::hints_pushed(enqueued.accepted);
+                    pushed += enqueued.accepted;
+                    room = window.saturating_sub(enqueued.length);
+                }
+                if full {
+                    unfinished.push(lane);
+                }
+            }
+            lanes = unfinished;
+        }
+        Ok(pushed)
+    }
+}

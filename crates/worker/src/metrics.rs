@@ -1,0 +1,86 @@
+//! What is counted. Names are `sexton_<noun>_<unit>`; labels come from the configuration and from enums.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use sexton_core::{ledger::Settlement, outcome::Outcome, state::Event};
+
+use crate::rows::Completion;
+
+/// Says what each metric means; called once, when the recorder is installed.
+pub(crate) fn describe() {
+    describe_counter!("sexton_claims_total", "Deletions claimed");
+    describe_counter!("sexton_calls_total", "Calls to targets, by outcome");
+    describe_histogram!("sexton_call_duration_seconds", "How long calls to targets took");
+    describe_counter!("sexton_completions_total", "Deletions completed, by what became of the row");
+    describe_counter!("sexton_retries_total", "Failed attempts that will be made again");
+    describe_counter!("sexton_snoozes_total", "Deletions put off without costing an attempt");
+    describe_counter!("sexton_dead_total", "Deletions that died, by kind");
+    describe_counter!("sexton_rescues_total", "Expired leases taken back");
+    describe_counter!("sexton_hints_pushed_total", "Hints pushed to Redis");
+    describe_gauge!("sexton_in_flight_deletions", "Deletions this process holds a claim on");
+    describe_gauge!("sexton_oldest_due_seconds", "Age of the oldest due deletion, by lane");
+    describe_gauge!("sexton_dead_letters", "Dead deletions waiting for on-call, by kind");
+    describe_gauge!("sexton_fed_by_redis", "1 while Redis feeds this process, 0 while it takes from the ledger");
+}
+
+pub(crate) fn claimed(resource: &str) {
+    counter!("sexton_claims_total", "resource" => resource.to_owned()).increment(1);
+}
+
+pub(crate) fn called(resource: &str, target: &str, outcome: &Outcome, duration: Duration) {
+    let outcome = match outcome {
+        Outcome::Confirmed { .. } => "confirmed",
+        Outcome::Retry(_) => "retry",
+        Outcome::Throttled { .. } => "throttled",
+        Outcome::Unauthorized(_) => "unauthorized",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::BadTemplate(_) => "bad_template",
+    };
+    let labels = [("resource", resource.to_owned()), ("target", target.to_owned())];
+    histogram!("sexton_call_duration_seconds", &labels).record(duration);
+    let [resource, target] = labels;
+    counter!("sexton_calls_total", &[resource, target, ("outcome", outcome.to_owned())]).increment(1);
+}
+
+pub(crate) fn finished(resource: &str, completion: &Completion) {
+    let row = match completion {
+        Completion::Deleted => "deleted",
+        Completion::AlreadyGone => "already_gone",
+        _ => "kept",
+    };
+    counter!("sexton_completions_total", "resource" => resource.to_owned(), "row" => row).increment(1);
+}
+
+pub(crate) fn settled(resource: &str, settlement: &Settlement) {
+    let resource = resource.to_owned();
+    match (settlement.dead, settlement.event) {
+        (Some(kind), _) => counter!("sexton_dead_total", "resource" => resource, "kind" => kind.as_str()).increment(1),
+        (None, Event::Failed) => counter!("sexton_retries_total", "resource" => resource).increment(1),
+        (None, _) => counter!("sexton_snoozes_total", "resource" => resource).increment(1),
+    }
+}
+
+pub(crate) fn rescued(resource: &str) {
+    counter!("sexton_rescues_total", "resource" => resource.to_owned()).increment(1);
+}
+
+pub(crate) fn hints_pushed(hints: usize) {
+    counter!("sexton_hints_pushed_total").increment(hints as u64);
+}
+
+pub(crate) fn in_flight(deletions: usize) {
+    gauge!("sexton_in_flight_deletions").set(deletions as f64);
+}
+
+pub(crate) fn oldest_due(lane: &str, age: Duration) {
+    gauge!("sexton_oldest_due_seconds", "lane" => lane.to_owned()).set(age.as_secs_f64());
+}
+
+pub(crate) fn dead_letters(kind: &str, count: i64) {
+    gauge!("sexton_dead_letters", "kind" => kind.to_owned()).set(count as f64);
+}
+
+pub(crate) fn fed_by_redis(fed: bool) {
+    gauge!("sexton_fed_by_redis").set(if fed { 1.0 } else { 0.0 });
+}

@@ -1,0 +1,9 @@
+//! The application's rows: reading them as they are now, and deleting them together with the ledger's completion.
+
+mod compare;
+mod postgres;
+mod remove;
+mod sqlite;
+
+pub(crate) use compare::{Now, compare};
+pub(crate) use remove::{Completion, Removal, remove};

@@ -1,0 +1,141 @@
+//! Hard delete on PostgreSQL: lock the ledger, lock the rows, delete, finish.
+
+use std::collections::HashSet;
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sexton_core::{
+    catalog::Table,
+    db::{Db, kill_point},
+    ledger::{Finish, Ledger, RowOutcome, recordset},
+};
+
+use super::{
+    compare::{Captured, Now, records, select},
+    remove::{Completion, Removal},
+};
+
+/// Below `deadlock_timeout`, so that we give way and the application wins (otherwise: 40P01, measured).
+const LIMITS: &str = "set local lock_timeout = '100ms'; set local statement_timeout = '5s'";
+
+pub(super) async fn remove(
+    db: &Db,
+    ledger: &Ledger,
+    table: &Table,
+    batch: &[Removal],
+) -> Result<Vec<Completion>, DbErr> {
+    // Sessions are READ COMMITTED whatever the role's default is (db/connect.rs): each statement below sees what was
+    // committed before it began, so what is locked here is judged as it is now.
+    let transaction = db.begin().await?;
+    transaction.execute_unprepared(LIMITS).await?;
+    let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
+    let ours = ledger.lock_ours(&transaction, &claims).await?;
+    let ours: Vec<usize> = (0..batch.len()).filter(|n| ours.contains(&batch[*n].id)).collect();
+    let mut answers = vec![Completion::Lost; batch.len()];
+    let rows: Vec<Captured<'_>> = ours.iter().map(|n| &batch[*n]).map(|r| (&r.key, r.rule, &r.payload)).collect();
+    let locked = select(&transaction, table, &rows, "for update of t skip locked").await?;
+    let mut to_delete = Vec::new();
+    for (place, n) in ours.iter().enumerate() {
+        answers[*n] = match locked.get(&place) {
+            Some(Now::Same) if batch[*n].delete => {
+                to_delete.push(*n);
+                // Until the delete returns it: a trigger may keep it.
+                Completion::Refused
+            }
+            Some(Now::Same) => Completion::Kept,
+            Some(Now::Changed(now)) => Completion::Changed(now.clone()),
+            Some(Now::LiveAgain) => Completion::LiveAgain,
+            Some(Now::Gone) | None => Completion::Locked,
+        };
+    }
+    tell_gone_from_locked(&transaction, table, batch, &mut answers).await?;
+    for n in delete(&transaction, table, batch, &to_delete).await? {
+        answers[n] = Completion::Deleted;
+    }
+    finish(&transaction, ledger, batch, &answers).await?;
+    kill_point("complete::before");
+    transaction.commit().await?;
+    kill_point("complete::committed");
+    Ok(answers)
+}
+
+/// `skip locked` leaves out rows that are locked and rows that are not there; a plain read tells which is which.
+async fn tell_gone_from_locked(
+    transaction: &DatabaseTransaction,
+    table: &Table,
+    batch: &[Removal],
+    answers: &mut [Completion],
+) -> Result<(), DbErr> {
+    let missing: Vec<usize> = (0..batch.len()).filter(|n| answers[*n] == Completion::Locked).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Captured<'_>> = missing.iter().map(|n| &batch[*n]).map(|r| (&r.key, r.rule, &r.payload)).collect();
+    let there = select(transaction, table, &rows, "").await?;
+    for (place, n) in missing.into_iter().enumerate() {
+        if !there.contains_key(&place) {
+            answers[n] = Completion::AlreadyGone;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes rows that are locked and were just found unchanged, and says which went.
+async fn delete(
+    transaction: &DatabaseTransaction,
+    table: &Table,
+    batch: &[Removal],
+    rows: &[usize],
+) -> Result<Vec<usize>, DbErr> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let captured: Vec<Captured<'_>> = rows.iter().map(|n| &batch[*n]).map(|r| (&r.key, r.rule, &r.payload)).collect();
+    let sql = format!(
+        "delete from {} t using {} where {} and {} returning x.n",
+        table.sql,
+        recordset(1, &format!("n int, payload jsonb, {}", table.key_record())),
+        table.key_equals("t", "x"),
+        table.unchanged("t", "x.payload"),
+    );
+    let values = [records(&captured).to_string().into()];
+    let gone = transaction.query_all_raw(table.dialect.statement(sql, values)).await?;
+    gone.iter()
+        .map(|row| {
+            let place = usize::try_from(row.try_get::<i32>("", "n")?).unwrap_or_default();
+            rows.get(place).copied().ok_or_else(|| DbErr::Type("the database returned a row nobody asked for".into()))
+        })
+        .collect()
+}
+
+/// Finishes what is deleted, gone or kept. The ledger rows are locked, so none can be lost on the way.
+pub(super) async fn finish(
+    transaction: &DatabaseTransaction,
+    ledger: &Ledger,
+    batch: &[Removal],
+    answers: &[Completion],
+) -> Result<(), DbErr> {
+    let finished: Vec<Finish> = batch
+        .iter()
+        .zip(answers)
+        .filter_map(|(removal, answer)| {
+            let row = match answer {
+                Completion::Deleted => RowOutcome::Deleted,
+                Completion::AlreadyGone => RowOutcome::AlreadyGone,
+                Completion::Kept => RowOutcome::Kept,
+                _ => return None,
+            };
+            let (id, fence) = (removal.id, removal.fence);
+            Some(Finish { id, fence, confirmations: removal.confirmations.clone(), row })
+        })
+        .collect();
+    if finished.is_empty() {
+        return Ok(());
+    }
+    let written = ledger.finish(transaction, &finished).await?;
+    let expected: HashSet<_> = finished.iter().map(|f| f.id).collect();
+    if written == expected {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(format!("{} deletions were to be finished, but {} were", expected.len(), written.len())))
+    }
+}

@@ -1,0 +1,81 @@
+//! Hard delete: the rows go in the same transaction in which the ledger completes their deletions.
+
+use sea_orm::DbErr;
+use sexton_core::{
+    catalog::Table,
+    db::{Db, Dialect, refusal},
+    ids::{DeletionId, Fence},
+    key::Key,
+    ledger::{Confirmations, Ledger},
+    template::Values,
+};
+
+use super::{postgres, sqlite};
+
+/// A deletion all of whose targets confirmed, and the row that is to go (or to stay, marked).
+#[derive(Debug, Clone)]
+pub(crate) struct Removal {
+    pub(crate) id: DeletionId,
+    pub(crate) fence: Fence,
+    pub(crate) key: Key,
+    pub(crate) rule: usize,
+    /// The captured columns with which the targets were called.
+    pub(crate) payload: Values,
+    pub(crate) confirmations: Confirmations,
+    /// False for `then = "keep"`.
+    pub(crate) delete: bool,
+}
+
+/// What it came to. Only the first three end the deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Completion {
+    /// The row is gone, by us.
+    Deleted,
+    /// The row was gone already.
+    AlreadyGone,
+    /// The row stays, marked.
+    Kept,
+    /// Somebody holds a lock on the row.
+    Locked,
+    /// A captured column changed since the targets were called.
+    Changed(Values),
+    /// The row no longer carries the marker that we wrote.
+    LiveAgain,
+    /// The database kept the row without an error.
+    Refused,
+    /// Another row references it; the constraint and its table, as far as the database names them.
+    Referenced(String),
+    /// The lease was lost: nothing was changed.
+    Lost,
+}
+
+/// Completes a batch of removals from one table in one transaction. One answer for each, in order.
+///
+/// A foreign-key violation fails the whole transaction; for a single removal it is an answer, for a batch an error,
+/// upon which the batcher tries halves.
+///
+/// # Errors
+/// Whatever the database says; nothing was changed then.
+pub(crate) async fn remove(
+    db: &Db,
+    ledger: &Ledger,
+    table: &Table,
+    batch: &[Removal],
+) -> Result<Vec<Completion>, DbErr> {
+    let result = match table.dialect {
+        Dialect::Postgres => postgres::remove(db, ledger, table, batch).await,
+        Dialect::Sqlite => sqlite::remove(db, ledger, table, batch).await,
+    };
+    match result {
+        Err(error) if batch.len() == 1 => match refusal(&error) {
+            Some(refusal) if refusal.is_foreign_key() => {
+                let table = refusal.table.map(|table| format!(" of table {table}")).unwrap_or_default();
+                let constraint = refusal.constraint.unwrap_or_else(|| "a foreign key".to_owned());
+                Ok(vec![Completion::Referenced(format!("{constraint}{table}"))])
+            }
+            Some(refusal) if refusal.is_contention() => Ok(vec![Completion::Locked]),
+            _ => Err(error),
+        },
+        other => other,
+    }
+}
