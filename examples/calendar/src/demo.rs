@@ -110,7 +110,7 @@ impl Demo {
         let conn = settings::connect(url).await?;
         settings::create_table(&conn).await?;
         for rows in bookings.all().cloned().collect::<Vec<_>>().chunks(100) {
-            let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model).map(entity::ActiveModel::reset_all);
+            let rows = rows.iter().cloned().map(entity::Model::into_active_model);
             entity::Entity::insert_many(rows).exec(&conn).await.context("cannot insert the bookings")?;
         }
         sexton_worker::migrate(config).await?;

@@ -31,7 +31,7 @@ pub(crate) enum Answer {
     /// 500 `backendError`.
     BackendError,
     /// 500 `backendError`, although the event was deleted.
-    LostAnswer,
+    DeletedButFailed,
     /// 503.
     Unavailable,
     /// 503 with `Retry-After`.
@@ -48,7 +48,7 @@ impl Answer {
             Fault::Unavailable => Self::Unavailable,
             Fault::UnavailableFor => Self::UnavailableFor,
             Fault::TooLate => Self::NoContent,
-            Fault::LostAnswer => Self::LostAnswer,
+            Fault::LostAnswer => Self::DeletedButFailed,
         }
     }
 
@@ -68,7 +68,7 @@ impl Answer {
             Self::NotFound => (StatusCode::NOT_FOUND, "notFound", "Not Found"),
             Self::Gone => (StatusCode::GONE, "deleted", "Resource has been deleted"),
             Self::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded", "Rate Limit Exceeded"),
-            Self::BackendError | Self::LostAnswer => {
+            Self::BackendError | Self::DeletedButFailed => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "backendError", "Backend Error")
             }
             Self::Unavailable | Self::UnavailableFor => {
