@@ -79,7 +79,7 @@ async fn policy_that_appears_during_the_call_completes_nothing() {
 async fn another_search_path_leads_to_its_own_tables() {
     let server = Server::postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
-    db.execute(BLOCK).await;
+    server.execute(BLOCK).await;
     db.execute("insert into block (id, calendar_id, gcal_id) values (1, 'wrong', 'wrong')").await;
     db.execute(&format!("create schema app; alter database {} set search_path to \"$user\", app, public", db.name()))
         .await;
