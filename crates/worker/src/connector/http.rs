@@ -89,8 +89,14 @@ async fn judge(mut response: Response, gone: &[u16]) -> Outcome {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     // Read to its end where that is cheap, also after success: only then is the connection used again.
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(_) if response.status().is_success() => break,
+            // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
+            Err(error) => return Outcome::Retry(Failure { status: Some(status), reason: lost(&error).to_owned() }),
+        }
         if body.len() > BODY_LIMIT {
             break;
         }
@@ -109,13 +115,18 @@ fn unanswered(error: &reqwest::Error) -> Outcome {
         }
         source = cause.source();
     }
-    let reason = match error {
+    if error.is_builder() {
+        return rejected("bad_request");
+    }
+    Outcome::Retry(Failure { status: None, reason: lost(error).to_owned() })
+}
+
+fn lost(error: &reqwest::Error) -> &'static str {
+    match error {
         e if e.is_timeout() => "timeout",
-        e if e.is_builder() => return rejected("bad_request"),
         e if e.is_connect() => "no_connection",
         _ => "connection_lost",
-    };
-    Outcome::Retry(Failure { status: None, reason: reason.to_owned() })
+    }
 }
 
 fn rejected(reason: &str) -> Outcome {
