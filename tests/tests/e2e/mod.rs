@@ -3,8 +3,13 @@
 mod addresses;
 mod after_confirmation;
 mod answers;
+mod bad_input;
 mod changed_rows;
+mod console;
+mod dead_letters;
 mod hostile_rows;
+mod output;
+mod requests;
 mod retries;
 mod rig;
 mod sessions;
