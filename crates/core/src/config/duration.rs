@@ -1,8 +1,11 @@
 //! Durations as people write them: "30s", "25ms", "3d".
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
 /// A duration in a configuration file, for example `"1h 30m"` (the grammar of the `humantime` crate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,10 +13,23 @@ pub(super) struct Text(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration in quotes, such as \"30s\" or \"3d\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+        humantime::parse_duration(text)
             .map(Text)
-            .map_err(|why| D::Error::custom(format!("`{text}` is not a duration such as \"30s\" or \"3d\": {why}")))
+            .map_err(|why| E::custom(format!("`{text}` is not a duration such as \"30s\" or \"3d\": {why}")))
     }
 }
 

@@ -65,7 +65,21 @@ pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Re
 fn describe(error: &figment::Error) -> String {
     let first = error.clone().into_iter().next();
     let Some(error) = first else { return error.to_string() };
-    if error.path.is_empty() { error.kind.to_string() } else { format!("{}: {}", error.path.join("."), error.kind) }
+    if error.path.is_empty() { error.kind.to_string() } else { format!("{}: {}", key_path(&error.path), error.kind) }
+}
+
+/// `resources.block.targets[0].url`, as the messages of the other checks have it.
+fn key_path(parts: &[String]) -> String {
+    let mut path = String::new();
+    for part in parts {
+        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
+            path.push_str(&format!("[{part}]"));
+        } else {
+            path.push_str(if path.is_empty() { "" } else { "." });
+            path.push_str(part);
+        }
+    }
+    path
 }
 
 type Unset = (String, String);

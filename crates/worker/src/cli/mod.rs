@@ -47,6 +47,7 @@ enum Command {
     /// Check configuration, database and Redis without changing anything.
     Check(check::Args),
     /// Create or update Sexton's tables, and write the resource definitions into them.
+    #[command(after_help = "Examples:\n  sexton migrate\n  sexton --config staging.toml migrate\n\nSafe to run at every deployment, and by several processes at once.")]
     Migrate,
     /// Work: claim due deletions, call their targets, hard-delete their rows.
     Run(run::Args),
@@ -62,6 +63,7 @@ enum Command {
     #[command(subcommand)]
     Dlq(dlq::Command),
     /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  sexton completions bash > /etc/bash_completion.d/sexton")]
     Completions {
         /// The shell.
         shell: Shell,
@@ -75,6 +77,11 @@ pub async fn main() -> ExitCode {
         Err(error) => {
             // Help and version are errors to clap, but not to anybody else.
             let code = if error.use_stderr() { 2 } else { 0 };
+            let text = error.to_string();
+            if code == 2 && output::clean(&text) != text {
+                eprint!("{}", output::clean(&text));
+                return ExitCode::from(code);
+            }
             return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::FAILURE };
         }
     };
@@ -97,7 +104,7 @@ pub async fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sexton: {error}");
+            eprintln!("sexton: {}", output::clean(&error.to_string()));
             ExitCode::from(error.code())
         }
     }

@@ -11,12 +11,16 @@ pub(super) fn json(value: &impl Serialize) -> Result {
     Ok(())
 }
 
-/// Prints columns, as wide as their widest cell. Control characters in cells are escaped: keys are the application's
-/// data, and a terminal must not obey them.
+/// The text with its control characters escaped, except line feeds: keys are the application's data, and a terminal must
+/// not obey them.
+pub(super) fn clean(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+/// Prints columns, as wide as their widest cell.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
-    let clean = |cell: &str| -> String {
-        cell.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-    };
+    let clean = |cell: &str| clean(cell).replace('\n', "\\n");
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| clean(cell))).collect();
     let mut widths = head.map(str::len);
     for row in &rows {

@@ -149,10 +149,11 @@ impl<'e> Execution<'e> {
                 () = self.held.interrupted() => return Asked::HandBack,
             };
             let duration = started.elapsed();
-            metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
             if matches!(outcome, Outcome::BadTemplate(_)) {
                 // There was nothing to call, so it may still be restored.
                 self.called = called_before;
+            } else {
+                metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
             }
             match outcome {
                 Outcome::Confirmed { answer } => self.confirm(target, answer),

@@ -40,7 +40,8 @@ pub(super) struct Verdict {
 /// * `attempts`: claims that count, this one included. * `claims`: all claims, for the backoff of those that do not.
 /// * `age`: time since the first attempt.
 pub(super) fn verdict(misses: &[Miss], attempts: u32, claims: u32, age: Duration) -> Option<Verdict> {
-    let worst = misses.iter().max_by_key(|miss| severity(&miss.outcome))?;
+    // Of equally bad ones the first: `max_by_key` takes the last.
+    let worst = misses.iter().rev().max_by_key(|miss| severity(&miss.outcome))?;
     let Miss { target, outcome, duration, retry } = worst;
     let (class, failure, retry_after) = match outcome {
         Outcome::Confirmed { .. } => return None,
