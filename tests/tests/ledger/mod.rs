@@ -9,6 +9,7 @@ mod fixture;
 mod keys;
 mod migrations;
 mod operators;
+mod plans;
 mod request;
 mod rescue;
 mod schema;

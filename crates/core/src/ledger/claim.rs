@@ -158,18 +158,25 @@ impl Ledger {
 
     /// What makes a deletion of `lane` (an SQL expression) a candidate; `$1` is for how long it must have been due.
     fn due_in(&self, lane: &str) -> String {
-        let due = format!("(select {})", self.dialect.in_ms("-$1"));
-        let pending = Event::Claimed.sql_from();
-        format!("d.state in ({pending}) and d.lane = {lane} and d.run_at <= {due} and (d.rescues = 0 or $3 = 1)")
+        let (pending, due) = (Event::Claimed.sql_from(), self.due());
+        format!("d.state in ({pending}) and d.lane = {lane} and d.run_at <= {due} {ALLOWED}")
+    }
+
+    fn due(&self) -> String {
+        format!("(select {})", self.dialect.in_ms("-$1"))
+    }
+
+    /// The lanes of `$2` with anything due.
+    fn open_lanes(&self) -> String {
+        let (lanes, oldest, due) = (self.dialect.json_texts(2), self.oldest_in("lane.value", ALLOWED), self.due());
+        format!("select lane.value as value from {lanes} lane where {oldest} <= {due}")
     }
 
     /// The lanes with anything due share `limit`; of each the oldest are taken.
     fn due_postgres(&self, limit: usize) -> String {
-        let (table, lanes, due) = (&self.deletion, self.dialect.json_texts(2), self.due_in("lane.value"));
+        let (table, open, due) = (&self.deletion, self.open_lanes(), self.due_in("lane.value"));
         format!(
-            "open as (
-                select lane.value from {lanes} lane where exists (select 1 from {table} d where {due})
-             ),
+            "open as ({open}),
              due as (
                 select one.id, one.rescues, one.uncalled from open lane cross join lateral (
                     select {CANDIDATE} from {table} d where {due} order by d.run_at, d.id
@@ -196,14 +203,9 @@ impl Ledger {
 
     /// The lanes of `$2` with anything due (SQLite).
     async fn lanes_with_due(&self, conn: &impl ConnectionTrait, values: [Value; 5]) -> Result<Vec<String>, DbErr> {
-        let (lanes, due) = (self.dialect.json_texts(2), self.due_in("lane.value"));
-        let sql = format!(
-            "select lane.value as lane from {lanes} lane
-             where exists (select 1 from {} d where {due}) and $4 <> '' and $5 > 0",
-            self.deletion
-        );
+        let sql = format!("{} and $4 <> '' and $5 > 0", self.open_lanes());
         let rows = conn.query_all_raw(self.dialect.statement(sql, values)).await?;
-        rows.iter().map(|row| row.try_get("", "lane")).collect()
+        rows.iter().map(|row| row.try_get("", "value")).collect()
     }
 
     fn claimed(&self) -> String {
@@ -236,6 +238,9 @@ impl Ledger {
         )
     }
 }
+
+/// Whether a rescued deletion may be among those that are claimed.
+const ALLOWED: &str = "and (d.rescues = 0 or $3 = 1)";
 
 const CANDIDATE: &str = "d.id, d.rescues, d.called_at is null as uncalled";
 
