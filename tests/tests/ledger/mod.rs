@@ -10,6 +10,7 @@ mod keys;
 mod migrations;
 mod operators;
 mod plans;
+mod races;
 mod request;
 mod rescue;
 mod schema;

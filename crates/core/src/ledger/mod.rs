@@ -6,6 +6,7 @@
 //! [`ConnectionTrait`](sea_orm::ConnectionTrait), those that own one take a [`Db`].
 
 mod action;
+mod candidates;
 mod claim;
 mod confirmation;
 mod dead_letters;
