@@ -75,8 +75,8 @@ comment on column sexton_deletion.dead_at is 'When it died.';
 comment on column sexton_deletion.dead_kind is 'Why it is dead; docs/runbook.md has a section for each.';
 comment on column sexton_deletion.trace_context is 'W3C traceparent of the request.';
 
-create unique index sexton_deletion_open on sexton_deletion (resource, key) where state in ('pending', 'waiting', 'running');
-create unique index sexton_deletion_one_dead on sexton_deletion (resource, key) where state = 'dead';
+-- One open or dead deletion of a row: asking again finds the open one, and supersedes the dead one.
+create unique index sexton_deletion_key on sexton_deletion (resource, key);
 create index sexton_deletion_due on sexton_deletion (lane, run_at, id) where state = 'pending';
 create index sexton_deletion_lease on sexton_deletion (lease_until) where state = 'running';
 create index sexton_deletion_dead_letters on sexton_deletion (dead_at, id) where state = 'dead';

@@ -207,14 +207,12 @@ impl Daemon {
     /// # Errors
     /// Whatever the database says.
     pub async fn wait_until_idle(&self) -> Result<(), DbErr> {
-        let context = &self.engine.context;
-        let lanes = context.catalog.lanes();
-        loop {
-            if self.engine.in_flight() == 0 && context.ledger.is_idle(&context.db, &lanes).await? {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        idle(Arc::clone(&self.engine)).await
+    }
+
+    /// [`Self::wait_until_idle`] as a future of its own, to wait for besides [`Self::failed`].
+    pub fn until_idle(&self) -> impl Future<Output = Result<(), DbErr>> + Send + use<> {
+        idle(Arc::clone(&self.engine))
     }
 
     /// Stops bringing in work, lets calls in flight finish within `worker.shutdown_grace`, hands the rest back, and
@@ -232,6 +230,17 @@ impl Daemon {
             tracing::debug!("not every part of the daemon ended in time");
         }
         tracing::info!("stopped");
+    }
+}
+
+async fn idle(engine: Arc<Engine>) -> Result<(), DbErr> {
+    let context = &engine.context;
+    let lanes = context.catalog.lanes();
+    loop {
+        if engine.in_flight() == 0 && context.ledger.is_idle(&context.db, &lanes).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

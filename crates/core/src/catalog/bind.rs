@@ -92,8 +92,11 @@ impl Binder<'_> {
                 ),
             );
         }
-        if found.delete_rule {
-            self.problem("table", format!("`{table}` has a rewrite rule on DELETE; drop the rule, or use a trigger"));
+        if found.rewrite_rule {
+            self.problem(
+                "table",
+                format!("`{table}` has a rewrite rule on UPDATE or DELETE; drop the rule, or use a trigger"),
+            );
         }
     }
 
@@ -199,9 +202,14 @@ impl Binder<'_> {
         if db.dialect == Dialect::Sqlite {
             return Ok(());
         }
-        let sql = format!("select ({}) is null as refused", column.from_text(&literal(&value.to_string())));
+        let text = literal(&value.to_string());
+        // An explicit cast to varchar(n) cuts a long value off without a word (PostgreSQL §8.3).
+        let sql = match column.base_type.as_str() {
+            "character varying" => format!("select ({})::text <> {text} as refused", column.from_text(&text)),
+            _ => format!("select ({}) is null as refused", column.from_text(&text)),
+        };
         let refused = match db.conn.query_one_raw(db.dialect.statement(sql, [])).await {
-            Ok(_) => false,
+            Ok(row) => row.map(|row| row.try_get("", "refused")).transpose()?.unwrap_or_default(),
             Err(error) if crate::db::refusal(&error).is_some() => true,
             Err(error) => return Err(error),
         };

@@ -1,6 +1,10 @@
 //! A column: its type, and how its value becomes text that compares equal exactly when the value is unchanged.
 
-use crate::db::{Dialect, quote};
+use super::table::literal;
+use crate::{
+    config::Scalar,
+    db::{Dialect, quote},
+};
 
 /// The types a key column may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,11 +89,14 @@ impl Column {
                 // JSON's way of printing dates and numbers does not depend on settings.
                 _ => format!("(to_jsonb({column}) #>> '{{}}')"),
             },
-            Dialect::Sqlite if self.key_type() == Some(KeyType::Uuid) => format!(
-                "case when typeof({column}) = 'blob' then lower(substr(hex({column}), 1, 8) || '-' || \
-                 substr(hex({column}), 9, 4) || '-' || substr(hex({column}), 13, 4) || '-' || \
-                 substr(hex({column}), 17, 4) || '-' || substr(hex({column}), 21)) else {column} end"
-            ),
+            Dialect::Sqlite if self.key_type() == Some(KeyType::Uuid) => {
+                // Drivers write a blob of 16 bytes or text with or without hyphens; one value has one text.
+                let hex =
+                    format!("case typeof({column}) when 'blob' then hex({column}) else replace({column}, '-', '') end");
+                let part = |from: u8, length: u8| format!("substr({hex}, {from}, {length})");
+                let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)].join(" || '-' || ");
+                format!("case length({hex}) when 32 then lower({parts}) else cast({column} as text) end")
+            }
             Dialect::Sqlite => {
                 format!("case when typeof({column}) = 'blob' then lower(hex({column})) else cast({column} as text) end")
             }
@@ -105,6 +112,18 @@ impl Column {
             }
             Dialect::Postgres => format!("({text})::{}", self.type_name),
             Dialect::Sqlite => text.to_owned(),
+        }
+    }
+
+    /// A configured value as a value of this column.
+    #[must_use]
+    pub fn value(&self, value: &Scalar) -> String {
+        match (self.dialect, value) {
+            (Dialect::Postgres, value) => self.from_text(&literal(&value.to_string())),
+            // SQLite has no booleans, and takes 'true' for a text.
+            (Dialect::Sqlite, Scalar::Bool(value)) => i32::from(*value).to_string(),
+            (Dialect::Sqlite, Scalar::Integer(value)) => value.to_string(),
+            (Dialect::Sqlite, Scalar::Text(value)) => literal(value),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::db::{Db, Dialect, quote};
 const RELATION: &str = "
 select c.oid::bigint as oid, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
        row_security_active(c.oid) as row_security,
-       exists (select 1 from pg_rewrite r where r.ev_class = c.oid and r.ev_type = '4') as delete_rule
+       exists (select 1 from pg_rewrite r where r.ev_class = c.oid and r.ev_type in ('2', '4')) as rewrite_rule
 from jsonb_array_elements_text($1::jsonb) with ordinality s(schema, place)
 join pg_namespace n on n.nspname = s.schema
 join pg_class c on c.relnamespace = n.oid and c.relname = $2
@@ -20,14 +20,17 @@ order by s.place limit 1";
 
 const COLUMNS: &str = "
 select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type_name,
-       format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base_type,
-       a.attnotnull as not_null, a.attgenerated <> '' as generated
+       (with recursive base (oid, below) as (
+            select t.oid, t.typbasetype
+            union all select b.oid, b.typbasetype from base join pg_type b on b.oid = base.below
+        ) select format_type(base.oid, null) from base where base.below = 0) as base_type,
+       a.attnotnull or t.typnotnull as not_null, a.attgenerated <> '' as generated
 from pg_attribute a join pg_type t on t.oid = a.atttypid
 where a.attrelid = $1::bigint::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";
 
 const UNIQUE: &str = "
-select (select json_agg(a.attname) from pg_attribute a where a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[]))::text as columns
+select (select json_agg(a.attname) from pg_attribute a where a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))::text as columns
 from pg_index i
 where i.indrelid = $1::bigint::oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null";
 
@@ -75,6 +78,6 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
         columns,
         unique,
         row_security: row.try_get("", "row_security")?,
-        delete_rule: row.try_get("", "delete_rule")?,
+        rewrite_rule: row.try_get("", "rewrite_rule")?,
     }))
 }

@@ -54,6 +54,6 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
         columns,
         unique,
         row_security: false,
-        delete_rule: false,
+        rewrite_rule: false,
     }))
 }

@@ -29,8 +29,8 @@ pub(super) struct Description {
     pub(super) unique: Vec<BTreeSet<String>>,
     /// Whether row-level security applies to our role.
     pub(super) row_security: bool,
-    /// Whether a rewrite rule replaces deletes.
-    pub(super) delete_rule: bool,
+    /// Whether a rewrite rule replaces updates or deletes.
+    pub(super) rewrite_rule: bool,
 }
 
 /// One way of marking a row, with its columns resolved.
@@ -76,8 +76,7 @@ impl Table {
 
     /// The lanes of this resource: its own, and one for each target.
     pub fn lanes(&self) -> Vec<String> {
-        let of_targets = self.resource.targets.iter().map(|target| format!("{}.{}", self.name, target.name));
-        [self.name.to_string()].into_iter().chain(of_targets).collect()
+        self.resource.lanes(&self.name)
     }
 
     /// The lane of a deletion whose confirmed targets are those that `confirmed` knows.
@@ -162,7 +161,7 @@ impl Table {
             .enumerate()
             .filter_map(|(n, rule)| {
                 let (column, value) = rule.when.as_ref()?;
-                let value = column.from_text(&literal(&value.to_string()));
+                let value = column.value(value);
                 Some(format!("when {} = {value} then {n}", column.of(alias)))
             })
             .collect();
@@ -194,7 +193,7 @@ impl Table {
         self.assign(|number, r| {
             let current = r.column.of(alias);
             let marked = match &r.value {
-                Some(value) => r.column.from_text(&literal(&value.to_string())),
+                Some(value) => r.column.value(value),
                 None => format!("coalesce({current}, {})", r.column.now()),
             };
             (format!("{rule} = {number}"), marked)

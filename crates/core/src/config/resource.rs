@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Target, duration};
-use crate::ids::TargetName;
+use crate::ids::{ResourceName, TargetName};
 
 /// A resource as configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,6 +47,13 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<
 }
 
 impl Resource {
+    /// The lanes of a resource called `name`: its own, and one for each target.
+    #[must_use]
+    pub fn lanes(&self, name: &ResourceName) -> Vec<String> {
+        let of_targets = self.targets.iter().map(|target| format!("{name}.{}", target.name));
+        [name.to_string()].into_iter().chain(of_targets).collect()
+    }
+
     /// The ways of marking a row, in the order in which they are tried; the last matches every row.
     #[must_use]
     pub fn marker_rules(&self) -> Vec<MarkerRule> {

@@ -72,3 +72,11 @@ pub struct Console {
     /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 takes a free one.
     pub listen: SocketAddr,
 }
+
+impl Config {
+    /// The lanes of all resources: each resource, and each of its targets as `resource.target`.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<String> {
+        self.resources.iter().flat_map(|(name, resource)| resource.lanes(name)).collect()
+    }
+}

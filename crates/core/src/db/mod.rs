@@ -6,6 +6,6 @@ mod error;
 mod failpoint;
 
 pub use connect::{Db, SearchPath, connect};
-pub use dialect::{Dialect, quote};
+pub use dialect::{Dialect, millis, quote};
 pub use error::{ConnectError, Refusal, refusal};
 pub use failpoint::kill_point;

@@ -6,7 +6,8 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::{Confirmations, Ledger, Phase};
 use crate::{
-    db::{Db, Dialect, kill_point},
+    catalog::literal,
+    db::{Db, Dialect, kill_point, millis},
     ids::{DeletionId, Fence},
     state::Event,
     template::Values,
@@ -69,40 +70,44 @@ impl Ledger {
         lease: Duration,
         rescued: bool,
     ) -> Result<Vec<Claim>, DbErr> {
-        let (candidates, first) = self.candidates(pick, lanes);
-        let ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let values = [
-            first,
-            serde_json::Value::from(lanes.to_vec()).to_string().into(),
-            Value::from(i32::from(rescued)),
-            worker.into(),
-            ms.into(),
-        ];
-        let chosen = format!(
-            "due as ({candidates}),
-             chosen as (
-                select id, uncalled from due where rescues = 0
-                union all
-                select id, uncalled from (select id, uncalled from due where rescues > 0 and $3 = 1 order by id limit 1) one
-             )"
-        );
+        let values = |first: Value| {
+            let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+            [first, lanes.into(), Value::from(i32::from(rescued)), worker.into(), millis(lease).into()]
+        };
         match self.dialect {
             Dialect::Postgres => {
+                let (candidates, first) = match pick {
+                    Pick::Hinted(ids) => self.hinted(ids),
+                    Pick::Due { limit, overdue } => (self.due_postgres(limit), millis(overdue).into()),
+                };
                 let sql = format!(
-                    "with {chosen} update {} d set {} from chosen where d.id = chosen.id returning {}, chosen.uncalled",
+                    "with {candidates}, {} update {} d set {} from chosen where d.id = chosen.id returning {}, chosen.uncalled",
+                    chosen(pick),
                     self.deletion,
                     self.claimed(),
                     self.claim_columns()
                 );
                 kill_point("claim::before");
-                let rows = db.conn.query_all_raw(self.dialect.statement(sql, values)).await?;
+                let rows = db.conn.query_all_raw(self.dialect.statement(sql, values(first))).await?;
                 kill_point("claim::committed");
                 rows.iter().map(claim).collect()
             }
             Dialect::Sqlite => {
                 // RETURNING gives new values only, so what was null before is read first, under the write lock.
                 let transaction = db.begin().await?;
-                let sql = format!("with {chosen} select id, uncalled from chosen where $4 <> '' and $5 > 0");
+                let (candidates, first) = match pick {
+                    Pick::Hinted(ids) => self.hinted(ids),
+                    Pick::Due { limit, overdue } => {
+                        let overdue: Value = millis(overdue).into();
+                        let open = self.lanes_with_due(&transaction, values(overdue.clone())).await?;
+                        (self.due_sqlite(limit, &open), overdue)
+                    }
+                };
+                let values = values(first);
+                let sql = format!(
+                    "with {candidates}, {} select id, uncalled from chosen where $4 <> '' and $5 > 0",
+                    chosen(pick)
+                );
                 let rows = transaction.query_all_raw(self.dialect.statement(sql, values.clone())).await?;
                 let mut claims = Vec::new();
                 for row in rows {
@@ -129,55 +134,76 @@ impl Ledger {
         }
     }
 
-    /// The query for candidates, and the value of its `$1`.
-    fn candidates(&self, pick: Pick<'_>, lanes: &[String]) -> (String, Value) {
-        let (d, table) = (self.dialect, &self.deletion);
-        let columns = "d.id, d.rescues, d.called_at is null as uncalled";
+    /// The hinted deletions that may be claimed, as the query `due`, and the value of its `$1`.
+    fn hinted(&self, ids: &[DeletionId]) -> (String, Value) {
+        let d = self.dialect;
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        let sql = format!(
+            "due as (
+                select {CANDIDATE} from {} d
+                where d.id in (select {} from {} wanted) and d.state in ({}) and d.run_at <= {}
+                   and d.lane in {} and (d.rescues = 0 or $3 = 1)
+                order by d.id {}
+             )",
+            self.deletion,
+            d.cast("value", "uuid"),
+            d.json_texts(1),
+            Event::Claimed.sql_from(),
+            d.now_once(),
+            d.json_texts(2),
+            d.skip_locked("d"),
+        );
+        (sql, serde_json::Value::from(ids).to_string().into())
+    }
+
+    /// What makes a deletion of `lane` (an SQL expression) a candidate; `$1` is for how long it must have been due.
+    fn due_in(&self, lane: &str) -> String {
+        let due = format!("(select {})", self.dialect.in_ms("-$1"));
         let pending = Event::Claimed.sql_from();
-        let lock = d.skip_locked("d");
-        match pick {
-            Pick::Hinted(ids) => {
-                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-                let wanted = d.cast("value", "uuid");
-                let sql = format!(
-                    "select {columns} from {table} d
-                     where d.id in (select {wanted} from {} wanted) and d.state in ({pending})
-                       and d.run_at <= {} and d.lane in {} and (d.rescues = 0 or $3 = 1)
-                     order by d.id {lock}",
-                    d.json_texts(1),
-                    d.now_once(),
-                    d.json_texts(2),
-                );
-                (sql, serde_json::Value::from(ids).to_string().into())
-            }
-            Pick::Due { limit, overdue } => {
-                let share = limit.div_ceil(lanes.len().max(1));
-                let overdue = i64::try_from(overdue.as_millis()).unwrap_or(i64::MAX);
-                let due = format!("(select {})", d.in_ms("-$1"));
-                let of_lane = |lane: &str| {
-                    format!(
-                        "select {columns}, d.run_at from {table} d
-                         where d.state in ({pending}) and d.lane = {lane} and d.run_at <= {due}
-                           and (d.rescues = 0 or $3 = 1)
-                         order by d.run_at, d.id limit {share} {lock}"
-                    )
-                };
-                let sql = match d {
-                    Dialect::Postgres => format!(
-                        "select one.id, one.rescues, one.uncalled from {} lane cross join lateral ({}) one",
-                        d.json_texts(2),
-                        of_lane("lane.value")
-                    ),
-                    // No lateral joins: the lanes' shares are put together from one query a lane.
-                    Dialect::Sqlite => {
-                        let lane = |n| format!("select * from ({})", of_lane(&format!("json_extract($2, '$[{n}]')")));
-                        let all: Vec<_> = (0..lanes.len()).map(lane).collect();
-                        format!("select id, rescues, uncalled from ({})", all.join(" union all "))
-                    }
-                };
-                (sql, overdue.into())
-            }
-        }
+        format!("d.state in ({pending}) and d.lane = {lane} and d.run_at <= {due} and (d.rescues = 0 or $3 = 1)")
+    }
+
+    /// The lanes with anything due share `limit`; of each the oldest are taken.
+    fn due_postgres(&self, limit: usize) -> String {
+        let (table, lanes, due) = (&self.deletion, self.dialect.json_texts(2), self.due_in("lane.value"));
+        format!(
+            "open as (
+                select lane.value from {lanes} lane where exists (select 1 from {table} d where {due})
+             ),
+             due as (
+                select one.id, one.rescues, one.uncalled from open lane cross join lateral (
+                    select {CANDIDATE} from {table} d where {due} order by d.run_at, d.id
+                    limit (select ceil({limit}::numeric / greatest(count(*), 1)) from open) {}
+                ) one
+             )",
+            self.dialect.skip_locked("d"),
+        )
+    }
+
+    /// The same without lateral joins: the shares are put together from one query a lane.
+    fn due_sqlite(&self, limit: usize, open: &[String]) -> String {
+        let share = limit.div_ceil(open.len().max(1));
+        let of_lane = |lane: &String| {
+            let (table, due) = (&self.deletion, self.due_in(&literal(lane)));
+            format!(
+                "select * from (select {CANDIDATE} from {table} d where {due} order by d.run_at, d.id limit {share})"
+            )
+        };
+        let none = format!("select {CANDIDATE} from {} d where false", self.deletion);
+        let all: Vec<_> = [none].into_iter().chain(open.iter().map(of_lane)).collect();
+        format!("due as ({})", all.join(" union all "))
+    }
+
+    /// The lanes of `$2` with anything due (SQLite).
+    async fn lanes_with_due(&self, conn: &impl ConnectionTrait, values: [Value; 5]) -> Result<Vec<String>, DbErr> {
+        let (lanes, due) = (self.dialect.json_texts(2), self.due_in("lane.value"));
+        let sql = format!(
+            "select lane.value as lane from {lanes} lane
+             where exists (select 1 from {} d where {due}) and $4 <> '' and $5 > 0",
+            self.deletion
+        );
+        let rows = conn.query_all_raw(self.dialect.statement(sql, values)).await?;
+        rows.iter().map(|row| row.try_get("", "lane")).collect()
     }
 
     fn claimed(&self) -> String {
@@ -193,7 +219,9 @@ impl Ledger {
 
     fn claim_columns(&self) -> String {
         let d = self.dialect;
-        let id = d.cast("d.id", "text");
+        // PostgreSQL's `returning` sees `chosen` as well, SQLite's does not even know the alias.
+        let of = if d == Dialect::Postgres { "d." } else { "" };
+        let id = d.cast(&format!("{of}id"), "text");
         let json = |column: &str| format!("{} as {column}", d.cast(column, "text"));
         let now_ms = match d {
             Dialect::Postgres => "(extract(epoch from clock_timestamp()) * 1000)::bigint",
@@ -204,9 +232,29 @@ impl Ledger {
             json("targets"),
             json("confirmations"),
             json("payload"),
-            d.ms_since("d.first_attempt_at").replace("d.", if d == Dialect::Sqlite { "" } else { "d." }),
+            d.ms_since(&format!("{of}first_attempt_at")),
         )
     }
+}
+
+const CANDIDATE: &str = "d.id, d.rescues, d.called_at is null as uncalled";
+
+/// Of `due`, as the query `chosen`: at most one that was rescued before, and no more than were asked for. Which ones stay
+/// behind is left to chance, so that no lane is always the last.
+fn chosen(pick: Pick<'_>) -> String {
+    let limit = match pick {
+        Pick::Hinted(_) => String::new(),
+        Pick::Due { limit, .. } => format!("order by random() limit {limit}"),
+    };
+    format!(
+        "chosen as (
+            select id, uncalled from (
+                select id, uncalled from due where rescues = 0
+                union all
+                select id, uncalled from (select id, uncalled from due where rescues > 0 and $3 = 1 order by id limit 1) one
+            ) few {limit}
+         )"
+    )
 }
 
 fn claim(row: &QueryResult) -> Result<Claim, DbErr> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Action, Ledger};
 use crate::{
-    db::{Db, kill_point},
+    db::{Db, kill_point, millis},
     ids::{DeletionId, ResourceName},
     outcome::DeadKind,
     state::Event,
@@ -168,7 +168,7 @@ impl Ledger {
             conditions.push(format!("d.dead_kind = ${n}"));
         }
         if let Some(age) = filter.older_than {
-            let n = place(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).into());
+            let n = place(millis(age).into());
             conditions.push(format!("d.dead_at < {}", d.in_ms(&format!("-${n}"))));
         }
         if !filter.ids.is_empty() {

@@ -100,7 +100,7 @@ impl Ledger {
     pub async fn is_idle(&self, db: &Db, lanes: &[String]) -> Result<bool, DbErr> {
         let d = self.dialect;
         let sql = format!(
-            "select case when exists (select 1 from {table} where state in ({running}))
+            "select case when exists (select 1 from {table} where state in ({running}) and lane in {lanes})
                 or exists (select 1 from {table} where state in ({pending}) and lane in {lanes}
                            and (run_at <= {now} or (phase = 'confirm' and fence > 0)))
              then 1 else 0 end as busy",

@@ -49,7 +49,7 @@ pub struct Finish {
 }
 
 /// The columns that both tables have, in the order in which they are copied.
-const COPIED: &str = "id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, marker_column, \
+pub(crate) const COPIED: &str = "id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, marker_column, \
                       marker_value, targets, requested_at, requested_by, reason, last_error, last_error_kind, trace_context";
 
 impl Ledger {
@@ -153,29 +153,37 @@ impl Ledger {
         let (from, to) = (event.sql_from(), event.sql_to());
         let by = format!("{event:?}").to_lowercase();
         let d = self.dialect;
-        let sql = format!(
-            "insert into {} ({COPIED}, confirmations, state, cancelled_by)
-             select {COPIED}, confirmations, {to}, $2 from {} d
-             where d.id in (select {} from {} wanted) and d.state in ({from}) returning {} as id",
-            self.done,
-            self.deletion,
-            d.cast("value", "uuid"),
-            d.json_texts(1),
-            d.cast("id", "text"),
-        );
         let wanted: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let wanted = serde_json::Value::from(wanted).to_string();
+        let (done, deletion, ids_in) = (&self.done, &self.deletion, d.json_texts(1));
+        let sql = match d {
+            Dialect::Postgres => format!(
+                "with ours as materialized (
+                    select d.id from {deletion} d where d.id in (select value::uuid from {ids_in} wanted)
+                    and d.state in ({from}) order by d.id for update of d
+                 ),
+                 gone as (delete from {deletion} d using ours where d.id = ours.id and d.state in ({from}) returning d.*)
+                 insert into {done} ({COPIED}, confirmations, state, cancelled_by)
+                 select {COPIED}, confirmations, {to}, $2 from gone returning id::text as id"
+            ),
+            Dialect::Sqlite => format!(
+                "insert into {done} ({COPIED}, confirmations, state, cancelled_by)
+                 select {COPIED}, confirmations, {to}, $2 from {deletion} d
+                 where d.id in (select value from {ids_in} wanted) and d.state in ({from}) returning id"
+            ),
+        };
         let rows = transaction.query_all_raw(d.statement(sql, [wanted.into(), by.into()])).await?;
         let cancelled = ids(&rows)?;
-        self.forget(transaction, &cancelled).await?;
+        if d == Dialect::Sqlite {
+            self.forget(transaction, &cancelled).await?;
+        }
         Ok(cancelled)
     }
 
+    /// Deletes what was copied (SQLite; PostgreSQL moves in one statement).
     async fn forget(&self, transaction: &impl ConnectionTrait, deletions: &HashSet<DeletionId>) -> Result<(), DbErr> {
         let d = self.dialect;
-        let wanted = d.cast("value", "uuid");
-        let sql =
-            format!("delete from {} where id in (select {wanted} from {} wanted)", self.deletion, d.json_texts(1));
+        let sql = format!("delete from {} where id in (select value from {} wanted)", self.deletion, d.json_texts(1));
         let gone: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         transaction.execute_raw(d.statement(sql, [serde_json::Value::from(gone).to_string().into()])).await.map(drop)
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Ledger, finish::ids, recordset};
 use crate::{
-    db::{Db, Dialect},
+    db::{Db, Dialect, millis},
     ids::{DeletionId, Fence},
     state::Event,
 };
@@ -23,15 +23,20 @@ impl Ledger {
     pub async fn renew(&self, db: &Db, leases: &[Lease], lease: Duration) -> Result<HashSet<DeletionId>, DbErr> {
         let records: Vec<_> = leases.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
         let records = serde_json::Value::from(records).to_string();
-        let ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let ms = millis(lease);
         let until = self.dialect.in_ms("$2");
         let running = Event::Finished.sql_from();
         let sql = match self.dialect {
             Dialect::Postgres => format!(
-                "update {} d set lease_until = {until} from {}
-                 where d.id = x.id and d.fence = x.fence and d.state in ({running}) returning d.id::text as id",
-                self.deletion,
-                recordset(1, "id uuid, fence bigint"),
+                // Locked in the order of their ids, as settling does: two statements of one process must not wait for
+                // each other.
+                "with ours as materialized (
+                    select d.id from {table} d join {leases} on x.id = d.id and x.fence = d.fence
+                    where d.state in ({running}) order by d.id for update of d
+                 )
+                 update {table} d set lease_until = {until} from ours where d.id = ours.id returning d.id::text as id",
+                table = self.deletion,
+                leases = recordset(1, "id uuid, fence bigint"),
             ),
             Dialect::Sqlite => format!(
                 "update {} set lease_until = {until}

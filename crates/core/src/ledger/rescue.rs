@@ -37,15 +37,18 @@ impl Ledger {
         let dead = format!("(calling is not null or {poison})");
         let id = d.cast("id", "text");
         let sql = format!(
-            "update {table} set
+            // In a `with` of its own: a subquery with a limit may be run more than once in a join, and lock more.
+            "with expired as materialized (
+                select d.id from {table} d where d.state in ({running}) and d.lease_until < {once}
+                order by d.lease_until limit $2 {lock}
+             )
+             update {table} set
                 state = case when {dead} then {died} else {rescued} end,
                 dead_kind = case when calling is not null then '{unknown}' when {poison} then '{poisoned}' end,
                 dead_at = case when {dead} then {now} end,
                 last_error_kind = 'lease_expired', last_error = 'the lease of worker ' || worker || ' expired',
                 rescues = rescues + 1, run_at = {now}, lease_until = null, worker = null, calling = null
-             where id in (
-                select d.id from {table} d where d.state in ({running}) and d.lease_until < {once}
-                order by d.lease_until limit $2 {lock})
+             where id in (select expired.id from expired)
              returning {id} as id, resource, rescues, dead_kind",
             table = self.deletion,
             died = Event::Died.sql_to(),

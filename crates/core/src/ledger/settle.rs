@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Confirmations, Ledger, recordset};
 use crate::{
-    db::{Db, Dialect, kill_point},
+    db::{Db, Dialect, kill_point, millis},
     ids::{DeletionId, Fence},
     outcome::DeadKind,
     state::Event,
@@ -142,9 +142,14 @@ impl Ledger {
 
     fn settle_postgres(&self) -> String {
         format!(
-            "with x as (select * from {}),
+            // Locked in the order of their ids, as renewing does: see there.
+            "with x as (select * from {records}),
+             ours as materialized (
+                select d.id from {deletion} d join x on x.id = d.id and x.fence = d.fence
+                where d.state in ({running}) order by d.id for update of d
+             ),
              written as (
-                update {} d set state = x.state, phase = x.phase,
+                update {deletion} d set state = x.state, phase = x.phase,
                     run_at = clock_timestamp() + x.delay_ms * interval '1 millisecond',
                     attempts = greatest(d.attempts - x.give_back, 0),
                     rescues = case when x.give_back = 0 then 0 else d.rescues end,
@@ -154,25 +159,25 @@ impl Ledger {
                     last_error_kind = coalesce(x.error_kind, d.last_error_kind),
                     dead_kind = x.dead_kind, dead_at = case when x.dead_kind is not null then clock_timestamp() end,
                     lease_until = null, worker = null, calling = null
-                from x where d.id = x.id and d.fence = x.fence and d.state in ({})
+                from x join ours on ours.id = x.id where d.id = x.id and d.fence = x.fence and d.state in ({running})
                 returning d.id, d.fence
              ),
              tried as (
-                insert into {} (deletion_id, fence, target, outcome, status, reason, duration_ms, worker)
+                insert into {attempt} (deletion_id, fence, target, outcome, status, reason, duration_ms, worker)
                 select x.id, x.fence, x.target, x.outcome, x.status, x.failure, x.duration_ms, $2
                 from x join written on written.id = x.id where x.target is not null
                 on conflict do nothing
              )
              select id::text as id from written",
-            recordset(
+            records = recordset(
                 1,
                 "id uuid, fence bigint, state text, phase text, delay_ms bigint, give_back int, uncalled bool, lane text, \
                  confirmations jsonb, payload jsonb, error text, error_kind text, dead_kind text, target text, \
                  outcome text, status smallint, failure text, duration_ms bigint"
             ),
-            self.deletion,
-            Event::Failed.sql_from(),
-            self.attempt,
+            deletion = self.deletion,
+            running = Event::Failed.sql_from(),
+            attempt = self.attempt,
         )
     }
 
@@ -227,7 +232,7 @@ fn record(settlement: &Settlement) -> serde_json::Value {
         "fence": settlement.fence,
         "state": settlement.event.to(),
         "phase": settlement.phase,
-        "delay_ms": i64::try_from(settlement.delay.as_millis()).unwrap_or(i64::MAX),
+        "delay_ms": millis(settlement.delay),
         "give_back": i32::from(settlement.give_back),
         "uncalled": settlement.uncalled,
         "lane": settlement.lane,
@@ -240,6 +245,6 @@ fn record(settlement: &Settlement) -> serde_json::Value {
         "outcome": attempt.map(|a| &a.outcome),
         "status": attempt.and_then(|a| a.status),
         "failure": attempt.map(|a| &a.reason),
-        "duration_ms": attempt.map(|a| i64::try_from(a.duration.as_millis()).unwrap_or(i64::MAX)),
+        "duration_ms": attempt.map(|a| millis(a.duration)),
     })
 }

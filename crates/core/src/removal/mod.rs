@@ -3,6 +3,7 @@
 //! Everything here runs in the caller's transaction, so that nothing external is ever deleted without a durable record
 //! that was committed together with the mark.
 
+mod kept;
 mod postgres;
 mod request;
 mod restore;

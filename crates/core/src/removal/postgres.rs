@@ -1,15 +1,20 @@
 //! Phase 1 on PostgreSQL: one statement.
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Map, Value, json};
 
-use super::request::{Request, Requested, delay_ms, targets};
+use super::{
+    kept::{lane, still_confirmed},
+    request::{Request, Requested, delay_ms, targets},
+};
 use crate::{
     catalog::Table,
     ids::{DeletionId, Fence},
     key::Key,
-    ledger::{Ledger, recordset},
-    state::Event,
+    ledger::{COPIED, Ledger, recordset},
+    state::{Event, State},
 };
 
 pub(super) async fn soft_remove(
@@ -19,11 +24,13 @@ pub(super) async fn soft_remove(
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, DbErr> {
+    let mut new = HashSet::with_capacity(keys.len());
     let records: Vec<Value> = keys
         .iter()
         .map(|key| {
-            let mut record = Map::new();
-            record.insert("id".into(), json!(DeletionId::new()));
+            let (id, mut record) = (DeletionId::new(), Map::new());
+            new.insert(id);
+            record.insert("id".into(), json!(id));
             key.write(&mut record);
             Value::Object(record)
         })
@@ -33,7 +40,6 @@ pub(super) async fn soft_remove(
     let values = [
         Value::from(records).to_string().into(),
         table.name.as_str().into(),
-        table.lane(|_| false).into(),
         delay_ms(table, request).into(),
         request.batch.to_string().into(),
         targets(table).into(),
@@ -46,10 +52,11 @@ pub(super) async fn soft_remove(
     rows.iter()
         .map(|row| {
             let id: String = row.try_get("", "id")?;
+            let id = id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?;
             Ok(Requested {
-                id: id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+                id,
                 key: row.try_get("", "key")?,
-                created: row.try_get("", "created")?,
+                created: new.contains(&id),
                 state: row.try_get::<String>("", "state")?.parse().map_err(type_error)?,
                 fence: Fence(row.try_get("", "fence")?),
                 due: row.try_get("", "due")?,
@@ -62,11 +69,18 @@ fn type_error(error: crate::state::UnknownState) -> DbErr {
     DbErr::Type(error.to_string())
 }
 
-/// `before` locks the rows in key order and remembers what the marker columns hold; `marked` marks them and captures
-/// the payload as it is then; `superseded` takes dead deletions of the same rows out of the way; `recorded` inserts the
-/// new ones, or refreshes the payload of those that are open.
+/// * `before` locks the rows in key order and remembers what the marker columns hold;
+/// * `marked` marks them and captures the payload as it is then;
+/// * `superseded` takes dead deletions of the same rows out of the way;
+/// * `recorded` inserts the new deletions, or refreshes the open ones.
+///
+/// A running deletion is left alone and not even locked: its worker calls with what it read, and completes only a row
+/// that still says so; and a caller's long transaction must not keep a worker from writing back.
+///
+/// What was committed while `before` waited for a lock is not in the statement's snapshot. `on conflict` meets it all the
+/// same, in whatever state it is by then: see [`refreshed`].
 fn statement(ledger: &Ledger, table: &Table) -> String {
-    let open = "'pending', 'waiting', 'running'";
+    let kept = still_confirmed("s.confirmations", "s.payload", "m.payload");
     format!(
         "with before as materialized (
             select x.id as deletion, {row_keys}, {rule} as rule, {marker_before} as marker_before
@@ -75,40 +89,37 @@ fn statement(ledger: &Ledger, table: &Table) -> String {
          ),
          marked as (
             update {table} t set {mark} from before b where {before_equals}
-            returning b.deletion, b.rule, b.marker_before, {key} as key, {payload} as payload, {marker_value} as marker_value
+            returning b.deletion, b.rule, b.marker_before, {key} as key, {payload} as payload,
+                {marker_column} as marker_column, {marker_value} as marker_value
+         ),
+         running as (
+            select d.id, d.key, d.state, d.fence from marked m join {deletion} d on d.resource = $2 and d.key = m.key
+            where d.state in ({held})
          ),
          superseded as (
             delete from {deletion} d using marked m
             where d.resource = $2 and d.key = m.key and d.state in ({dead}) returning d.*
          ),
          archived as (
-            insert into {done} (id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, marker_column,
-                marker_value, targets, confirmations, requested_at, requested_by, reason, last_error, last_error_kind,
-                trace_context, state, cancelled_by)
-            select id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, marker_column,
-                marker_value, targets, confirmations, requested_at, requested_by, reason, last_error, last_error_kind,
-                trace_context, {cancelled}, 'superseded' from superseded
+            insert into {done} ({COPIED}, confirmations, state, cancelled_by)
+            select {COPIED}, confirmations, {cancelled}, 'superseded' from superseded
          ),
          recorded as (
             insert into {deletion} as d (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column,
-                marker_value, marker_before, targets, confirmations, payload, requested_by, reason, trace_context)
-            select m.deletion, $2, m.key, $3, 'pending', clock_timestamp() + $4 * interval '1 millisecond', $5::uuid,
-                m.rule, {marker_column}, m.marker_value, m.marker_before, $6::jsonb,
-                coalesce((
-                    select jsonb_object_agg(c.key, c.value) from jsonb_each(s.confirmations) c
-                    where $10::jsonb ? c.key and not exists (
-                        select 1 from jsonb_array_elements_text($10::jsonb -> c.key) used(name)
-                        where s.payload -> used.name is distinct from m.payload -> used.name)
-                ), '{{}}'),
-                m.payload, $7, $8, $9
+                marker_value, marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at)
+            select m.deletion, $2, m.key, {lane}, '{pending}', clock_timestamp() + $3 * interval '1 millisecond', $4::uuid,
+                m.rule, m.marker_column, m.marker_value,
+                case when s.marker_column = m.marker_column and s.marker_value is not distinct from m.marker_before
+                    then s.marker_before else m.marker_before end,
+                $5::jsonb, kept.confirmations, m.payload, $6, $7, $8, s.called_at
             from marked m left join superseded s on s.key = m.key
-            on conflict (resource, key) where state in ({open}) do update set payload = excluded.payload,
-                marker_rule = excluded.marker_rule, marker_column = excluded.marker_column,
-                marker_value = excluded.marker_value
-            returning d.id::text as id, d.key, xmax = 0 as created, d.state, d.fence,
-                d.state = 'pending' and d.run_at <= clock_timestamp() as due
+                cross join lateral (select {kept} as confirmations) kept
+            where not exists (select 1 from running where running.key = m.key)
+            on conflict (resource, key) do update set {refreshed}
+            returning d.id, d.key, d.state, d.fence, d.run_at
          )
-         select * from recorded",
+         select id::text as id, key, state, fence, state = '{pending}' and run_at <= clock_timestamp() as due from recorded
+         union all select id::text, key, state, fence, false from running",
         row_keys = row_keys(table),
         rule = table.rule_number("t"),
         marker_before = table.marker_text("t", &table.rule_number("t")),
@@ -120,13 +131,55 @@ fn statement(ledger: &Ledger, table: &Table) -> String {
         before_equals = table.key_equals("t", "b"),
         key = table.key_text("t"),
         payload = table.payload_json("t"),
+        marker_column = table.by_rule("b.rule", |r| format!("{}::text", crate::catalog::literal(&r.column.name))),
         marker_value = table.marker_text("t", "b.rule"),
         deletion = ledger.deletion,
         done = ledger.done,
+        held = Event::Finished.sql_from(),
         dead = Event::Superseded.sql_from(),
         cancelled = Event::Superseded.sql_to(),
-        marker_column = table.by_rule("m.rule", |r| crate::catalog::literal(&r.column.name)),
+        pending = State::Pending,
+        lane = lane("kept.confirmations"),
+        refreshed = refreshed(),
     )
+}
+
+/// The assignments to a deletion that is there already, by its state:
+/// * pending and waiting: fresh payload and marker; a target whose columns changed is asked again;
+/// * dead, since a moment ago (else it were superseded): the request is another try;
+/// * running, since a moment ago: nothing.
+fn refreshed() -> String {
+    let kept = still_confirmed("d.confirmations", "d.payload", "excluded.payload");
+    let kept = format!("case when d.payload = excluded.payload then d.confirmations else {kept} end");
+    let dead = format!("d.state in ({})", Event::Retried.sql_from());
+    let again = format!("{dead} or (d.phase = 'remove' and {kept} <> d.confirmations)");
+    let assignments = [
+        ("payload", "excluded.payload".to_owned()),
+        ("marker_rule", "excluded.marker_rule".to_owned()),
+        (
+            "marker_before",
+            "case when d.marker_column = excluded.marker_column and d.marker_value is not distinct from excluded.marker_before
+                then d.marker_before else excluded.marker_before end"
+                .to_owned(),
+        ),
+        ("marker_column", "excluded.marker_column".to_owned()),
+        ("marker_value", "excluded.marker_value".to_owned()),
+        ("lane", lane(&format!("({kept})"))),
+        ("confirmations", kept.clone()),
+        ("phase", format!("case when {again} then 'confirm' else d.phase end")),
+        ("run_at", format!("case when {again} then excluded.run_at else d.run_at end")),
+        ("state", format!("case when {dead} then {} else d.state end", Event::Retried.sql_to())),
+        ("attempts", format!("case when {dead} then 0 else d.attempts end")),
+        ("rescues", format!("case when {dead} then 0 else d.rescues end")),
+        ("first_attempt_at", format!("case when {dead} then null else d.first_attempt_at end")),
+        ("dead_at", format!("case when {dead} then null else d.dead_at end")),
+        ("dead_kind", format!("case when {dead} then null else d.dead_kind end")),
+    ];
+    let held = Event::Finished.sql_from();
+    let assignments = assignments
+        .into_iter()
+        .map(|(column, value)| format!("{column} = case when d.state in ({held}) then d.{column} else {value} end"));
+    assignments.collect::<Vec<_>>().join(", ")
 }
 
 fn row_keys(table: &Table) -> String {

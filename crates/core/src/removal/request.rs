@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::{postgres, sqlite};
 use crate::{
     catalog::Table,
-    db::Dialect,
+    db::{Dialect, millis},
     ids::{BatchId, DeletionId, Fence},
     key::Key,
     ledger::Ledger,
@@ -77,7 +77,7 @@ pub async fn soft_remove(
 
 /// The delay before such a deletion is due, in milliseconds.
 pub(super) fn delay_ms(table: &Table, request: &Request) -> i64 {
-    i64::try_from(table.resource.grace.max(request.after).as_millis()).unwrap_or(i64::MAX)
+    millis(table.resource.grace.max(request.after))
 }
 
 /// The names of the configured targets as a JSON array.

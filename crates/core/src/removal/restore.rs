@@ -54,7 +54,8 @@ pub enum RestoreError {
 /// Takes back the deletion `id` within the caller's transaction: the ledger entry ends as cancelled, and the row gets
 /// back what its marker column held before, if it still carries the marker that we wrote.
 ///
-/// The entry is locked first, as a claim does, so that of a restore and a claim exactly one wins.
+/// The row is locked first and the entry second, in the order in which phase 1 locks them. Claims lock the entry, too, so
+/// that of a restore and a claim exactly one wins.
 ///
 /// # Errors
 /// [`RestoreError`]; the caller rolls back.
@@ -66,6 +67,7 @@ pub async fn restore(
 ) -> Result<Restored, RestoreError> {
     let d = ledger.dialect;
     let lock = if d == Dialect::Postgres { "for update" } else { "" };
+    lock_row(transaction, ledger, catalog, id, lock).await?;
     let sql = format!(
         "select resource, key, marker_rule, marker_value, marker_before from {}
          where id = {} and state in ({}) and called_at is null {lock}",
@@ -82,6 +84,29 @@ pub async fn restore(
     let row_restored = unmark(transaction, table, &key, &row).await?;
     ledger.cancel(transaction, &[id], Event::Restored).await?;
     Ok(Restored { id, resource, key, row_restored })
+}
+
+/// Locks the row of the deletion, if there is one.
+async fn lock_row(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    id: DeletionId,
+    lock: &str,
+) -> Result<(), RestoreError> {
+    let d = ledger.dialect;
+    let sql = format!("select resource, key from {} where id = {}", ledger.deletion, d.param(1, "uuid"));
+    let Some(row) = transaction.query_one_raw(d.statement(sql, [id.to_string().into()])).await? else {
+        return Ok(());
+    };
+    let (resource, key): (String, String) = (row.try_get("", "resource")?, row.try_get("", "key")?);
+    let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
+    let Ok(key) = table.parse_key(&key) else { return Ok(()) };
+    let mut values = Vec::new();
+    let matches = table.key_matches("t", &key, &mut values);
+    let sql = format!("select 1 from {} t where {matches} {lock}", table.sql);
+    transaction.query_all_raw(d.statement(sql, values)).await?;
+    Ok(())
 }
 
 async fn unmark(
@@ -136,7 +161,8 @@ impl Table {
             match (self.dialect, kind) {
                 (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", column.base_type),
                 (Dialect::Sqlite, crate::catalog::KeyType::Uuid) => {
-                    format!("{name} in (${n}, unhex(replace(${n}, '-', '')))")
+                    let simple = format!("replace(${n}, '-', '')");
+                    format!("{name} in (${n}, upper(${n}), {simple}, upper({simple}), unhex({simple}))")
                 }
                 (Dialect::Sqlite, crate::catalog::KeyType::Integer) => format!("{name} = cast(${n} as integer)"),
                 (Dialect::Sqlite, crate::catalog::KeyType::Text) => format!("{name} = ${n}"),

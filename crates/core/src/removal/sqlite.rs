@@ -1,5 +1,7 @@
 //! Phase 1 on SQLite: row by row, in a transaction that holds the write lock from its beginning.
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::request::{Request, Requested, delay_ms, targets};
@@ -7,8 +9,8 @@ use crate::{
     catalog::Table,
     ids::{DeletionId, Fence},
     key::Key,
-    ledger::{Confirmations, Ledger},
-    state::Event,
+    ledger::{Confirmations, Ledger, Phase},
+    state::{Event, State, UnknownState, next},
     template::Values,
 };
 
@@ -20,7 +22,8 @@ pub(super) async fn soft_remove(
     request: &Request,
 ) -> Result<Vec<Requested>, DbErr> {
     let mut requested = Vec::new();
-    for key in keys {
+    let mut seen = HashSet::new();
+    for key in keys.iter().filter(|key| seen.insert(*key)) {
         if let Some(row) = mark(transaction, table, key).await? {
             requested.push(record(transaction, ledger, table, request, row).await?);
         }
@@ -31,6 +34,7 @@ pub(super) async fn soft_remove(
 struct Marked {
     key: String,
     rule: i64,
+    column: Option<String>,
     marker_value: Option<String>,
     marker_before: Option<String>,
     payload: Values,
@@ -54,8 +58,8 @@ async fn mark(transaction: &impl ConnectionTrait, table: &Table, key: &Key) -> R
     let Some(row) = read(transaction, table, &matches, values).await? else { return Ok(None) };
     let (key, payload) = row;
     let column = usize::try_from(rule).ok().and_then(|rule| table.rules.get(rule)).map(|r| r.column.name.clone());
-    let marker_value = column.and_then(|column| payload.get(&column).cloned().flatten());
-    Ok(Some(Marked { key, rule, marker_value, marker_before, payload }))
+    let marker_value = column.as_ref().and_then(|column| payload.get(column).cloned().flatten());
+    Ok(Some(Marked { key, rule, column, marker_value, marker_before, payload }))
 }
 
 /// The row's key and captured columns.
@@ -88,6 +92,20 @@ impl Table {
     }
 }
 
+/// The open or dead deletion of a row.
+struct Known {
+    id: DeletionId,
+    state: State,
+    fence: Fence,
+    phase: String,
+    confirmations: Confirmations,
+    payload: Values,
+    marker_column: Option<String>,
+    marker_value: Option<String>,
+    marker_before: Option<String>,
+    called_at: Option<String>,
+}
+
 async fn record(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
@@ -95,23 +113,81 @@ async fn record(
     request: &Request,
     row: Marked,
 ) -> Result<Requested, DbErr> {
+    let known = known(transaction, ledger, table, &row.key).await?;
+    match known {
+        Some(known) if next(known.state, Event::Superseded).is_ok() => {
+            ledger.cancel(transaction, &[known.id], Event::Superseded).await?;
+            insert(transaction, ledger, table, request, row, Some(known)).await
+        }
+        // Its worker calls with what it read, and completes only a row that still says so.
+        Some(known) if next(known.state, Event::Finished).is_ok() => {
+            let Known { id, state, fence, .. } = known;
+            Ok(Requested { id, key: row.key, created: false, state, fence, due: false })
+        }
+        Some(known) => refresh(transaction, ledger, table, request, row, known).await,
+        None => insert(transaction, ledger, table, request, row, None).await,
+    }
+}
+
+async fn known(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    key: &str,
+) -> Result<Option<Known>, DbErr> {
+    let sql = format!(
+        "select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at
+         from {} where resource = $1 and key = $2",
+        ledger.deletion
+    );
+    let values = [table.name.as_str().into(), key.into()];
+    let Some(row) = transaction.query_one_raw(table.dialect.statement(sql, values)).await? else { return Ok(None) };
+    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
+    Ok(Some(Known {
+        id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+        state: row.try_get::<String>("", "state")?.parse().map_err(|e: UnknownState| DbErr::Type(e.to_string()))?,
+        fence: Fence(row.try_get("", "fence")?),
+        phase: row.try_get("", "phase")?,
+        confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
+        payload: serde_json::from_str(&row.try_get::<String>("", "payload")?).map_err(json_error)?,
+        marker_column: row.try_get("", "marker_column")?,
+        marker_value: row.try_get("", "marker_value")?,
+        marker_before: row.try_get("", "marker_before")?,
+        called_at: row.try_get("", "called_at")?,
+    }))
+}
+
+/// What the marker column held before it was first marked: a row that still carries our marker was marked by us.
+fn before(row: &Marked, known: Option<&Known>) -> Option<String> {
+    let ours = |known: &&Known| known.marker_column == row.column && known.marker_value == row.marker_before;
+    known.filter(ours).map_or_else(|| row.marker_before.clone(), |known| known.marker_before.clone())
+}
+
+async fn insert(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    request: &Request,
+    row: Marked,
+    superseded: Option<Known>,
+) -> Result<Requested, DbErr> {
     let d = table.dialect;
-    let confirmations = supersede(transaction, ledger, table, &row).await?;
-    let payload = json(&row.payload)?;
     let sql = format!(
         "insert into {} (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column, marker_value,
-            marker_before, targets, confirmations, payload, requested_by, reason, trace_context)
-         values ($1, $2, $3, $4, 'pending', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         on conflict (resource, key) where state in ('pending', 'waiting', 'running') do update set
-            payload = excluded.payload, marker_rule = excluded.marker_rule, marker_column = excluded.marker_column,
-            marker_value = excluded.marker_value
-         returning id, state, fence, state = 'pending' and run_at <= {} as due",
+            marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at)
+         values ($1, $2, $3, $4, '{}', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         returning run_at <= {} as due",
         ledger.deletion,
+        State::Pending,
         d.in_ms("$5"),
         d.now(),
     );
     let id = DeletionId::new();
-    let column = usize::try_from(row.rule).ok().and_then(|rule| table.rules.get(rule)).map(|r| r.column.name.clone());
+    let marker_before = before(&row, superseded.as_ref());
+    let called_at = superseded.as_ref().and_then(|dead| dead.called_at.clone());
+    let confirmations = superseded
+        .map(|dead| table.still_confirmed(dead.confirmations, &dead.payload, &row.payload))
+        .unwrap_or_default();
     let values: Vec<Value> = vec![
         id.to_string().into(),
         table.name.as_str().into(),
@@ -120,67 +196,64 @@ async fn record(
         delay_ms(table, request).into(),
         request.batch.to_string().into(),
         row.rule.into(),
-        column.into(),
+        row.column.into(),
         row.marker_value.into(),
-        row.marker_before.into(),
+        marker_before.into(),
         targets(table).into(),
         json(&confirmations)?.into(),
-        payload.into(),
+        json(&row.payload)?.into(),
         request.by.as_str().into(),
         request.reason.clone().into(),
         request.trace_context.clone().into(),
+        called_at.into(),
     ];
     let recorded = transaction.query_one_raw(d.statement(sql, values)).await?;
     let recorded = recorded.ok_or(DbErr::RecordNotInserted)?;
-    let known: String = recorded.try_get("", "id")?;
-    let known = known.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?;
-    Ok(Requested {
-        id: known,
-        key: row.key,
-        created: known == id,
-        state: recorded
-            .try_get::<String>("", "state")?
-            .parse()
-            .map_err(|e: crate::state::UnknownState| DbErr::Type(e.to_string()))?,
-        fence: Fence(recorded.try_get("", "fence")?),
-        due: recorded.try_get("", "due")?,
-    })
+    let due = recorded.try_get("", "due")?;
+    Ok(Requested { id, key: row.key, created: true, state: State::Pending, fence: Fence(0), due })
 }
 
-/// Cancels a dead deletion of the row; returns the confirmations that still hold.
-async fn supersede(
+/// Fresh payload and marker for a pending or waiting deletion; a target whose columns changed is asked again.
+async fn refresh(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     table: &Table,
-    row: &Marked,
-) -> Result<Confirmations, DbErr> {
+    request: &Request,
+    row: Marked,
+    known: Known,
+) -> Result<Requested, DbErr> {
+    let d = table.dialect;
+    let marker_before = before(&row, Some(&known));
+    let confirmed = known.confirmations.len();
+    let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
+    let again = known.phase == Phase::Remove.as_str() && confirmations.len() < confirmed;
     let sql = format!(
-        "select id, confirmations, payload from {} where resource = $1 and key = $2 and state in ({})",
+        "update {} set payload = $2, marker_rule = $3, marker_column = $4, marker_value = $5, marker_before = $6,
+            lane = $7, confirmations = $8, phase = case when $9 then '{}' else phase end,
+            run_at = case when $9 then {} else run_at end
+         where id = $1 returning state = '{}' and run_at <= {} as due",
         ledger.deletion,
-        Event::Superseded.sql_from()
+        Phase::Confirm.as_str(),
+        d.in_ms("$10"),
+        State::Pending,
+        d.now(),
     );
-    let values = [table.name.as_str().into(), row.key.as_str().into()];
-    let Some(dead) = transaction.query_one_raw(table.dialect.statement(sql, values)).await? else {
-        return Ok(Confirmations::new());
-    };
-    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
-    let id: String = dead.try_get("", "id")?;
-    let id = id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?;
-    let confirmations: Confirmations =
-        serde_json::from_str(&dead.try_get::<String>("", "confirmations")?).map_err(json_error)?;
-    let before: Values = serde_json::from_str(&dead.try_get::<String>("", "payload")?).map_err(json_error)?;
-    ledger.cancel(transaction, &[id], Event::Superseded).await?;
-    Ok(table.still_confirmed(confirmations, &before, &row.payload))
-}
-
-impl Table {
-    /// Those confirmations whose target would be called in the same way with the new values as with the old.
-    #[must_use]
-    pub fn still_confirmed(&self, confirmations: Confirmations, before: &Values, now: &Values) -> Confirmations {
-        let same = |target: &crate::config::Target| target.columns().iter().all(|c| before.get(c) == now.get(c));
-        let unchanged: Vec<_> = self.resource.targets.iter().filter(|t| same(t)).map(|t| t.name.as_str()).collect();
-        confirmations.into_iter().filter(|(name, _)| unchanged.contains(&name.as_str())).collect()
-    }
+    let values: Vec<Value> = vec![
+        known.id.to_string().into(),
+        json(&row.payload)?.into(),
+        row.rule.into(),
+        row.column.into(),
+        row.marker_value.into(),
+        marker_before.into(),
+        table.lane(|target| confirmations.contains_key(target)).into(),
+        json(&confirmations)?.into(),
+        again.into(),
+        delay_ms(table, request).into(),
+    ];
+    let updated = transaction.query_one_raw(d.statement(sql, values)).await?;
+    let due = updated.ok_or(DbErr::RecordNotUpdated)?.try_get("", "due")?;
+    let Known { id, state, fence, .. } = known;
+    Ok(Requested { id, key: row.key, created: false, state, fence, due })
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, DbErr> {

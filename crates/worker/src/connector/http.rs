@@ -27,7 +27,7 @@ use super::{
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// Calls targets over HTTP, with connections kept alive and shared by all of them.
-pub struct Http {
+pub(crate) struct Http {
     public: Client,
     any: Client,
 }
@@ -42,7 +42,7 @@ impl Http {
     ///
     /// # Errors
     /// [`SetupError`] when the system's certificates cannot be read.
-    pub fn new() -> Result<Self, SetupError> {
+    pub(crate) fn new() -> Result<Self, SetupError> {
         let builder = || {
             Client::builder()
                 .user_agent(concat!("sexton/", env!("CARGO_PKG_VERSION")))

@@ -135,7 +135,7 @@ impl<'e> Execution<'e> {
             if self.held.remaining() < target.timeout + WRITE_TIME || self.engine.closing.is_cancelled() {
                 return Asked::HandBack;
             }
-            self.called = true;
+            let called_before = std::mem::replace(&mut self.called, true);
             let started = Instant::now();
             let outcome = tokio::select! {
                 outcome = self.engine.context.connector.delete(target, &self.payload) => outcome,
@@ -144,6 +144,10 @@ impl<'e> Execution<'e> {
             };
             let duration = started.elapsed();
             metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
+            if matches!(outcome, Outcome::BadTemplate(_)) {
+                // There was nothing to call, so it may still be restored.
+                self.called = called_before;
+            }
             match outcome {
                 Outcome::Confirmed { answer } => self.confirm(target, answer),
                 outcome => {

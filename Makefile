@@ -1,0 +1,51 @@
+# Every target in a line: `make help`.
+
+CARGO ?= cargo
+# `make run ARGS=--exit` ends by itself when the work is done.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit bench build lint fmt deny unused docs clean servers
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## Watch rows being deleted in two phases through a misbehaving calendar (needs only Rust)
+	$(CARGO) run --quiet --locked --package sexton-example-calendar -- $(ARGS)
+
+test: servers ## Run all tests on private PostgreSQL and Redis servers
+	$(CARGO) build --locked --package sexton-worker --features failpoints
+	$(CARGO) test --locked --workspace --features sexton-worker/failpoints
+
+test-unit: ## Run the tests that need no server
+	$(CARGO) test --locked --workspace --exclude sexton-tests
+
+bench: servers ## Measure deletions per second, and the same for a bare loop without ledger or queue
+	$(CARGO) build --locked --release --package sexton-worker
+	$(CARGO) bench --locked --package sexton-tests --bench throughput
+
+build: ## Build the daemon for production
+	$(CARGO) build --locked --release --package sexton-worker
+
+lint: fmt docs deny unused ## Check format, lints, docs, licences, bans and unused dependencies
+	$(CARGO) clippy --locked --workspace --all-targets --features sexton-worker/failpoints -- -D warnings
+
+fmt: ## Check the format
+	$(CARGO) fmt --all --check
+
+docs: ## Build the documentation without warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+deny: ## Check licences, bans, sources and duplicate versions (installs cargo-deny if it is missing)
+	@scripts/tool.sh cargo-deny 0.20.2
+	$(CARGO) deny --offline check bans licenses sources
+
+unused: ## Look for unused dependencies (installs cargo-machete if it is missing)
+	@scripts/tool.sh cargo-machete 0.9.2
+	$(CARGO) machete
+
+servers: ## Find or install the PostgreSQL and Redis that the tests start
+	@scripts/servers.sh
+
+clean: ## Remove what was built
+	$(CARGO) clean

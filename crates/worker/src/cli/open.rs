@@ -1,0 +1,43 @@
+//! Opening what a command needs.
+
+use std::path::Path;
+
+use sexton_core::{
+    catalog::Catalog,
+    config::{self, Config},
+    db::{Db, connect},
+    ledger::Ledger,
+};
+
+use super::error::{Error, Result};
+use crate::daemon::StartError;
+
+pub(super) fn config(path: &Path) -> Result<Config> {
+    Ok(config::load(path)?)
+}
+
+/// Configuration, database and ledger.
+pub(super) struct Opened {
+    pub(super) config: Config,
+    pub(super) db: Db,
+    pub(super) ledger: Ledger,
+}
+
+pub(super) async fn ledger(path: &Path) -> Result<Opened> {
+    let config = config(path)?;
+    let fail = |error: StartError| Error::start(error, path);
+    let db = connect(&config.database.url, 2).await.map_err(|e| fail(e.into()))?;
+    let ledger = Ledger::open(&db).await.map_err(|e| fail(e.into()))?;
+    Ok(Opened { config, db, ledger })
+}
+
+pub(super) async fn catalog(path: &Path, opened: &Opened) -> Result<Catalog> {
+    let loaded = Catalog::load(&opened.db, &opened.config).await;
+    loaded.map_err(|error| Error::catalog(error, &path.display().to_string()))
+}
+
+/// Who is at the keyboard, if nobody says.
+pub(super) fn default_user() -> String {
+    let names = ["SEXTON_USER", "USER", "LOGNAME"];
+    names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "unknown".to_owned())
+}

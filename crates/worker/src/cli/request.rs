@@ -1,0 +1,110 @@
+//! `sexton request`: phase 1 from the command line.
+
+use std::{path::Path, time::Duration};
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use sexton_core::{
+    hint::Hint,
+    ids::ResourceName,
+    key::Key,
+    queue::HintQueue,
+    removal::{Request, Requested, soft_remove},
+};
+
+use super::{
+    error::{Error, Result},
+    open, output,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sexton request block 42 43 --reason 'ticket 4711'
+  sexton request booking '[\"tenant-7\", 42]' --after 1h    # a composite key is a JSON array
+
+All rows are removed, or none: a key without a row ends the command with exit code 3.")]
+pub(super) struct Args {
+    /// The resource, as in [resources.NAME].
+    resource: ResourceName,
+    /// The rows' keys.
+    #[arg(required = true, value_name = "KEY", allow_negative_numbers = true)]
+    keys: Vec<String>,
+    /// Why.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who asks.
+    #[arg(long, default_value_t = open::default_user())]
+    by: String,
+    /// Keep the deletions restorable for at least this long, for example `1h`.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
+    after: Duration,
+    /// Print one JSON object a deletion.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'r> {
+    id: String,
+    key: &'r str,
+    created: bool,
+    state: String,
+}
+
+pub(super) async fn run(path: &Path, args: Args) -> Result {
+    let opened = open::ledger(path).await?;
+    let catalog = open::catalog(path, &opened).await?;
+    let Some(table) = catalog.table(&args.resource) else {
+        let known: Vec<_> = opened.config.resources.keys().map(ToString::to_string).collect();
+        let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
+        return Err(Error::Usage(message));
+    };
+    let mut keys = Vec::new();
+    for text in &args.keys {
+        let key = table.parse_key(text).map_err(|error| Error::Usage(error.to_string()))?;
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let mut request = Request::by(args.by);
+    request.reason = args.reason;
+    request.after = args.after;
+    let transaction = opened.db.begin().await?;
+    let requested = soft_remove(&transaction, &opened.ledger, table, &keys, &request).await?;
+    let missing = missing(&keys, &requested);
+    if !missing.is_empty() {
+        transaction.rollback().await?;
+        let message = format!("{} has no row with the key {}; nothing was removed", args.resource, missing.join(", "));
+        return Err(Error::NotFound(message));
+    }
+    transaction.commit().await?;
+    hint(&opened.config.queue, &requested).await;
+    for one in &requested {
+        let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
+        if args.json {
+            output::json(&line)?;
+        } else {
+            let note = if one.created { "" } else { "  (was requested already)" };
+            println!("{}  {} {}{note}", line.id, args.resource, one.key.escape_debug());
+        }
+    }
+    Ok(())
+}
+
+fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
+    let found = |key: &&Key| !requested.iter().any(|one| one.key == key.to_string());
+    keys.iter().filter(found).map(|key| format!("`{key}`")).collect()
+}
+
+/// Best effort: the ledger has it, a hint only makes it quick.
+async fn hint(config: &sexton_core::config::Queue, requested: &[Requested]) {
+    let Some(url) = &config.url else { return };
+    let hints: Vec<_> = requested.iter().filter(|one| one.due).map(|one| Hint::new(one.id, one.fence)).collect();
+    let pushed = match HintQueue::new(url.expose_secret(), &config.name) {
+        Ok(queue) => queue.enqueue(&hints, config.window / 2).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = pushed {
+        tracing::warn!(%error, "no hint could be pushed; a worker finds the deletions in the ledger");
+    }
+}
