@@ -41,8 +41,14 @@ async fn main() -> Result<(), Failure> {
     }
     println!();
     println!("bare loop, no ledger, no queue   {best_bare:8.0} deletions/s");
-    println!("sexton, PostgreSQL and Redis     {best_sexton:8.0} deletions/s   {:.2} of the bare loop", best_sexton / best_bare);
-    println!("sexton, PostgreSQL only          {best_ledger:8.0} deletions/s   {:.2} of the bare loop", best_ledger / best_bare);
+    println!(
+        "sexton, PostgreSQL and Redis     {best_sexton:8.0} deletions/s   {:.2} of the bare loop",
+        best_sexton / best_bare
+    );
+    println!(
+        "sexton, PostgreSQL only          {best_ledger:8.0} deletions/s   {:.2} of the bare loop",
+        best_ledger / best_bare
+    );
     Ok(())
 }
 
