@@ -167,7 +167,7 @@ impl Demo {
             let transaction = self.producer.begin().await?;
             let pending = self.producer.soft_remove_many_in(&transaction, batch).await?;
             transaction.commit().await?;
-            self.producer.enqueue(pending).await;
+            self.producer.enqueue(pending);
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())

@@ -56,7 +56,7 @@ on_both! {
         let mut connection = redis.connect().await;
         eventually_hinted(&mut connection, vec![later.id]).await;
         let ids = pending.ids().chain([later.id]).collect();
-        producer.enqueue(pending).await;
+        producer.enqueue(pending);
         eventually_hinted(&mut connection, ids).await;
     }
 
