@@ -126,18 +126,18 @@ allow_private = true
 "#,
         db.url()
     ));
-    sexton.run(&["migrate"]).await.expect_code(0);
+    drop(sexton.run(&["migrate"]).await.expect_code(0));
     let keys: Vec<String> = (1..=ROWS).map(|id| id.to_string()).collect();
     for keys in keys.chunks(2_000) {
         // Not due before the worker starts, so that no hint is pushed and nothing is under way when the clock starts.
         let mut args = vec!["request", "block", "--after", "1h"];
         args.extend(keys.iter().map(String::as_str));
-        sexton.run(&args).await.expect_code(0);
+        drop(sexton.run(&args).await.expect_code(0));
     }
     db.execute("update sexton_deletion set run_at = clock_timestamp()").await;
     db.execute("vacuum analyze sexton_deletion").await;
     let started = Instant::now();
-    sexton.run_within(Duration::from_secs(300), &["run", "--until-idle"]).await.expect_code(0);
+    drop(sexton.run_within(Duration::from_secs(300), &["run", "--until-idle"]).await.expect_code(0));
     let elapsed = started.elapsed();
     assert_none_left(&db).await;
     Ok(per_second(elapsed))
