@@ -14,7 +14,7 @@ on_both! {
         let error = bed.producer().await.soft_remove(&stray::Model { id: 1 }).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "table `stray` is not a configured resource (configured: block as `block`, member as `member`, toy as `toy`); \
+            "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
              add a [resources.NAME] with table = \"stray\" to sexton.toml and run `sexton migrate`"
         );
     }
