@@ -27,10 +27,19 @@ pub(super) const BATCH: usize = 100;
 pub(crate) struct Claimed {
     pub(crate) claim: Claim,
     pub(crate) held: Held,
-    /// The key, and the row as it is now; none if the resource is not configured here or the key does not fit it.
-    pub(crate) row: Option<(Key, Now)>,
+    pub(crate) row: Row,
     /// When it was claimed.
     pub(crate) since: Instant,
+}
+
+/// The row of a claimed deletion, right after the claim.
+pub(crate) enum Row {
+    /// The resource is not configured here, or the key does not fit it.
+    Unknown,
+    /// The row as it is.
+    Read(Key, Now),
+    /// The database would not say (a policy appeared, a lock on the whole table).
+    Unreadable(Arc<DbErr>),
 }
 
 /// Claims single deletions in batches.
@@ -73,16 +82,16 @@ pub(super) async fn take(context: &Context, in_flight: &InFlight, pick: Pick<'_>
             let permit = if claim.rescues > 0 { rescued.take() } else { None };
             let held = in_flight.hold(claim.id, claim.fence, sent, permit);
             metrics::claimed(&claim.resource);
-            Claimed { claim, held, row: None, since: sent }
+            Claimed { claim, held, row: Row::Unknown, since: sent }
         })
         .collect();
-    read_rows(context, &mut claimed).await?;
+    read_rows(context, &mut claimed).await;
     Ok(claimed)
 }
 
 /// A row may have changed, or gone, since its deletion was recorded; calling with what it says now is what the targets
-/// need to hear.
-async fn read_rows(context: &Context, claimed: &mut [Claimed]) -> Result<(), DbErr> {
+/// need to hear. The claims are committed, so a failure is an answer: each is written back by its execution.
+async fn read_rows(context: &Context, claimed: &mut [Claimed]) {
     let mut by_resource: HashMap<String, Vec<usize>> = HashMap::new();
     for (n, one) in claimed.iter().enumerate() {
         by_resource.entry(one.claim.resource.clone()).or_default().push(n);
@@ -93,10 +102,18 @@ async fn read_rows(context: &Context, claimed: &mut [Claimed]) -> Result<(), DbE
             places.into_iter().filter_map(|n| Some((n, table.parse_key(&claimed[n].claim.key).ok()?))).collect();
         let captured: Vec<_> =
             keys.iter().map(|(n, key)| (key, claimed[*n].claim.marker_rule, &claimed[*n].claim.payload)).collect();
-        let now = compare(&context.db.conn, table, &captured).await?;
-        for ((n, key), now) in keys.into_iter().zip(now) {
-            claimed[n].row = Some((key, now));
+        match compare(&context.db.conn, table, &captured).await {
+            Ok(now) => {
+                for ((n, key), now) in keys.into_iter().zip(now) {
+                    claimed[n].row = Row::Read(key, now);
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for (n, _) in keys {
+                    claimed[n].row = Row::Unreadable(Arc::clone(&error));
+                }
+            }
         }
     }
-    Ok(())
 }
