@@ -6,7 +6,7 @@ use sexton_producer::{DeletionId, Removal};
 use sexton_tests::Redis;
 use tokio::net::TcpListener;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{insert_block, insert_blocks},
 };

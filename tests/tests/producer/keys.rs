@@ -1,7 +1,7 @@
 use sexton_producer::Error;
 use uuid::Uuid;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{insert_block, insert_member, insert_toy},
 };

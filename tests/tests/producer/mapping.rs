@@ -4,7 +4,7 @@ use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_producer::{Error, Producer};
 use sexton_tests::TestDb;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{archived_block, block, insert_block, keyless_block, public_block, stray},
 };

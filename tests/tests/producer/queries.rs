@@ -1,7 +1,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select};
 use sexton_producer::{Error, Removed};
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{block, flag, insert_block, insert_member, insert_toy, member, stray, toy},
 };

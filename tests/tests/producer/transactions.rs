@@ -1,7 +1,7 @@
 use sea_orm::{ActiveModelTrait, Set};
 use sexton_producer::Error;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{insert_block, insert_blocks, stray},
 };
