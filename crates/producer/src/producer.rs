@@ -80,10 +80,9 @@ impl Producer {
         self.shared.db.begin().await.map_err(Error::database("begin a transaction"))
     }
 
-    /// Tells the daemon of deletions that were requested in a transaction, now that it has committed. It takes no time
-    /// and cannot fail: if the hint does not reach Redis, the daemon finds the deletions in the ledger.
-    // Async although nothing is awaited: a later transport may need it, and callers would have to change.
-    pub async fn enqueue(&self, pending: Pending) {
+    /// Tells the daemon of deletions that were requested in a transaction, now that it has committed. It never
+    /// waits and cannot fail: if the hint does not reach Redis, the daemon finds the deletions in the ledger.
+    pub fn enqueue(&self, pending: Pending) {
         self.shared.hints.push(pending.hints());
     }
 

@@ -158,5 +158,5 @@ fn column<E: EntityTrait>(column: &Column) -> Expr {
 /// The value as the statements that mark rows write it: a literal with a cast, which works for enums and domains as well
 /// and lets the planner match partial indexes.
 fn literal(column: &Column, value: &Scalar) -> Expr {
-    Expr::cust(column.from_text(&format!("'{}'", value.to_string().replace('\'', "''"))))
+    Expr::cust(column.value(value))
 }

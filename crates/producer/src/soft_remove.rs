@@ -62,7 +62,7 @@ impl Producer {
     /// // … the application's own changes …
     /// let pending = producer.soft_remove_in(&transaction, &booking).await?;
     /// transaction.commit().await?;
-    /// producer.enqueue(pending).await;
+    /// producer.enqueue(pending);
     /// # Ok(())
     /// # }
     /// ```

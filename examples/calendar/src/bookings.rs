@@ -86,10 +86,10 @@ fn booking(number: u32) -> Model {
 /// has never heard of it.
 fn fate(number: u32) -> Option<Fate> {
     match number {
-        n if n % 80 == 9 => None,
-        n if n % 60 == 7 => Some(Fate::Deleted),
         21 | 203 | 344 => Some(Fate::Refused),
         127 => Some(Fate::Broken),
+        n if n % 80 == 9 => None,
+        n if n % 60 == 7 => Some(Fate::Deleted),
         _ => Some(Fate::There),
     }
 }

@@ -1,8 +1,11 @@
 //! The course of the demonstration.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use sea_orm::{DatabaseConnection, EntityTrait, IntoActiveModel};
 use sexton_core::{
     config::Config,
@@ -27,9 +30,14 @@ use crate::{
 /// Bookings that the application removes in one transaction.
 const BATCH: usize = 25;
 /// Time between two of its transactions.
-const PAUSE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_millis(600);
 /// How often the figures are read.
 const TICK: Duration = Duration::from_millis(200);
+/// With nothing changed for so long, something is wrong: no wait of the configuration is as long.
+const STALLED: Duration = Duration::from_secs(90);
+
+/// Said of a daemon that failed.
+const ENDED: &str = "the daemon ended; its log says more";
 
 /// How it ended.
 pub(crate) enum End {
@@ -79,7 +87,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<End> {
     let mut interrupt = pin!(ctrl_c());
     let worked = tokio::select! {
         worked = demo.work() => worked,
-        why = daemon.failed() => Err(anyhow::Error::new(why).context("the daemon ended")),
+        why = daemon.failed() => Err(anyhow::Error::new(why).context(ENDED)),
         pressed = &mut interrupt => {
             pressed?;
             println!("\nStopped. The ledger keeps what is left to do.");
@@ -90,14 +98,14 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<End> {
     worked?;
     daemon.wait_until_idle().await?;
     let report = Report::draw(&demo.conn, &demo.ledger, &demo.bookings, &demo.calendar).await?;
-    println!("{}", report.text(&files.config())?);
+    println!("{}", report.text(&files.config(), options.exit)?);
     let end = if report.violations.is_empty() { End::Good } else { End::Inconsistent };
     if !options.exit && matches!(end, End::Good) {
         demo.calendar.release();
         println!("The daemon stays up until Ctrl-C.");
         tokio::select! {
             watched = demo.watch() => watched?,
-            why = daemon.failed() => return Err(anyhow::Error::new(why).context("the daemon ended")),
+            why = daemon.failed() => return Err(anyhow::Error::new(why).context(ENDED)),
             pressed = &mut interrupt => pressed?,
         }
     }
@@ -126,6 +134,7 @@ impl Demo {
         let mut progress = Progress::new(self.bookings.removed.len() as u64);
         let mut removing = pin!(self.remove_bookings());
         let mut removed = false;
+        let mut moved = (Instant::now(), Figures::default());
         let mut tick = interval(TICK);
         let lanes: Vec<String> = vec!["block".into(), "block.calendar".into()];
         loop {
@@ -142,6 +151,10 @@ impl Demo {
                         return Ok(());
                     }
                     progress.show(figures);
+                    if figures != moved.1 {
+                        moved = (Instant::now(), figures);
+                    }
+                    ensure!(moved.0.elapsed() < STALLED, "nothing has moved for {STALLED:?}; the log says why");
                 }
             }
         }
@@ -154,7 +167,7 @@ impl Demo {
             let transaction = self.producer.begin().await?;
             let pending = self.producer.soft_remove_many_in(&transaction, batch).await?;
             transaction.commit().await?;
-            self.producer.enqueue(pending).await;
+            self.producer.enqueue(pending);
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())

@@ -43,11 +43,11 @@ impl Report {
         Ok(Self { status, letters, journal, removed: bookings.removed.len(), never_synced, violations })
     }
 
-    /// As text.
+    /// As text; `exits`: no daemon will be up to look at.
     ///
     /// # Errors
     /// None that can occur: writing to a string does not fail.
-    pub(crate) fn text(&self, config: &Path) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, config: &Path, exits: bool) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let state = |name: &str| self.status.states.get(name).copied().unwrap_or_default();
         let kinds: Vec<_> = self.status.dead.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -61,7 +61,7 @@ impl Report {
         writeln!(text, "  restored       {} more were removed by mistake and restored in time", state("cancelled"))?;
         writeln!(text, "  calls          {}, answered {}", self.journal.calls(), statuses.join(", "))?;
         self.write_check(&mut text)?;
-        self.write_next_steps(&mut text, config)?;
+        self.write_next_steps(&mut text, config, exits)?;
         Ok(text)
     }
 
@@ -73,12 +73,17 @@ impl Report {
         self.violations.iter().try_for_each(|violation| writeln!(text, "    {violation}"))
     }
 
-    fn write_next_steps(&self, text: &mut String, config: &Path) -> std::fmt::Result {
+    fn write_next_steps(&self, text: &mut String, config: &Path, exits: bool) -> std::fmt::Result {
         let sexton = format!("cargo run -q -p sexton-worker --bin sexton -- --config {}", config.display());
         // One that a person can do something about.
         let letter = self.letters.iter().find(|letter| letter.kind == "rejected").or(self.letters.first());
         if let Some(DeadLetter { id, .. }) = letter {
-            writeln!(text, "\nLook at the dead letters, at one of them, and retry it (the calendar is repaired now):")?;
+            let retry = if exits {
+                "retry it (without --exit: a daemon must be up)"
+            } else {
+                "retry it (the calendar is repaired now)"
+            };
+            writeln!(text, "\nLook at the dead letters, at one of them, and {retry}:")?;
             writeln!(text, "  {sexton} dlq list")?;
             writeln!(text, "  {sexton} dlq show {id}")?;
             writeln!(text, "  {sexton} dlq retry {id}")?;
@@ -115,4 +120,26 @@ fn violations(bookings: &Bookings, rows: &HashSet<i64>, status: &Status, journal
     }
     violations.extend(journal.strays().iter().map(|call| format!("something else was called: {call}")));
     violations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(bookings: &Bookings, gone: &[i64], completed: i64) -> Vec<String> {
+        let rows = bookings.all().map(|booking| booking.id).filter(|id| !gone.contains(id)).collect();
+        let states = [("completed".to_owned(), completed)].into();
+        violations(bookings, &rows, &Status { states, ..Status::default() }, &Journal::default())
+    }
+
+    #[test]
+    fn every_kind_of_loss_is_noticed() {
+        let bookings = Bookings::new(10);
+        assert!(found(&bookings, &[], 0).is_empty());
+        // Booking 5 was never in the calendar, booking 1 was, booking 11 was not removed.
+        assert!(found(&bookings, &[5], 1).is_empty());
+        assert_eq!(found(&bookings, &[1], 1), ["booking 1 is gone, and the calendar never confirmed"]);
+        assert_eq!(found(&bookings, &[11], 0), ["booking 11 is gone although nobody wanted that"]);
+        assert_eq!(found(&bookings, &[], 1), ["the ledger says that 1 bookings are deleted, and 0 are"]);
+    }
 }

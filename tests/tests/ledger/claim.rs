@@ -50,8 +50,12 @@ async fn claimed_deletion_is_running_under_the_next_fence(f: Fixture) {
 }
 
 async fn what_is_not_due_is_not_claimed(f: Fixture) {
-    f.execute("insert into flag (id) values (1)").await;
+    f.execute("insert into flag (id) values (1), (2)").await;
     let requested = f.request_one("flag", "1").await;
+    // Beside it in its lane, one that is due.
+    let due = f.request_one("flag", "2").await.id;
+    f.execute(&format!("update sexton_deletion set run_at = requested_at where id = '{due}'")).await;
+    assert_eq!(f.claim(DUE).await.iter().map(|claim| claim.id).collect::<Vec<_>>(), [due]);
     assert!(!requested.due);
     assert!(f.claim(Pick::Hinted(&[requested.id])).await.is_empty());
     assert!(f.claim(DUE).await.is_empty());

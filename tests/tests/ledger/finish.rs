@@ -1,6 +1,5 @@
 //! Finishing, cancelling and restoring: what moves to the finished deletions, and who wins.
 
-use sea_orm::ConnectionTrait;
 use sexton_core::{
     ids::{DeletionId, Fence},
     ledger::{Claim, Finish, Pick, RowOutcome},
@@ -32,7 +31,7 @@ async fn finished(f: &Fixture, finish: &Finish) -> usize {
     finished.len()
 }
 
-async fn try_restore(f: &Fixture, id: DeletionId) -> Result<Restored, RestoreError> {
+pub(super) async fn try_restore(f: &Fixture, id: DeletionId) -> Result<Restored, RestoreError> {
     let transaction = f.begin().await;
     let restored = restore(&transaction, &f.ledger, &f.catalog, id).await?;
     transaction.commit().await.unwrap();
@@ -159,59 +158,4 @@ async fn request_after_a_restore_is_a_new_deletion(f: Fixture) {
     assert!(second.created && second.id != first);
     try_restore(&f, second.id).await.unwrap();
     assert_eq!(f.one("select deleted_at from block").await, "-");
-}
-
-#[tokio::test]
-async fn restore_that_locked_first_wins_over_the_claim() {
-    let f = Fixture::postgres().await;
-    f.blocks(1).await;
-    let id = f.request_one("block", "1").await.id;
-    let restoring = f.begin().await;
-    restore(&restoring, &f.ledger, &f.catalog, id).await.unwrap();
-    assert!(f.claim(Pick::Hinted(&[id])).await.is_empty());
-    restoring.commit().await.unwrap();
-    assert!(f.claim(Pick::Hinted(&[id])).await.is_empty());
-    assert_eq!(f.one("select deleted_at from block").await, "-");
-}
-
-#[tokio::test]
-async fn claim_that_locked_first_wins_over_the_restore() {
-    let f = Fixture::postgres().await;
-    f.blocks(1).await;
-    let id = f.request_one("block", "1").await.id;
-    // A claim that has not committed yet: what the statement of a claim does to the row.
-    let claiming = f.begin().await;
-    claiming
-        .execute_unprepared(
-            "update public.sexton_deletion set state = 'running', fence = 1, worker = 'w', lease_until = now(), called_at = now()",
-        )
-        .await
-        .unwrap();
-    let (restored, ()) = tokio::join!(try_restore(&f, id), async {
-        f.waiting_for_locks(1).await;
-        claiming.commit().await.unwrap();
-    });
-    assert!(matches!(restored, Err(RestoreError::TooLate { .. })), "{restored:?}");
-    assert_eq!(f.one("select count(*) from block where deleted_at is null").await, "0");
-    assert_eq!(f.deletions().await, ["1|running|1|0|0"]);
-}
-
-#[tokio::test]
-async fn restore_and_request_of_one_row_wait_for_each_other_without_a_deadlock() {
-    let f = Fixture::postgres().await;
-    f.blocks(1).await;
-    let id = f.request_one("block", "1").await.id;
-    let application = f.begin().await;
-    application.execute_unprepared("select 1 from public.block where id = 1 for update").await.unwrap();
-    let (restored, requested, ()) = tokio::join!(try_restore(&f, id), f.try_request("block", &["1"]), async {
-        f.waiting_for_locks(2).await;
-        application.commit().await.unwrap();
-    });
-    assert!(restored.unwrap().row_restored);
-    let requested = requested.unwrap().remove(0);
-    // Whoever came first: a refreshed deletion that was then restored, or a new one after the restore.
-    let open = f.deletions().await;
-    assert_eq!(open.len(), usize::from(requested.id != id), "{open:?}");
-    let live = f.one("select count(*) from block where deleted_at is null").await;
-    assert_eq!(live == "1", open.is_empty());
 }

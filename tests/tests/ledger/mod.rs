@@ -9,6 +9,8 @@ mod fixture;
 mod keys;
 mod migrations;
 mod operators;
+mod plans;
+mod races;
 mod request;
 mod rescue;
 mod schema;

@@ -33,6 +33,7 @@ create table block (id bigint primary key, title text not null, gcal_id text, ki
 create table toy (id uuid primary key, name varchar(40) not null, removed_at timestamp);
 create type member_status as enum ('active', 'gone');
 create table member (tenant_id uuid, name text, status member_status, primary key (tenant_id, name));
+create table flag (id integer primary key, hidden boolean);
 create table stray (id integer primary key)";
 
 const SQLITE: &str = "
@@ -40,6 +41,7 @@ create table block (id integer primary key, title text not null, gcal_id text, k
     item_status text not null default 'Active', deleted_at text);
 create table toy (id uuid_text primary key, name varchar(40) not null, removed_at text);
 create table member (tenant_id uuid_text, name text, status text, primary key (tenant_id, name));
+create table flag (id integer primary key, hidden boolean);
 create table stray (id integer primary key)";
 
 const RESOURCES: &str = r#"
@@ -71,6 +73,15 @@ marker = { column = "status", value = "gone" }
 name = "crm"
 kind = "http"
 url = "https://crm.example/{tenant_id}/{name}"
+
+[resources.flag]
+table = "flag"
+key = "id"
+marker = { column = "hidden", value = true }
+[[resources.flag.targets]]
+name = "map"
+kind = "http"
+url = "https://map.example/{id}"
 "#;
 
 #[derive(Debug)]

@@ -40,6 +40,11 @@ entity!(member, "member", {
     #[sea_orm(primary_key, auto_increment = false)]
     name: String
 });
+entity!(flag, "flag", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: i32,
+    hidden: Option<bool>
+});
 entity!(stray, "stray", {
     #[sea_orm(primary_key)]
     id: i32

@@ -1,7 +1,7 @@
 use sexton_producer::Error;
 use uuid::Uuid;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{insert_block, insert_member, insert_toy},
 };
@@ -58,7 +58,7 @@ on_both! {
         let error = producer.soft_remove_by_key("blok", "42").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "resource `blok` is not configured (configured: block as `block`, member as `member`, toy as `toy`); \
+            "resource `blok` is not configured (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
              add [resources.blok] to sexton.toml"
         );
     }

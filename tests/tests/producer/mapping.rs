@@ -4,7 +4,7 @@ use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_producer::{Error, Producer};
 use sexton_tests::TestDb;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{archived_block, block, insert_block, keyless_block, public_block, stray},
 };
@@ -14,7 +14,7 @@ on_both! {
         let error = bed.producer().await.soft_remove(&stray::Model { id: 1 }).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "table `stray` is not a configured resource (configured: block as `block`, member as `member`, toy as `toy`); \
+            "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
              add a [resources.NAME] with table = \"stray\" to sexton.toml and run `sexton migrate`"
         );
     }

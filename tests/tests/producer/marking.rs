@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sexton_producer::{Error, Removal};
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{insert_block, insert_blocks},
 };

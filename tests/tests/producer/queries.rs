@@ -1,9 +1,9 @@
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select};
 use sexton_producer::{Error, Removed};
 
-use crate::{
+use super::{
     bed::Bed,
-    entities::{block, insert_block, insert_member, insert_toy, member, stray, toy},
+    entities::{block, flag, insert_block, insert_member, insert_toy, member, stray, toy},
 };
 
 async fn ids(bed: &Bed, select: Select<block::Entity>) -> Vec<i64> {
@@ -58,6 +58,16 @@ on_both! {
         producer.soft_remove(&bob).await.unwrap();
         assert_eq!(producer.live::<member::Entity>().unwrap().all(&bed.conn).await.unwrap(), [ada]);
         assert_eq!(producer.removed::<member::Entity>().unwrap().all(&bed.conn).await.unwrap(), [bob]);
+    }
+
+    async fn truth_value_marks_as_the_entity_reads_it(bed) {
+        let producer = bed.producer().await;
+        bed.execute("insert into flag (id, hidden) values (1, null), (2, false), (3, false)").await;
+        producer.soft_remove_by_key("flag", "3").await.unwrap();
+        let live = producer.live::<flag::Entity>().unwrap().order_by_asc(flag::Column::Id).all(&bed.conn).await.unwrap();
+        assert_eq!(live, [flag::Model { id: 1, hidden: None }, flag::Model { id: 2, hidden: Some(false) }]);
+        let removed = producer.removed::<flag::Entity>().unwrap().all(&bed.conn).await.unwrap();
+        assert_eq!(removed, [flag::Model { id: 3, hidden: Some(true) }]);
     }
 
     async fn queries_go_on_like_any_other(bed) {

@@ -1,7 +1,7 @@
 use sea_orm::EntityTrait;
 use sexton_producer::{DeletionId, Error, Removed, RestoreError};
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{block, insert_block, insert_member, member},
 };

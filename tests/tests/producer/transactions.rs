@@ -1,7 +1,7 @@
 use sea_orm::{ActiveModelTrait, Set};
 use sexton_producer::Error;
 
-use crate::{
+use super::{
     bed::Bed,
     entities::{insert_block, insert_blocks, stray},
 };
@@ -20,7 +20,7 @@ on_both! {
             assert!(bed.ledger().await.is_empty(), "seen before the commit");
         }
         transaction.commit().await.unwrap();
-        producer.enqueue(pending).await;
+        producer.enqueue(pending);
         assert_eq!(bed.marked().await, ["1", "2", "3"]);
         assert_eq!(bed.ledger().await, ["block|1|pending", "block|2|pending", "block|3|pending"]);
         assert_eq!(bed.query("select id from stray").await, ["5"]);
@@ -45,7 +45,7 @@ on_both! {
         let pending = producer.soft_remove_in(&transaction, &block).await.unwrap();
         drop(transaction);
         // Telling the daemon of what never was does no harm either.
-        producer.enqueue(pending).await;
+        producer.enqueue(pending);
         assert!(bed.marked().await.is_empty());
         assert!(bed.ledger().await.is_empty());
     }
@@ -59,7 +59,7 @@ on_both! {
         assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
         let pending = producer.soft_remove_in(&transaction, &blocks[1]).await.unwrap();
         transaction.commit().await.unwrap();
-        producer.enqueue(pending).await;
+        producer.enqueue(pending);
         assert_eq!(bed.marked().await, ["2"]);
     }
 }

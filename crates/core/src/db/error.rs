@@ -63,9 +63,5 @@ pub fn refusal(error: &DbErr) -> Option<Refusal> {
     if code == SQLITE_TRIGGER && error.message() == "FOREIGN KEY constraint failed" {
         code = "787".to_owned();
     }
-    Some(Refusal {
-        code,
-        constraint: error.constraint().map(str::to_owned),
-        table: error.table().map(str::to_owned),
-    })
+    Some(Refusal { code, constraint: error.constraint().map(str::to_owned), table: error.table().map(str::to_owned) })
 }

@@ -7,6 +7,7 @@
 
 mod action;
 mod age;
+mod candidates;
 mod claim;
 mod confirmation;
 mod dead_letters;

@@ -8,6 +8,7 @@ mod postgres;
 mod request;
 mod restore;
 mod sqlite;
+mod sqlite_record;
 
 pub use request::{Request, Requested, soft_remove};
 pub use restore::{RestoreError, Restored, restore};

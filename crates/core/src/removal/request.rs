@@ -57,8 +57,10 @@ pub struct Requested {
 /// Marks the rows with these keys and records their deletions, within the caller's transaction. On PostgreSQL this is
 /// one statement, whatever the number of keys. A key without a row is left out of the result.
 ///
-/// A row that carries its marker already keeps it. A row with an open deletion gets no second one. A dead deletion of
-/// the row is superseded, and the confirmations of targets whose columns are unchanged are carried over.
+/// A row that carries its marker already keeps it. A row with an open deletion gets no second one: that one is returned,
+/// with its payload refreshed and without the confirmations of targets whose columns changed; a running one is left as it
+/// is. A dead deletion of the row is superseded, and the confirmations of targets whose columns are unchanged are carried
+/// over; so is the time of its first call, after which there is no restoring.
 ///
 /// # Errors
 /// Whatever the database says; the caller rolls back.
