@@ -115,10 +115,12 @@ impl Daemon {
         let connector = Box::new(Http::new()?);
         let context = Arc::new(Context { db, ledger, catalog, config, worker, connector });
         let (stop, stop_feeding) = (CancellationToken::new(), CancellationToken::new());
+        // Before anything is counted.
+        let metrics = console::recorder();
         let engine = Engine::start(Arc::clone(&context), stop.clone());
         let mut daemon = Self { engine, services: JoinSet::new(), stop_feeding, stop, address };
         let activity = queue.map(|(queue, url)| daemon.attach(&context, queue, url.expose_secret()));
-        daemon.serve_everything(&context, activity, listener);
+        daemon.serve_everything(&context, activity, listener, metrics);
         tracing::info!(worker = context.worker, console = %address, "working");
         Ok(daemon)
     }
@@ -158,6 +160,7 @@ impl Daemon {
         context: &Arc<Context>,
         activity: Option<Arc<Activity>>,
         listener: tokio::net::TcpListener,
+        metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
     ) {
         let (engine, seen, stop) = (Arc::clone(&self.engine), activity.clone(), self.stop_feeding.clone());
         self.spawn("the direct feed", async move {
@@ -176,7 +179,7 @@ impl Daemon {
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
         self.spawn("the console", async move {
-            let served = console::serve(listener, engine, activity, console::recorder(), stop).await;
+            let served = console::serve(listener, engine, activity, metrics, stop).await;
             served.map_err(|error| error.to_string())
         });
     }

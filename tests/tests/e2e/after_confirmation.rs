@@ -1,6 +1,6 @@
 //! What becomes of rows once everything outside is gone, and rows that were never outside.
 
-use super::rig::{BLOCK, RESOURCE, Rig, Server, on_both};
+use super::rig::{BLOCK, PATIENCE, RESOURCE, Rig, Server, on_both};
 
 on_both!(
     kept_row_stays_marked,
@@ -8,6 +8,7 @@ on_both!(
     first_rule_that_matches_says_how_a_row_is_marked_and_what_becomes_of_it,
     row_that_was_never_synced_is_deleted_without_a_call,
     resource_without_targets_and_grace_is_deleted_at_once_or_by_the_next_worker,
+    target_that_is_not_configured_any_more_is_waited_for,
 );
 
 async fn kept_row_stays_marked(server: Server) {
@@ -81,4 +82,26 @@ async fn resource_without_targets_and_grace_is_deleted_at_once_or_by_the_next_wo
     assert_eq!(rig.state(&id).await, "completed");
     assert_eq!(rig.rows("select id from block").await, Vec::<String>::new());
     assert_eq!(rig.calls(), Vec::<String>::new());
+}
+
+async fn target_that_is_not_configured_any_more_is_waited_for(server: Server) {
+    let now = if server.is_postgres() { "now()" } else { "'2020-01-01T00:00:00.000Z'" };
+    let mirror =
+        RESOURCE[RESOURCE.find("[[").unwrap()..].replace("calendar\"", "mirror\"").replace("/calendars", "/mirror");
+    let both = format!("{RESOURCE}{mirror}");
+    let rig = Rig::blocks_with(server, 1, &both).await;
+    let id = rig.request_block().await;
+    rig.reconfigure(RESOURCE);
+    let daemon = rig.sexton.spawn(&["run", "--allow-drift"]).await;
+    let waits = "select state, attempts, last_error_kind from sexton_deletion";
+    rig.until(waits, "pending|0|target_not_configured").await;
+    assert!(rig.show(&id).await["last_error"].as_str().unwrap().contains("mirror"));
+    assert_eq!(rig.rows("select count(*) from block").await, ["1"]);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(PATIENCE).await, 0);
+    rig.reconfigure(&both);
+    rig.execute(&format!("update sexton_deletion set run_at = {now}")).await;
+    rig.work().await;
+    assert_eq!(rig.state(&id).await, "completed");
+    assert_eq!(rig.calls(), ["DELETE /calendars/c/events/g1", "DELETE /mirror/c/events/g1"]);
 }

@@ -36,6 +36,8 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("timeout =", "gone = [500]\ntimeout =", &["resources.block.targets[0].gone", "400 to 499"]),
     ("key = \"id\"", "then = \"drop\"\nkey = \"id\"", &["resources.block.then", "delete_after"]),
     ("[resources.block]", "[retry]\nmultiplier = 0.5\n[resources.block]", &["retry.multiplier", "between 1 and 100"]),
+    ("[resources.block]", "[worker]\nlease = \"1s\"\n[resources.block]", &["worker.lease", "at least 2s"]),
+    ("[resources.block]", "[worker]\nlease = \"0s\"\n[resources.block]", &["worker.lease", "at least 2s"]),
     ("[resources.block]", "[queue]\nwindow = 9000\n[resources.block]", &["queue.window", "7000"]),
     ("[resources.block]", "[queue]\nurl = \"amqp://h\"\n[resources.block]", &["queue.url", "redis://"]),
     ("[resources.block]", "[resources.block", &["sexton.toml", "TOML"]),

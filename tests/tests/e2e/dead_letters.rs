@@ -52,7 +52,7 @@ async fn dead_letters_are_filtered(server: Server) {
     assert_eq!(rig.dead_keys(&["--resource", "nobody"]).await, Vec::<String>::new());
     let text = rig.run(&["dlq", "list"]).await.expect_code(0).stdout;
     assert!(text.contains("ID") && text.contains("bad_template") && text.lines().count() == 5, "{text}");
-    for wrong in [&["--kind", "tired"][..], &["--older-than", "soon"], &["--resource", "a b"], &["--limit", "-1"]] {
+    for wrong in [&["--kind", "tired"][..], &["--older-than", "soon"], &["--resource", "a b"], &["--limit", "ten"]] {
         let refused = rig.run(&[&["dlq", "list"], wrong].concat()).await.expect_code(2).stderr;
         assert!(refused.contains(wrong[0]) && refused.contains(wrong[1]), "{refused}");
     }

@@ -102,6 +102,48 @@ async fn another_search_path_leads_to_its_own_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backslash_is_a_backslash_whatever_the_database_says() {
+    let server = Server::postgres().await;
+    let Server::Postgres(db) = &server else { unreachable!() };
+    db.execute(&format!("alter database {} set standard_conforming_strings to off", db.name())).await;
+    let tables = BLOCK.replace("note text", r#""a\ 'b" text"#);
+    let resource = RESOURCE.replace("{calendar_id}", r"{a\\ 'b}");
+    let rig =
+        Rig::with(server, &tables, &resource.replace("\"deleted_at\"", r#""item_status", value = "\\' gone""#)).await;
+    rig.execute(r#"insert into block (id, "a\ 'b", gcal_id, calendar_id) values (1, e'x\\y', 'g1', 'c')"#).await;
+    let id = rig.request_block().await;
+    assert_eq!(rig.rows("select item_status from block").await, [r"\' gone"]);
+    rig.work().await;
+    assert_eq!(rig.calls(), ["DELETE /calendars/x%5Cy/events/g1"]);
+    assert_eq!(rig.state(&id).await, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitioned_tables_and_keys_of_every_type_are_deleted_from() {
+    let table = "create domain code as varchar(8) check (value <> ''); create schema \"My App\";
+        create table \"My App\".\"Block\" (a smallint, b code, c uuid, d bigint, gcal_id numeric, deleted_at timestamp(3), primary key (a, b, c, d))
+        partition by hash (a, d);
+        create table \"My App\".p0 partition of \"My App\".\"Block\" for values with (modulus 2, remainder 0);
+        create table \"My App\".p1 partition of \"My App\".\"Block\" for values with (modulus 2, remainder 1)";
+    let resource = RESOURCE
+        .replace("table = \"block\"", "table = \"My App.Block\"")
+        .replace("key = \"id\"", "key = [\"d\", \"b\", \"a\", \"c\"]")
+        .replace("{calendar_id}", "{d}-{c}");
+    let rig = Rig::with(Server::postgres().await, table, &resource).await;
+    let uuid = "0193a5a0-7c1e-7000-8000-00000000abcd";
+    for n in 1..=4 {
+        rig.execute(&format!("insert into \"My App\".\"Block\" values ({n}, 'x/{n}', '{uuid}', -{n}, 1.50)")).await;
+    }
+    let key = |n: i64| format!(r#"["-{n}","x/{n}","{n}","{uuid}"]"#);
+    rig.request("block", &[&key(1), &key(2), &key(3)]).await;
+    rig.work().await;
+    let mut calls = rig.calls();
+    calls.sort();
+    assert_eq!(calls, [1, 2, 3].map(|n| format!("DELETE /calendars/-{n}-{uuid}/events/1.50")));
+    assert_eq!(rig.rows("select d from \"My App\".\"Block\"").await, ["-4"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeatable_read_as_the_default_hides_no_change() {
     let server = Server::postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };

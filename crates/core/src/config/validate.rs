@@ -4,6 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{Config, Marker, Resource, Retry, Target};
 
+/// A call may take a third of a lease, a lease is renewed when a third has passed, and half a second is kept free for
+/// writing down: with a shorter one no call would ever begin.
+const LEAST_LEASE: Duration = Duration::from_secs(2);
+
 /// The first mistake found: the key path, and what is wrong and accepted.
 pub(super) type Mistake = (String, String);
 
@@ -11,6 +15,9 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     range("database.max_connections", config.database.max_connections as usize, 2, 1000)?;
     range("queue.window", config.queue.window, 1, 7000)?;
     range("worker.concurrency", config.worker.concurrency, 1, 10_000)?;
+    require(config.worker.lease >= LEAST_LEASE, "worker.lease", || {
+        "it must be at least 2s: a call, its write-back and a renewal have to fit in".to_owned()
+    })?;
     let name = &config.queue.name;
     let safe = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
     require(!name.is_empty() && name.bytes().all(safe), "queue.name", || {

@@ -47,7 +47,9 @@ enum Command {
     /// Check configuration, database and Redis without changing anything.
     Check(check::Args),
     /// Create or update Sexton's tables, and write the resource definitions into them.
-    #[command(after_help = "Examples:\n  sexton migrate\n  sexton --config staging.toml migrate\n\nSafe to run at every deployment, and by several processes at once.")]
+    #[command(
+        after_help = "Examples:\n  sexton migrate\n  sexton --config staging.toml migrate\n\nSafe to run at every deployment, and by several processes at once."
+    )]
     Migrate,
     /// Work: claim due deletions, call their targets, hard-delete their rows.
     Run(run::Args),

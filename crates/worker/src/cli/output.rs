@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::error::Result;
 
-/// Prints one JSON object on a line.
+/// Prints one JSON object on a line. JSON escapes most control characters, but lets DEL and the C1 set pass (RFC 8259 §7).
 pub(super) fn json(value: &impl Serialize) -> Result {
     let text = serde_json::to_string(value).map_err(anyhow::Error::from)?;
-    println!("{text}");
+    let escaped = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    println!("{}", text.chars().map(escaped).collect::<String>());
     Ok(())
 }
 
