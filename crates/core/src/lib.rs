@@ -11,7 +11,6 @@ pub mod config;
 pub mod db;
 pub mod hint;
 pub mod ids;
-pub mod key;
 pub mod ledger;
 pub mod outcome;
 pub mod queue;
@@ -19,3 +18,5 @@ pub mod removal;
 pub mod retry;
 pub mod state;
 pub mod template;
+
+pub use catalog::key;
