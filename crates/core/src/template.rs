@@ -35,21 +35,21 @@ enum Part {
     Column(String),
 }
 
-/// Why a text is not a template.
+/// Why a text is not a template. The text stays out of the message: it may have a credential filled in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidTemplate {
     /// A brace without its partner, or nothing between two.
-    #[error("`{0}` has a `{{` or `}}` that does not enclose a column name")]
-    Brace(String),
+    #[error("it has a `{{` or `}}` that does not enclose a column name")]
+    Brace,
     /// Not an absolute http(s) URL.
-    #[error("`{0}` is not an absolute http:// or https:// URL: {1}")]
-    NotUrl(String, String),
+    #[error("it is not an absolute http:// or https:// URL: {0}")]
+    NotUrl(String),
     /// A placeholder in the scheme, user, host or port.
-    #[error("`{0}` has a placeholder before the path: a row must not choose the host")]
-    PlaceholderInAuthority(String),
+    #[error("it has a placeholder before the path: a row must not choose the host")]
+    PlaceholderInAuthority,
     /// A fragment is never sent to a server (RFC 9110 §4.1).
-    #[error("`{0}` has a fragment (`#…`), which is never sent")]
-    Fragment(String),
+    #[error("it has a fragment (`#…`), which is never sent")]
+    Fragment,
 }
 
 /// Why a row gives no URL. Values stay out of the message: it is kept and shown.
@@ -75,32 +75,31 @@ impl TryFrom<String> for UrlTemplate {
     fn try_from(text: String) -> Result<Self, InvalidTemplate> {
         let (authority_end, path_start) = match text.find("://") {
             Some(at) => (at + 3, text[at + 3..].find(['/', '?', '#']).map_or(text.len(), |end| at + 3 + end)),
-            None => return Err(InvalidTemplate::NotUrl(text, "it has no scheme".to_owned())),
+            None => return Err(InvalidTemplate::NotUrl("it has no scheme".to_owned())),
         };
         if text[..path_start].contains(['{', '}']) {
-            return Err(InvalidTemplate::PlaceholderInAuthority(text));
+            return Err(InvalidTemplate::PlaceholderInAuthority);
         }
-        let base = Url::parse(&text[..path_start]).map_err(|e| InvalidTemplate::NotUrl(text.clone(), e.to_string()))?;
+        let base = Url::parse(&text[..path_start]).map_err(|e| InvalidTemplate::NotUrl(e.to_string()))?;
         if !["http", "https"].contains(&base.scheme()) || authority_end == path_start {
-            return Err(InvalidTemplate::NotUrl(text, "the scheme must be http or https".to_owned()));
+            return Err(InvalidTemplate::NotUrl("the scheme must be http or https".to_owned()));
         }
         let rest = &text[path_start..];
         if rest.contains('#') {
-            return Err(InvalidTemplate::Fragment(text));
+            return Err(InvalidTemplate::Fragment);
         }
         let (path, query) = match rest.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (rest, None),
         };
         let path = path.strip_prefix('/').unwrap_or(path);
-        let path = path.split('/').map(|s| parts(s, &text)).collect::<Result<_, _>>()?;
-        let query = query.map(|q| parts(q, &text)).transpose()?;
+        let path = path.split('/').map(parts).collect::<Result<_, _>>()?;
+        let query = query.map(parts).transpose()?;
         Ok(Self { base, path, query })
     }
 }
 
-fn parts(text: &str, whole: &str) -> Result<Segment, InvalidTemplate> {
-    let brace = || InvalidTemplate::Brace(whole.to_owned());
+fn parts(text: &str) -> Result<Segment, InvalidTemplate> {
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -111,9 +110,9 @@ fn parts(text: &str, whole: &str) -> Result<Segment, InvalidTemplate> {
         if open > 0 {
             parts.push(Part::Literal(rest[..open].to_owned()));
         }
-        let column = rest[open..].strip_prefix('{').and_then(|r| r.split_once('}')).ok_or_else(brace)?;
+        let column = rest[open..].strip_prefix('{').and_then(|r| r.split_once('}')).ok_or(InvalidTemplate::Brace)?;
         if column.0.is_empty() || column.0.contains('{') {
-            return Err(brace());
+            return Err(InvalidTemplate::Brace);
         }
         parts.push(Part::Column(column.0.to_owned()));
         rest = column.1;

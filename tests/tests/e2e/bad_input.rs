@@ -161,6 +161,12 @@ async fn unreachable_database_is_a_failure_without_the_password() {
         assert!(refused.contains("sexton.toml: database.url") && refused.contains("postgres://"), "{refused}");
         assert!(!refused.contains("hunter2"), "{refused}");
     }
+    // A URL may have a credential filled in.
+    for bad in ["ftp://example.org/hunter2", "{id}.example.org/hunter2", "https://example.org/hunter2/{", "hunter2"] {
+        rig.reconfigure(&RESOURCE.replace("@API@", bad));
+        let refused = rig.run(&["check"]).await.expect_code(2).stderr;
+        assert!(refused.contains("targets[0].url") && !refused.contains("hunter2"), "{refused}");
+    }
     let missing = rig.run(&["--config", "nowhere.toml", "check"]).await.expect_code(2).stderr;
     assert!(missing.contains("nowhere.toml") && missing.contains("--config"), "{missing}");
 }

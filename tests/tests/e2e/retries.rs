@@ -78,14 +78,19 @@ async fn failures_use_up_the_attempts_and_are_all_in_the_history(server: Server)
 async fn time_runs_out_for_failures_and_for_throttling(server: Server) {
     let retry = "initial_interval = \"1ms\"\nmax_interval = \"100ms\"\ngive_up_after = \"1s\"\nmax_attempts = 100000";
     let rig = rig(server, retry, RESOURCE).await;
-    rig.execute("insert into block (id, calendar_id, gcal_id) values (2, 'c', 'g2')").await;
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (2, 'c', 'g2'), (3, 'c', 'g3')").await;
     rig.api.set_default(Behaviour::With(std::sync::Arc::new(|call| {
-        if call.path().ends_with("g1") { Answer::Status(500) } else { throttled(0) }
+        match call.path().chars().last() {
+            Some('1') => Answer::Status(500),
+            Some('2') => throttled(0),
+            _ => Answer::Status(401),
+        }
     })));
-    let ids = rig.request("block", &["1", "2"]).await;
+    let ids = rig.request("block", &["1", "2", "3"]).await;
     rig.work().await;
-    assert_eq!(rig.state(&ids[0]).await, "dead: expired");
-    assert_eq!(rig.state(&ids[1]).await, "dead: expired");
+    for id in ids {
+        assert_eq!(rig.state(&id).await, "dead: expired");
+    }
     let calls = rig.api.calls_to("/calendars/c/events/g1");
     let lasted = calls.last().unwrap().at - calls[0].at;
     assert!(lasted >= Duration::from_millis(900) && lasted < Duration::from_secs(10), "{lasted:?}");

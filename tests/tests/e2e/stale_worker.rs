@@ -9,6 +9,7 @@ use super::rig::{PATIENCE, RESOURCE, Rig, Server, on_both};
 
 on_both!(
     stale_worker_changes_nothing_after_another_has_finished,
+    stale_worker_changes_nothing_while_another_works,
     stale_worker_changes_nothing_after_a_snooze,
     stale_worker_changes_nothing_after_a_retry_by_on_call,
 );
@@ -74,6 +75,17 @@ async fn stale_worker_changes_nothing_after_another_has_finished(server: Server)
     let record = stale.rig.show(&stale.id).await;
     assert_eq!((record["fence"].as_i64(), record["rescues"].as_i64()), (Some(2), Some(1)));
     assert_eq!(stale.rig.rows("select id, deleted_at from block").await, ["1|-"]);
+}
+
+/// Here only the fence tells the two apart: the deletion is running, as it was for the stale worker.
+async fn stale_worker_changes_nothing_while_another_works(server: Server) {
+    let gate = Gate::new();
+    let (stale, _other) = stale(server, vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]).await;
+    stale.wake().await;
+    gate.open();
+    assert_eq!(stale.rig.settled(&stale.id).await, "completed");
+    assert_eq!(stale.rig.rows("select count(*) from sexton_attempt where fence = 1").await, ["0"]);
+    assert_eq!(stale.rig.rows("select count(*) from block").await, ["0"]);
 }
 
 async fn stale_worker_changes_nothing_after_a_snooze(server: Server) {

@@ -9,8 +9,8 @@ use sexton_core::{
     key::Key,
 };
 
-/// A foreign key: the table with it, and its columns with those that they reference (none: the primary key's).
-type ForeignKey = (String, Vec<(String, Option<String>)>);
+/// The columns of a foreign key, each with the one that it references (none: the primary key's).
+type Columns = Vec<(String, Option<String>)>;
 
 /// The columns that reference the row, as `table.column`; empty if nobody does (any more).
 ///
@@ -18,16 +18,15 @@ type ForeignKey = (String, Vec<(String, Option<String>)>);
 /// Whatever the database says.
 pub(super) async fn references(conn: &impl ConnectionTrait, table: &Table, key: &Key) -> Result<Vec<String>, DbErr> {
     let mut found = Vec::new();
+    let primary = primary_key(conn, table).await?;
     for (child, columns) in foreign_keys(conn, table).await? {
         let mut values = Vec::new();
         let matches = table.key_matches("t", key, &mut values);
-        let joined: Vec<_> = columns
-            .iter()
-            .zip(primary_key(conn, table).await?.into_iter().map(Some).chain(std::iter::repeat(None)))
-            .filter_map(|((from, to), primary)| {
-                Some(format!("c.{} = t.{}", quote(from), quote(to.as_ref().or(primary.as_ref())?)))
-            })
-            .collect();
+        let joined = columns.iter().enumerate().filter_map(|(n, (from, to))| {
+            let to = to.as_ref().or_else(|| primary.get(n))?;
+            Some(format!("c.{} = t.{}", quote(from), quote(to)))
+        });
+        let joined: Vec<_> = joined.collect();
         let sql = format!(
             "select 1 from {} c join {} t on {} where {matches} limit 1",
             quote(&child),
@@ -42,12 +41,13 @@ pub(super) async fn references(conn: &impl ConnectionTrait, table: &Table, key: 
     Ok(found)
 }
 
-async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<ForeignKey>, DbErr> {
+/// The foreign keys to the table, with the tables that have them.
+async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<(String, Columns)>, DbErr> {
     let name = table.resource.table.strip_prefix("main.").unwrap_or(&table.resource.table);
     let sql = "select s.name as child, f.id, f.\"from\" as from_column, f.\"to\" as to_column
                from sqlite_schema s, pragma_foreign_key_list(s.name) f
                where s.type = 'table' and f.\"table\" = $1 collate nocase order by s.name, f.id, f.seq";
-    let mut keys: BTreeMap<(String, i64), Vec<(String, Option<String>)>> = BTreeMap::new();
+    let mut keys: BTreeMap<(String, i64), Columns> = BTreeMap::new();
     for row in conn.query_all_raw(Dialect::Sqlite.statement(sql, [name.into()])).await? {
         let of = (row.try_get("", "child")?, row.try_get("", "id")?);
         keys.entry(of).or_default().push((row.try_get("", "from_column")?, row.try_get("", "to_column")?));
