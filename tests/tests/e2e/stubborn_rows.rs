@@ -2,7 +2,9 @@
 
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use super::rig::{Rig, Server, on_both};
+use sexton_tests::api::{Answer, Gate};
+
+use super::rig::{PATIENCE, Rig, Server, on_both};
 
 on_both!(
     row_kept_by_a_trigger_is_dead_and_its_confirmation_is_kept,
@@ -132,4 +134,26 @@ async fn row_locked_by_somebody_waits_without_costing_an_attempt() {
     let record = rig.show(&id).await;
     assert_eq!(record["attempts"], 1);
     assert!(record["fence"].as_i64().unwrap() >= 2, "{record}");
+}
+
+/// A renewal, or anything else that holds the entry for a moment, must not look like a lost lease: the deletion would wait
+/// until its lease ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ledger_entry_locked_for_a_moment_is_not_taken_for_lost() {
+    let rig = Rig::blocks(Server::postgres().await, 1).await;
+    let Server::Postgres(db) = &rig.server else { unreachable!() };
+    let gate = Gate::new();
+    rig.api.script("/calendars/c/events/g1", vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]);
+    let id = rig.request_block().await;
+    let daemon = rig.daemon().await;
+    rig.api.wait_for_calls(1, PATIENCE).await;
+    let application = db.connect().await;
+    let transaction = application.begin().await.unwrap();
+    transaction.execute_unprepared("select * from sexton_deletion for update").await.unwrap();
+    gate.open();
+    rig.until("select count(*) > 0 from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())", "t").await;
+    transaction.commit().await.unwrap();
+    assert_eq!(rig.settled(&id).await, "completed");
+    assert!(!daemon.logs().iter().any(|line| line.text.contains("was lost")));
+    assert_eq!(rig.calls().len(), 1);
 }

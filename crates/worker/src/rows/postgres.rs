@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use sexton_core::{
     catalog::Table,
-    db::{Db, kill_point},
     ledger::{Finish, Ledger, RowOutcome, recordset},
 };
 
@@ -18,21 +17,20 @@ use super::{
 const LIMITS: &str = "set local lock_timeout = '100ms'; set local statement_timeout = '5s'";
 
 pub(super) async fn remove(
-    db: &Db,
+    transaction: &DatabaseTransaction,
     ledger: &Ledger,
     table: &Table,
     batch: &[Removal],
 ) -> Result<Vec<Completion>, DbErr> {
     // Sessions are READ COMMITTED whatever the role's default is (db/connect.rs): each statement below sees what was
     // committed before it began, so what is locked here is judged as it is now.
-    let transaction = db.begin().await?;
     transaction.execute_unprepared(LIMITS).await?;
     let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
-    let ours = ledger.lock_ours(&transaction, &claims).await?;
+    let ours = ledger.lock_ours(transaction, &claims).await?;
     let ours: Vec<usize> = (0..batch.len()).filter(|n| ours.contains(&batch[*n].id)).collect();
     let mut answers = vec![Completion::Lost; batch.len()];
     let rows: Vec<Captured<'_>> = ours.iter().map(|n| &batch[*n]).map(|r| (&r.key, r.rule, &r.payload)).collect();
-    let locked = select(&transaction, table, &rows, "for update of t skip locked").await?;
+    let locked = select(transaction, table, &rows, "for update of t skip locked").await?;
     let mut to_delete = Vec::new();
     for (place, n) in ours.iter().enumerate() {
         answers[*n] = match locked.get(&place) {
@@ -47,14 +45,11 @@ pub(super) async fn remove(
             Some(Now::Gone) | None => Completion::Locked,
         };
     }
-    tell_gone_from_locked(&transaction, table, batch, &mut answers).await?;
-    for n in delete(&transaction, table, batch, &to_delete).await? {
+    tell_gone_from_locked(transaction, table, batch, &mut answers).await?;
+    for n in delete(transaction, table, batch, &to_delete).await? {
         answers[n] = Completion::Deleted;
     }
-    finish(&transaction, ledger, batch, &answers).await?;
-    kill_point("complete::before");
-    transaction.commit().await?;
-    kill_point("complete::committed");
+    finish(transaction, ledger, batch, &answers).await?;
     Ok(answers)
 }
 

@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 use sexton_core::{
     catalog::Table,
-    db::{Db, Dialect, Refusal, refusal},
+    db::{Db, Dialect, Refusal, kill_point, refusal},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::{Confirmations, Ledger},
@@ -62,9 +62,26 @@ pub(crate) async fn remove(
     table: &Table,
     batch: &[Removal],
 ) -> Result<Vec<Completion>, DbErr> {
-    let result = match table.dialect {
-        Dialect::Postgres => postgres::remove(db, ledger, table, batch).await,
-        Dialect::Sqlite => sqlite::remove(db, ledger, table, batch).await,
+    let transaction = db.begin().await?;
+    let done = match table.dialect {
+        Dialect::Postgres => postgres::remove(&transaction, ledger, table, batch).await,
+        Dialect::Sqlite => sqlite::remove(&transaction, ledger, table, batch).await,
+    };
+    let result = match done {
+        Ok(answers) => {
+            kill_point("complete::before");
+            let committed = transaction.commit().await;
+            kill_point("complete::committed");
+            committed.map(|()| answers)
+        }
+        Err(error) => {
+            // Dropping it would roll back only when the pool comes to it, and until then the halves of the batch would
+            // find their rows locked.
+            if let Err(why) = transaction.rollback().await {
+                tracing::debug!(error = %why, "cannot roll back; the connection is closed instead");
+            }
+            Err(error)
+        }
     };
     match result {
         Err(error) if batch.len() == 1 => match refusal(&error) {

@@ -1,11 +1,7 @@
 //! Hard delete on SQLite: the same steps, row by row, under the one write lock.
 
-use sea_orm::{ConnectionTrait, DbErr};
-use sexton_core::{
-    catalog::Table,
-    db::{Db, kill_point},
-    ledger::Ledger,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sexton_core::{catalog::Table, ledger::Ledger};
 
 use super::{
     compare::{Now, judge},
@@ -14,34 +10,26 @@ use super::{
 };
 
 pub(super) async fn remove(
-    db: &Db,
+    transaction: &DatabaseTransaction,
     ledger: &Ledger,
     table: &Table,
     batch: &[Removal],
 ) -> Result<Vec<Completion>, DbErr> {
-    let transaction = db.begin().await?;
     let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
-    let ours = ledger.lock_ours(&transaction, &claims).await?;
+    let ours = ledger.lock_ours(transaction, &claims).await?;
     let mut answers = Vec::with_capacity(batch.len());
     for removal in batch {
         answers.push(if ours.contains(&removal.id) {
-            remove_one(&transaction, table, removal).await?
+            remove_one(transaction, table, removal).await?
         } else {
             Completion::Lost
         });
     }
-    finish(&transaction, ledger, batch, &answers).await?;
-    kill_point("complete::before");
-    transaction.commit().await?;
-    kill_point("complete::committed");
+    finish(transaction, ledger, batch, &answers).await?;
     Ok(answers)
 }
 
-async fn remove_one(
-    transaction: &sea_orm::DatabaseTransaction,
-    table: &Table,
-    removal: &Removal,
-) -> Result<Completion, DbErr> {
+async fn remove_one(transaction: &DatabaseTransaction, table: &Table, removal: &Removal) -> Result<Completion, DbErr> {
     let now = match table.read_row(transaction, &removal.key).await? {
         None => return Ok(Completion::AlreadyGone),
         Some(now) => judge(table, removal.rule, &removal.payload, now),
