@@ -79,12 +79,10 @@ async fn time_runs_out_for_failures_and_for_throttling(server: Server) {
     let retry = "initial_interval = \"1ms\"\nmax_interval = \"100ms\"\ngive_up_after = \"1s\"\nmax_attempts = 100000";
     let rig = rig(server, retry, RESOURCE).await;
     rig.execute("insert into block (id, calendar_id, gcal_id) values (2, 'c', 'g2'), (3, 'c', 'g3')").await;
-    rig.api.set_default(Behaviour::With(std::sync::Arc::new(|call| {
-        match call.path().chars().last() {
-            Some('1') => Answer::Status(500),
-            Some('2') => throttled(0),
-            _ => Answer::Status(401),
-        }
+    rig.api.set_default(Behaviour::With(std::sync::Arc::new(|call| match call.path().chars().last() {
+        Some('1') => Answer::Status(500),
+        Some('2') => throttled(0),
+        _ => Answer::Status(401),
     })));
     let ids = rig.request("block", &["1", "2", "3"]).await;
     rig.work().await;
