@@ -11,6 +11,9 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     range("database.max_connections", config.database.max_connections as usize, 2, 1000)?;
     range("queue.window", config.queue.window, 1, 7000)?;
     range("worker.concurrency", config.worker.concurrency, 1, 10_000)?;
+    require(config.worker.lease >= Duration::from_secs(1), "worker.lease", || {
+        "it must be at least 1s: it is renewed over the network every third of it".to_owned()
+    })?;
     let name = &config.queue.name;
     let safe = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
     require(!name.is_empty() && name.bytes().all(safe), "queue.name", || {

@@ -22,7 +22,8 @@ pub struct Due {
 }
 
 impl Ledger {
-    /// The oldest due deletions of a lane, at most `limit`, after the place of `after`.
+    /// The oldest due deletions of a lane, at most `limit`, after the place of `after`; rescued ones are not among them,
+    /// because each process takes those one at a time ([`rescued`](Self::rescued)).
     ///
     /// # Errors
     /// Whatever the database says.
@@ -35,7 +36,7 @@ impl Ledger {
         let sql = format!(
             // Qualified, so that `order by` means the columns and their index, not the texts that are selected.
             "select {} as id, d.fence, {} as run_at from {} d
-             where d.state in ({}) and d.lane = $1 and d.run_at <= {} {place}
+             where d.state in ({}) and d.lane = $1 and d.run_at <= {} and d.rescues = 0 {place}
              order by d.run_at, d.id limit {limit}",
             d.cast("d.id", "text"),
             d.cast("d.run_at", "text"),

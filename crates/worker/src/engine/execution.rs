@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
-    claims::Claimed,
+    claims::{Claimed, Row},
     in_flight::Held,
     verdict::{Miss, Verdict, verdict},
 };
@@ -29,6 +29,8 @@ use crate::{
 const WRITE_TIME: Duration = Duration::from_millis(500);
 /// How soon a row that just changed is looked at again.
 const SETTLE_DOWN: Duration = Duration::from_millis(100);
+/// How soon a row is looked at again that was locked or out of reach.
+const UNREADABLE: Duration = Duration::from_secs(1);
 /// How long a deletion waits whose target is not configured any more.
 const NOT_CONFIGURED: Duration = Duration::from_secs(60);
 
@@ -53,7 +55,7 @@ struct Execution<'e> {
     table: Arc<Table>,
     claim: Claim,
     held: Held,
-    row: Option<(Key, Now)>,
+    row: Row,
     since: Instant,
     payload: Values,
     confirmations: Confirmations,
@@ -87,9 +89,13 @@ impl<'e> Execution<'e> {
 
     async fn run(mut self) {
         let id = self.claim.id;
-        let Some((key, now)) = self.row.take() else {
-            let why = format!("the key does not fit the key columns of {}", self.table.resource.table);
-            return self.die(DeadKind::BadTemplate, &why).await;
+        let (key, now) = match std::mem::replace(&mut self.row, Row::Unfit) {
+            Row::Read(key, now) => (key, now),
+            Row::Unfit => {
+                let why = format!("the key does not fit the key columns of {}", self.table.resource.table);
+                return self.die(DeadKind::BadTemplate, &why).await;
+            }
+            Row::Unread(error) => return self.unread(&error).await,
         };
         match now {
             Now::Same | Now::Gone => {}
@@ -132,7 +138,8 @@ impl<'e> Execution<'e> {
                 continue;
             }
             // A call starts only while the lease leaves room for it, its timeout and the write-back.
-            if self.held.remaining() < target.timeout + WRITE_TIME || self.engine.closing.is_cancelled() {
+            let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
+            if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
                 return Asked::HandBack;
             }
             let called_before = std::mem::replace(&mut self.called, true);
@@ -235,6 +242,17 @@ impl<'e> Execution<'e> {
         let column = self.table.rules.get(self.claim.marker_rule).map_or("", |rule| rule.column.name.as_str());
         let why = format!("{column} of the row no longer has the value that was written when it was removed");
         self.die(DeadKind::RowLiveAgain, &why).await;
+    }
+
+    /// The row could not be read after the claim, so no target may be called.
+    async fn unread(self, error: &sea_orm::DbErr) {
+        match refusal(error) {
+            Some(refusal) if !refusal.is_contention() => {
+                let reason = format!("database_{}", refusal.code);
+                self.row_missed(Outcome::Retry(Failure { status: None, reason }), None).await;
+            }
+            _ => self.snooze(UNREADABLE, None).await,
+        }
     }
 
     /// The database would not let the row go this time.
