@@ -1,6 +1,9 @@
 //! Black-box tests: one binary, so that the servers are started once.
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod e2e;
 mod failure;
 mod ledger;
+mod producer;
+mod queue;
 mod support;

@@ -74,6 +74,8 @@ pub enum Event {
     ChildrenFinished,
     /// One of its children died.
     ChildDied,
+    /// It was requested with nothing to call and no grace, and its row was deleted in the same transaction.
+    DeletedAtOnce,
     /// All targets confirmed, and the row is gone or stays for good.
     Finished,
     /// All targets confirmed, and the row is to be deleted later.
@@ -98,11 +100,12 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Claimed,
         Self::Restored,
         Self::ChildrenFinished,
         Self::ChildDied,
+        Self::DeletedAtOnce,
         Self::Finished,
         Self::RemovalScheduled,
         Self::RowChanged,
@@ -120,7 +123,7 @@ impl Event {
     pub const fn to(self) -> State {
         match self {
             Self::Claimed => State::Running,
-            Self::Finished => State::Completed,
+            Self::Finished | Self::DeletedAtOnce => State::Completed,
             Self::Restored | Self::Discarded | Self::Superseded => State::Cancelled,
             Self::Died | Self::ChildDied => State::Dead,
             Self::ChildrenFinished
@@ -163,7 +166,7 @@ pub struct IllegalTransition {
 /// [`IllegalTransition`] when `state` does not allow it. `Completed` and `Cancelled` allow nothing.
 pub const fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
     let allowed = match event {
-        Event::Claimed => matches!(state, State::Pending),
+        Event::Claimed | Event::DeletedAtOnce => matches!(state, State::Pending),
         Event::Restored => matches!(state, State::Pending | State::Waiting),
         Event::ChildrenFinished | Event::ChildDied => matches!(state, State::Waiting),
         Event::Finished
@@ -199,9 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_running_deletion_finishes() {
+    fn only_a_running_deletion_finishes_unless_there_was_nothing_to_call() {
         for state in State::ALL {
             assert_eq!(next(state, Event::Finished).is_ok(), state == State::Running);
+            assert_eq!(next(state, Event::DeletedAtOnce).is_ok(), state == State::Pending);
         }
     }
 

@@ -1,1 +1,65 @@
-//! Placeholder.
+//! What an application links to hand its deletions to Sexton.
+//!
+//! A [`Producer`] marks rows as removed and records their deletions in the ledger, both in one transaction of the
+//! application's own database; the daemon does the rest. It works on SeaORM entities, which it maps to the resources of
+//! `sexton.toml` by table name.
+//!
+//! ```no_run
+//! # mod booking {
+//! #     use sea_orm::entity::prelude::*;
+//! #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+//! #     #[sea_orm(table_name = "booking")]
+//! #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub title: String, pub room: String }
+//! #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+//! #     pub enum Relation {}
+//! #     impl ActiveModelBehavior for ActiveModel {}
+//! # }
+//! use sea_orm::{ColumnTrait, Database, EntityTrait, QueryFilter};
+//! use sexton_producer::{Producer, Removal, Removed};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let db = Database::connect("postgres://app@localhost/app").await?;
+//! let config = sexton_core::config::load("sexton.toml".as_ref())?;
+//! let producer = Producer::connect(db.clone(), &config).await?;
+//!
+//! // Rows that are not removed, like any other query.
+//! let bookings = booking::Entity::find().live(&producer)?.filter(booking::Column::Room.eq("blue")).all(&db).await?;
+//!
+//! // Mark one and record its deletion; the daemon then deletes it in the calendar, and at last here.
+//! let alice = producer.with(Removal::by("alice").reason("room closed"));
+//! for booking in &bookings {
+//!     let requested = alice.soft_remove(booking).await?;
+//!     println!("deletion {}", requested.id);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Redis, if configured, only makes the daemon start sooner: hints travel to it from a background task, and a Redis that
+//! is slow, hanging or dead delays no call here and loses no deletion.
+//!
+//! SeaORM 2.0 runs `before_delete` hooks for deletes by `ActiveModel` only, not for `delete_many` or `delete_by_id`. A
+//! soft-remove built on hooks could be bypassed, so this one is explicit.
+
+mod builder;
+mod entities;
+mod error;
+mod hints;
+mod keys;
+mod pending;
+mod producer;
+mod query;
+mod removal;
+mod restore;
+mod soft_remove;
+
+pub use builder::Builder;
+pub use error::Error;
+pub use pending::Pending;
+pub use producer::Producer;
+pub use query::Removed;
+pub use removal::Removal;
+pub use sexton_core::{
+    ids::DeletionId,
+    removal::{Requested, RestoreError, Restored},
+};

@@ -1,7 +1,17 @@
 //! The ledger, the catalogue and phase 1, on PostgreSQL and on SQLite.
 
+mod catalog;
 mod claim;
+mod config;
+mod due;
+mod finish;
 mod fixture;
 mod keys;
+mod migrations;
+mod operators;
+mod plans;
+mod races;
 mod request;
+mod rescue;
 mod schema;
+mod settle;

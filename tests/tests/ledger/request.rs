@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::ConnectionTrait;
 use sexton_core::{
     removal::{Request, soft_remove},
     state::{Event, State},
@@ -194,70 +193,4 @@ async fn concurrent_requests_of_one_row_give_one_open_deletion(f: Fixture) {
     }
     assert_eq!(created, 4);
     assert_eq!(f.one("select count(*) from sexton_deletion").await, "4");
-}
-
-#[tokio::test]
-async fn request_meets_a_deletion_that_died_while_it_waited_for_the_row() {
-    let f = Fixture::postgres().await;
-    let claim = f.claimed_block().await;
-    assert!(f.settle(settlement(&claim, Event::Failed)).await);
-    let holder = f.begin().await;
-    holder.execute_unprepared("update public.block set other_id = 'new' where id = 1").await.unwrap();
-    let (requested, ()) = tokio::join!(f.request_one("block", "1"), async {
-        f.waiting_for_locks(1).await;
-        let claim = f.claim_one(claim.id).await;
-        f.kill(&claim, confirmed(&["calendar", "other"])).await;
-        holder.commit().await.unwrap();
-    });
-    // One deletion of the row, alive: not a dead one beside it.
-    assert_eq!((requested.id, requested.created, requested.state), (claim.id, false, State::Pending));
-    assert_eq!(f.deletions().await, ["1|pending|2|0|0"]);
-    let again = f.claim_one(claim.id).await;
-    assert_eq!((again.confirmations, again.payload["other_id"].as_deref()), (confirmed(&["calendar"]), Some("new")));
-}
-
-#[tokio::test]
-async fn request_meets_a_deletion_that_was_recorded_and_claimed_while_it_waited() {
-    let f = Fixture::postgres().await;
-    f.blocks(1).await;
-    let table = f.table("block");
-    let keys = [table.parse_key("1").unwrap()];
-    let first = f.begin().await;
-    let recorded = soft_remove(&first, &f.ledger, &table, &keys, &Request::by("first")).await.unwrap();
-    let (second, ()) = tokio::join!(f.request_one("block", "1"), async {
-        f.waiting_for_locks(1).await;
-        first.commit().await.unwrap();
-    });
-    assert_eq!((second.id, second.created), (recorded[0].id, false));
-    assert_eq!(f.deletions().await.len(), 1);
-}
-
-#[tokio::test]
-async fn request_of_a_running_row_does_not_block_its_worker() {
-    let f = Fixture::postgres().await;
-    let claim = f.claimed_block().await;
-    let table = f.table("block");
-    let keys = [table.parse_key("1").unwrap()];
-    let long = f.begin().await;
-    soft_remove(&long, &f.ledger, &table, &keys, &Request::by("test")).await.unwrap();
-    let settled = tokio::time::timeout(Duration::from_secs(4), f.settle(settlement(&claim, Event::Failed))).await;
-    assert_eq!(settled, Ok(true));
-    long.commit().await.unwrap();
-}
-
-#[tokio::test]
-async fn request_within_a_repeatable_read_transaction_is_recorded_or_refused_but_never_doubled() {
-    let f = Fixture::postgres().await;
-    f.blocks(2).await;
-    let table = f.table("block");
-    let (one, two) = ([table.parse_key("1").unwrap()], [table.parse_key("2").unwrap()]);
-    let caller = f.repeatable_read().await;
-    caller.execute_unprepared("select count(*) from public.block").await.unwrap();
-    f.request_one("block", "1").await;
-    let fresh = soft_remove(&caller, &f.ledger, &table, &two, &Request::by("caller")).await.unwrap();
-    assert!(fresh[0].created);
-    let error = soft_remove(&caller, &f.ledger, &table, &one, &Request::by("caller")).await.unwrap_err();
-    assert_eq!(sexton_core::db::refusal(&error).unwrap().code, "40001");
-    caller.rollback().await.unwrap();
-    assert_eq!(f.deletions().await, ["1|pending|0|0|0"]);
 }

@@ -3,7 +3,7 @@
 use sexton_tests::Redis;
 use sexton_worker::queue::check::{Finding, check};
 
-use crate::support::tell;
+use super::support::tell;
 
 #[tokio::test]
 async fn a_plain_redis_is_fit_for_use() {

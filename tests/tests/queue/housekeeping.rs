@@ -9,7 +9,7 @@ use sexton_core::queue::HintQueue;
 use sexton_tests::Redis;
 use sexton_worker::queue::{config, process_name};
 
-use crate::support::{NAME, Process, Recorder, eventually, hints, keys, number, tell};
+use super::support::{NAME, Process, Recorder, eventually, hints, keys, number, tell};
 
 /// Redis's clock, in milliseconds.
 async fn redis_time(redis: &mut MultiplexedConnection) -> i64 {

@@ -6,6 +6,7 @@
 
 mod bind;
 mod column;
+pub mod key;
 mod postgres;
 mod problem;
 mod sqlite;

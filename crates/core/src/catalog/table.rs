@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::column::{Column, KeyType};
+use super::{
+    column::{Column, KeyType},
+    key::{InvalidKey, Key},
+};
 use crate::{
     config::{AfterConfirmation, Resource, Scalar},
     db::Dialect,
     ids::ResourceName,
-    key::{InvalidKey, Key},
 };
 
 /// What kind of relation a name stands for.

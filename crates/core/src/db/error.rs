@@ -30,10 +30,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether another row still references the row (SQLSTATE 23503 and 23001; SQLite 787 and 1811).
+    /// Whether another row still references the row (SQLSTATE 23503 and 23001; SQLite 787).
     #[must_use]
     pub fn is_foreign_key(&self) -> bool {
-        matches!(self.code.as_str(), "23503" | "23001" | "787" | "1811")
+        matches!(self.code.as_str(), "23503" | "23001" | "787")
     }
 
     /// Whether a lock was not to be had in time, or the statement took too long, or somebody else went first: worth
@@ -44,16 +44,24 @@ impl Refusal {
     }
 }
 
-/// What the server itself said, if it said anything: none for a broken connection.
+/// SQLite's code for what a trigger raised (SQLITE_CONSTRAINT_TRIGGER). Its own triggers for `on delete restrict` use it too,
+/// and only their message tells.
+const SQLITE_TRIGGER: &str = "1811";
+
+/// What the server said about the statement, if it said anything: none for a broken connection, and none for a server that
+/// is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing about any row.
 #[must_use]
 pub fn refusal(error: &DbErr) -> Option<Refusal> {
     let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error else {
         return None;
     };
     let sqlx::Error::Database(error) = &**inner else { return None };
-    Some(Refusal {
-        code: error.code().unwrap_or_default().into_owned(),
-        constraint: error.constraint().map(str::to_owned),
-        table: error.table().map(str::to_owned),
-    })
+    let mut code = error.code().unwrap_or_default().into_owned();
+    if code.len() == 5 && ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) {
+        return None;
+    }
+    if code == SQLITE_TRIGGER && error.message() == "FOREIGN KEY constraint failed" {
+        code = "787".to_owned();
+    }
+    Some(Refusal { code, constraint: error.constraint().map(str::to_owned), table: error.table().map(str::to_owned) })
 }

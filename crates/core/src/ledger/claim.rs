@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
-use super::{Confirmations, Ledger, Phase};
+use super::{Confirmations, Ledger, Phase, candidates::chosen};
 use crate::{
-    catalog::literal,
     db::{Db, Dialect, kill_point, millis},
     ids::{DeletionId, Fence},
     state::Event,
@@ -134,78 +133,6 @@ impl Ledger {
         }
     }
 
-    /// The hinted deletions that may be claimed, as the query `due`, and the value of its `$1`.
-    fn hinted(&self, ids: &[DeletionId]) -> (String, Value) {
-        let d = self.dialect;
-        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        let sql = format!(
-            "due as (
-                select {CANDIDATE} from {} d
-                where d.id in (select {} from {} wanted) and d.state in ({}) and d.run_at <= {}
-                   and d.lane in {} and (d.rescues = 0 or $3 = 1)
-                order by d.id {}
-             )",
-            self.deletion,
-            d.cast("value", "uuid"),
-            d.json_texts(1),
-            Event::Claimed.sql_from(),
-            d.now_once(),
-            d.json_texts(2),
-            d.skip_locked("d"),
-        );
-        (sql, serde_json::Value::from(ids).to_string().into())
-    }
-
-    /// What makes a deletion of `lane` (an SQL expression) a candidate; `$1` is for how long it must have been due.
-    fn due_in(&self, lane: &str) -> String {
-        let due = format!("(select {})", self.dialect.in_ms("-$1"));
-        let pending = Event::Claimed.sql_from();
-        format!("d.state in ({pending}) and d.lane = {lane} and d.run_at <= {due} and (d.rescues = 0 or $3 = 1)")
-    }
-
-    /// The lanes with anything due share `limit`; of each the oldest are taken.
-    fn due_postgres(&self, limit: usize) -> String {
-        let (table, lanes, due) = (&self.deletion, self.dialect.json_texts(2), self.due_in("lane.value"));
-        format!(
-            "open as (
-                select lane.value from {lanes} lane where exists (select 1 from {table} d where {due})
-             ),
-             due as (
-                select one.id, one.rescues, one.uncalled from open lane cross join lateral (
-                    select {CANDIDATE} from {table} d where {due} order by d.run_at, d.id
-                    limit (select ceil({limit}::numeric / greatest(count(*), 1)) from open) {}
-                ) one
-             )",
-            self.dialect.skip_locked("d"),
-        )
-    }
-
-    /// The same without lateral joins: the shares are put together from one query a lane.
-    fn due_sqlite(&self, limit: usize, open: &[String]) -> String {
-        let share = limit.div_ceil(open.len().max(1));
-        let of_lane = |lane: &String| {
-            let (table, due) = (&self.deletion, self.due_in(&literal(lane)));
-            format!(
-                "select * from (select {CANDIDATE} from {table} d where {due} order by d.run_at, d.id limit {share})"
-            )
-        };
-        let none = format!("select {CANDIDATE} from {} d where false", self.deletion);
-        let all: Vec<_> = [none].into_iter().chain(open.iter().map(of_lane)).collect();
-        format!("due as ({})", all.join(" union all "))
-    }
-
-    /// The lanes of `$2` with anything due (SQLite).
-    async fn lanes_with_due(&self, conn: &impl ConnectionTrait, values: [Value; 5]) -> Result<Vec<String>, DbErr> {
-        let (lanes, due) = (self.dialect.json_texts(2), self.due_in("lane.value"));
-        let sql = format!(
-            "select lane.value as lane from {lanes} lane
-             where exists (select 1 from {} d where {due}) and $4 <> '' and $5 > 0",
-            self.deletion
-        );
-        let rows = conn.query_all_raw(self.dialect.statement(sql, values)).await?;
-        rows.iter().map(|row| row.try_get("", "lane")).collect()
-    }
-
     fn claimed(&self) -> String {
         let (d, now) = (self.dialect, self.dialect.now());
         format!(
@@ -235,26 +162,6 @@ impl Ledger {
             d.ms_since(&format!("{of}first_attempt_at")),
         )
     }
-}
-
-const CANDIDATE: &str = "d.id, d.rescues, d.called_at is null as uncalled";
-
-/// Of `due`, as the query `chosen`: at most one that was rescued before, and no more than were asked for. Which ones stay
-/// behind is left to chance, so that no lane is always the last.
-fn chosen(pick: Pick<'_>) -> String {
-    let limit = match pick {
-        Pick::Hinted(_) => String::new(),
-        Pick::Due { limit, .. } => format!("order by random() limit {limit}"),
-    };
-    format!(
-        "chosen as (
-            select id, uncalled from (
-                select id, uncalled from due where rescues = 0
-                union all
-                select id, uncalled from (select id, uncalled from due where rescues > 0 and $3 = 1 order by id limit 1) one
-            ) few {limit}
-         )"
-    )
 }
 
 fn claim(row: &QueryResult) -> Result<Claim, DbErr> {

@@ -150,8 +150,33 @@ impl Ledger {
         deletions: &[DeletionId],
         event: Event,
     ) -> Result<HashSet<DeletionId>, DbErr> {
-        let (from, to) = (event.sql_from(), event.sql_to());
         let by = format!("{event:?}").to_lowercase();
+        self.archive(transaction, deletions, event, "cancelled_by", &by).await
+    }
+
+    /// Completes deletions whose rows the same transaction deleted in phase 1, because there was nothing to call.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn complete_at_once(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &[DeletionId],
+    ) -> Result<HashSet<DeletionId>, DbErr> {
+        let outcome = RowOutcome::Deleted.as_str();
+        self.archive(transaction, deletions, Event::DeletedAtOnce, "row_outcome", outcome).await
+    }
+
+    /// Moves those deletions whose state allows `event` to the finished ones, with `why` in the column that says so.
+    async fn archive(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &[DeletionId],
+        event: Event,
+        column: &str,
+        why: &str,
+    ) -> Result<HashSet<DeletionId>, DbErr> {
+        let (from, to) = (event.sql_from(), event.sql_to());
         let d = self.dialect;
         let wanted: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let wanted = serde_json::Value::from(wanted).to_string();
@@ -163,21 +188,21 @@ impl Ledger {
                     and d.state in ({from}) order by d.id for update of d
                  ),
                  gone as (delete from {deletion} d using ours where d.id = ours.id and d.state in ({from}) returning d.*)
-                 insert into {done} ({COPIED}, confirmations, state, cancelled_by)
+                 insert into {done} ({COPIED}, confirmations, state, {column})
                  select {COPIED}, confirmations, {to}, $2 from gone returning id::text as id"
             ),
             Dialect::Sqlite => format!(
-                "insert into {done} ({COPIED}, confirmations, state, cancelled_by)
+                "insert into {done} ({COPIED}, confirmations, state, {column})
                  select {COPIED}, confirmations, {to}, $2 from {deletion} d
                  where d.id in (select value from {ids_in} wanted) and d.state in ({from}) returning id"
             ),
         };
-        let rows = transaction.query_all_raw(d.statement(sql, [wanted.into(), by.into()])).await?;
-        let cancelled = ids(&rows)?;
+        let rows = transaction.query_all_raw(d.statement(sql, [wanted.into(), why.into()])).await?;
+        let archived = ids(&rows)?;
         if d == Dialect::Sqlite {
-            self.forget(transaction, &cancelled).await?;
+            self.forget(transaction, &archived).await?;
         }
-        Ok(cancelled)
+        Ok(archived)
     }
 
     /// Deletes what was copied (SQLite; PostgreSQL moves in one statement).

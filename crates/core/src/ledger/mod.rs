@@ -3,10 +3,11 @@
 //! It is the truth about deletions. Each statement that moves one takes its states from [`crate::state`]; each write
 //! of a worker filters on `state = 'running' and fence = …`, so that a worker that lost its lease changes nothing;
 //! all times are the database's. Functions that share a caller's transaction take a
-//! [`ConnectionTrait`](sea_orm::ConnectionTrait), those that own one take a [`Db`].
+//! [`ConnectionTrait`], those that own one take a [`Db`].
 
 mod action;
 mod age;
+mod candidates;
 mod claim;
 mod confirmation;
 mod dead_letters;

@@ -4,7 +4,10 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde::Serialize;
 
 use super::{Confirmations, Ledger};
-use crate::ids::DeletionId;
+use crate::{
+    ids::{BatchId, DeletionId},
+    state::State,
+};
 
 /// A deletion in full; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Serialize)]
@@ -110,6 +113,26 @@ impl Ledger {
         let Some(row) = row else { return Ok(None) };
         let id: String = row.try_get("", "id")?;
         id.parse().map(Some).map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+    }
+
+    /// The deletions of a request that are not cancelled, in the order of their ids.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn of_batch(&self, conn: &impl ConnectionTrait, batch: BatchId) -> Result<Vec<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let (id, wanted) = (d.cast("id", "text"), d.param(1, "uuid"));
+        let sql = format!(
+            "select {id} as id from {} where batch_id = {wanted}
+             union all
+             select {id} from {} where batch_id = {wanted} and state = '{}' order by id",
+            self.deletion,
+            self.done,
+            State::Completed,
+        );
+        let rows = conn.query_all_raw(d.statement(sql, [batch.to_string().into()])).await?;
+        let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
+        ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
     }
 
     async fn one(&self, conn: &impl ConnectionTrait, sql: &str, id: DeletionId) -> Result<Option<QueryResult>, DbErr> {

@@ -87,13 +87,13 @@ impl Ledger {
         let d = self.dialect;
         let sql = format!(
             "select {} as id from {} d
-             where d.state in ({}) and d.rescues > 0 and d.run_at <= {} and d.lane in {}
+             where d.state in ({}) and d.rescues > 0 and d.run_at <= {} and d.lane {}
              order by d.run_at limit {limit}",
             d.cast("d.id", "text"),
             self.deletion,
             Event::Claimed.sql_from(),
             d.now_once(),
-            d.json_texts(1),
+            d.any_of(1, "text"),
         );
         let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
         let rows = db.conn.query_all_raw(d.statement(sql, [lanes.into()])).await?;

@@ -3,11 +3,13 @@
 //! Everything here runs in the caller's transaction, so that nothing external is ever deleted without a durable record
 //! that was committed together with the mark.
 
+mod at_once;
 mod kept;
 mod postgres;
 mod request;
 mod restore;
 mod sqlite;
+mod sqlite_record;
 
 pub use request::{Request, Requested, soft_remove};
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{RestoreError, Restored, restore, restore_batch};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{postgres, sqlite};
+use super::{at_once, postgres, sqlite};
 use crate::{
     catalog::Table,
     db::{Dialect, millis},
@@ -57,8 +57,13 @@ pub struct Requested {
 /// Marks the rows with these keys and records their deletions, within the caller's transaction. On PostgreSQL this is
 /// one statement, whatever the number of keys. A key without a row is left out of the result.
 ///
-/// A row that carries its marker already keeps it. A row with an open deletion gets no second one. A dead deletion of
-/// the row is superseded, and the confirmations of targets whose columns are unchanged are carried over.
+/// A resource without targets has nothing to wait for: unless there is a grace, its rows are deleted here and now, and
+/// their deletions are completed. A foreign key that forbids it is the caller's error, as with any `delete`.
+///
+/// A row that carries its marker already keeps it. A row with an open deletion gets no second one: that one is returned,
+/// with its payload refreshed and without the confirmations of targets whose columns changed; a running one is left as it
+/// is. A dead deletion of the row is superseded, and the confirmations of targets whose columns are unchanged are carried
+/// over; so is the time of its first call, after which there is no restoring.
 ///
 /// # Errors
 /// Whatever the database says; the caller rolls back.
@@ -69,10 +74,14 @@ pub async fn soft_remove(
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, DbErr> {
-    match table.dialect {
-        Dialect::Postgres => postgres::soft_remove(transaction, ledger, table, keys, request).await,
-        Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, table, keys, request).await,
+    let requested = match table.dialect {
+        Dialect::Postgres => postgres::soft_remove(transaction, ledger, table, keys, request).await?,
+        Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, table, keys, request).await?,
+    };
+    if at_once::applies(table, request) {
+        return at_once::delete(transaction, ledger, table, requested).await;
     }
+    Ok(requested)
 }
 
 /// The delay before such a deletion is due, in milliseconds.

@@ -5,8 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use crate::{
     catalog::{Catalog, Table},
     db::Dialect,
-    ids::DeletionId,
-    key::Key,
+    ids::{BatchId, DeletionId},
     ledger::Ledger,
     state::Event,
 };
@@ -86,6 +85,29 @@ pub async fn restore(
     Ok(Restored { id, resource, key, row_restored })
 }
 
+/// Takes back every deletion of a request that is not cancelled yet, within the caller's transaction: all or none.
+/// Returns what was restored, in the order of the ids.
+///
+/// # Errors
+/// [`RestoreError::TooLate`] with the first deletion that a worker has called for already, and the other errors of
+/// [`restore`]; the caller rolls back. [`RestoreError::NotFound`] when the request has no deletion that is open.
+pub async fn restore_batch(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    batch: BatchId,
+) -> Result<Vec<Restored>, RestoreError> {
+    let deletions = ledger.of_batch(transaction, batch).await?;
+    if deletions.is_empty() {
+        return Err(RestoreError::NotFound(batch));
+    }
+    let mut restored = Vec::with_capacity(deletions.len());
+    for id in deletions {
+        restored.push(restore(transaction, ledger, catalog, id).await?);
+    }
+    Ok(restored)
+}
+
 /// Locks the row of the deletion, if there is one.
 async fn lock_row(
     transaction: &impl ConnectionTrait,
@@ -147,27 +169,4 @@ async fn refusal(transaction: &impl ConnectionTrait, ledger: &Ledger, id: Deleti
         (state, _, None) => format!("it is {state}"),
     };
     Ok(RestoreError::TooLate { id, why })
-}
-
-/// Keys are rarely needed one by one; this is the form for a single row.
-impl Table {
-    /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
-    #[must_use]
-    pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {
-        let columns = self.key.iter().zip(key.parts());
-        let conditions = columns.map(|((column, kind), part)| {
-            values.push(part.as_str().into());
-            let (name, n) = (column.of(alias), values.len());
-            match (self.dialect, kind) {
-                (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", column.base_type),
-                (Dialect::Sqlite, crate::catalog::KeyType::Uuid) => {
-                    let simple = format!("replace(${n}, '-', '')");
-                    format!("{name} in (${n}, upper(${n}), {simple}, upper({simple}), unhex({simple}))")
-                }
-                (Dialect::Sqlite, crate::catalog::KeyType::Integer) => format!("{name} = cast(${n} as integer)"),
-                (Dialect::Sqlite, crate::catalog::KeyType::Text) => format!("{name} = ${n}"),
-            }
-        });
-        conditions.collect::<Vec<_>>().join(" and ")
-    }
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 use sexton_core::{
+    catalog::Catalog,
     ids::DeletionId,
     ledger::Action,
-    removal::{RestoreError, restore},
+    removal::{RestoreError, Restored, restore, restore_batch},
 };
 
 use super::{
@@ -15,10 +16,17 @@ use super::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  sexton restore 01939d1c-… --reason 'removed by mistake'")]
+#[command(after_help = "Examples:
+  sexton restore 01939d1c-… --reason 'removed by mistake'
+  sexton restore block 42                    # by resource and key
+  sexton restore 01939d1c-… --batch          # and everything else that was requested with it, or nothing")]
 pub(super) struct Args {
-    /// The deletion.
-    id: DeletionId,
+    /// The deletion, or a resource and a key.
+    #[arg(required = true, num_args = 1..=2, value_names = ["ID | RESOURCE", "KEY"], allow_negative_numbers = true)]
+    what: Vec<String>,
+    /// Restore all deletions of the same request: all of them, or none.
+    #[arg(long)]
+    batch: bool,
     /// Why.
     #[arg(long)]
     reason: Option<String>,
@@ -41,22 +49,48 @@ struct Line {
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
     let catalog = open::catalog(path, &opened).await?;
+    let id = find(&opened, &catalog, &args.what).await?;
     let transaction = opened.db.begin().await?;
-    let restored = match restore(&transaction, &opened.ledger, &catalog, args.id).await {
+    let restored = if args.batch {
+        let record = opened.ledger.record(&transaction, id).await?;
+        let batch = record.and_then(|record| record.batch_id.parse().ok());
+        let batch = batch.ok_or_else(|| Error::NotFound(format!("there is no deletion {id}")))?;
+        restore_batch(&transaction, &opened.ledger, &catalog, batch).await
+    } else {
+        restore(&transaction, &opened.ledger, &catalog, id).await.map(|one| vec![one])
+    };
+    let restored = match restored {
         Ok(restored) => restored,
         Err(RestoreError::Database(error)) => return Err(error.into()),
-        Err(error) => return Err(Error::NotFound(error.to_string())),
+        Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),
     };
+    let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
     let action = Action { who: &args.by, action: "restore", reason: args.reason.as_deref() };
-    opened.ledger.record_action(&transaction, &action, &[args.id]).await?;
+    opened.ledger.record_action(&transaction, &action, &ids).await?;
     transaction.commit().await?;
-    let line = Line {
-        id: restored.id.to_string(),
-        resource: restored.resource,
-        key: restored.key,
-        row_restored: restored.row_restored,
+    restored.into_iter().try_for_each(|one| report(one, args.json))
+}
+
+async fn find(opened: &open::Opened, catalog: &Catalog, what: &[String]) -> Result<DeletionId> {
+    let (resource, key) = match what {
+        [resource, key] => (resource, key),
+        other => {
+            let text = other.first().map(String::as_str).unwrap_or_default();
+            return text.parse().map_err(|_| Error::Usage(format!("`{text}` is not the id of a deletion")));
+        }
     };
-    if args.json {
+    let Some(table) = catalog.by_name(resource) else {
+        return Err(Error::Usage(format!("there is no resource `{resource}`")));
+    };
+    let key = table.parse_key(key).map_err(|error| Error::Usage(error.to_string()))?;
+    let found = opened.ledger.find(&opened.db.conn, resource, &key.to_string()).await?;
+    found.ok_or_else(|| Error::NotFound(format!("{resource} has no deletion of the row with the key `{key}`")))
+}
+
+fn report(restored: Restored, json: bool) -> Result {
+    let Restored { id, resource, key, row_restored } = restored;
+    let line = Line { id: id.to_string(), resource, key, row_restored };
+    if json {
         return output::json(&line);
     }
     let row = if line.row_restored { "is live again" } else { "was not ours to bring back: it changed or is gone" };

@@ -39,9 +39,10 @@ pub(crate) enum Row {
     /// Its key, and what it is like now.
     Read(Key, Now),
     /// The resource is not configured here, or the key does not fit it.
-    Unfit,
-    /// The database did not say. The claim is committed all the same, and must be given back.
-    Unread(Arc<DbErr>),
+    Unknown,
+    /// The database would not say (a policy appeared, a lock on the whole table). The claim is committed all the same,
+    /// and its execution writes it back.
+    Unreadable(Arc<DbErr>),
 }
 
 /// Claims single deletions in batches.
@@ -92,7 +93,7 @@ pub(super) async fn take(
             let lane = table.map(|table| table.lane(|target| claim.confirmations.contains_key(target)));
             let held = in_flight.hold(claim.id, claim.fence, lane.unwrap_or_default(), sent, permit);
             metrics::claimed(&claim.resource);
-            Claimed { claim, held, row: Row::Unfit, since: sent }
+            Claimed { claim, held, row: Row::Unknown, since: sent }
         })
         .collect();
     let mut by_resource: HashMap<String, Vec<&mut Claimed>> = HashMap::new();
@@ -134,6 +135,6 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
         }
         tracing::warn!(%error, rows = claimed.len(), "cannot read rows of {}", table.resource.table);
         let error = Arc::new(error);
-        claimed.iter_mut().for_each(|one| one.row = Row::Unread(Arc::clone(&error)));
+        claimed.iter_mut().for_each(|one| one.row = Row::Unreadable(Arc::clone(&error)));
     })
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 use sexton_core::{
     catalog::Table,
     config::{AfterConfirmation, Target},
-    db::refusal,
+    db::{Refusal, refusal},
     key::Key,
     ledger::{Claim, Confirmation, Confirmations, Phase, Settlement},
     outcome::{Answer, DeadKind, Failure, Outcome},
@@ -29,8 +29,8 @@ use crate::{
 const WRITE_TIME: Duration = Duration::from_millis(500);
 /// How soon a row that just changed is looked at again.
 const SETTLE_DOWN: Duration = Duration::from_millis(100);
-/// How soon a row is looked at again that was locked or out of reach.
-const UNREADABLE: Duration = Duration::from_secs(1);
+/// How soon a deletion is tried again whose row could not be read for want of a connection.
+const DATABASE_AWAY: Duration = Duration::from_secs(1);
 /// How long a deletion waits whose target is not configured any more.
 const NOT_CONFIGURED: Duration = Duration::from_secs(60);
 
@@ -89,13 +89,13 @@ impl<'e> Execution<'e> {
 
     async fn run(mut self) {
         let id = self.claim.id;
-        let (key, now) = match std::mem::replace(&mut self.row, Row::Unfit) {
+        let (key, now) = match std::mem::replace(&mut self.row, Row::Unknown) {
             Row::Read(key, now) => (key, now),
-            Row::Unfit => {
+            Row::Unknown => {
                 let why = format!("the key does not fit the key columns of {}", self.table.resource.table);
                 return self.die(DeadKind::BadTemplate, &why).await;
             }
-            Row::Unread(error) => return self.unread(&error).await,
+            Row::Unreadable(error) => return self.row_unreadable(&error).await,
         };
         match now {
             Now::Same | Now::Gone => {}
@@ -137,8 +137,8 @@ impl<'e> Execution<'e> {
                 self.confirm(target, Answer::Skipped);
                 continue;
             }
-            // A call starts only while the lease leaves room for it, its timeout and the write-back.
             let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
+            // A call starts only while the lease leaves room for it, its timeout and the write-back.
             if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
                 return Asked::HandBack;
             }
@@ -199,11 +199,7 @@ impl<'e> Execution<'e> {
             match self.engine.completions.complete(&self.table.name, removal.clone()).await {
                 Ok(completion) => break completion,
                 Err(error) => match refusal(&error) {
-                    Some(refusal) => {
-                        tracing::warn!(id = %self.claim.id, %error, "the database refused to complete deletion {}", self.claim.id);
-                        let reason = format!("database_{}", refusal.code);
-                        return self.row_missed(Outcome::Retry(Failure { status: None, reason }), None).await;
-                    }
+                    Some(refusal) => return self.row_refused(&refusal, &error).await,
                     None if self.pause().await => {}
                     None => return self.abandon(&error),
                 },
@@ -216,10 +212,7 @@ impl<'e> Execution<'e> {
                 tracing::debug!(%id, row = ?completion, "deletion {id} is completed");
             }
             Completion::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
-            Completion::Locked => {
-                let failure = Failure { status: None, reason: "row_locked".to_owned() };
-                self.row_missed(Outcome::Throttled { retry_after: None, failure }, None).await;
-            }
+            Completion::Locked => self.row_locked().await,
             Completion::Changed(now) => {
                 self.refresh(now);
                 let mut settlement = self.settlement(Event::RowChanged, SETTLE_DOWN);
@@ -244,15 +237,25 @@ impl<'e> Execution<'e> {
         self.die(DeadKind::RowLiveAgain, &why).await;
     }
 
-    /// The row could not be read after the claim, so no target may be called.
-    async fn unread(self, error: &sea_orm::DbErr) {
+    /// Nothing was called yet, and nothing will be before it is known what the row says now.
+    async fn row_unreadable(self, error: &sea_orm::DbErr) {
         match refusal(error) {
-            Some(refusal) if !refusal.is_contention() => {
-                let reason = format!("database_{}", refusal.code);
-                self.row_missed(Outcome::Retry(Failure { status: None, reason }), None).await;
-            }
-            _ => self.snooze(UNREADABLE, None).await,
+            Some(refusal) if refusal.is_contention() => self.row_locked().await,
+            Some(refusal) => self.row_refused(&refusal, error).await,
+            None => self.snooze(DATABASE_AWAY, None).await,
         }
+    }
+
+    async fn row_refused(self, refusal: &Refusal, error: &sea_orm::DbErr) {
+        let id = self.claim.id;
+        tracing::warn!(%id, %error, "the database refused deletion {id}");
+        let reason = format!("database_{}", refusal.code);
+        self.row_missed(Outcome::Retry(Failure { status: None, reason }), None).await;
+    }
+
+    async fn row_locked(self) {
+        let failure = Failure { status: None, reason: "row_locked".to_owned() };
+        self.row_missed(Outcome::Throttled { retry_after: None, failure }, None).await;
     }
 
     /// The database would not let the row go this time.

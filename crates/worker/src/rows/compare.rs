@@ -11,7 +11,7 @@ use sexton_core::{catalog::Table, db::Dialect, key::Key, ledger::recordset, temp
 pub(crate) enum Now {
     /// Every captured column is unchanged.
     Same,
-    /// It still carries the marker that we wrote, but another captured column changed.
+    /// It is still marked, but a captured column changed since.
     Changed(Values),
     /// It no longer carries the marker that we wrote.
     LiveAgain,
@@ -51,10 +51,13 @@ pub(crate) async fn compare(
 
 /// Holds values that were just read against those that were captured.
 pub(crate) fn judge(table: &Table, rule: usize, captured: &Values, now: Values) -> Now {
-    let marker = table.rules.get(rule).map(|rule| rule.column.name.as_str());
     let same = |column: &str| captured.get(column) == now.get(column);
-    if marker.is_some_and(|marker| !same(marker)) {
-        Now::LiveAgain
+    let marker = table.rules.get(rule);
+    if let Some(marker) = marker.filter(|marker| !same(&marker.column.name)) {
+        // Another time in a time marker: un-removed and removed again while this deletion was running, which phase 1
+        // leaves alone. It is wanted gone, as it is now.
+        let removed_again = marker.value.is_none() && now.get(&marker.column.name).is_some_and(Option::is_some);
+        if removed_again { Now::Changed(now) } else { Now::LiveAgain }
     } else if table.payload.iter().all(|column| same(&column.name)) {
         Now::Same
     } else {

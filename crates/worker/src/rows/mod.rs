@@ -2,6 +2,7 @@
 
 mod compare;
 mod postgres;
+mod references;
 mod remove;
 mod sqlite;
 

@@ -3,14 +3,14 @@
 use sea_orm::DbErr;
 use sexton_core::{
     catalog::Table,
-    db::{Db, Dialect, refusal},
+    db::{Db, Dialect, Refusal, refusal},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::{Confirmations, Ledger},
     template::Values,
 };
 
-use super::{postgres, sqlite};
+use super::{postgres, references::references, sqlite};
 
 /// A deletion all of whose targets confirmed, and the row that is to go (or to stay, marked).
 #[derive(Debug, Clone)]
@@ -69,13 +69,21 @@ pub(crate) async fn remove(
     match result {
         Err(error) if batch.len() == 1 => match refusal(&error) {
             Some(refusal) if refusal.is_foreign_key() => {
-                let table = refusal.table.map(|table| format!(" of table {table}")).unwrap_or_default();
-                let constraint = refusal.constraint.unwrap_or_else(|| "a foreign key".to_owned());
-                Ok(vec![Completion::Referenced(format!("{constraint}{table}"))])
+                Ok(vec![Completion::Referenced(referenced_by(db, table, &batch[0].key, refusal).await?)])
             }
             Some(refusal) if refusal.is_contention() => Ok(vec![Completion::Locked]),
             _ => Err(error),
         },
         other => other,
     }
+}
+
+/// The constraint and its table as PostgreSQL names them; SQLite must be asked.
+async fn referenced_by(db: &Db, table: &Table, key: &Key, refusal: Refusal) -> Result<String, DbErr> {
+    if table.dialect == Dialect::Sqlite {
+        let columns = references(&db.conn, table, key).await?;
+        return Ok(if columns.is_empty() { "a foreign key".to_owned() } else { columns.join(", ") });
+    }
+    let table = refusal.table.map(|table| format!(" of table {table}")).unwrap_or_default();
+    Ok(format!("{}{table}", refusal.constraint.unwrap_or_else(|| "a foreign key".to_owned())))
 }

@@ -1,8 +1,6 @@
 //! The Redis transport of hints, against a real Redis. Several of these pin habits of apalis-redis 1.0.0 that
 //! `sexton_worker::queue` works around; their doc comments say what happens without the workaround.
 
-#![expect(clippy::expect_used, reason = "a broken expectation here is a failed test")]
-
 mod check;
 mod enqueue;
 mod failures;

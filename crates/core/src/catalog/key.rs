@@ -7,7 +7,11 @@ use std::fmt;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::catalog::{Column, KeyType};
+use super::{
+    column::{Column, KeyType},
+    table::Table,
+};
+use crate::db::Dialect;
 
 /// A key that fits its table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,11 +78,33 @@ impl fmt::Display for Key {
     }
 }
 
+impl Table {
+    /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
+    #[must_use]
+    pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {
+        let columns = self.key.iter().zip(key.parts());
+        let conditions = columns.map(|((column, kind), part)| {
+            values.push(part.as_str().into());
+            let (name, n) = (column.of(alias), values.len());
+            match (self.dialect, kind) {
+                (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", column.base_type),
+                (Dialect::Sqlite, KeyType::Uuid) => {
+                    let simple = format!("replace(${n}, '-', '')");
+                    format!("{name} in (${n}, upper(${n}), {simple}, upper({simple}), unhex({simple}))")
+                }
+                (Dialect::Sqlite, KeyType::Integer) => format!("{name} = cast(${n} as integer)"),
+                (Dialect::Sqlite, KeyType::Text) => format!("{name} = ${n}"),
+            }
+        });
+        conditions.collect::<Vec<_>>().join(" and ")
+    }
+}
+
 /// The text as the database would print the value it stands for.
 fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, String> {
     let name = &column.name;
     match kind {
-        KeyType::Text if text.contains('\0') && column.dialect() == crate::db::Dialect::Postgres => {
+        KeyType::Text if text.contains('\0') && column.dialect() == Dialect::Postgres => {
             Err(format!("column {name} cannot hold a NUL character"))
         }
         KeyType::Text => Ok(text.to_owned()),
@@ -89,7 +115,7 @@ fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, Strin
             let number: i64 = text.parse().map_err(|_| format!("column {name} is a whole number"))?;
             let fits = match column.base_type.as_str() {
                 "smallint" => i16::try_from(number).is_ok(),
-                "integer" => column.dialect() == crate::db::Dialect::Sqlite || i32::try_from(number).is_ok(),
+                "integer" => column.dialect() == Dialect::Sqlite || i32::try_from(number).is_ok(),
                 _ => true,
             };
             if fits { Ok(number.to_string()) } else { Err(format!("{number} is out of range for column {name}")) }

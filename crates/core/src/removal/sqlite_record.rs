@@ -1,0 +1,183 @@
+//! Recording a deletion on SQLite: what there is already is read first, under the write lock.
+
+use sea_orm::{ConnectionTrait, DbErr, Value};
+
+use super::{
+    request::{Request, Requested, delay_ms, targets},
+    sqlite::Marked,
+};
+use crate::{
+    catalog::Table,
+    ids::{DeletionId, Fence},
+    ledger::{Confirmations, Ledger, Phase},
+    state::{Event, State, UnknownState, next},
+    template::Values,
+};
+
+/// The open or dead deletion of a row.
+struct Known {
+    id: DeletionId,
+    state: State,
+    fence: Fence,
+    phase: String,
+    confirmations: Confirmations,
+    payload: Values,
+    marker_column: Option<String>,
+    marker_value: Option<String>,
+    marker_before: Option<String>,
+    called_at: Option<String>,
+}
+
+pub(super) async fn record(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    request: &Request,
+    row: Marked,
+) -> Result<Requested, DbErr> {
+    let known = known(transaction, ledger, table, &row.key).await?;
+    match known {
+        Some(known) if next(known.state, Event::Superseded).is_ok() => {
+            ledger.cancel(transaction, &[known.id], Event::Superseded).await?;
+            insert(transaction, ledger, table, request, row, Some(known)).await
+        }
+        // Its worker calls with what it read, and completes only a row that still says so.
+        Some(known) if next(known.state, Event::Finished).is_ok() => {
+            let Known { id, state, fence, .. } = known;
+            Ok(Requested { id, key: row.key, created: false, state, fence, due: false })
+        }
+        Some(known) => refresh(transaction, ledger, table, request, row, known).await,
+        None => insert(transaction, ledger, table, request, row, None).await,
+    }
+}
+
+async fn known(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    key: &str,
+) -> Result<Option<Known>, DbErr> {
+    let sql = format!(
+        "select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at
+         from {} where resource = $1 and key = $2",
+        ledger.deletion
+    );
+    let values = [table.name.as_str().into(), key.into()];
+    let Some(row) = transaction.query_one_raw(table.dialect.statement(sql, values)).await? else { return Ok(None) };
+    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
+    Ok(Some(Known {
+        id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+        state: row.try_get::<String>("", "state")?.parse().map_err(|e: UnknownState| DbErr::Type(e.to_string()))?,
+        fence: Fence(row.try_get("", "fence")?),
+        phase: row.try_get("", "phase")?,
+        confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
+        payload: serde_json::from_str(&row.try_get::<String>("", "payload")?).map_err(json_error)?,
+        marker_column: row.try_get("", "marker_column")?,
+        marker_value: row.try_get("", "marker_value")?,
+        marker_before: row.try_get("", "marker_before")?,
+        called_at: row.try_get("", "called_at")?,
+    }))
+}
+
+/// What the marker column held before it was first marked: a row that still carries our marker was marked by us.
+fn before(row: &Marked, known: Option<&Known>) -> Option<String> {
+    let ours = |known: &&Known| known.marker_column == row.column && known.marker_value == row.marker_before;
+    known.filter(ours).map_or_else(|| row.marker_before.clone(), |known| known.marker_before.clone())
+}
+
+async fn insert(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    request: &Request,
+    row: Marked,
+    superseded: Option<Known>,
+) -> Result<Requested, DbErr> {
+    let d = table.dialect;
+    let sql = format!(
+        "insert into {} (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column, marker_value,
+            marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at)
+         values ($1, $2, $3, $4, '{}', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         returning run_at <= {} as due",
+        ledger.deletion,
+        State::Pending,
+        d.in_ms("$5"),
+        d.now(),
+    );
+    let id = DeletionId::new();
+    let marker_before = before(&row, superseded.as_ref());
+    let called_at = superseded.as_ref().and_then(|dead| dead.called_at.clone());
+    let confirmations = superseded
+        .map(|dead| table.still_confirmed(dead.confirmations, &dead.payload, &row.payload))
+        .unwrap_or_default();
+    let values: Vec<Value> = vec![
+        id.to_string().into(),
+        table.name.as_str().into(),
+        row.key.clone().into(),
+        table.lane(|target| confirmations.contains_key(target)).into(),
+        delay_ms(table, request).into(),
+        request.batch.to_string().into(),
+        row.rule.into(),
+        row.column.into(),
+        row.marker_value.into(),
+        marker_before.into(),
+        targets(table).into(),
+        json(&confirmations)?.into(),
+        json(&row.payload)?.into(),
+        request.by.as_str().into(),
+        request.reason.clone().into(),
+        request.trace_context.clone().into(),
+        called_at.into(),
+    ];
+    let recorded = transaction.query_one_raw(d.statement(sql, values)).await?;
+    let recorded = recorded.ok_or(DbErr::RecordNotInserted)?;
+    let due = recorded.try_get("", "due")?;
+    Ok(Requested { id, key: row.key, created: true, state: State::Pending, fence: Fence(0), due })
+}
+
+/// Fresh payload and marker for a pending or waiting deletion; a target whose columns changed is asked again.
+async fn refresh(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    table: &Table,
+    request: &Request,
+    row: Marked,
+    known: Known,
+) -> Result<Requested, DbErr> {
+    let d = table.dialect;
+    let marker_before = before(&row, Some(&known));
+    let confirmed = known.confirmations.len();
+    let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
+    let again = known.phase == Phase::Remove.as_str() && confirmations.len() < confirmed;
+    let sql = format!(
+        "update {} set payload = $2, marker_rule = $3, marker_column = $4, marker_value = $5, marker_before = $6,
+            lane = $7, confirmations = $8, phase = case when $9 then '{}' else phase end,
+            run_at = case when $9 then {} else run_at end
+         where id = $1 returning state = '{}' and run_at <= {} as due",
+        ledger.deletion,
+        Phase::Confirm.as_str(),
+        d.in_ms("$10"),
+        State::Pending,
+        d.now(),
+    );
+    let values: Vec<Value> = vec![
+        known.id.to_string().into(),
+        json(&row.payload)?.into(),
+        row.rule.into(),
+        row.column.into(),
+        row.marker_value.into(),
+        marker_before.into(),
+        table.lane(|target| confirmations.contains_key(target)).into(),
+        json(&confirmations)?.into(),
+        again.into(),
+        delay_ms(table, request).into(),
+    ];
+    let updated = transaction.query_one_raw(d.statement(sql, values)).await?;
+    let due = updated.ok_or(DbErr::RecordNotUpdated)?.try_get("", "due")?;
+    let Known { id, state, fence, .. } = known;
+    Ok(Requested { id, key: row.key, created: false, state, fence, due })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, DbErr> {
+    serde_json::to_string(value).map_err(|e| DbErr::Json(e.to_string()))
+}

@@ -1,0 +1,57 @@
+//! Making a producer.
+
+use sea_orm::DatabaseConnection;
+use sexton_core::{catalog::Catalog, config::Config, db::Db, ledger::Ledger};
+use tracing::warn;
+
+use crate::{Error, Producer, Removal, entities::Entities, hints::Hints};
+
+/// Settings of a [`Producer`]; see [`Producer::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing before `connect`"]
+pub struct Builder<'c> {
+    conn: DatabaseConnection,
+    config: &'c Config,
+    removal: Removal,
+    hints: bool,
+}
+
+impl<'c> Builder<'c> {
+    pub(crate) fn new(conn: DatabaseConnection, config: &'c Config) -> Self {
+        Self { conn, config, removal: Removal::default(), hints: true }
+    }
+
+    /// What is recorded with deletions for which [`Producer::with`] says nothing else.
+    pub fn removal(mut self, removal: Removal) -> Self {
+        self.removal = removal;
+        self
+    }
+
+    /// Does without Redis although the configuration names one.
+    pub fn without_hints(mut self) -> Self {
+        self.hints = false;
+        self
+    }
+
+    /// Finds the ledger and the configured tables in the database. Redis is not contacted.
+    ///
+    /// A configuration that differs from the one `sexton migrate` wrote is logged as a warning only, because an
+    /// application and its daemon are not deployed in the same instant.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] when the database was not migrated, [`Error::Catalog`] when the resources do not fit the
+    /// database, [`Error::Queue`] when the queue's URL or name cannot be used, [`Error::Database`].
+    pub async fn connect(self) -> Result<Producer, Error> {
+        let reading = Error::database("read the database's catalogue");
+        let db = Db::of_application(self.conn).await.map_err(reading)?;
+        let ledger = Ledger::open(&db).await?;
+        let catalog = Catalog::of(&db, &self.config.resources).await?;
+        let entities = Entities::find(&db, &catalog).await.map_err(Error::database("resolve the configured tables"))?;
+        let drift = ledger.drift(&db, &self.config.resources).await;
+        for drift in drift.map_err(Error::database("read the resource definitions"))? {
+            warn!(%drift, "this application's configuration is not the daemon's");
+        }
+        let hints = if self.hints { Hints::start(&self.config.queue)? } else { Hints::off() };
+        Ok(Producer::new(db, ledger, catalog, entities, hints, self.removal))
+    }
+}

@@ -1,0 +1,97 @@
+//! Which resource an entity belongs to.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sexton_core::{
+    catalog::{Catalog, Table},
+    db::{Db, Dialect},
+};
+
+use crate::Error;
+
+/// What an entity says of its table.
+type Name = (Option<String>, String);
+
+/// The configured tables by the names under which entities know them: with a schema, and without one if that is the
+/// table which the application's sessions find under the bare name.
+#[derive(Debug)]
+pub(crate) struct Entities {
+    dialect: Dialect,
+    by_name: HashMap<Name, Vec<Arc<Table>>>,
+}
+
+const NAMES: &str = "
+select wanted.sql, n.nspname::text as schema, c.relname::text as name, pg_table_is_visible(c.oid) as visible
+from jsonb_array_elements_text($1::jsonb) wanted(sql)
+join pg_class c on c.oid = wanted.sql::regclass
+join pg_namespace n on n.oid = c.relnamespace";
+
+impl Entities {
+    pub(crate) async fn find(db: &Db, catalog: &Catalog) -> Result<Self, DbErr> {
+        let mut entities = Self { dialect: db.dialect, by_name: HashMap::new() };
+        match db.dialect {
+            Dialect::Sqlite => {
+                for table in catalog.tables() {
+                    let configured = &table.resource.table;
+                    let name = configured.strip_prefix("main.").unwrap_or(configured);
+                    entities.add(Some("main"), name, table);
+                    entities.add(None, name, table);
+                }
+            }
+            Dialect::Postgres => {
+                let tables: BTreeSet<_> = catalog.tables().map(|table| table.sql.as_str()).collect();
+                let tables = serde_json::Value::from_iter(tables).to_string();
+                for row in db.conn.query_all_raw(db.dialect.statement(NAMES, [tables.into()])).await? {
+                    let (sql, schema): (String, String) = (row.try_get("", "sql")?, row.try_get("", "schema")?);
+                    let (name, visible): (String, bool) = (row.try_get("", "name")?, row.try_get("", "visible")?);
+                    for table in catalog.tables().filter(|table| table.sql == sql) {
+                        entities.add(Some(&schema), &name, table);
+                        if visible {
+                            entities.add(None, &name, table);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(entities)
+    }
+
+    fn add(&mut self, schema: Option<&str>, name: &str, table: &Arc<Table>) {
+        let name = self.name(schema, name);
+        self.by_name.entry(name).or_default().push(Arc::clone(table));
+    }
+
+    /// Names in SQLite compare without case; SeaORM quotes those it sends to PostgreSQL.
+    fn name(&self, schema: Option<&str>, name: &str) -> Name {
+        match self.dialect {
+            Dialect::Postgres => (schema.map(str::to_owned), name.to_owned()),
+            Dialect::Sqlite => (schema.map(str::to_ascii_lowercase), name.to_ascii_lowercase()),
+        }
+    }
+
+    pub(crate) fn table_of<E: EntityTrait>(&self) -> Result<&Arc<Table>, Error> {
+        let entity = E::default();
+        let (schema, name) = (entity.schema_name(), entity.table_name());
+        let table = || schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
+        match self.by_name.get(&self.name(schema, name)).map(Vec::as_slice) {
+            Some([table]) => Ok(table),
+            Some(several) if !several.is_empty() => {
+                let resources: Vec<_> = several.iter().map(|table| table.name.as_str()).collect();
+                Err(Error::AmbiguousTable { table: table(), resources: resources.join(", ") })
+            }
+            _ => Err(Error::UnknownTable { table: table(), configured: configured(self.by_name.values().flatten()) }),
+        }
+    }
+}
+
+/// For messages: the configured tables, each with its resource.
+pub(crate) fn configured<'t>(tables: impl Iterator<Item = &'t Arc<Table>>) -> String {
+    let mut tables: Vec<_> = tables.map(|table| format!("{} as `{}`", table.resource.table, table.name)).collect();
+    tables.sort();
+    tables.dedup();
+    if tables.is_empty() { "none".to_owned() } else { tables.join(", ") }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong, said so that the reader knows the row and the remedy.
+
+use sea_orm::DbErr;
+use sexton_core::{catalog, key::InvalidKey, ledger::OpenError, queue, removal::RestoreError};
+
+/// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
+/// returns one, except as [`Self::Database`] says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database has no ledger, or did not answer when asked for it.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    /// `sexton.toml` does not fit the database.
+    #[error("the resources of the configuration do not fit the database:\n{0}")]
+    Catalog(#[from] catalog::Error),
+    /// The URL or the name of the queue cannot be used.
+    #[error("queue: {0}")]
+    Queue(#[from] queue::Error),
+    /// The entity's table is not a configured resource.
+    #[error(
+        "table `{table}` is not a configured resource (configured: {configured}); \
+         add a [resources.NAME] with table = \"{table}\" to sexton.toml and run `sexton migrate`"
+    )]
+    UnknownTable {
+        /// The entity's table.
+        table: String,
+        /// The tables that are, each with its resource.
+        configured: String,
+    },
+    /// Several resources are about the entity's table.
+    #[error("table `{table}` is the table of the resources {resources}; name one with `soft_remove_by_key`")]
+    AmbiguousTable {
+        /// The entity's table.
+        table: String,
+        /// The resources.
+        resources: String,
+    },
+    /// There is no such resource.
+    #[error(
+        "resource `{resource}` is not configured (configured: {configured}); add [resources.{resource}] to sexton.toml"
+    )]
+    UnknownResource {
+        /// The name that was given.
+        resource: String,
+        /// The tables that are configured, each with its resource.
+        configured: String,
+    },
+    /// The entity lacks a key column.
+    #[error("the entity of table `{table}` has no column `{column}`, which is in the key of resource `{resource}`")]
+    MissingKeyColumn {
+        /// The resource.
+        resource: String,
+        /// The entity's table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The model's value cannot be part of a key.
+    #[error(
+        "column `{column}` of a row of resource `{resource}` is {value}, which cannot be part of a key: \
+         expected an integer, a UUID or text"
+    )]
+    KeyValue {
+        /// The resource.
+        resource: String,
+        /// The column.
+        column: String,
+        /// What kind of value it is.
+        value: &'static str,
+    },
+    /// The text or the model's values cannot be a key of the table.
+    #[error("resource `{resource}`: {source}")]
+    InvalidKey {
+        /// The resource.
+        resource: String,
+        /// What is wrong with it.
+        source: InvalidKey,
+    },
+    /// There is no such row: it was deleted, or never inserted.
+    #[error("there is no row with key {key} in table `{table}` (resource `{resource}`); was it deleted meanwhile?")]
+    NotFound {
+        /// The resource.
+        resource: String,
+        /// Its table.
+        table: String,
+        /// The key that was looked for.
+        key: String,
+    },
+    /// The deletion cannot be taken back.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The database refused or did not answer. If it was the commit that failed, only the ledger knows whether it took
+    /// place; asking again is safe.
+    #[error("cannot {action}: {source}")]
+    Database {
+        /// What was being done.
+        action: String,
+        /// What the database said.
+        source: DbErr,
+    },
+}
+
+impl Error {
+    pub(crate) fn database(action: impl Into<String>) -> impl FnOnce(DbErr) -> Self {
+        let action = action.into();
+        move |source| Self::Database { action, source }
+    }
+}

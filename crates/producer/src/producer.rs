@@ -1,0 +1,93 @@
+//! The producer itself: what it knows, and what its clones share.
+
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, EntityTrait};
+use sexton_core::{
+    catalog::{Catalog, Table},
+    config::Config,
+    db::Db,
+    ledger::Ledger,
+};
+
+use crate::{Builder, Error, Pending, Removal, entities::Entities, hints::Hints};
+
+/// Marks rows of the configured tables and records their deletions. Cheap to clone; clones share everything.
+///
+/// It must be made and used within a Tokio runtime.
+#[derive(Debug, Clone)]
+pub struct Producer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) removal: Removal,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) db: Db,
+    pub(crate) ledger: Ledger,
+    pub(crate) catalog: Catalog,
+    pub(crate) entities: Entities,
+    pub(crate) hints: Hints,
+}
+
+impl Producer {
+    /// A producer on the application's own pool. Of `config`, only the resources and the queue are used.
+    ///
+    /// # Errors
+    /// As [`Builder::connect`].
+    pub async fn connect(conn: DatabaseConnection, config: &Config) -> Result<Self, Error> {
+        Self::builder(conn, config).connect().await
+    }
+
+    /// As [`Self::connect`], with settings.
+    ///
+    /// ```no_run
+    /// # async fn example(db: sea_orm::DatabaseConnection, config: sexton_core::config::Config)
+    /// # -> Result<(), sexton_producer::Error> {
+    /// use sexton_producer::{Producer, Removal};
+    ///
+    /// let producer = Producer::builder(db, &config).removal(Removal::by("booking-service")).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(conn: DatabaseConnection, config: &Config) -> Builder<'_> {
+        Builder::new(conn, config)
+    }
+
+    pub(crate) fn new(
+        db: Db,
+        ledger: Ledger,
+        catalog: Catalog,
+        entities: Entities,
+        hints: Hints,
+        removal: Removal,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { db, ledger, catalog, entities, hints }), removal }
+    }
+
+    /// A clone whose removals are recorded with `removal`.
+    #[must_use]
+    pub fn with(&self, removal: Removal) -> Self {
+        Self { shared: Arc::clone(&self.shared), removal }
+    }
+
+    /// Begins a transaction in which rows can be removed. On SQLite it takes the write lock at once, without which a
+    /// transaction that reads first fails with "database is locked"; on PostgreSQL it is an ordinary one.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
+        self.shared.db.begin().await.map_err(Error::database("begin a transaction"))
+    }
+
+    /// Tells the daemon of deletions that were requested in a transaction, now that it has committed. It never
+    /// waits and cannot fail: if the hint does not reach Redis, the daemon finds the deletions in the ledger.
+    pub fn enqueue(&self, pending: Pending) {
+        self.shared.hints.push(pending.hints());
+    }
+
+    /// The resource whose table is the entity's.
+    pub(crate) fn table_of<E: EntityTrait>(&self) -> Result<&Arc<Table>, Error> {
+        self.shared.entities.table_of::<E>()
+    }
+}

@@ -1,0 +1,67 @@
+//! Who asks for a deletion, why, and how soon.
+
+use std::time::Duration;
+
+use sexton_core::removal::Request;
+
+/// What is recorded with a deletion besides the row; see [`Producer::with`](crate::Producer::with).
+///
+/// ```
+/// use std::time::Duration;
+/// use sexton_producer::Removal;
+///
+/// let removal = Removal::by("alice").reason("account closed").after(Duration::from_secs(3600));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    by: String,
+    reason: Option<String>,
+    after: Duration,
+    trace_context: Option<String>,
+}
+
+impl Removal {
+    /// A removal that `who` asks for: a user, or a part of the application. Kept with the proof of the deletion.
+    #[must_use]
+    pub fn by(who: impl Into<String>) -> Self {
+        Self { by: who.into(), reason: None, after: Duration::ZERO, trace_context: None }
+    }
+
+    /// Why. Kept with the proof of the deletion, so it should not hold personal data.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// No external call is made before this time has passed, so that the removal can be taken back; the resource's own
+    /// `grace` counts if it is longer.
+    #[must_use]
+    pub const fn after(mut self, delay: Duration) -> Self {
+        self.after = delay;
+        self
+    }
+
+    /// The caller's W3C `traceparent`, so that the daemon's work joins its trace.
+    #[must_use]
+    pub fn trace_context(mut self, traceparent: impl Into<String>) -> Self {
+        self.trace_context = Some(traceparent.into());
+        self
+    }
+
+    /// As the ledger wants it. Every call is a batch of its own.
+    pub(crate) fn request(&self) -> Request {
+        let mut request = Request::by(&self.by);
+        request.reason.clone_from(&self.reason);
+        request.after = self.after;
+        request.trace_context.clone_from(&self.trace_context);
+        request
+    }
+}
+
+impl Default for Removal {
+    /// By "application", at once, for no stated reason.
+    fn default() -> Self {
+        Self::by("application")
+    }
+}

@@ -1,0 +1,168 @@
+use std::time::{Duration, Instant};
+
+use redis::{AsyncCommands, aio::MultiplexedConnection};
+use sexton_core::hint::Hint;
+use sexton_producer::{DeletionId, Removal};
+use sexton_tests::Redis;
+use tokio::net::TcpListener;
+
+use super::{
+    bed::Bed,
+    entities::{insert_block, insert_blocks},
+};
+
+/// Far more than a hint takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn hinted(redis: &mut MultiplexedConnection) -> Vec<DeletionId> {
+    let payloads: Vec<Vec<u8>> = redis.hvals("deletions:data").await.unwrap();
+    let mut ids: Vec<_> =
+        payloads.iter().map(|payload| serde_json::from_slice::<Hint>(payload).unwrap().id()).collect();
+    ids.sort();
+    ids
+}
+
+async fn eventually_hinted(redis: &mut MultiplexedConnection, mut expected: Vec<DeletionId>) {
+    expected.sort();
+    let start = Instant::now();
+    while hinted(redis).await != expected {
+        assert!(start.elapsed() < PATIENCE, "{:?} and not {expected:?}", hinted(redis).await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+on_both! {
+    async fn hint_arrives_in_redis(bed) {
+        let redis = Redis::start().await;
+        let blocks = insert_blocks(&bed.conn, 3).await;
+        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+        let one = producer.soft_remove(&blocks[0]).await.unwrap();
+        let mut connection = redis.connect().await;
+        eventually_hinted(&mut connection, vec![one.id]).await;
+        let many = producer.soft_remove_many(&blocks[1..]).await.unwrap();
+        eventually_hinted(&mut connection, [&[one], &many[..]].concat().iter().map(|r| r.id).collect()).await;
+        assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
+    }
+
+    async fn hint_of_the_callers_transaction_is_pushed_when_told(bed) {
+        let redis = Redis::start().await;
+        let blocks = insert_blocks(&bed.conn, 2).await;
+        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+        let transaction = producer.begin().await.unwrap();
+        let pending = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
+        transaction.commit().await.unwrap();
+        // The hint of a later removal is there, so that of the earlier one is not on its way.
+        let later = producer.soft_remove(&blocks[1]).await.unwrap();
+        let mut connection = redis.connect().await;
+        eventually_hinted(&mut connection, vec![later.id]).await;
+        let ids = pending.ids().chain([later.id]).collect();
+        producer.enqueue(pending);
+        eventually_hinted(&mut connection, ids).await;
+    }
+
+    async fn deletion_that_is_not_due_is_not_hinted_at(bed) {
+        let redis = Redis::start().await;
+        let blocks = insert_blocks(&bed.conn, 2).await;
+        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+        let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
+        patient.soft_remove(&blocks[0]).await.unwrap();
+        let due = producer.soft_remove(&blocks[1]).await.unwrap();
+        eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
+    }
+
+    async fn removal_takes_no_longer_with_redis_gone_or_hanging(bed) {
+        let blocks = insert_blocks(&bed.conn, 200).await;
+        // Refuses connections; takes them and never says a word; was stopped while connected.
+        let mut dead = Redis::start().await;
+        dead.kill().await;
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent_url = format!("redis://{}/", silent.local_addr().unwrap());
+        let frozen = Redis::start().await;
+        let producer = bed.producer_with_queue(&frozen.url(), 2000).await;
+        let first = producer.soft_remove(&insert_block(&bed.conn, 1000, None).await).await.unwrap();
+        eventually_hinted(&mut frozen.connect().await, vec![first.id]).await;
+        frozen.freeze();
+
+        let producers = [
+            ("none", bed.producer().await),
+            ("dead", bed.producer_with_queue(&dead.url(), 2000).await),
+            ("silent", bed.producer_with_queue(&silent_url, 2000).await),
+            ("frozen", producer),
+        ];
+        let mut slowest = Vec::new();
+        for (chunk, (name, producer)) in blocks.chunks(50).zip(producers) {
+            let mut times = Vec::new();
+            for block in chunk {
+                let start = Instant::now();
+                producer.soft_remove(block).await.unwrap();
+                times.push(start.elapsed());
+            }
+            times.sort();
+            println!("Redis {name}: median {:?}, slowest {:?}", times[25], times[49]);
+            slowest.push(times[49]);
+        }
+        // A call to such a Redis takes two seconds to fail, and nobody here waits for one.
+        assert!(slowest.iter().all(|time| *time < Duration::from_millis(1_500)), "{slowest:?}");
+        let pending = bed.query("select count(*) from sexton_deletion where state = 'pending'").await;
+        assert_eq!(pending, ["201"], "deletions were lost");
+        frozen.thaw();
+    }
+}
+
+#[tokio::test]
+async fn hints_flow_again_when_redis_is_back() {
+    let bed = Bed::sqlite().await;
+    let blocks = insert_blocks(&bed.conn, 2).await;
+    let mut redis = Redis::start().await;
+    redis.kill().await;
+    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    producer.soft_remove(&blocks[0]).await.unwrap();
+    redis.start_again().await;
+    let mut connection = redis.connect().await;
+    let start = Instant::now();
+    // A removal soon after an outage may still find the door closed; asking again hints again.
+    let id = loop {
+        let requested = producer.soft_remove(&blocks[1]).await.unwrap();
+        if !hinted(&mut connection).await.is_empty() {
+            break requested.id;
+        }
+        assert!(start.elapsed() < PATIENCE, "no hint arrives");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(hinted(&mut connection).await.contains(&id));
+}
+
+#[tokio::test]
+async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
+    let bed = Bed::sqlite().await;
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&bed.conn, 30).await;
+    let producer = bed.producer_with_queue(&redis.url(), 20).await;
+    producer.soft_remove_many(&blocks).await.unwrap();
+    let mut connection = redis.connect().await;
+    let start = Instant::now();
+    while connection.llen::<_, usize>("deletions:active").await.unwrap() < 10 {
+        assert!(start.elapsed() < PATIENCE, "the hints do not arrive");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // What is pushed after the rest was refused is refused as well.
+    let late = insert_block(&bed.conn, 31, None).await;
+    producer.soft_remove(&late).await.unwrap();
+    connection.del::<_, ()>("deletions:active").await.unwrap();
+    let known = producer.soft_remove(&late).await.unwrap().id;
+    while !hinted(&mut connection).await.contains(&known) {
+        assert!(start.elapsed() < PATIENCE, "the last hint does not arrive");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(hinted(&mut connection).await.len(), 10 + 1);
+    assert_eq!(bed.query("select count(*) from sexton_deletion where state = 'pending'").await, ["31"]);
+}
+
+#[tokio::test]
+async fn queue_that_cannot_be_named_is_refused_without_its_password() {
+    let bed = Bed::sqlite().await;
+    let config = bed.config("queue = { url = \"redis://user:hunter2@host:notaport\" }");
+    let error = sexton_producer::Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
+    assert!(error.to_string().starts_with("queue: "), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}

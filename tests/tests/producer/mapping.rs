@@ -1,0 +1,111 @@
+use sea_orm::EntityTrait;
+use sexton_core::{db::Db, ledger::Ledger};
+use sexton_migrations::{Migrator, MigratorTrait};
+use sexton_producer::{Error, Producer};
+use sexton_tests::TestDb;
+
+use super::{
+    bed::Bed,
+    entities::{archived_block, block, insert_block, keyless_block, public_block, stray},
+};
+
+on_both! {
+    async fn entity_of_an_unconfigured_table_is_named(bed) {
+        let error = bed.producer().await.soft_remove(&stray::Model { id: 1 }).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
+             add a [resources.NAME] with table = \"stray\" to sexton.toml and run `sexton migrate`"
+        );
+    }
+
+    async fn entity_without_its_key_is_named(bed) {
+        let keyless = keyless_block::Model { title: "x".into() };
+        let error = bed.producer().await.soft_remove(&keyless).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the entity of table `block` has no column `id`, which is in the key of resource `block`"
+        );
+    }
+
+    async fn table_of_two_resources_is_ambiguous(bed) {
+        let block = insert_block(&bed.conn, 1, None).await;
+        let mut config = bed.config("");
+        let resource = config.resources[&"block".parse().unwrap()].clone();
+        config.resources.insert("booking".parse().unwrap(), resource);
+        let producer = Producer::connect(bed.conn.clone(), &config).await.unwrap();
+        let error = producer.soft_remove(&block).await.unwrap_err();
+        assert!(matches!(&error, Error::AmbiguousTable { resources, .. } if resources == "block, booking"), "{error}");
+        producer.soft_remove_by_key("booking", "1").await.unwrap();
+        assert_eq!(bed.ledger().await, ["booking|1|pending"]);
+    }
+
+    async fn database_without_a_ledger_is_named(bed) {
+        Migrator::down(&bed.conn, None).await.unwrap();
+        let error = Producer::connect(bed.conn.clone(), &bed.config("")).await.unwrap_err();
+        assert!(error.to_string().contains("run `sexton migrate` first"), "{error}");
+    }
+
+    async fn configuration_that_does_not_fit_is_refused(bed) {
+        let mut config = bed.config("");
+        let mut resource = config.resources[&"block".parse().unwrap()].clone();
+        resource.table = "blocks".into();
+        config.resources.insert("block".parse().unwrap(), resource);
+        let error = Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
+        assert!(error.to_string().contains("resources.block.table: there is no table `blocks`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn entity_that_names_its_schema_is_the_same_table() {
+    let bed = Bed::postgres().await;
+    insert_block(&bed.conn, 1, None).await;
+    let producer = bed.producer().await;
+    producer.soft_remove(&public_block::Model { id: 1 }).await.unwrap();
+    assert_eq!(bed.marked().await, ["1"]);
+    let error = producer.soft_remove(&archived_block::Model { id: 1 }).await.unwrap_err();
+    assert!(matches!(&error, Error::UnknownTable { table, .. } if table == "archive.block"), "{error}");
+    let live = producer.live::<public_block::Entity>().unwrap().all(&bed.conn).await.unwrap();
+    assert!(live.is_empty());
+}
+
+/// The bare name stands for the table that the application's sessions find under it, and for no other.
+#[tokio::test]
+async fn table_hidden_by_another_schema_is_not_taken_for_it() {
+    let db = TestDb::new().await;
+    db.execute("create schema archive; create table archive.block (id bigint primary key, deleted_at timestamptz)")
+        .await;
+    let conn = db.connect().await;
+    Migrator::up(&conn, None).await.unwrap();
+    let text = format!(
+        "database.url = \"{}\"
+         [resources.archived]
+         table = \"archive.block\"
+         key = \"id\"
+         marker = {{ column = \"deleted_at\" }}
+         [[resources.archived.targets]]
+         name = \"a\"
+         kind = \"http\"
+         url = \"https://a.example/{{id}}\"",
+        db.url()
+    );
+    let config = sexton_core::config::parse("test.toml", &text, |_| None).unwrap();
+    let app = Db::of_application(conn.clone()).await.unwrap();
+    Ledger::open(&app).await.unwrap().write_resources(&app, &config.resources).await.unwrap();
+
+    let producer = Producer::connect(conn.clone(), &config).await.unwrap();
+    assert!(producer.live::<archived_block::Entity>().is_ok());
+    assert!(matches!(producer.live::<block::Entity>(), Err(Error::UnknownTable { .. })));
+
+    let shown = format!("{}?options=-csearch_path%3Darchive,public", db.url());
+    let producer = Producer::connect(sea_orm::Database::connect(shown).await.unwrap(), &config).await.unwrap();
+    assert!(producer.live::<block::Entity>().is_ok());
+    db.execute("insert into archive.block values (1)").await;
+    producer.soft_remove(&public_block_in_path(1)).await.unwrap();
+    assert_eq!(db.query_text("select deleted_at is null from archive.block").await, [[Some("f".to_owned())]]);
+    assert_eq!(archived_block::Entity::find().all(&conn).await.unwrap(), [archived_block::Model { id: 1 }]);
+}
+
+fn public_block_in_path(id: i64) -> block::Model {
+    block::Model { id, title: String::new(), gcal_id: None, kind: None }
+}
