@@ -47,7 +47,8 @@ impl Engine {
     }
 
     /// Takes due deletions from the ledger itself, as many as there are free slots, if they have been due for at least
-    /// `overdue`. Returns how many were taken.
+    /// `overdue`; for the reserved slots, those that have been due for a second in lanes that have few. Returns how many
+    /// were taken.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -59,7 +60,7 @@ impl Engine {
         if let Some(slots) = self.slots.take_reserved(claims::BATCH) {
             let lanes = self.slots.below_share(self.context.catalog.lanes(), &self.in_flight.by_lane());
             if !lanes.is_empty() {
-                taken += self.fill(slots, overdue.max(NEGLECTED), lanes).await?;
+                taken += self.fill(slots, NEGLECTED, lanes).await?;
             }
         }
         Ok(taken)
