@@ -56,7 +56,8 @@ impl Ledger {
     /// Locks those of the claims that are still ours, until the transaction ends.
     ///
     /// # Errors
-    /// Whatever the database says; a lock that cannot be had at once is passed over.
+    /// Whatever the database says. It waits for locks (the caller limits for how long): a deletion whose lease is being
+    /// renewed at this moment is still ours.
     pub async fn lock_ours(
         &self,
         transaction: &impl ConnectionTrait,
@@ -66,7 +67,7 @@ impl Ledger {
         let sql = match self.dialect {
             Dialect::Postgres => format!(
                 "select d.id::text as id from {} d join {} on x.id = d.id and x.fence = d.fence
-                 where d.state in ({}) order by d.id for update of d skip locked",
+                 where d.state in ({}) order by d.id for update of d",
                 self.deletion,
                 recordset(1, "id uuid, fence bigint"),
                 Event::Finished.sql_from()
