@@ -3,7 +3,6 @@
 //! Storage knows the domain and the domain knows no storage: [`ids`], [`state`], [`outcome`] and their like import
 //! nothing from the ledger. There is no HTTP server and no worker loop in this crate.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "in a test, a panic is the report"))]
 
 pub mod answer;
 pub mod catalog;
