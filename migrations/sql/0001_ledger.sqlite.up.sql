@@ -80,6 +80,7 @@ create table sexton_deletion (
 create unique index sexton_deletion_key on sexton_deletion (resource, key);
 create index sexton_deletion_due on sexton_deletion (lane, run_at, id) where state = 'pending';
 create index sexton_deletion_lease on sexton_deletion (lease_until) where state = 'running';
+create index sexton_deletion_rescued on sexton_deletion (run_at) where state = 'pending' and rescues > 0;
 create index sexton_deletion_dead_letters on sexton_deletion (dead_at, id) where state = 'dead';
 create index sexton_deletion_batch on sexton_deletion (batch_id);
 create index sexton_deletion_parent on sexton_deletion (parent_id) where parent_id is not null;

@@ -90,6 +90,9 @@ struct State {
     scripts: HashMap<String, VecDeque<Answer>>,
     default: Behaviour,
     confirmed: BTreeSet<String>,
+    /// What is being called, and how often at once.
+    open: HashMap<String, usize>,
+    overlapping: BTreeSet<String>,
 }
 
 impl Api {
@@ -102,6 +105,8 @@ impl Api {
             scripts: HashMap::new(),
             default: Behaviour::Always(Answer::Status(204)),
             confirmed: BTreeSet::new(),
+            open: HashMap::new(),
+            overlapping: BTreeSet::new(),
         });
         let state = Arc::new(state);
         let (port, server) = server::start(Arc::clone(&state)).await;
@@ -144,6 +149,12 @@ impl Api {
     #[must_use]
     pub fn confirmed(&self) -> BTreeSet<String> {
         self.state.borrow().confirmed.clone()
+    }
+
+    /// Path and query of everything that was called while another call of the same was in flight.
+    #[must_use]
+    pub fn overlapping(&self) -> BTreeSet<String> {
+        self.state.borrow().overlapping.clone()
     }
 
     /// Calls that have arrived and are not answered yet.
@@ -205,6 +216,24 @@ impl State {
         } else {
             answer
         }
+    }
+
+    fn began(&mut self, path: &str) {
+        self.in_flight += 1;
+        self.max_in_flight = self.max_in_flight.max(self.in_flight);
+        let open = self.open.entry(path.to_owned()).or_default();
+        *open += 1;
+        if *open > 1 {
+            self.overlapping.insert(path.to_owned());
+        }
+    }
+
+    fn ended(&mut self, path: &str) {
+        self.in_flight -= 1;
+        if let Some(open) = self.open.get_mut(path) {
+            *open -= 1;
+        }
+        self.open.retain(|_, open| *open > 0);
     }
 
     fn answered(&mut self, index: usize, status: u16) {

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod e2e;
+mod failure;
 mod ledger;
 mod producer;
 mod queue;

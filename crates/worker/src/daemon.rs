@@ -1,6 +1,10 @@
 //! The daemon: everything that runs in one worker process, started and stopped together.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::DbErr;
 use secrecy::ExposeSecret;
@@ -17,12 +21,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     connector::{Http, SetupError},
     console,
-    engine::{Context, Engine},
+    engine::{Context, Engine, renew_leases},
     feed::{self, Hints},
     figures,
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
     rescue,
 };
+
+/// A database that is away for longer than this ends a run that waits to become idle.
+const DATABASE_AWAY: Duration = Duration::from_secs(60);
 
 /// How a daemon differs from what its configuration says.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +124,7 @@ impl Daemon {
         let (stop, stop_feeding) = (CancellationToken::new(), CancellationToken::new());
         // Before anything is counted.
         let metrics = console::recorder();
-        let engine = Engine::start(Arc::clone(&context), stop.clone());
+        let engine = Engine::start(Arc::clone(&context));
         let mut daemon = Self { engine, services: JoinSet::new(), stop_feeding, stop, address };
         let activity = queue.map(|(queue, url)| daemon.attach(&context, queue, url.expose_secret()));
         daemon.serve_everything(&context, activity, listener, metrics);
@@ -165,6 +172,16 @@ impl Daemon {
         let (engine, seen, stop) = (Arc::clone(&self.engine), activity.clone(), self.stop_feeding.clone());
         self.spawn("the direct feed", async move {
             feed::feed_directly(engine, seen, stop).await;
+            Ok(())
+        });
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
+        self.spawn("the feed of rescued deletions", async move {
+            feed::feed_rescued(engine, stop).await;
+            Ok(())
+        });
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+        self.spawn("the renewal of leases", async move {
+            renew_leases(engine, stop).await;
             Ok(())
         });
         let (context, stop) = (Arc::clone(context), self.stop.clone());
@@ -221,6 +238,7 @@ impl Daemon {
     /// Stops bringing in work, lets calls in flight finish within `worker.shutdown_grace`, hands the rest back, and
     /// ends.
     pub async fn shutdown(mut self) {
+        tracing::info!(in_flight = self.engine.in_flight(), "stopping");
         self.stop_feeding.cancel();
         let left = self.engine.close(self.engine.context.config.worker.shutdown_grace).await;
         if !left.is_empty() {
@@ -239,9 +257,16 @@ impl Daemon {
 async fn idle(engine: Arc<Engine>) -> Result<(), DbErr> {
     let context = &engine.context;
     let lanes = context.catalog.lanes();
+    let mut failing: Option<Instant> = None;
     loop {
-        if engine.in_flight() == 0 && context.ledger.is_idle(&context.db, &lanes).await? {
-            return Ok(());
+        if engine.in_flight() == 0 {
+            match context.ledger.is_idle(&context.db, &lanes).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => failing = None,
+                // The database may be restarting; whatever else runs here bears that as well.
+                Err(error) if failing.get_or_insert_with(Instant::now).elapsed() > DATABASE_AWAY => return Err(error),
+                Err(error) => tracing::debug!(%error, "cannot ask the ledger whether anything is left to do"),
+            }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

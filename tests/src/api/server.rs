@@ -62,17 +62,16 @@ async fn handle(request: Request<Incoming>, state: Shared) -> io::Result<Respons
         status: None,
         confirmed: false,
     };
-    let mut chosen = None;
+    let (path, mut chosen) = (call.path_and_query.clone(), None);
     state.send_modify(|state| {
         let answer = state.answer(&call);
         chosen = Some((state.calls.len(), answer));
+        state.began(&call.path_and_query);
         state.calls.push(call);
-        state.in_flight += 1;
-        state.max_in_flight = state.max_in_flight.max(state.in_flight);
     });
     let (index, answer) = chosen.expect("send_modify runs its function");
     // When the client goes away, hyper drops this future and the guard with it.
-    let _in_flight = InFlight(Arc::clone(&state));
+    let _in_flight = InFlight(Arc::clone(&state), path);
     let response = respond(answer).await?;
     state.send_modify(|state| state.answered(index, response.status().as_u16()));
     Ok(response)
@@ -120,10 +119,10 @@ fn slow(bytes: usize, pause: Duration) -> Body {
     }))
 }
 
-struct InFlight(Shared);
+struct InFlight(Shared, String);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.send_modify(|state| state.in_flight -= 1);
+        self.0.send_modify(|state| state.ended(&self.1));
     }
 }

@@ -1,5 +1,7 @@
 //! The ledger, the catalogue and phase 1, on PostgreSQL and on SQLite.
 
+mod at_once;
+mod batches;
 mod catalog;
 mod claim;
 mod config;

@@ -144,6 +144,6 @@ async fn definitions_that_differ_are_drift(f: Fixture) {
         f.ledger.write_resources(&f.db, &config.resources).await.unwrap();
         assert_eq!(drift(&config).await, []);
     }
-    let other = parse(&schema::CONFIG.replace("grace = \"1h\"", "grace = \"2h\""));
+    let other = parse(&schema::CONFIG.replace("value = true }\ngrace = \"1h\"", "value = true }\ngrace = \"2h\""));
     assert_eq!(drift(&other).await, [Drift::Different("flag".parse().unwrap())]);
 }

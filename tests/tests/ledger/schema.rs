@@ -67,6 +67,7 @@ url = "https://calendar.example/{id}/{ref}"
 table = "thing_text"
 key = "id"
 marker = { column = "deleted_at" }
+grace = "1h"
 
 [resources.note]
 table = "note"

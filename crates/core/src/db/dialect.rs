@@ -107,6 +107,19 @@ impl Dialect {
         }
     }
 
+    /// The texts of the JSON array in `param` as something to write after `=`, or after `in` where there are no arrays.
+    /// As an array it makes an index condition even for a planner that knows nothing of the table yet; a set it may join
+    /// with the whole table.
+    #[must_use]
+    pub fn any_of(self, n: usize, type_name: &str) -> String {
+        match self {
+            Self::Postgres => {
+                format!("= any (array(select value::{type_name} from jsonb_array_elements_text(${n}::jsonb)))")
+            }
+            Self::Sqlite => format!("in (select value from json_each(${n}))"),
+        }
+    }
+
     /// Locks the rows of `alias` that a query returns and passes over those that are locked. SQLite has one writer.
     #[must_use]
     pub fn skip_locked(self, alias: &str) -> String {

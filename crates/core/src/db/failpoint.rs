@@ -1,5 +1,11 @@
 //! Points at which a test kills the process, one at each commit boundary.
 
+/// Reads `FAILPOINTS`; called once, at the start of `main`. Without the feature `failpoints` this is nothing.
+pub fn arm_kill_points() {
+    #[cfg(feature = "failpoints")]
+    std::mem::forget(fail::FailScenario::setup()); // Dropping it would disarm them.
+}
+
 /// Aborts the process if the failpoint `name` is switched on (`FAILPOINTS=name=return`, or `name=50%1*return`).
 /// Without the feature `failpoints`, and so in every release build, this is nothing.
 #[inline]

@@ -8,4 +8,4 @@ mod failpoint;
 pub use connect::{Db, SearchPath, connect};
 pub use dialect::{Dialect, millis, quote};
 pub use error::{ConnectError, Refusal, refusal};
-pub use failpoint::kill_point;
+pub use failpoint::{arm_kill_points, kill_point};

@@ -37,16 +37,15 @@ impl Ledger {
         let sql = format!(
             "due as (
                 select {CANDIDATE} from {} d
-                where d.id in (select {} from {} wanted) and d.state in ({}) and d.run_at <= {}
-                   and d.lane in {} and (d.rescues = 0 or $3 = 1)
+                where d.id {} and d.state in ({}) and d.run_at <= {}
+                   and d.lane {} and (d.rescues = 0 or $3 = 1)
                 order by d.id {}
              )",
             self.deletion,
-            d.cast("value", "uuid"),
-            d.json_texts(1),
+            d.any_of(1, "uuid"),
             Event::Claimed.sql_from(),
             d.now_once(),
-            d.json_texts(2),
+            d.any_of(2, "text"),
             d.skip_locked("d"),
         );
         (sql, serde_json::Value::from(ids).to_string().into())

@@ -17,7 +17,8 @@ pub struct Due {
 }
 
 impl Ledger {
-    /// The oldest due deletions of a lane, at most `limit`, after the place of `after`.
+    /// The oldest due deletions of a lane, at most `limit`, after the place of `after`; rescued ones are not among them,
+    /// because each process takes those one at a time ([`rescued`](Self::rescued)).
     ///
     /// # Errors
     /// Whatever the database says.
@@ -30,7 +31,7 @@ impl Ledger {
         let sql = format!(
             // Qualified, so that `order by` means the columns and their index, not the texts that are selected.
             "select {} as id, d.fence, {} as run_at from {} d
-             where d.state in ({}) and d.lane = $1 and d.run_at <= {} {place}
+             where d.state in ({}) and d.lane = $1 and d.run_at <= {} and d.rescues = 0 {place}
              order by d.run_at, d.id limit {limit}",
             d.cast("d.id", "text"),
             d.cast("d.run_at", "text"),
@@ -94,9 +95,9 @@ impl Ledger {
         let sql = format!(
             // In this order: only the last has to read through what is not due yet.
             "select case
-                when exists (select 1 from {table} where state in ({running}) and lane in {lanes}) then 1
+                when exists (select 1 from {table} where state in ({running}) and lane {any}) then 1
                 when exists (select 1 from {lanes} lane where {oldest} <= {now}) then 1
-                when exists (select 1 from {table} where state in ({pending}) and lane in {lanes}
+                when exists (select 1 from {table} where state in ({pending}) and lane {any}
                              and phase = 'confirm' and fence > 0) then 1
              else 0 end as busy",
             oldest = self.oldest_in("lane.value", ""),
@@ -104,6 +105,7 @@ impl Ledger {
             running = Event::Finished.sql_from(),
             pending = Event::Claimed.sql_from(),
             lanes = d.json_texts(1),
+            any = d.any_of(1, "text"),
             now = d.now_once(),
         );
         let lanes = serde_json::Value::from(lanes.to_vec()).to_string();

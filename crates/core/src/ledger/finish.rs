@@ -56,8 +56,8 @@ impl Ledger {
     /// Locks those of the claims that are still ours, until the transaction ends.
     ///
     /// # Errors
-    /// Whatever the database says; also a lock that is not to be had within the transaction's `lock_timeout`. Passing over
-    /// what is locked would take a deletion whose lease is just being renewed for one that is lost.
+    /// Whatever the database says. It waits for locks (the caller limits for how long): a deletion whose lease is being
+    /// renewed at this moment is still ours.
     pub async fn lock_ours(
         &self,
         transaction: &impl ConnectionTrait,

@@ -78,6 +78,30 @@ impl Ledger {
             .collect()
     }
 
+    /// The deletions of `lanes` that were rescued and are due, the longest due first, at most `limit`: candidates for
+    /// [`claim`](Self::claim), which takes one of them.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn rescued(&self, db: &Db, lanes: &[String], limit: u32) -> Result<Vec<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "select {} as id from {} d
+             where d.state in ({}) and d.rescues > 0 and d.run_at <= {} and d.lane {}
+             order by d.run_at limit {limit}",
+            d.cast("d.id", "text"),
+            self.deletion,
+            Event::Claimed.sql_from(),
+            d.now_once(),
+            d.any_of(1, "text"),
+        );
+        let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+        let rows = db.conn.query_all_raw(d.statement(sql, [lanes.into()])).await?;
+        rows.iter()
+            .map(|row| row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string())))
+            .collect()
+    }
+
     /// Whether the server is reachable and the ledger readable; what `/readyz` asks.
     ///
     /// # Errors

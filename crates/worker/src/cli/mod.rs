@@ -74,6 +74,7 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub async fn main() -> ExitCode {
+    sexton_core::db::arm_kill_points();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

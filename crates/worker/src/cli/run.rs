@@ -31,7 +31,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let config = open::config(path)?;
-    let started = Daemon::start(config, Options { allow_drift: args.allow_drift }).await;
+    let started = tokio::select! {
+        started = Daemon::start(config, Options { allow_drift: args.allow_drift }) => started,
+        // Nothing was claimed yet.
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     let mut daemon = started.map_err(|error| Error::start(error, path))?;
     let idle = daemon.until_idle();
     let failure = tokio::select! {

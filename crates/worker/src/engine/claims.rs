@@ -5,10 +5,12 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use sexton_core::{
+    db::refusal,
     ids::DeletionId,
     key::Key,
     ledger::{Claim, Pick},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Context,
@@ -32,13 +34,14 @@ pub(crate) struct Claimed {
     pub(crate) since: Instant,
 }
 
-/// The row of a claimed deletion, right after the claim.
+/// What is known of the row of a claimed deletion.
 pub(crate) enum Row {
+    /// Its key, and what it is like now.
+    Read(Key, Now),
     /// The resource is not configured here, or the key does not fit it.
     Unknown,
-    /// The row as it is.
-    Read(Key, Now),
-    /// The database would not say (a policy appeared, a lock on the whole table).
+    /// The database would not say (a policy appeared, a lock on the whole table). The claim is committed all the same,
+    /// and its execution writes it back.
     Unreadable(Arc<DbErr>),
 }
 
@@ -53,7 +56,8 @@ impl Claims {
         let process = move |ids: Vec<DeletionId>| -> BoxFuture<'static, Result<Vec<_>, DbErr>> {
             let (context, in_flight) = (Arc::clone(&context), in_flight.clone());
             Box::pin(async move {
-                let claimed = take(&context, &in_flight, Pick::Hinted(&ids)).await?;
+                let lanes = context.catalog.lanes();
+                let claimed = take(&context, &in_flight, Pick::Hinted(&ids), &lanes, None).await?;
                 let mut claimed: HashMap<_, _> = claimed.into_iter().map(|c| (c.claim.id, c)).collect();
                 // The same id twice in a batch: the first asker gets it.
                 Ok(ids.iter().map(|id| claimed.remove(id)).collect())
@@ -68,52 +72,69 @@ impl Claims {
     }
 }
 
-/// Claims what `pick` says, in one statement, and reads the rows of what was claimed.
-pub(super) async fn take(context: &Context, in_flight: &InFlight, pick: Pick<'_>) -> Result<Vec<Claimed>, DbErr> {
-    let mut rescued = in_flight.try_rescued();
+/// Claims what `pick` says in `lanes`, in one statement, and reads the rows of what was claimed. With the permit
+/// `rescued` one deletion that was rescued before may be among them.
+pub(super) async fn take(
+    context: &Context,
+    in_flight: &InFlight,
+    pick: Pick<'_>,
+    lanes: &[String],
+    mut rescued: Option<OwnedSemaphorePermit>,
+) -> Result<Vec<Claimed>, DbErr> {
     let sent = Instant::now();
-    let lanes = context.catalog.lanes();
     let lease = context.config.worker.lease;
-    let claims = context.ledger.claim(&context.db, pick, &lanes, &context.worker, lease, rescued.is_some()).await?;
+    let claims = context.ledger.claim(&context.db, pick, lanes, &context.worker, lease, rescued.is_some()).await?;
     // Held from here on, so that their leases are renewed while the rows are read.
     let mut claimed: Vec<Claimed> = claims
         .into_iter()
         .map(|claim| {
             let permit = if claim.rescues > 0 { rescued.take() } else { None };
-            let held = in_flight.hold(claim.id, claim.fence, sent, permit);
+            let table = context.catalog.by_name(&claim.resource);
+            let lane = table.map(|table| table.lane(|target| claim.confirmations.contains_key(target)));
+            let held = in_flight.hold(claim.id, claim.fence, lane.unwrap_or_default(), sent, permit);
             metrics::claimed(&claim.resource);
             Claimed { claim, held, row: Row::Unknown, since: sent }
         })
         .collect();
-    read_rows(context, &mut claimed).await;
+    let mut by_resource: HashMap<String, Vec<&mut Claimed>> = HashMap::new();
+    for one in &mut claimed {
+        by_resource.entry(one.claim.resource.clone()).or_default().push(one);
+    }
+    for claimed in by_resource.into_values() {
+        read_rows(context, claimed).await;
+    }
     Ok(claimed)
 }
 
 /// A row may have changed, or gone, since its deletion was recorded; calling with what it says now is what the targets
-/// need to hear. The claims are committed, so a failure is an answer: each is written back by its execution.
-async fn read_rows(context: &Context, claimed: &mut [Claimed]) {
-    let mut by_resource: HashMap<String, Vec<usize>> = HashMap::new();
-    for (n, one) in claimed.iter().enumerate() {
-        by_resource.entry(one.claim.resource.clone()).or_default().push(n);
-    }
-    for (resource, places) in by_resource {
-        let Some(table) = context.catalog.by_name(&resource) else { continue };
-        let keys: Vec<(usize, Key)> =
-            places.into_iter().filter_map(|n| Some((n, table.parse_key(&claimed[n].claim.key).ok()?))).collect();
+/// need to hear. If the database refuses, halves are tried, so that one bad row fails alone.
+fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let Some(table) = claimed.first().and_then(|one| context.catalog.by_name(&one.claim.resource)) else { return };
+        let keys: Vec<(usize, Key)> = claimed
+            .iter()
+            .enumerate()
+            .filter_map(|(n, one)| Some((n, table.parse_key(&one.claim.key).ok()?)))
+            .collect();
         let captured: Vec<_> =
             keys.iter().map(|(n, key)| (key, claimed[*n].claim.marker_rule, &claimed[*n].claim.payload)).collect();
-        match compare(&context.db.conn, table, &captured).await {
+        let error = match compare(&context.db.conn, table, &captured).await {
             Ok(now) => {
                 for ((n, key), now) in keys.into_iter().zip(now) {
                     claimed[n].row = Row::Read(key, now);
                 }
+                return;
             }
-            Err(error) => {
-                let error = Arc::new(error);
-                for (n, _) in keys {
-                    claimed[n].row = Row::Unreadable(Arc::clone(&error));
-                }
-            }
+            Err(error) => error,
+        };
+        let contention = refusal(&error).is_none_or(|refusal| refusal.is_contention());
+        if claimed.len() > 1 && !contention {
+            let second = claimed.split_off(claimed.len() / 2);
+            read_rows(context, claimed).await;
+            return read_rows(context, second).await;
         }
-    }
+        tracing::warn!(%error, rows = claimed.len(), "cannot read rows of {}", table.resource.table);
+        let error = Arc::new(error);
+        claimed.iter_mut().for_each(|one| one.row = Row::Unreadable(Arc::clone(&error)));
+    })
 }

@@ -137,8 +137,9 @@ impl<'e> Execution<'e> {
                 self.confirm(target, Answer::Skipped);
                 continue;
             }
+            let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
             // A call starts only while the lease leaves room for it, its timeout and the write-back.
-            if self.held.remaining() < target.timeout + WRITE_TIME || self.engine.closing.is_cancelled() {
+            if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
                 return Asked::HandBack;
             }
             let called_before = std::mem::replace(&mut self.called, true);

@@ -21,6 +21,7 @@ pub(crate) struct InFlight {
 
 struct Entry {
     fence: Fence,
+    lane: String,
     /// When the statement that last set the lease was *sent*: the lease ends no earlier than this plus its length.
     leased_at: Instant,
     lost: CancellationToken,
@@ -42,21 +43,25 @@ impl InFlight {
         Self { entries: Arc::default(), lease, rescued: Arc::new(Semaphore::new(1)) }
     }
 
-    /// The right to claim one deletion that was rescued before.
-    pub(crate) fn try_rescued(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.rescued).try_acquire_owned().ok()
+    /// The right to claim one deletion that was rescued before; resolves when the one before is written down.
+    pub(super) async fn next_rescued(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.rescued).acquire_owned().await.ok()
     }
 
     pub(crate) fn hold(
         &self,
         id: DeletionId,
         fence: Fence,
+        lane: String,
         leased_at: Instant,
         rescued: Option<OwnedSemaphorePermit>,
     ) -> Held {
         let (lost, interrupted) = (CancellationToken::new(), CancellationToken::new());
-        let entry = Entry { fence, leased_at, lost: lost.clone(), interrupted: interrupted.clone() };
-        self.entries().insert(id, entry);
+        let entry = Entry { fence, lane, leased_at, lost: lost.clone(), interrupted: interrupted.clone() };
+        if let Some(before) = self.entries().insert(id, entry) {
+            // Claimed again by this process: the lease was lost, and nothing else would tell the task that still has it.
+            before.lost.cancel();
+        }
         Held { id, fence, all: self.clone(), lost, interrupted, _rescued: rescued }
     }
 
@@ -70,6 +75,15 @@ impl InFlight {
 
     pub(crate) fn ids(&self) -> Vec<DeletionId> {
         self.entries().keys().copied().collect()
+    }
+
+    /// How many deletions of each lane are in flight.
+    pub(super) fn by_lane(&self) -> HashMap<String, usize> {
+        let mut lanes = HashMap::new();
+        for entry in self.entries().values() {
+            *lanes.entry(entry.lane.clone()).or_default() += 1;
+        }
+        lanes
     }
 
     pub(super) fn leases(&self) -> Vec<(DeletionId, Fence)> {

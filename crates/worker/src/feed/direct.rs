@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Engine, queue::Activity};
+use crate::{engine::Engine, metrics, queue::Activity};
 
 /// A process that received nothing from Redis for this long helps itself.
 const UNFED: Duration = Duration::from_secs(2);
@@ -12,7 +12,9 @@ const UNFED: Duration = Duration::from_secs(2);
 const OVERDUE: Duration = Duration::from_secs(5);
 /// How often the ledger is asked while nothing is due and nobody says when something will be.
 const IDLE: Duration = Duration::from_millis(500);
-/// How often it is asked while Redis feeds us.
+/// How often it is asked while something is due that is not to be had: another process has it.
+const TAKEN: Duration = Duration::from_millis(250);
+/// How often it is asked while Redis feeds us, and while every slot is taken.
 const FED: Duration = Duration::from_secs(1);
 /// After a slot became free: time for others to become free as well, so that one statement claims for all of them.
 const GATHER: Duration = Duration::from_millis(5);
@@ -20,19 +22,20 @@ const GATHER: Duration = Duration::from_millis(5);
 /// Feeds the engine from the ledger until `stop`: always without Redis (`activity` is none), otherwise whenever Redis
 /// does not feed this process, and with what is overdue.
 pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Activity>>, stop: CancellationToken) {
-    let mut unfed = false;
+    let mut fed = true;
     while !stop.is_cancelled() {
-        let now_unfed = activity.as_ref().is_none_or(|activity| activity.idle_for() > UNFED);
-        if now_unfed != unfed && activity.is_some() {
-            tracing::debug!(
-                "{}",
-                if now_unfed { "Redis feeds us nothing; asking the ledger" } else { "Redis feeds us again" }
-            );
+        let unfed = activity.as_ref().is_none_or(|activity| !activity.is_connected() || activity.idle_for() > UNFED);
+        let taken = engine.take_due(if unfed { Duration::ZERO } else { OVERDUE }).await;
+        // Nothing to do is not the fault of Redis.
+        let needed = unfed && taken.as_ref().is_ok_and(|taken| *taken > 0);
+        let now_fed = activity.as_ref().is_some_and(|activity| activity.is_healthy() && !needed);
+        if now_fed != fed && activity.is_some() {
+            let what = if now_fed { "Redis is back" } else { "Redis feeds us nothing; taking from the ledger" };
+            tracing::debug!("{what}");
         }
-        unfed = now_unfed;
-        crate::metrics::fed_by_redis(!unfed);
-        let overdue = if unfed { Duration::ZERO } else { OVERDUE };
-        let pause = match engine.take_due(overdue).await {
+        fed = now_fed;
+        metrics::fed_by_redis(fed);
+        let pause = match taken {
             Ok(0) if unfed => idle_time(&engine).await,
             Ok(0) => FED,
             Ok(_) => GATHER,
@@ -41,9 +44,14 @@ pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Acti
                 FED
             }
         };
+        let next = async {
+            tokio::time::sleep(pause).await;
+            // While every open slot is taken, the reserved ones are looked at.
+            tokio::time::timeout(FED, engine.slot_free()).await.ok();
+        };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = async { tokio::time::sleep(pause).await; engine.slot_free().await } => {}
+            () = next => {}
         }
     }
 }
@@ -52,8 +60,8 @@ pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Acti
 async fn idle_time(engine: &Engine) -> Duration {
     let context = &engine.context;
     match context.ledger.next_due_in(&context.db, &context.catalog.lanes()).await {
-        // Zero: it is due but locked, or another process has it.
-        Ok(Some(next)) => next.clamp(Duration::from_millis(50), IDLE),
+        Ok(Some(Duration::ZERO)) => TAKEN,
+        Ok(Some(next)) => next.min(IDLE),
         Ok(None) | Err(_) => IDLE,
     }
 }

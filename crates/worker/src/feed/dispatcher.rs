@@ -23,6 +23,8 @@ use crate::{
 const BUSY: Duration = Duration::from_millis(50);
 /// Between two looks while nothing is due.
 const IDLE: Duration = Duration::from_millis(250);
+/// Hints in one push: less room than this is not worth a look, unless the window is small.
+const LEAST: usize = 200;
 /// How often the reading starts again from the oldest.
 const PASS: Duration = Duration::from_secs(1);
 
@@ -47,8 +49,7 @@ pub(crate) async fn dispatch(
         }
         let pause = if leads {
             match dispatcher.top_up().await {
-                Ok(0) => IDLE,
-                Ok(_) => BUSY,
+                Ok(pause) => pause,
                 Err(error) => {
                     tracing::debug!(%error, "cannot dispatch; processes take from the ledger meanwhile");
                     PASS
@@ -88,50 +89,57 @@ enum Error {
 }
 
 impl Dispatcher {
-    /// Pushes hints until the window is full or nothing more is due. Returns how many were pushed.
-    async fn top_up(&mut self) -> Result<usize, Error> {
+    /// Pushes hints until the window is full or nothing more is due. Returns how long to wait before the next look.
+    async fn top_up(&mut self) -> Result<Duration, Error> {
         if self.pass.elapsed() >= PASS {
             self.after.clear();
             self.pass = Instant::now();
         }
-        let window = window::effective(self.context.config.queue.window, self.activity.registered_concurrency());
-        let mut room = window.saturating_sub(self.queue.len().await?);
-        let mut lanes = self.context.catalog.lanes();
-        if lanes.is_empty() {
-            return Ok(0);
+        let context = Arc::clone(&self.context);
+        let window = window::effective(context.config.queue.window, self.activity.registered_concurrency());
+        let mut length = self.queue.len().await?;
+        if window.saturating_sub(length) < (window / 10).clamp(1, LEAST) {
+            return Ok(BUSY);
+        }
+        let mut lanes = context.catalog.lanes();
+        match context.ledger.next_due_in(&context.db, &lanes).await? {
+            Some(Duration::ZERO) => {}
+            Some(next) => return Ok(next.min(IDLE)),
+            None => return Ok(IDLE),
         }
         let start = self.first % lanes.len();
         self.first = start + 1;
         lanes.rotate_left(start);
         let mut pushed = 0;
         // Rounds of equal shares: a lane that has less leaves its room to the others in the next round.
-        while room > 0 && !lanes.is_empty() {
-            let share = room.div_ceil(lanes.len());
+        while length < window && !lanes.is_empty() {
+            let share = (window - length).div_ceil(lanes.len());
             let mut unfinished = Vec::new();
             for lane in lanes {
-                let page = share.min(room);
-                if page == 0 {
+                if length >= window {
                     break;
                 }
-                let context = &self.context;
+                // More than the share, for much of it may be in the window already.
+                let page = share.max(LEAST);
                 let due = context.ledger.due_in_lane(&context.db, &lane, self.after.get(&lane), page).await?;
                 let hints: Vec<_> = due.iter().map(|due| due.hint).collect();
-                let full = due.len() == page;
-                if let Some(last) = due.into_iter().next_back() {
-                    self.after.insert(lane.clone(), last);
+                if hints.is_empty() {
+                    continue;
                 }
-                if !hints.is_empty() {
-                    let enqueued = self.queue.enqueue(&hints, window).await?;
-                    metrics::hints_pushed(enqueued.accepted);
-                    pushed += enqueued.accepted;
-                    room = window.saturating_sub(enqueued.length);
+                let enqueued = self.queue.enqueue(&hints, (length + share).min(window)).await?;
+                metrics::hints_pushed(enqueued.accepted);
+                pushed += enqueued.accepted;
+                length = enqueued.length;
+                let seen = enqueued.accepted + enqueued.damped;
+                if seen == page || seen < due.len() {
+                    unfinished.push(lane.clone());
                 }
-                if full {
-                    unfinished.push(lane);
+                if let Some(last) = due.into_iter().take(seen).next_back() {
+                    self.after.insert(lane, last);
                 }
             }
             lanes = unfinished;
         }
-        Ok(pushed)
+        Ok(if pushed > 0 || length > 0 { BUSY } else { IDLE })
     }
 }

@@ -6,7 +6,9 @@
 mod direct;
 mod dispatcher;
 mod hints;
+mod rescued;
 
 pub(crate) use direct::feed_directly;
 pub(crate) use dispatcher::dispatch;
 pub(crate) use hints::Hints;
+pub(crate) use rescued::feed_rescued;

@@ -1,0 +1,129 @@
+//! Redis is transport: gone, broken or hanging, it delays and loses nothing.
+
+use std::time::{Duration, Instant};
+
+use sexton_tests::{
+    Redis,
+    api::{Answer, Behaviour},
+};
+
+use super::rig::{Rig, Setup, Worker};
+
+const FED: &str = "sexton_fed_by_redis";
+const PUSHED: &str = "sexton_hints_pushed_total";
+
+/// A worker on `url` gets through its work although Redis does not carry hints; returns it with its database.
+async fn works_without(url: &str, count: i64) -> (Rig, Worker) {
+    let mut rig = Rig::new(Setup { redis: Some(url.to_owned()), ..Setup::default() }).await;
+    let worker = rig.run().await;
+    rig.request("item", 1..=count).await;
+    let start = Instant::now();
+    rig.wait_until("not exists (select 1 from sexton_deletion)").await;
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    rig.assert_completed(usize::try_from(count).unwrap()).await;
+    assert!((worker.metric(FED).await).abs() < 0.5, "it was not Redis that fed it");
+    (rig, worker)
+}
+
+/// Hints travel again, in both directions.
+async fn is_fed_again(rig: &mut Rig, worker: &Worker, from: i64) {
+    worker.wait_for_metric(FED, |fed| fed > 0.5).await;
+    let pushed = worker.metric(PUSHED).await;
+    rig.request("item", from..=from + 99).await;
+    rig.wait_until("not exists (select 1 from sexton_deletion)").await;
+    // Whether the dispatcher or the direct feed is quicker with a few rows is open, so more follow until hints are pushed.
+    let start = Instant::now();
+    let mut next = from + 100;
+    while worker.metric(PUSHED).await <= pushed {
+        assert!(start.elapsed() < Duration::from_secs(30), "no hints are pushed");
+        rig.request("item", next..=next + 99).await;
+        rig.wait_until("not exists (select 1 from sexton_deletion)").await;
+        next += 100;
+    }
+    rig.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn absent_redis_keeps_nothing_from_completing() {
+    let mut redis = Redis::start().await;
+    redis.kill().await;
+    let (mut rig, worker) = works_without(&redis.url(), 300).await;
+    redis.start_again().await;
+    is_fed_again(&mut rig, &worker, 1001).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_restarted_empty_in_mid_run_loses_nothing() {
+    let mut redis = Redis::start().await;
+    let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
+    let slow = Answer::Delay(Duration::from_millis(20), Box::new(Answer::Status(204)));
+    rig.api.set_default(Behaviour::Always(slow));
+    let (one, two) = (rig.run().await, rig.run().await);
+    rig.request("item", 1..=3000).await;
+    for done in [200, 1000] {
+        rig.wait_until(&format!("(select count(*) from sexton_deletion_done) > {done}")).await;
+        redis.restart_empty().await;
+    }
+    rig.wait_until("not exists (select 1 from sexton_deletion)").await;
+    rig.assert_completed(3000).await;
+    assert_eq!(rig.api.log().len(), 3000);
+    is_fed_again(&mut rig, &one, 5001).await;
+    tokio::join!(one.stop(), two.stop());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_redis_is_left_alone_until_it_has_room() {
+    let redis = Redis::builder().arg("--maxmemory").arg("1").arg("--maxmemory-policy").arg("noeviction").start().await;
+    let (mut rig, worker) = works_without(&redis.url(), 300).await;
+    let mut connection = redis.connect().await;
+    let mut more = redis::cmd("CONFIG");
+    more.arg("SET").arg("maxmemory").arg("100mb").query_async::<()>(&mut connection).await.unwrap();
+    is_fed_again(&mut rig, &worker, 1001).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn read_only_redis_is_left_alone_until_it_is_a_primary() {
+    let (primary, replica) = (Redis::start().await, Redis::start().await);
+    let mut connection = replica.connect().await;
+    let mut follow = redis::cmd("REPLICAOF");
+    follow.arg("127.0.0.1").arg(primary.port()).query_async::<()>(&mut connection).await.unwrap();
+    let (mut rig, worker) = works_without(&replica.url(), 300).await;
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async::<()>(&mut connection).await.unwrap();
+    is_fed_again(&mut rig, &worker, 1001).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_that_refuses_the_password_is_left_alone_until_it_accepts_it() {
+    let redis = Redis::builder().password("right").start().await;
+    let url = redis.url().replace("right", "wrong");
+    let (mut rig, worker) = works_without(&url, 300).await;
+    let said: String = worker.daemon.logs().iter().map(|line| line.text.clone() + "\n").collect();
+    assert!(!said.contains("wrong"), "the password is in the log: {said}");
+    let mut accept = redis::cmd("CONFIG");
+    accept.arg("SET").arg("requirepass").arg("wrong").query_async::<()>(&mut redis.connect().await).await.unwrap();
+    is_fed_again(&mut rig, &worker, 1001).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frozen_redis_is_left_alone_until_it_answers_again() {
+    let redis = Redis::start().await;
+    let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
+    let worker = rig.run().await;
+    is_fed_again(&mut rig, &worker, 1).await;
+    let done = rig.number("select count(*) from sexton_deletion_done").await;
+    redis.freeze();
+    rig.request("item", 100_001..=100_300).await;
+    rig.wait_until("not exists (select 1 from sexton_deletion)").await;
+    rig.assert_completed(done + 300).await;
+    redis.thaw();
+    is_fed_again(&mut rig, &worker, 200_001).await;
+    // Ending is not held up by it either.
+    redis.freeze();
+    let asked = Instant::now();
+    worker.stop().await;
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+}
