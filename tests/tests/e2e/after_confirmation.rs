@@ -7,7 +7,7 @@ on_both!(
     row_goes_when_its_delay_has_passed,
     first_rule_that_matches_says_how_a_row_is_marked_and_what_becomes_of_it,
     row_that_was_never_synced_is_deleted_without_a_call,
-    resource_without_targets_and_grace_is_deleted_at_once_or_by_the_next_worker,
+    row_with_nothing_outside_and_no_grace_is_deleted_at_once,
     target_that_is_not_configured_any_more_is_waited_for,
 );
 
@@ -74,11 +74,10 @@ async fn row_that_was_never_synced_is_deleted_without_a_call(server: Server) {
     assert_eq!(rig.show(&ids[1]).await["confirmations"]["calendar"]["answer"], "deleted");
 }
 
-async fn resource_without_targets_and_grace_is_deleted_at_once_or_by_the_next_worker(server: Server) {
+async fn row_with_nothing_outside_and_no_grace_is_deleted_at_once(server: Server) {
     let resource = RESOURCE.split("[[").next().unwrap().to_owned();
     let rig = Rig::blocks_with(server, 1, &resource).await;
     let id = rig.request_block().await;
-    rig.work().await;
     assert_eq!(rig.state(&id).await, "completed");
     assert_eq!(rig.rows("select id from block").await, Vec::<String>::new());
     assert_eq!(rig.calls(), Vec::<String>::new());
