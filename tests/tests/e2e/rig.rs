@@ -79,6 +79,14 @@ impl Server {
         }
     }
 
+    /// A new pool, as an application has it.
+    pub(super) async fn connect(&self) -> sea_orm::DatabaseConnection {
+        match self {
+            Self::Postgres(db) => db.connect().await,
+            Self::Sqlite(db) => db.connect().await,
+        }
+    }
+
     pub(super) const fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }

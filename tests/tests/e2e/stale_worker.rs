@@ -1,5 +1,6 @@
 //! A worker that was stopped past its lease and comes back changes nothing.
 
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use sexton_tests::{
     Daemon,
     api::{Answer, Gate},
@@ -35,10 +36,24 @@ async fn stale(server: Server, answers: Vec<Answer>) -> (Stale, Daemon) {
     let id = rig.request_block().await;
     let worker = rig.daemon().await;
     rig.api.wait_for_calls(1, PATIENCE).await;
-    worker.signal("STOP");
+    stop(&rig, &worker).await;
     let other = rig.daemon().await;
     rig.api.wait_for_calls(2, PATIENCE).await;
     (Stale { rig, id, worker, gate }, other)
+}
+
+/// Stops a worker while the test holds SQLite's write lock: a process that is stopped while it holds that lock itself
+/// keeps everybody out, and no program can help it.
+async fn stop(rig: &Rig, worker: &Daemon) {
+    let connection = rig.server.connect().await;
+    let transaction = connection.begin().await.unwrap();
+    transaction.execute_unprepared("update block set note = note").await.unwrap();
+    worker.signal("STOP");
+    let status = format!("/proc/{}/status", worker.pid());
+    while !std::fs::read_to_string(&status).unwrap().contains("State:\tT") {
+        tokio::task::yield_now().await;
+    }
+    transaction.rollback().await.unwrap();
 }
 
 impl Stale {

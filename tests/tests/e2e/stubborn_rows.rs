@@ -118,9 +118,8 @@ async fn one_bad_row_does_not_keep_its_neighbours(server: Server) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_locked_by_somebody_waits_without_costing_an_attempt() {
     let rig = Rig::blocks(Server::postgres().await, 2).await;
-    let Server::Postgres(db) = &rig.server else { unreachable!() };
     let id = rig.request("block", &["1", "2"]).await.remove(0);
-    let application = db.connect().await;
+    let application = rig.server.connect().await;
     let transaction = application.begin().await.unwrap();
     transaction.execute_unprepared("select * from block where id = 1 for key share").await.unwrap();
     let _daemon = rig.daemon().await;
@@ -141,13 +140,12 @@ async fn row_locked_by_somebody_waits_without_costing_an_attempt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ledger_entry_locked_for_a_moment_is_not_taken_for_lost() {
     let rig = Rig::blocks(Server::postgres().await, 1).await;
-    let Server::Postgres(db) = &rig.server else { unreachable!() };
     let gate = Gate::new();
     rig.api.script("/calendars/c/events/g1", vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]);
     let id = rig.request_block().await;
     let daemon = rig.daemon().await;
     rig.api.wait_for_calls(1, PATIENCE).await;
-    let application = db.connect().await;
+    let application = rig.server.connect().await;
     let transaction = application.begin().await.unwrap();
     transaction.execute_unprepared("select * from sexton_deletion for update").await.unwrap();
     gate.open();
