@@ -149,7 +149,9 @@ async fn ledger_entry_locked_for_a_moment_is_not_taken_for_lost() {
     let transaction = application.begin().await.unwrap();
     transaction.execute_unprepared("select * from sexton_deletion for update").await.unwrap();
     gate.open();
-    rig.until("select count(*) > 0 from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())", "t").await;
+    let waiting =
+        "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    rig.until(waiting, "t").await;
     transaction.commit().await.unwrap();
     assert_eq!(rig.settled(&id).await, "completed");
     assert!(!daemon.logs().iter().any(|line| line.text.contains("was lost")));
