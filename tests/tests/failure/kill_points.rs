@@ -7,7 +7,7 @@ use super::rig::{PATIENCE, Rig, Setup};
 const COUNT: usize = 40;
 
 fn setup() -> Setup {
-    Setup { lease: "1s", timeout: "300ms", ..Setup::default() }
+    Setup { lease: "2s", timeout: "300ms", ..Setup::default() }
 }
 
 /// Runs workers that abort at `point`, until `deaths` of them did, then one that does not.

@@ -11,7 +11,7 @@ use super::rig::{PATIENCE, Rig, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_are_renewed_for_as_long_as_a_row_is_in_flight() {
-    let mut rig = Rig::new(Setup { lease: "1s", timeout: "300ms", ..Setup::default() }).await;
+    let mut rig = Rig::new(Setup { lease: "2s", timeout: "300ms", ..Setup::default() }).await;
     // The application holds a lock on the row, so that completing it takes several turns.
     rig.request("item", 1..=5).await;
     let application = rig.test_db.connect().await;

@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{engine::Engine, metrics, queue::Activity};
 
-/// A process that received nothing from Redis for this long helps itself.
-const UNFED: Duration = Duration::from_secs(2);
+/// A process that received nothing from a healthy Redis for this long helps itself to what has been due for as long: a
+/// quiet time is not the fault of Redis, and the dispatcher goes first.
+const QUIET: Duration = Duration::from_secs(2);
 /// What has been due for this long is taken even while Redis feeds us: its hint was lost.
 const OVERDUE: Duration = Duration::from_secs(5);
 /// How often the ledger is asked while nothing is due and nobody says when something will be.
@@ -24,10 +25,9 @@ const GATHER: Duration = Duration::from_millis(5);
 pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Activity>>, stop: CancellationToken) {
     let mut fed = true;
     while !stop.is_cancelled() {
-        let unfed = activity.as_ref().is_none_or(|activity| !activity.is_connected() || activity.idle_for() > UNFED);
-        let taken = engine.take_due(if unfed { Duration::ZERO } else { OVERDUE }).await;
-        // Nothing to do is not the fault of Redis.
-        let needed = unfed && taken.as_ref().is_ok_and(|taken| *taken > 0);
+        let overdue = activity.as_ref().map_or(Duration::ZERO, |activity| patience(activity));
+        let taken = engine.take_due(overdue).await;
+        let needed = overdue < OVERDUE && taken.as_ref().is_ok_and(|taken| *taken > 0);
         let now_fed = activity.as_ref().is_some_and(|activity| activity.is_healthy() && !needed);
         if now_fed != fed && activity.is_some() {
             let what = if now_fed { "Redis is back" } else { "Redis feeds us nothing; taking from the ledger" };
@@ -36,7 +36,7 @@ pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Acti
         fed = now_fed;
         metrics::fed_by_redis(fed);
         let pause = match taken {
-            Ok(0) if unfed => idle_time(&engine).await,
+            Ok(0) if overdue.is_zero() => idle_time(&engine).await,
             Ok(0) => FED,
             Ok(_) => GATHER,
             Err(error) => {
@@ -53,6 +53,17 @@ pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Acti
             () = stop.cancelled() => return,
             () = next => {}
         }
+    }
+}
+
+/// For how long a deletion must have been due before this process takes it itself.
+fn patience(activity: &Activity) -> Duration {
+    if !activity.is_healthy() {
+        Duration::ZERO
+    } else if activity.idle_for() > QUIET {
+        QUIET
+    } else {
+        OVERDUE
     }
 }
 
