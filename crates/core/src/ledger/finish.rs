@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::json;
 
-use super::{Confirmations, Ledger, recordset};
+use super::{Confirmations, Ledger, among, recordset};
 use crate::{
     db::Dialect,
     ids::{DeletionId, Fence},
@@ -67,9 +67,10 @@ impl Ledger {
         let sql = match self.dialect {
             Dialect::Postgres => format!(
                 "select d.id::text as id from {} d join {} on x.id = d.id and x.fence = d.fence
-                 where d.state in ({}) order by d.id for update of d",
+                 where d.id {} and d.state in ({}) order by d.id for update of d",
                 self.deletion,
                 recordset(1, "id uuid, fence bigint"),
+                among(1),
                 Event::Finished.sql_from()
             ),
             Dialect::Sqlite => format!(
@@ -107,13 +108,14 @@ impl Ledger {
                 let sql = format!(
                     "with gone as (
                         delete from {} d using {}
-                        where d.id = x.id and d.fence = x.fence and d.state in ({from})
+                        where d.id = x.id and d.id {} and d.fence = x.fence and d.state in ({from})
                         returning d.*, x.confirmations as confirmed, x.row_outcome
                      )
                      insert into {} ({COPIED}, confirmations, row_outcome, state)
                      select {COPIED}, confirmed, row_outcome, {to} from gone returning id::text as id",
                     self.deletion,
                     recordset(1, "id uuid, fence bigint, confirmations jsonb, row_outcome text"),
+                    among(1),
                     self.done,
                 );
                 transaction.query_all_raw(self.dialect.statement(sql, [records.into()])).await?

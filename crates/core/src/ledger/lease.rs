@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::json;
 
-use super::{Ledger, finish::ids, recordset};
+use super::{Ledger, among, finish::ids, recordset};
 use crate::{
     db::{Db, Dialect, millis},
     ids::{DeletionId, Fence},
@@ -32,11 +32,12 @@ impl Ledger {
                 // each other.
                 "with ours as materialized (
                     select d.id from {table} d join {leases} on x.id = d.id and x.fence = d.fence
-                    where d.state in ({running}) order by d.id for update of d
+                    where d.id {among} and d.state in ({running}) order by d.id for update of d
                  )
-                 update {table} d set lease_until = {until} from ours where d.id = ours.id returning d.id::text as id",
+                 update {table} d set lease_until = {until} where d.id = any (array(select id from ours)) returning d.id::text as id",
                 table = self.deletion,
                 leases = recordset(1, "id uuid, fence bigint"),
+                among = among(1),
             ),
             Dialect::Sqlite => format!(
                 "update {} set lease_until = {until}

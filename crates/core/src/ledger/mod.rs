@@ -118,3 +118,10 @@ impl Ledger {
 pub fn recordset(n: usize, record: &str) -> String {
     format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
 }
+
+/// The ids of the objects that [`recordset`] reads, to write after `d.id`: besides the join, which alone is not enough
+/// of a hint. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and
+/// joins a burst of new deletions by going through all of them for each record (measured: 161 ms a batch with 10,000).
+fn among(n: usize) -> String {
+    format!("= any (array(select (value ->> 'id')::uuid from jsonb_array_elements(${n}::jsonb)))")
+}

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Confirmations, Ledger, recordset};
+use super::{Confirmations, Ledger, among, recordset};
 use crate::{
     db::{Db, Dialect, kill_point, millis},
     ids::{DeletionId, Fence},
@@ -146,7 +146,7 @@ impl Ledger {
             "with x as (select * from {records}),
              ours as materialized (
                 select d.id from {deletion} d join x on x.id = d.id and x.fence = d.fence
-                where d.state in ({running}) order by d.id for update of d
+                where d.id {among} and d.state in ({running}) order by d.id for update of d
              ),
              written as (
                 update {deletion} d set state = x.state, phase = x.phase,
@@ -160,7 +160,7 @@ impl Ledger {
                     last_error_kind = coalesce(x.error_kind, d.last_error_kind),
                     dead_kind = x.dead_kind, dead_at = case when x.dead_kind is not null then clock_timestamp() end,
                     lease_until = null, worker = null, calling = null
-                from x join ours on ours.id = x.id where d.id = x.id and d.fence = x.fence and d.state in ({running})
+                from x join ours on ours.id = x.id where d.id = x.id and d.id {among} and d.fence = x.fence and d.state in ({running})
                 returning d.id, d.fence
              ),
              tried as (
@@ -170,6 +170,7 @@ impl Ledger {
                 on conflict do nothing
              )
              select id::text as id from written",
+            among = among(1),
             records = recordset(
                 1,
                 "id uuid, fence bigint, state text, phase text, delay_ms bigint, give_back int, uncalled bool, lane text, \
