@@ -10,6 +10,9 @@ use crate::{
     state::Event,
 };
 
+/// Ten thousand dead letters or more are one alarm; counting further would cost more the worse things are.
+const MOST_COUNTED: u32 = 10_000;
+
 impl Ledger {
     /// For each lane the age of its oldest due deletion; zero where nothing is due. One index entry a lane is read.
     ///
@@ -36,13 +39,14 @@ impl Ledger {
         rows.iter().map(|row| Ok((row.try_get("", "lane")?, age(row.try_get("", "ms")?)))).collect()
     }
 
-    /// Dead letters by kind.
+    /// Dead letters by kind, counting no more than ten thousand in all.
     ///
     /// # Errors
     /// Whatever the database says.
     pub async fn dead_by_kind(&self, db: &Db) -> Result<Vec<(String, i64)>, DbErr> {
         let sql = format!(
-            "select dead_kind, count(*) as n from {} where state in ({}) group by dead_kind",
+            "select dead_kind, count(*) as n from (
+                select dead_kind from {} where state in ({}) limit {MOST_COUNTED}) dead group by dead_kind",
             self.deletion,
             Event::Retried.sql_from()
         );
