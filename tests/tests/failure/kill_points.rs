@@ -124,3 +124,27 @@ async fn operator_whose_command_dies_has_changed_nothing_and_can_do_it_again() {
     assert_eq!(rig.states().await, [("cancelled".to_owned(), 1), ("completed".to_owned(), 1)].into());
     assert_eq!(rig.number("select count(*) from sexton_action").await, 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_that_dies_is_there_as_a_whole_or_not_at_all() {
+    let rig = Rig::new(setup()).await;
+    rig.test_db.execute("insert into item (id, name) select n, 'item-' || n from generate_series(1, 3) n").await;
+    let removed = "select count(*) from item where deleted_at is not null";
+    let recorded = "select count(*) from sexton_deletion where state = 'pending'";
+    let args = ["request", "item", "1", "2", "3", "--after", "1h"];
+    for (point, rows) in [("request::before", 0), ("request::committed", 3)] {
+        let mortal = rig.sexton_with("[database]", "[database]").env("FAILPOINTS", &format!("{point}=return"));
+        aborts(&mortal, &args, point).await;
+        assert_eq!(rig.number(removed).await, rows, "{point}");
+        assert_eq!(rig.number(recorded).await, rows, "{point}");
+    }
+    for (point, rows) in [("restore::before", 3), ("restore::committed", 2)] {
+        let mortal = rig.sexton_with("[database]", "[database]").env("FAILPOINTS", &format!("{point}=return"));
+        aborts(&mortal, &["restore", "item", "1"], point).await;
+        assert_eq!(rig.number(removed).await, rows, "{point}");
+        assert_eq!(rig.number(recorded).await, rows, "{point}");
+    }
+    rig.test_db.execute("update sexton_deletion set run_at = clock_timestamp()").await;
+    rig.drain().await;
+    assert_eq!(rig.number("select count(*) from item").await, 1);
+}

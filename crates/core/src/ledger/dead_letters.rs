@@ -117,6 +117,7 @@ impl Ledger {
         self.record_action(&transaction, action, &retried).await?;
         kill_point("retry::before");
         transaction.commit().await?;
+        kill_point("retry::committed");
         Ok(retried)
     }
 
@@ -137,6 +138,7 @@ impl Ledger {
         self.record_action(&transaction, action, &discarded).await?;
         kill_point("discard::before");
         transaction.commit().await?;
+        kill_point("discard::committed");
         Ok(discarded)
     }
 

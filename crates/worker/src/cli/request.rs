@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use sexton_core::{
+    db::kill_point,
     hint::Hint,
     ids::ResourceName,
     key::Key,
@@ -77,7 +78,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let message = format!("{} has no row with the key {}; nothing was removed", args.resource, missing.join(", "));
         return Err(Error::NotFound(message));
     }
+    kill_point("request::before");
     transaction.commit().await?;
+    kill_point("request::committed");
     hint(&opened.config.queue, &requested).await;
     for one in &requested {
         let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use sexton_core::{
     catalog::Catalog,
+    db::kill_point,
     ids::DeletionId,
     ledger::Action,
     removal::{RestoreError, Restored, restore, restore_batch},
@@ -67,7 +68,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
     let action = Action { who: &args.by, action: "restore", reason: args.reason.as_deref() };
     opened.ledger.record_action(&transaction, &action, &ids).await?;
+    kill_point("restore::before");
     transaction.commit().await?;
+    kill_point("restore::committed");
     restored.into_iter().try_for_each(|one| report(one, args.json))
 }
 
