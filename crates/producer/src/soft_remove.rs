@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use sea_orm::{DatabaseTransaction, ModelTrait};
 use sexton_core::{
     catalog::Table,
+    db::kill_point,
     key::Key,
     removal::{Requested, soft_remove},
 };
@@ -152,7 +153,9 @@ impl Producer {
         }
         let transaction = self.begin().await?;
         let requested = self.request(&transaction, rows).await?;
+        kill_point("request::before");
         transaction.commit().await.map_err(Error::database(action("commit the removal of", rows)))?;
+        kill_point("request::committed");
         self.shared.hints.push(due(&requested));
         Ok(requested)
     }
