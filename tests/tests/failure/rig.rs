@@ -18,7 +18,7 @@ use sexton_core::{
 use sexton_tests::{Daemon, Postgres, Sexton, TestDb, api::Api};
 
 /// Far more than anything here takes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(180);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What tests set differently; everything is scaled down so that a lease is over within seconds.
 pub(super) struct Setup {
