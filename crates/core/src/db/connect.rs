@@ -120,7 +120,7 @@ async fn search_path(conn: &DatabaseConnection, dialect: Dialect) -> Result<Sear
     let sql = "select to_json(current_schemas(false))::text as path";
     let row = conn.query_one_raw(dialect.statement(sql, [])).await?;
     let text: String = row.map(|row| row.try_get("", "path")).transpose()?.unwrap_or_default();
-    Ok(SearchPath(serde_json::from_str(&text).unwrap_or_default()))
+    serde_json::from_str(&text).map(SearchPath).map_err(|e| DbErr::Json(e.to_string()))
 }
 
 /// Where the database is, without user and password.

@@ -216,6 +216,10 @@ impl<'e> Execution<'e> {
             Completion::Locked => self.row_locked().await,
             Completion::Changed(now) => {
                 self.refresh(now);
+                // A row that never settles down must not keep its deletion open for ever.
+                if self.claim.age + self.since.elapsed() >= self.engine.context.config.retry.give_up_after {
+                    return self.die(DeadKind::Expired, "the row kept changing in columns that its targets use").await;
+                }
                 let mut settlement = self.settlement(Event::RowChanged, SETTLE_DOWN);
                 settlement.give_back = true;
                 self.write(settlement).await;
