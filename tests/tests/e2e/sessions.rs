@@ -5,6 +5,10 @@ use sexton_tests::api::{Answer, Gate};
 use super::rig::{BLOCK, PATIENCE, RESOURCE, Rig, Server};
 
 async fn rig_of_a_role() -> Rig {
+    rig_of_a_role_with(RESOURCE).await
+}
+
+async fn rig_of_a_role_with(resource: &str) -> Rig {
     let server = Server::postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
     let role = db.create_role("app", "").await;
@@ -14,7 +18,7 @@ async fn rig_of_a_role() -> Rig {
         role.name
     );
     db.execute(&grant).await;
-    let rig = Rig::as_role(server, &role.url, BLOCK, RESOURCE).await;
+    let rig = Rig::as_role(server, &role.url, BLOCK, resource).await;
     rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g1')").await;
     rig
 }
@@ -37,7 +41,9 @@ async fn row_level_security_is_refused_with_the_remedy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn policy_that_appears_before_the_claim_completes_nothing() {
-    let rig = rig_of_a_role().await;
+    // Attempts must last until the policy is seen at work and taken away again.
+    let patient = format!("[retry]\ninitial_interval = \"200ms\"\nmax_interval = \"2s\"\n{RESOURCE}");
+    let rig = rig_of_a_role_with(&patient).await;
     let daemon = rig.daemon().await;
     rig.execute(HIDE).await;
     // The producer is not subject to the policy, as the owner of the table is not.
