@@ -165,7 +165,7 @@ impl Producer {
             return Ok(Vec::new());
         }
         let request = self.removal.request();
-        soft_remove(transaction, &self.shared.ledger, rows.table, &rows.keys, &request)
+        soft_remove(transaction, &self.shared.ledger, &self.shared.catalog, rows.table, &rows.keys, &request)
             .await
             .map_err(Error::database(action("soft-remove", rows)))
     }

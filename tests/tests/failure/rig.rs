@@ -97,7 +97,8 @@ impl Rig {
         let mut requested = Vec::new();
         for keys in keys.chunks(5000) {
             let transaction = db.conn.begin().await.unwrap();
-            requested.extend(soft_remove(&transaction, ledger, table, keys, &Request::by("test")).await.unwrap());
+            requested
+                .extend(soft_remove(&transaction, ledger, catalog, table, keys, &Request::by("test")).await.unwrap());
             transaction.commit().await.unwrap();
         }
         requested

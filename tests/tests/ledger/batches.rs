@@ -18,7 +18,7 @@ async fn request(f: &Fixture, keys: &[&str]) -> BatchId {
     let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
     let request = Request::by("test");
     let transaction = f.begin().await;
-    soft_remove(&transaction, &f.ledger, &table, &keys, &request).await.unwrap();
+    soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &request).await.unwrap();
     transaction.commit().await.unwrap();
     request.batch
 }

@@ -130,7 +130,8 @@ impl Fixture {
         let table = self.table(resource);
         let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
         let transaction = self.db.begin().await?;
-        let requested = soft_remove(&transaction, &self.ledger, &table, &keys, &Request::by("test")).await?;
+        let requested =
+            soft_remove(&transaction, &self.ledger, &self.catalog, &table, &keys, &Request::by("test")).await?;
         transaction.commit().await?;
         Ok(requested)
     }

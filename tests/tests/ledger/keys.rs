@@ -156,7 +156,9 @@ async fn times_are_captured_alike_under_any_session_setting() {
             let table = f.table(resource);
             let keys = [table.parse_key(key).unwrap()];
             let request = sexton_core::removal::Request::by("test");
-            sexton_core::removal::soft_remove(&transaction, &f.ledger, &table, &keys, &request).await.unwrap();
+            sexton_core::removal::soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &request)
+                .await
+                .unwrap();
         }
         transaction.commit().await.unwrap();
         assert_eq!(f.rows(marker).await, before, "{settings}");
@@ -170,7 +172,10 @@ async fn times_are_captured_alike_under_any_session_setting() {
     let table = f.table("pair");
     let request = sexton_core::removal::Request::by("test");
     let keys = [table.parse_key("[2, \"b\"]").unwrap()];
-    let id = sexton_core::removal::soft_remove(&transaction, &f.ledger, &table, &keys, &request).await.unwrap()[0].id;
+    let id = sexton_core::removal::soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &request)
+        .await
+        .unwrap()[0]
+        .id;
     transaction.commit().await.unwrap();
     // A column without a time zone holds UTC.
     let utc = "select abs(extract(epoch from deleted_at - (now() at time zone 'utc'))) < 60 from pair where tenant = 2";

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{at_once, postgres, sqlite};
 use crate::{
-    catalog::Table,
+    catalog::{Catalog, Table},
     db::{Dialect, millis},
     ids::{BatchId, DeletionId, Fence},
     key::Key,
@@ -70,6 +70,7 @@ pub struct Requested {
 pub async fn soft_remove(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
+    _catalog: &Catalog,
     table: &Table,
     keys: &[Key],
     request: &Request,

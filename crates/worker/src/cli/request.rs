@@ -71,7 +71,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     request.reason = args.reason;
     request.after = args.after;
     let transaction = opened.db.begin().await?;
-    let requested = soft_remove(&transaction, &opened.ledger, table, &keys, &request).await?;
+    let requested = soft_remove(&transaction, &opened.ledger, &catalog, table, &keys, &request).await?;
     let missing = missing(&keys, &requested);
     if !missing.is_empty() {
         transaction.rollback().await?;
