@@ -10,7 +10,9 @@ use sea_orm_migration::{
 };
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, sea_orm};
 
-mod m0001_ledger;
+mod sql_files;
+
+use sql_files::sql_files;
 
 /// Applies and reverts Sexton's migrations.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,7 @@ enum Table {
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_ledger::Migration)]
+        vec![sql_files!("0001_ledger"), sql_files!("0002_children")]
     }
 
     fn migration_table_name() -> DynIden {

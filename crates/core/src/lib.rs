@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod catalog;
+pub mod children;
 pub mod config;
 pub mod db;
 pub mod hint;

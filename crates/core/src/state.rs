@@ -70,6 +70,8 @@ pub enum Event {
     Claimed,
     /// It was taken back before the first external call.
     Restored,
+    /// It has children whose deletions must be finished before its own targets are called.
+    ChildrenFirst,
     /// Its last child finished.
     ChildrenFinished,
     /// One of its children died.
@@ -100,9 +102,10 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Claimed,
         Self::Restored,
+        Self::ChildrenFirst,
         Self::ChildrenFinished,
         Self::ChildDied,
         Self::DeletedAtOnce,
@@ -123,6 +126,7 @@ impl Event {
     pub const fn to(self) -> State {
         match self {
             Self::Claimed => State::Running,
+            Self::ChildrenFirst => State::Waiting,
             Self::Finished | Self::DeletedAtOnce => State::Completed,
             Self::Restored | Self::Discarded | Self::Superseded => State::Cancelled,
             Self::Died | Self::ChildDied => State::Dead,
@@ -167,6 +171,7 @@ pub struct IllegalTransition {
 pub const fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
     let allowed = match event {
         Event::Claimed | Event::DeletedAtOnce => matches!(state, State::Pending),
+        Event::ChildrenFirst => matches!(state, State::Pending | State::Running),
         Event::Restored => matches!(state, State::Pending | State::Waiting),
         Event::ChildrenFinished | Event::ChildDied => matches!(state, State::Waiting),
         Event::Finished

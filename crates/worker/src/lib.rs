@@ -14,6 +14,7 @@ pub mod queue;
 mod rescue;
 mod rows;
 mod tls;
+mod waiting;
 
 pub use connector::SetupError;
 pub use daemon::{Daemon, Failed, Options, StartError};

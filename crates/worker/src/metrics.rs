@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use sexton_core::{ledger::Settlement, outcome::Outcome, state::Event};
+use sexton_core::{
+    ledger::Settlement,
+    outcome::{DeadKind, Outcome},
+    state::Event,
+};
 
 use crate::rows::Completion;
 
@@ -55,10 +59,14 @@ pub(crate) fn finished(resource: &str, completion: &Completion) {
 pub(crate) fn settled(resource: &str, settlement: &Settlement) {
     let resource = resource.to_owned();
     match (settlement.dead, settlement.event) {
-        (Some(kind), _) => counter!("sexton_dead_total", "resource" => resource, "kind" => kind.as_str()).increment(1),
+        (Some(kind), _) => died(&resource, kind),
         (None, Event::Failed) => counter!("sexton_retries_total", "resource" => resource).increment(1),
         (None, _) => counter!("sexton_snoozes_total", "resource" => resource).increment(1),
     }
+}
+
+pub(crate) fn died(resource: &str, kind: DeadKind) {
+    counter!("sexton_dead_total", "resource" => resource.to_owned(), "kind" => kind.as_str()).increment(1);
 }
 
 pub(crate) fn rescued(resource: &str) {

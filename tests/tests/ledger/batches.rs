@@ -40,7 +40,10 @@ async fn whole_request_is_restored(f: Fixture) {
     let restored = try_restore(&f, batch).await.unwrap();
     assert_eq!(restored.iter().filter(|one| one.row_restored).count(), 3);
     assert_eq!(live(&f).await, ["1", "2", "3"]);
-    assert!(matches!(try_restore(&f, batch).await, Err(RestoreError::NotFound(_))), "there is nothing left to restore");
+    assert!(
+        matches!(try_restore(&f, batch).await, Err(RestoreError::NothingInBatch(_))),
+        "there is nothing left to restore"
+    );
 }
 
 async fn request_of_which_one_was_called_for_is_not_restored_at_all(f: Fixture) {

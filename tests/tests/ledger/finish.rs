@@ -21,7 +21,13 @@ on_both!(
 );
 
 fn finish(claim: &Claim) -> Finish {
-    Finish { id: claim.id, fence: claim.fence, confirmations: confirmed(&["calendar", "other"]), row: RowOutcome::Kept }
+    Finish {
+        id: claim.id,
+        fence: claim.fence,
+        confirmations: confirmed(&["calendar", "other"]),
+        row: RowOutcome::Kept,
+        children: 0,
+    }
 }
 
 async fn finished(f: &Fixture, finish: &Finish) -> usize {

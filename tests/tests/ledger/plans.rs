@@ -103,6 +103,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
             fence: claim.fence,
             confirmations: confirmed(&["calendar"]),
             row: RowOutcome::Deleted,
+            children: 0,
         };
         let done: Vec<_> = claims.iter().take(60).map(finish).collect();
         assert_eq!(ledger.finish(&transaction, &done).await.unwrap().len(), 60);

@@ -88,6 +88,7 @@ async fn rescue_passes_over_what_its_worker_is_finishing() {
         fence: claim.fence,
         confirmations: confirmed(&["calendar", "other"]),
         row: sexton_core::ledger::RowOutcome::Deleted,
+        children: 0,
     };
     assert_eq!(f.ledger.finish(&completing, &[finish]).await.unwrap().len(), 1);
     completing.commit().await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
-    Problem,
+    Problem, Rows,
     column::Column,
     table::{Description, Relation, Rule, Table, literal},
 };
@@ -21,26 +21,25 @@ pub(super) async fn bind(
     db: &Db,
     name: &ResourceName,
     resource: &Resource,
-    found: Option<Description>,
+    found: Option<&Description>,
 ) -> Result<Bound, DbErr> {
     let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
     let Some(found) = found else {
         binder.no_table(db);
         return Ok(Err(binder.problems));
     };
-    binder.relation(&found);
-    let key = binder.key(&found);
-    let rules = binder.rules(&found, db).await?;
-    let payload = binder.payload(&found);
+    binder.relation(found);
+    let key = binder.key(found);
+    let rules = binder.rules(found, db).await?;
+    let payload = binder.payload(found);
     Ok(if binder.problems.is_empty() {
         Ok(Table {
             name: name.clone(),
             resource: resource.clone(),
-            sql: found.sql,
-            dialect: db.dialect,
-            key,
+            rows: Rows { sql: found.sql.clone(), dialect: db.dialect, key },
             payload,
             rules,
+            children: Vec::new(),
         })
     } else {
         Err(binder.problems)

@@ -59,6 +59,16 @@ impl Column {
         }
     }
 
+    /// Whether it holds JSON; SQLite has no type for it, so any text may.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        let base = self.base_type.to_ascii_lowercase();
+        match self.dialect {
+            Dialect::Postgres => base == "json" || base == "jsonb",
+            Dialect::Sqlite => base.contains("json") || self.key_type() == Some(KeyType::Text) || base.is_empty(),
+        }
+    }
+
     /// Whether it can hold the current time.
     #[must_use]
     pub fn is_time(&self) -> bool {
@@ -112,6 +122,21 @@ impl Column {
             }
             Dialect::Postgres => format!("({text})::{}", self.type_name),
             Dialect::Sqlite => text.to_owned(),
+        }
+    }
+
+    /// `alias."name" = $n` for a text bound as parameter `n`, typed so that an index on the column is used.
+    #[must_use]
+    pub(super) fn equals_param(&self, kind: KeyType, alias: &str, n: usize) -> String {
+        let name = self.of(alias);
+        match (self.dialect, kind) {
+            (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", self.base_type),
+            (Dialect::Sqlite, KeyType::Uuid) => {
+                let simple = format!("replace(${n}, '-', '')");
+                format!("{name} in (${n}, upper(${n}), {simple}, upper({simple}), unhex({simple}))")
+            }
+            (Dialect::Sqlite, KeyType::Integer) => format!("{name} = cast(${n} as integer)"),
+            (Dialect::Sqlite, KeyType::Text) => format!("{name} = ${n}"),
         }
     }
 

@@ -7,10 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{
-    column::{Column, KeyType},
-    table::Table,
-};
+use super::column::{Column, KeyType};
 use crate::db::Dialect;
 
 /// A key that fits its table.
@@ -75,28 +72,6 @@ impl fmt::Display for Key {
             [one] => f.write_str(one),
             many => f.write_str(&Value::from(many.to_vec()).to_string()),
         }
-    }
-}
-
-impl Table {
-    /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
-    #[must_use]
-    pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {
-        let columns = self.key.iter().zip(key.parts());
-        let conditions = columns.map(|((column, kind), part)| {
-            values.push(part.as_str().into());
-            let (name, n) = (column.of(alias), values.len());
-            match (self.dialect, kind) {
-                (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", column.base_type),
-                (Dialect::Sqlite, KeyType::Uuid) => {
-                    let simple = format!("replace(${n}, '-', '')");
-                    format!("{name} in (${n}, upper(${n}), {simple}, upper({simple}), unhex({simple}))")
-                }
-                (Dialect::Sqlite, KeyType::Integer) => format!("{name} = cast(${n} as integer)"),
-                (Dialect::Sqlite, KeyType::Text) => format!("{name} = ${n}"),
-            }
-        });
-        conditions.collect::<Vec<_>>().join(" and ")
     }
 }
 

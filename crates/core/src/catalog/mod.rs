@@ -4,25 +4,36 @@
 //! could break is found here, once, before anything starts; the result is a [`Table`] with the SQL fragments that
 //! the statements on the application's rows are made of.
 
+mod advice;
 mod bind;
+mod child;
+mod children;
 mod column;
+mod foreign_keys;
 pub mod key;
 mod postgres;
 mod problem;
+mod rows;
 mod sqlite;
 mod table;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sea_orm::DbErr;
 
+pub use child::{ChildRule, Link};
 pub use column::{Column, KeyType};
 pub use problem::Problem;
+pub use rows::Rows;
 pub(crate) use table::literal;
 pub use table::{Rule, Table};
 
+use self::{children::Binding, table::Description};
 use crate::{
-    config::{Config, Resource},
+    config::{ChildThen, Config, Resource},
     db::{Db, Dialect},
     ids::ResourceName,
 };
@@ -60,17 +71,57 @@ impl Catalog {
     pub async fn of(db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Self, Error> {
         let mut tables = BTreeMap::new();
         let mut problems = Vec::new();
+        let mut described = BTreeMap::new();
         for (name, resource) in resources {
-            let found = match db.dialect {
-                Dialect::Postgres => postgres::describe(db, &resource.table).await?,
-                Dialect::Sqlite => sqlite::describe(db, &resource.table).await?,
-            };
-            match bind::bind(db, name, resource, found).await? {
-                Ok(table) => drop(tables.insert(name.clone(), Arc::new(table))),
+            let found = describe(db, &resource.table).await?;
+            match bind::bind(db, name, resource, found.as_ref()).await? {
+                Ok(table) => drop(tables.insert(name.clone(), table)),
                 Err(found) => problems.extend(found),
             }
+            described.extend(found.map(|found| (name.clone(), found)));
         }
+        let bound = bind_children(db, &tables, &described, &mut problems).await?;
+        if problems.is_empty() {
+            for (name, children) in bound {
+                if let Some(table) = tables.get_mut(&name) {
+                    table.children = children;
+                }
+            }
+            problems = foreign_keys::cascades(db, &tables.values().collect::<Vec<_>>()).await?;
+        }
+        let tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
         if problems.is_empty() { Ok(Self { tables }) } else { Err(Error::Problems(problems)) }
+    }
+
+    /// Whether deletions of `resource` may have to wait for those of children.
+    #[must_use]
+    pub fn waits_for_children(&self, resource: &ResourceName) -> bool {
+        let mut seen = BTreeSet::from([resource]);
+        let mut open = vec![resource];
+        while let Some(table) = open.pop().and_then(|name| self.tables.get(name)) {
+            for rule in &table.children {
+                match (rule.then, &rule.resource) {
+                    (ChildThen::Request, _) => return true,
+                    (ChildThen::Delete, Some(child)) if seen.insert(child) => open.push(child),
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether deletions of other resources may have to wait for those of `resource`.
+    #[must_use]
+    pub fn is_waited_for(&self, resource: &ResourceName) -> bool {
+        let mut rules = self.tables.values().flat_map(|table| &table.children);
+        rules.any(|rule| rule.then == ChildThen::Request && rule.resource.as_ref() == Some(resource))
+    }
+
+    /// Whether rows of `resource` may be removed together with rows that they name as their parents.
+    #[must_use]
+    pub fn is_child(&self, resource: &ResourceName) -> bool {
+        let mut rules = self.tables.values().flat_map(|table| &table.children);
+        rules.any(|rule| rule.then == ChildThen::Delete && rule.resource.as_ref() == Some(resource))
     }
 
     /// The table of a resource.
@@ -95,4 +146,34 @@ impl Catalog {
     pub fn lanes(&self) -> Vec<String> {
         self.tables.values().flat_map(|table| table.lanes()).collect()
     }
+}
+
+async fn describe(db: &Db, table: &str) -> Result<Option<Description>, DbErr> {
+    match db.dialect {
+        Dialect::Postgres => postgres::describe(db, table).await,
+        Dialect::Sqlite => sqlite::describe(db, table).await,
+    }
+}
+
+/// The child rules of every resource that could be resolved itself.
+async fn bind_children(
+    db: &Db,
+    tables: &BTreeMap<ResourceName, Table>,
+    described: &BTreeMap<ResourceName, Description>,
+    problems: &mut Vec<Problem>,
+) -> Result<BTreeMap<ResourceName, Vec<ChildRule>>, DbErr> {
+    let all: Vec<&Table> = tables.values().collect();
+    let mut bound: BTreeMap<ResourceName, Vec<ChildRule>> = BTreeMap::new();
+    for (name, table) in tables {
+        let Some(description) = described.get(name) else { continue };
+        for (number, rule) in table.resource.children.iter().enumerate() {
+            let path = format!("resources.{name}.children[{number}]");
+            let found = describe(db, &rule.table).await?;
+            match (Binding { path, rule, parent: (table, description), found, tables: &all }).bind(db) {
+                Ok(rule) => bound.entry(name.clone()).or_default().push(rule),
+                Err(found) => problems.extend(found),
+            }
+        }
+    }
+    Ok(bound)
 }

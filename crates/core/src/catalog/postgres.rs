@@ -29,6 +29,13 @@ from pg_attribute a join pg_type t on t.oid = a.atttypid
 where a.attrelid = $1::bigint::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";
 
+const PRIMARY: &str = "
+select a.attname::text as name
+from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) with ordinality k(number, place)
+join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
+where i.indrelid = $1::bigint::oid and i.indisprimary
+order by k.place";
+
 const UNIQUE: &str = "
 select (select json_agg(a.attname) from pg_attribute a where a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))::text as columns
 from pg_index i
@@ -64,6 +71,8 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
             })
         })
         .collect::<Result<_, DbErr>>()?;
+    let primary_key = db.conn.query_all_raw(Dialect::Postgres.statement(PRIMARY, [oid.into()])).await?;
+    let primary_key = primary_key.iter().map(|row| row.try_get("", "name")).collect::<Result<_, DbErr>>()?;
     let unique = db.conn.query_all_raw(Dialect::Postgres.statement(UNIQUE, [oid.into()])).await?;
     let unique = unique
         .iter()
@@ -76,6 +85,7 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
         sql: format!("{}.{}", quote(&schema), quote(&name)),
         relation,
         columns,
+        primary_key,
         unique,
         row_security: row.try_get("", "row_security")?,
         rewrite_rule: row.try_get("", "rewrite_rule")?,

@@ -20,12 +20,13 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
     let name: String = row.try_get("", "name")?;
     let sql = "select name, type, \"notnull\" as not_null, pk, hidden from pragma_table_xinfo($1) order by cid";
     let mut columns = Vec::new();
-    let mut primary = BTreeSet::new();
+    let mut primary = Vec::new();
     for row in db.conn.query_all_raw(one(sql)).await? {
         let column: String = row.try_get("", "name")?;
         let declared: String = row.try_get("", "type")?;
-        if row.try_get::<i64>("", "pk")? > 0 {
-            primary.insert(column.clone());
+        let place: i64 = row.try_get("", "pk")?;
+        if place > 0 {
+            primary.push((place, column.clone()));
         }
         columns.push(Column {
             name: column,
@@ -36,7 +37,10 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
             dialect: Dialect::Sqlite,
         });
     }
-    let mut unique: Vec<BTreeSet<String>> = if primary.is_empty() { vec![] } else { vec![primary] };
+    primary.sort();
+    let primary_key: Vec<String> = primary.into_iter().map(|(_, column)| column).collect();
+    let mut unique: Vec<BTreeSet<String>> =
+        if primary_key.is_empty() { vec![] } else { vec![primary_key.iter().cloned().collect()] };
     let sql = "select name from pragma_index_list($1) where \"unique\" = 1 and partial = 0";
     for row in db.conn.query_all_raw(one(sql)).await? {
         let index: String = row.try_get("", "name")?;
@@ -52,6 +56,7 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
         sql: quote(&name),
         relation: if kind == "table" { Relation::Table } else { Relation::View },
         columns,
+        primary_key,
         unique,
         row_security: false,
         rewrite_rule: false,

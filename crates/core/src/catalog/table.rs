@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    column::{Column, KeyType},
-    key::{InvalidKey, Key},
-};
+use super::{child::ChildRule, column::Column, rows::Rows};
 use crate::{
-    config::{AfterConfirmation, Resource, Scalar},
+    config::{AfterConfirmation, Child, Resource, Scalar},
     db::Dialect,
     ids::ResourceName,
+    template::Values,
 };
 
 /// What kind of relation a name stands for.
@@ -27,6 +25,8 @@ pub(super) struct Description {
     pub(super) sql: String,
     pub(super) relation: Relation,
     pub(super) columns: Vec<Column>,
+    /// The columns of the primary key; none if there is no such key.
+    pub(super) primary_key: Vec<String>,
     /// The column sets that are unique.
     pub(super) unique: Vec<BTreeSet<String>>,
     /// Whether row-level security applies to our role.
@@ -55,27 +55,25 @@ pub struct Table {
     pub name: ResourceName,
     /// Its configuration.
     pub resource: Resource,
-    /// The table's qualified, quoted name.
-    pub sql: String,
-    /// What the database speaks.
-    pub dialect: Dialect,
-    /// The key columns, in configured order.
-    pub key: Vec<(Column, KeyType)>,
+    /// Where its rows are.
+    pub rows: Rows,
     /// The captured columns, in alphabetical order.
     pub payload: Vec<Column>,
     /// The ways of marking a row; the last is for all.
     pub rules: Vec<Rule>,
+    /// Which rows of which tables are children of a row.
+    pub children: Vec<ChildRule>,
+}
+
+impl std::ops::Deref for Table {
+    type Target = Rows;
+
+    fn deref(&self) -> &Rows {
+        &self.rows
+    }
 }
 
 impl Table {
-    /// Reads a key as people write it: the value itself, or a JSON array for a composite key.
-    ///
-    /// # Errors
-    /// [`InvalidKey`] when it cannot be a key of this table.
-    pub fn parse_key(&self, text: &str) -> Result<Key, InvalidKey> {
-        Key::parse(text, &self.key)
-    }
-
     /// The lanes of this resource: its own, and one for each target.
     pub fn lanes(&self) -> Vec<String> {
         self.resource.lanes(&self.name)
@@ -93,56 +91,47 @@ impl Table {
         self.rules.get(rule).map_or(self.resource.then, |rule| rule.then)
     }
 
-    /// The row's key as text, as the ledger keeps it.
-    #[must_use]
-    pub fn key_text(&self, alias: &str) -> String {
-        let part = |(column, _): &(Column, KeyType)| column.text(alias);
-        match (&self.key[..], self.dialect) {
-            ([one], _) => part(one),
-            (many, Dialect::Postgres) => {
-                let parts: Vec<_> = many.iter().map(|c| format!("to_json({})::text", part(c))).collect();
-                format!("'[' || {} || ']'", parts.join(" || ',' || "))
-            }
-            (many, Dialect::Sqlite) => {
-                format!("json_array({})", many.iter().map(part).collect::<Vec<_>>().join(", "))
-            }
-        }
-    }
-
-    /// The key's part of a `jsonb_to_recordset` column list: `k0 bigint, k1 text`. The columns have the key's own
-    /// types, so that its index is used.
-    #[must_use]
-    pub fn key_record(&self) -> String {
-        let columns = self.key.iter().enumerate();
-        columns.map(|(n, (column, _))| format!("k{n} {}", column.base_type)).collect::<Vec<_>>().join(", ")
-    }
-
-    /// `t."id" = w.k0 and …`
-    #[must_use]
-    pub fn key_equals(&self, row: &str, wanted: &str) -> String {
-        let columns = self.key.iter().enumerate();
-        columns.map(|(n, (column, _))| format!("{} = {wanted}.k{n}", column.of(row))).collect::<Vec<_>>().join(" and ")
-    }
-
-    /// The key columns, for `order by`: locks are always taken in this order.
-    #[must_use]
-    pub fn key_columns(&self, alias: &str) -> String {
-        self.key.iter().map(|(column, _)| column.of(alias)).collect::<Vec<_>>().join(", ")
-    }
-
     /// The captured columns as a `jsonb` object of texts (PostgreSQL).
     #[must_use]
     pub fn payload_json(&self, alias: &str) -> String {
+        self.object(alias, |_| true)
+    }
+
+    /// The columns by which children name a row, as a JSON object of texts.
+    #[must_use]
+    pub fn links_json(&self, alias: &str) -> String {
+        let links: Vec<&str> = self.resource.children.iter().flat_map(Child::parent_columns).collect();
+        self.object(alias, |column| links.contains(&column.name.as_str()))
+    }
+
+    /// Those of `values` by which children name a row.
+    #[must_use]
+    pub fn links(&self, values: &Values) -> Values {
+        let links = self.resource.children.iter().flat_map(Child::parent_columns);
+        links.filter_map(|name| values.get_key_value(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    fn object(&self, alias: &str, wanted: impl Fn(&Column) -> bool) -> String {
+        let columns: Vec<&Column> = self.payload.iter().filter(|column| wanted(column)).collect();
+        let (function, none) = match self.dialect {
+            Dialect::Postgres => ("jsonb_build_object", "'{}'::jsonb"),
+            Dialect::Sqlite => ("json_object", "'{}'"),
+        };
         // A function takes at most 100 arguments.
-        let objects: Vec<_> = self
-            .payload
+        let objects: Vec<_> = columns
             .chunks(40)
             .map(|chunk| {
                 let pairs: Vec<_> = chunk.iter().map(|c| format!("{}, {}", literal(&c.name), c.text(alias))).collect();
-                format!("jsonb_build_object({})", pairs.join(", "))
+                format!("{function}({})", pairs.join(", "))
             })
             .collect();
-        if objects.is_empty() { "'{}'::jsonb".to_owned() } else { objects.join(" || ") }
+        match (self.dialect, &objects[..]) {
+            (_, []) => none.to_owned(),
+            (Dialect::Postgres, _) => objects.join(" || "),
+            (Dialect::Sqlite, [first, rest @ ..]) => {
+                rest.iter().fold(first.clone(), |all, next| format!("json_patch({all}, {next})"))
+            }
+        }
     }
 
     /// Whether every captured column still has the value that `payload` (a `jsonb` expression) says (PostgreSQL).

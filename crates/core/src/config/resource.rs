@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Target, duration};
+use super::{AfterConfirmation, Child, Marker, MarkerRule, MarkerWhen, Target, duration};
 use crate::ids::{ResourceName, TargetName};
 
 /// A resource as configured.
@@ -30,6 +30,9 @@ pub struct Resource {
     /// The external systems in which a row has a twin.
     #[serde(default)]
     pub targets: Vec<Target>,
+    /// Rows that must not outlive a row of this table.
+    #[serde(default)]
+    pub children: Vec<Child>,
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
@@ -72,12 +75,14 @@ impl Resource {
         sorted(self.marker_rules().into_iter().map(|rule| rule.marker.column))
     }
 
-    /// The columns a ledger entry captures: those that templates, `skip_when_null` and markers use, and no others.
+    /// The columns a ledger entry captures: those that templates, `skip_when_null`,
+    /// child rules and markers use, and no others.
     #[must_use]
     pub fn payload_columns(&self) -> Vec<String> {
         let of_targets = self.targets.iter().flat_map(Target::columns);
         let of_markers = self.marker_when.iter().map(|rule| rule.column.clone()).chain(self.marker_columns());
-        sorted(of_targets.chain(of_markers))
+        let of_children = self.children.iter().flat_map(Child::parent_columns).map(str::to_owned);
+        sorted(of_targets.chain(of_markers).chain(of_children))
     }
 
     /// What producers must know of this resource; see [`Definition`].
@@ -91,6 +96,7 @@ impl Resource {
             then: self.then,
             grace: self.grace,
             targets: self.targets.iter().map(|t| (t.name.clone(), TargetColumns { columns: t.columns() })).collect(),
+            children: self.children.clone(),
         }
     }
 }
@@ -115,6 +121,8 @@ pub struct Definition {
     #[serde(serialize_with = "duration::serialize")]
     pub grace: Duration,
     pub targets: BTreeMap<TargetName, TargetColumns>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Child>,
 }
 
 /// The columns a target uses.

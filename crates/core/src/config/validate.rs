@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Config, Marker, Resource, Retry, Target};
+use super::{Child, ChildThen, Config, Marker, Resource, Retry, Target};
 
 /// A call may take a third of a lease, a lease is renewed when a third has passed, and half a second is kept free for
 /// writing down: with a shorter one no call would ever begin.
@@ -40,21 +40,29 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
         for (index, target) in resource.targets.iter().enumerate() {
             self::target(&format!("{path}.targets[{index}]"), target, config)?;
         }
+        for (index, child) in resource.children.iter().enumerate() {
+            self::child(&format!("{path}.children[{index}]"), child)?;
+        }
     }
     Ok(())
 }
 
 fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
-    let table = &resource.table;
-    require(!table.is_empty() && table.split('.').all(|p| !p.is_empty()), &format!("{path}.table"), || {
-        format!("`{table}` is not a table name: expected \"table\" or \"schema.table\"")
-    })?;
+    table(&format!("{path}.table"), &resource.table)?;
     require(!resource.key.is_empty(), &format!("{path}.key"), || "expected at least one column".to_owned())?;
     let distinct: BTreeSet<_> = resource.key.iter().collect();
     require(distinct.len() == resource.key.len(), &format!("{path}.key"), || "a column is named twice".to_owned())?;
     marker(&format!("{path}.marker"), &resource.marker)?;
     for (index, rule) in resource.marker_when.iter().enumerate() {
         marker(&format!("{path}.marker_when[{index}].marker"), &rule.marker)?;
+        let written = resource.marker_columns();
+        require(!written.contains(&rule.column), &format!("{path}.marker_when[{index}].column"), || {
+            format!(
+                "marking a row changes `{}`, so that afterwards another rule were for it and its `then` could not be \
+                 honoured; decide by a column that no marker writes",
+                rule.column
+            )
+        })?;
     }
     let mut seen = BTreeSet::new();
     for (index, target) in resource.targets.iter().enumerate() {
@@ -67,6 +75,32 @@ fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
 
 fn marker(path: &str, marker: &Marker) -> Result<(), Mistake> {
     require(!marker.column.is_empty(), &format!("{path}.column"), || "expected a column name".to_owned())
+}
+
+fn child(path: &str, child: &Child) -> Result<(), Mistake> {
+    let at = |key: &str| format!("{path}.{key}");
+    table(&at("table"), &child.table)?;
+    require(child.column.is_some() != child.json.is_some(), path, || {
+        "expected either `column = \"…\"` or `json = { column = \"…\", path = \"…\" }`".to_owned()
+    })?;
+    if let Some(json) = &child.json {
+        require(json.members().all(|member| !member.is_empty()), &at("json.path"), || {
+            format!("`{}` is not a path: expected names of members separated by dots", json.path)
+        })?;
+    }
+    require(!child.scope.contains(&child.references), &at("scope"), || {
+        format!("`{}` is the column that `references` names already", child.references)
+    })?;
+    require(child.twin.is_none() || child.then == ChildThen::Delete, &at("twin"), || {
+        "it says what becomes of the twins of rows that go without a deletion of their own: only with then = \"delete\""
+            .to_owned()
+    })
+}
+
+fn table(path: &str, table: &str) -> Result<(), Mistake> {
+    require(!table.is_empty() && table.split('.').all(|p| !p.is_empty()), path, || {
+        format!("`{table}` is not a table name: expected \"table\" or \"schema.table\"")
+    })
 }
 
 fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {

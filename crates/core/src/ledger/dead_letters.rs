@@ -84,8 +84,9 @@ impl Ledger {
             .collect()
     }
 
-    /// Gives dead deletions another try: due now, attempts and rescues zeroed, history and confirmations kept. Returns
-    /// those that were dead; recorded as `action`.
+    /// Gives dead deletions another try: due now, attempts and rescues zeroed, history and confirmations kept. With a
+    /// child's deletion those are retried that died of it, and with a deletion that died of its children's also these.
+    /// Returns those that were dead; recorded as `action`.
     ///
     /// # Errors
     /// Whatever the database says; nothing changed then.
@@ -97,16 +98,30 @@ impl Ledger {
     ) -> Result<Vec<DeletionId>, DbErr> {
         let d = self.dialect;
         let sql = format!(
-            "update {} set state = {}, run_at = {}, attempts = 0, rescues = 0, first_attempt_at = null,
+            "with recursive below (id) as (
+                select {} from {} wanted
+                union
+                select w.child_id from {wait} w join below on below.id = w.deletion_id
+                    join {table} p on p.id = w.deletion_id and p.dead_kind = '{child_dead}'
+             ),
+             related (id) as (
+                select id from below
+                union
+                select w.deletion_id from {wait} w join related on related.id = w.child_id
+                    join {table} p on p.id = w.deletion_id and p.dead_kind = '{child_dead}'
+             )
+             update {table} set state = {}, run_at = {}, attempts = 0, rescues = 0, first_attempt_at = null,
                 dead_kind = null, dead_at = null
-             where id in (select {} from {} wanted) and state in ({}) returning {} as id",
-            self.deletion,
-            Event::Retried.sql_to(),
-            d.now(),
+             where id in (select related.id from related) and state in ({}) returning {} as id",
             d.cast("value", "uuid"),
             d.json_texts(1),
+            Event::Retried.sql_to(),
+            d.now(),
             Event::Retried.sql_from(),
             d.cast("id", "text"),
+            table = self.deletion,
+            wait = self.wait,
+            child_dead = DeadKind::ChildDead,
         );
         let ids: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let transaction = db.begin().await?;
@@ -135,6 +150,8 @@ impl Ledger {
         let transaction = db.begin().await?;
         let mut discarded: Vec<_> = self.cancel(&transaction, deletions, Event::Discarded).await?.into_iter().collect();
         discarded.sort();
+        // Its children stay marked as well.
+        self.forget_children(&transaction, &discarded, false).await?;
         self.record_action(&transaction, action, &discarded).await?;
         kill_point("discard::before");
         transaction.commit().await?;

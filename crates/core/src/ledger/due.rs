@@ -97,10 +97,12 @@ impl Ledger {
             "select case
                 when exists (select 1 from {table} where state in ({running}) and lane {any}) then 1
                 when exists (select 1 from {lanes} lane where {oldest} <= {now}) then 1
+                when {waiting} then 1
                 when exists (select 1 from {table} where state in ({pending}) and lane {any}
                              and phase = 'confirm' and fence > 0) then 1
              else 0 end as busy",
             oldest = self.oldest_in("lane.value", ""),
+            waiting = self.any_to_follow(),
             table = self.deletion,
             running = Event::Finished.sql_from(),
             pending = Event::Claimed.sql_from(),

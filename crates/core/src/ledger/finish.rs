@@ -46,6 +46,8 @@ pub struct Finish {
     pub confirmations: Confirmations,
     /// What became of the row.
     pub row: RowOutcome,
+    /// How many children went with it in the same transaction.
+    pub children: usize,
 }
 
 /// The columns that both tables have, in the order in which they are copied.
@@ -98,6 +100,7 @@ impl Ledger {
         let record = |f: &Finish| {
             json!({
                 "id": f.id, "fence": f.fence, "confirmations": f.confirmations, "row_outcome": f.row.as_str(),
+                "children": f.children,
             })
         };
         let records: Vec<_> = finished.iter().map(record).collect();
@@ -109,12 +112,12 @@ impl Ledger {
                     "with gone as (
                         delete from {} d using {}
                         where d.id = x.id and d.id {} and d.fence = x.fence and d.state in ({from})
-                        returning d.*, x.confirmations as confirmed, x.row_outcome
+                        returning d.*, x.confirmations as confirmed, x.row_outcome, d.children_deleted + x.children as children
                      )
-                     insert into {} ({COPIED}, confirmations, row_outcome, state)
-                     select {COPIED}, confirmed, row_outcome, {to} from gone returning id::text as id",
+                     insert into {} ({COPIED}, confirmations, row_outcome, children_deleted, state)
+                     select {COPIED}, confirmed, row_outcome, children, {to} from gone returning id::text as id",
                     self.deletion,
-                    recordset(1, "id uuid, fence bigint, confirmations jsonb, row_outcome text"),
+                    recordset(1, "id uuid, fence bigint, confirmations jsonb, row_outcome text, children int"),
                     among(1),
                     self.done,
                 );
@@ -124,13 +127,14 @@ impl Ledger {
                 let x = |name: &str| format!("json_extract(x.value, '$.{name}')");
                 let copied: Vec<_> = COPIED.split(", ").map(|column| format!("d.{}", column.trim())).collect();
                 let sql = format!(
-                    "insert into {} ({COPIED}, confirmations, row_outcome, state)
-                     select {}, {}, {}, {to} from {} d join json_each($1) x
+                    "insert into {} ({COPIED}, confirmations, row_outcome, children_deleted, state)
+                     select {}, {}, {}, d.children_deleted + {}, {to} from {} d join json_each($1) x
                      on d.id = {} and d.fence = {} where d.state in ({from}) returning id",
                     self.done,
                     copied.join(", "),
                     x("confirmations"),
                     x("row_outcome"),
+                    x("children"),
                     self.deletion,
                     x("id"),
                     x("fence"),
@@ -157,17 +161,42 @@ impl Ledger {
         self.archive(transaction, deletions, event, "cancelled_by", &by).await
     }
 
-    /// Completes deletions whose rows the same transaction deleted in phase 1, because there was nothing to call.
+    /// Completes deletions whose rows the same transaction deleted in phase 1, because there was nothing to call; each
+    /// with the number of children that went with the row.
     ///
     /// # Errors
     /// Whatever the database says; the caller rolls back.
     pub async fn complete_at_once(
         &self,
         transaction: &impl ConnectionTrait,
-        deletions: &[DeletionId],
+        deletions: &[(DeletionId, usize)],
     ) -> Result<HashSet<DeletionId>, DbErr> {
+        for (id, children) in deletions.iter().filter(|(_, children)| *children > 0) {
+            self.count_children(transaction, *id, *children).await?;
+        }
+        let ids: Vec<_> = deletions.iter().map(|(id, _)| *id).collect();
         let outcome = RowOutcome::Deleted.as_str();
-        self.archive(transaction, deletions, Event::DeletedAtOnce, "row_outcome", outcome).await
+        self.archive(transaction, &ids, Event::DeletedAtOnce, "row_outcome", outcome).await
+    }
+
+    /// Adds to the number of children that went already.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn count_children(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletion: DeletionId,
+        children: usize,
+    ) -> Result<(), DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "update {} set children_deleted = children_deleted + $2 where id = {}",
+            self.deletion,
+            d.param(1, "uuid")
+        );
+        let children = i32::try_from(children).unwrap_or(i32::MAX);
+        transaction.execute_raw(d.statement(sql, [deletion.to_string().into(), children.into()])).await.map(drop)
     }
 
     /// Moves those deletions whose state allows `event` to the finished ones, with `why` in the column that says so.
@@ -191,12 +220,12 @@ impl Ledger {
                     and d.state in ({from}) order by d.id for update of d
                  ),
                  gone as (delete from {deletion} d using ours where d.id = ours.id and d.state in ({from}) returning d.*)
-                 insert into {done} ({COPIED}, confirmations, state, {column})
-                 select {COPIED}, confirmations, {to}, $2 from gone returning id::text as id"
+                 insert into {done} ({COPIED}, children_deleted, confirmations, state, {column})
+                 select {COPIED}, children_deleted, confirmations, {to}, $2 from gone returning id::text as id"
             ),
             Dialect::Sqlite => format!(
-                "insert into {done} ({COPIED}, confirmations, state, {column})
-                 select {COPIED}, confirmations, {to}, $2 from {deletion} d
+                "insert into {done} ({COPIED}, children_deleted, confirmations, state, {column})
+                 select {COPIED}, children_deleted, confirmations, {to}, $2 from {deletion} d
                  where d.id in (select value from {ids_in} wanted) and d.state in ({from}) returning id"
             ),
         };

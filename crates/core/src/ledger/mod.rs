@@ -8,6 +8,7 @@
 mod action;
 mod age;
 mod candidates;
+mod children;
 mod claim;
 mod confirmation;
 mod dead_letters;
@@ -22,6 +23,7 @@ mod settle;
 mod status;
 
 pub use action::Action;
+pub use children::Followed;
 pub use claim::{Claim, Pick};
 pub use confirmation::{Confirmation, Confirmations};
 pub use dead_letters::{DeadLetter, Filter};
@@ -48,6 +50,8 @@ pub struct Ledger {
     pub(crate) attempt: String,
     pub(crate) action: String,
     pub(crate) resource: String,
+    pub(crate) child: String,
+    pub(crate) wait: String,
     schema: Option<String>,
 }
 
@@ -108,6 +112,8 @@ impl Ledger {
             attempt: table("sexton_attempt"),
             action: table("sexton_action"),
             resource: table("sexton_resource"),
+            child: table("sexton_child"),
+            wait: table("sexton_wait"),
             schema,
         }
     }

@@ -1,17 +1,21 @@
-//! Phase 1 of a resource without targets: there is nothing to wait for, so the row goes in the caller's transaction, and
-//! its deletion is completed with it.
+//! Phase 1 of a resource without targets: there is nothing to wait for, so the row goes in the caller's transaction with
+//! its children, and its deletion is completed with it.
 
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Map, Value};
 
-use super::request::{Request, Requested, delay_ms};
+use super::request::{Recorded, Request, Requested, delay_ms};
 use crate::{
-    catalog::Table,
+    catalog::{Catalog, Table},
+    children::{self, DeleteError, Root, Tree},
     config::AfterConfirmation,
     db::Dialect,
     ledger::{Ledger, recordset},
     state::{Event, State},
 };
+
+/// A row with more children than this goes through the ledger: the caller's transaction would hold too many locks.
+const MOST_CHILDREN: usize = 1000;
 
 /// Whether rows of this request are deleted at once. Rows that are kept or deleted later are not among them, see
 /// [`delete`].
@@ -19,46 +23,92 @@ pub(super) fn applies(table: &Table, request: &Request) -> bool {
     table.resource.targets.is_empty() && delay_ms(table, request) == 0
 }
 
-/// Deletes the rows of what was just requested and completes their deletions. What is not deleted (rows that stay, or
-/// that a trigger keeps) stays pending, and a worker deals with it.
+/// Deletes the rows of what was just requested, children first, and completes their deletions. What is not deleted stays
+/// pending, and a worker deals with it: rows that stay or that a trigger keeps, and rows whose children are very many,
+/// locked by somebody, or have deletions of their own.
 pub(super) async fn delete(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
+    catalog: &Catalog,
     table: &Table,
-    mut requested: Vec<Requested>,
-) -> Result<Vec<Requested>, DbErr> {
-    let fresh = |one: &&mut Requested| one.created && one.state == State::Pending;
-    let mut fresh: Vec<&mut Requested> = requested.iter_mut().filter(fresh).collect();
-    let gone = match table.dialect {
-        Dialect::Postgres => postgres(transaction, table, &fresh).await?,
-        Dialect::Sqlite => sqlite(transaction, table, &fresh).await?,
+    recorded: &mut [Recorded],
+) -> Result<(), DbErr> {
+    let fresh = |one: &&mut Recorded| {
+        let is_new = one.requested.created && one.requested.state == State::Pending;
+        is_new && table.then(one.rule) == AfterConfirmation::Delete
     };
-    fresh.retain(|one| gone.contains(&one.key));
-    let ids: Vec<_> = fresh.iter().map(|one| one.id).collect();
+    let mut fresh: Vec<&mut Recorded> = recorded.iter_mut().filter(fresh).collect();
+    let mut children = vec![0; fresh.len()];
+    if !table.children.is_empty() {
+        let went = delete_children(transaction, ledger, catalog, table, &fresh).await?;
+        let ready = fresh.into_iter().zip(went).filter_map(|(one, went)| Some((one, went?)));
+        (fresh, children) = ready.unzip();
+    }
+    let gone = {
+        let requested: Vec<&Requested> = fresh.iter().map(|one| &one.requested).collect();
+        match table.dialect {
+            Dialect::Postgres => postgres(transaction, table, &requested).await?,
+            Dialect::Sqlite => sqlite(transaction, table, &requested).await?,
+        }
+    };
+    let gone = |one: &Recorded| gone.contains(&one.requested.key);
+    let ids: Vec<_> =
+        fresh.iter().zip(children).filter(|(one, _)| gone(one)).map(|(one, n)| (one.requested.id, n)).collect();
     let completed = ledger.complete_at_once(transaction, &ids).await?;
     for one in fresh {
-        if completed.contains(&one.id) {
-            one.state = Event::DeletedAtOnce.to();
-            one.due = false;
+        if completed.contains(&one.requested.id) {
+            one.requested.state = Event::DeletedAtOnce.to();
+            one.requested.due = false;
         }
     }
-    Ok(requested)
+    Ok(())
 }
 
-/// The rows that are for good: those whose rule says `then = "delete"`.
-fn goes(table: &Table) -> String {
-    let rules = table.rules.iter().enumerate().filter(|(_, rule)| rule.then == AfterConfirmation::Delete);
-    let rules: Vec<_> = rules.map(|(number, _)| number.to_string()).collect();
-    match &rules[..] {
-        [] => "false".to_owned(),
-        rules => format!("{} in ({})", table.rule_number("t"), rules.join(", ")),
+/// Deletes the children of the rows. For each how many went, or none if it has to wait for a worker.
+async fn delete_children(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    rows: &[&mut Recorded],
+) -> Result<Vec<Option<usize>>, DbErr> {
+    let root = |one: &&mut Recorded| Root {
+        resource: table.name.clone(),
+        key: one.requested.key.clone(),
+        values: one.links.clone(),
+    };
+    let roots: Vec<Root> = rows.iter().map(root).collect();
+    let tree = Tree::find(transaction, ledger, catalog, &roots, MOST_CHILDREN, true).await?;
+    if !tree.is_truncated() {
+        return delete_tree(transaction, &tree, roots.len()).await;
+    }
+    // Very many in all; which row has them is seen one by one.
+    let mut went = Vec::with_capacity(roots.len());
+    for root in roots {
+        let tree = Tree::find(transaction, ledger, catalog, &[root], MOST_CHILDREN, true).await?;
+        went.extend(if tree.is_truncated() { vec![None] } else { delete_tree(transaction, &tree, 1).await? });
+    }
+    Ok(went)
+}
+
+async fn delete_tree(
+    transaction: &impl ConnectionTrait,
+    tree: &Tree,
+    roots: usize,
+) -> Result<Vec<Option<usize>>, DbErr> {
+    let goes: Vec<bool> = (0..roots).map(|root| tree.unfinished(root).is_empty() && !tree.is_locked(root)).collect();
+    match children::delete(transaction, tree, &goes).await {
+        Ok(()) => Ok(goes.iter().enumerate().map(|(root, goes)| goes.then(|| tree.count(root))).collect()),
+        Err(DeleteError::Database(error)) => Err(error),
+        // What went already is the caller's transaction's to undo.
+        Err(error) => Err(DbErr::Custom(error.to_string())),
     }
 }
 
 async fn postgres(
     transaction: &impl ConnectionTrait,
     table: &Table,
-    requested: &[&mut Requested],
+    requested: &[&Requested],
 ) -> Result<Vec<String>, DbErr> {
     let keys = requested.iter().filter_map(|one| table.parse_key(&one.key).ok());
     let records: Vec<Value> = keys
@@ -69,11 +119,10 @@ async fn postgres(
         })
         .collect();
     let sql = format!(
-        "delete from {} t using {} where {} and {} returning {} as key",
+        "delete from {} t using {} where {} returning {} as key",
         table.sql,
         recordset(1, &table.key_record()),
         table.key_equals("t", "x"),
-        goes(table),
         table.key_text("t"),
     );
     let values = [Value::from(records).to_string().into()];
@@ -84,14 +133,14 @@ async fn postgres(
 async fn sqlite(
     transaction: &impl ConnectionTrait,
     table: &Table,
-    requested: &[&mut Requested],
+    requested: &[&Requested],
 ) -> Result<Vec<String>, DbErr> {
     let mut gone = Vec::new();
     for one in requested {
         let Ok(key) = table.parse_key(&one.key) else { continue };
         let mut values = Vec::new();
         let matches = table.key_matches("t", &key, &mut values);
-        let sql = format!("delete from {} as t where {matches} and {}", table.sql, goes(table));
+        let sql = format!("delete from {} as t where {matches}", table.sql);
         if transaction.execute_raw(table.dialect.statement(sql, values)).await?.rows_affected() > 0 {
             gone.push(one.key.clone());
         }

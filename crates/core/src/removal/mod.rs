@@ -4,12 +4,16 @@
 //! that was committed together with the mark.
 
 mod at_once;
+mod children;
 mod kept;
+mod mark_children;
 mod postgres;
 mod request;
 mod restore;
 mod sqlite;
 mod sqlite_record;
+mod unmark;
 
+pub use children::request_children;
 pub use request::{Request, Requested, soft_remove};
 pub use restore::{RestoreError, Restored, restore, restore_batch};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{at_once, postgres, sqlite};
+use super::{at_once, children, postgres, sqlite};
 use crate::{
     catalog::{Catalog, Table},
     db::{Dialect, millis},
@@ -12,6 +12,7 @@ use crate::{
     key::Key,
     ledger::Ledger,
     state::State,
+    template::Values,
 };
 
 /// Who asks for what, and why.
@@ -70,19 +71,43 @@ pub struct Requested {
 pub async fn soft_remove(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
-    _catalog: &Catalog,
+    catalog: &Catalog,
     table: &Table,
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, DbErr> {
-    let requested = match table.dialect {
-        Dialect::Postgres => postgres::soft_remove(transaction, ledger, table, keys, request).await?,
-        Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, table, keys, request).await?,
-    };
+    let rows: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+    let mut recorded = record(transaction, ledger, catalog, table, &rows, request).await?;
     if at_once::applies(table, request) {
-        return at_once::delete(transaction, ledger, table, requested).await;
+        at_once::delete(transaction, ledger, catalog, table, &mut recorded).await?;
     }
-    Ok(requested)
+    if !table.children.is_empty() {
+        children::remove(transaction, ledger, catalog, table, &mut recorded, request).await?;
+    }
+    Ok(recorded.into_iter().map(|one| one.requested).collect())
+}
+
+/// A deletion that was requested, and the values by which children name its row.
+pub(super) struct Recorded {
+    pub(super) requested: Requested,
+    pub(super) links: Values,
+    /// The rule by which it was marked.
+    pub(super) rule: usize,
+}
+
+/// Marks rows and records their deletions, each with the deletion that is to wait for it.
+pub(super) async fn record(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    rows: &[(Key, Option<DeletionId>)],
+    request: &Request,
+) -> Result<Vec<Recorded>, DbErr> {
+    match table.dialect {
+        Dialect::Postgres => postgres::soft_remove(transaction, ledger, catalog, table, rows, request).await,
+        Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, catalog, table, rows, request).await,
+    }
 }
 
 /// The delay before such a deletion is due, in milliseconds.

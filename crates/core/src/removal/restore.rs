@@ -1,9 +1,12 @@
 //! Taking a request back, as long as no external call was made.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use std::collections::HashSet;
 
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::unmark::{unmark_children, unmark_row};
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Catalog,
     db::Dialect,
     ids::{BatchId, DeletionId},
     ledger::Ledger,
@@ -19,8 +22,11 @@ pub struct Restored {
     pub resource: String,
     /// The row's key.
     pub key: String,
-    /// Whether the row is live again; false if it is gone, or no longer carried the marker that we wrote.
+    /// Whether the row is live again; false if it is gone, no longer carried the marker that we wrote, or was removed
+    /// together with another row as well.
     pub row_restored: bool,
+    /// The deletions of its children that were taken back with it.
+    pub children: Vec<Self>,
 }
 
 /// Why a deletion cannot be taken back.
@@ -29,6 +35,9 @@ pub enum RestoreError {
     /// There is none.
     #[error("there is no deletion {0}")]
     NotFound(DeletionId),
+    /// There is no request with open deletions.
+    #[error("the request {0} has no deletion that could be restored")]
+    NothingInBatch(BatchId),
     /// It is too late.
     #[error("deletion {id} cannot be restored: {why}")]
     TooLate {
@@ -51,14 +60,78 @@ pub enum RestoreError {
 }
 
 /// Takes back the deletion `id` within the caller's transaction: the ledger entry ends as cancelled, and the row gets
-/// back what its marker column held before, if it still carries the marker that we wrote.
+/// back what its marker column held before, if it still carries the marker that we wrote and nobody else wants it gone.
+/// So do the rows that the same request removed with it, and their deletions, where they have some. Returns what was
+/// restored.
 ///
 /// The row is locked first and the entry second, in the order in which phase 1 locks them. Claims lock the entry, too, so
 /// that of a restore and a claim exactly one wins.
 ///
 /// # Errors
-/// [`RestoreError`]; the caller rolls back.
+/// [`RestoreError`], also when the deletion of a child is past restoring, or when another deletion waits for this one;
+/// the caller rolls back.
 pub async fn restore(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    id: DeletionId,
+) -> Result<Restored, RestoreError> {
+    let mut restored = restore_all(transaction, ledger, catalog, &[id]).await?;
+    let mut itself = restored.remove(0);
+    itself.children = restored;
+    Ok(itself)
+}
+
+/// Takes back every deletion of a request that is not cancelled yet, within the caller's transaction: all or none.
+/// Returns what was restored.
+///
+/// # Errors
+/// [`RestoreError::TooLate`] with the first deletion that a worker has called for already, and the other errors of
+/// [`restore`]; the caller rolls back. [`RestoreError::NothingInBatch`] when the request has no deletion that is open.
+pub async fn restore_batch(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    batch: BatchId,
+) -> Result<Vec<Restored>, RestoreError> {
+    let deletions = ledger.of_batch(transaction, batch).await?;
+    if deletions.is_empty() {
+        return Err(RestoreError::NothingInBatch(batch));
+    }
+    restore_all(transaction, ledger, catalog, &deletions).await
+}
+
+async fn restore_all(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    deletions: &[DeletionId],
+) -> Result<Vec<Restored>, RestoreError> {
+    // Parents before their children, as phase 1 locks them. The same request may have removed both.
+    let mut wanted: HashSet<DeletionId> = deletions.iter().copied().collect();
+    let mut open: Vec<DeletionId> = deletions.to_vec();
+    let mut order = Vec::new();
+    while let Some(id) = open.pop() {
+        order.push(id);
+        let children = ledger.children_to_restore(transaction, id).await?;
+        open.extend(children.into_iter().filter(|child| wanted.insert(*child)));
+    }
+    if let [only] = deletions {
+        // The only one that was asked for itself: the others are restored together with those that wait for them.
+        if let Some(parent) = ledger.waits_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id)) {
+            let why = format!("deletion {parent} waits for it; restore that one, and this one is restored with it");
+            return Err(RestoreError::TooLate { id: *only, why });
+        }
+    }
+    let mut restored = Vec::with_capacity(order.len());
+    for id in order {
+        restored.push(restore_one(transaction, ledger, catalog, id).await?);
+    }
+    restored.sort_by_key(|one| !deletions.contains(&one.id));
+    Ok(restored)
+}
+
+async fn restore_one(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     catalog: &Catalog,
@@ -68,8 +141,7 @@ pub async fn restore(
     let lock = if d == Dialect::Postgres { "for update" } else { "" };
     lock_row(transaction, ledger, catalog, id, lock).await?;
     let sql = format!(
-        "select resource, key, marker_rule, marker_value, marker_before from {}
-         where id = {} and state in ({}) and called_at is null {lock}",
+        "select resource, key from {} where id = {} and state in ({}) and called_at is null {lock}",
         ledger.deletion,
         d.param(1, "uuid"),
         Event::Restored.sql_from(),
@@ -80,32 +152,14 @@ pub async fn restore(
     let resource: String = row.try_get("", "resource")?;
     let key: String = row.try_get("", "key")?;
     let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
-    let row_restored = unmark(transaction, table, &key, &row).await?;
+    if let Some(child) = ledger.finished_child(transaction, id).await? {
+        let why = format!("the deletion {child} of one of its children is completed");
+        return Err(RestoreError::TooLate { id, why });
+    }
+    let row_restored = unmark_row(transaction, ledger, table, id).await?;
     ledger.cancel(transaction, &[id], Event::Restored).await?;
-    Ok(Restored { id, resource, key, row_restored })
-}
-
-/// Takes back every deletion of a request that is not cancelled yet, within the caller's transaction: all or none.
-/// Returns what was restored, in the order of the ids.
-///
-/// # Errors
-/// [`RestoreError::TooLate`] with the first deletion that a worker has called for already, and the other errors of
-/// [`restore`]; the caller rolls back. [`RestoreError::NotFound`] when the request has no deletion that is open.
-pub async fn restore_batch(
-    transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    batch: BatchId,
-) -> Result<Vec<Restored>, RestoreError> {
-    let deletions = ledger.of_batch(transaction, batch).await?;
-    if deletions.is_empty() {
-        return Err(RestoreError::NotFound(batch));
-    }
-    let mut restored = Vec::with_capacity(deletions.len());
-    for id in deletions {
-        restored.push(restore(transaction, ledger, catalog, id).await?);
-    }
-    Ok(restored)
+    unmark_children(transaction, ledger, catalog, id).await?;
+    Ok(Restored { id, resource, key, row_restored, children: Vec::new() })
 }
 
 /// Locks the row of the deletion, if there is one.
@@ -129,34 +183,6 @@ async fn lock_row(
     let sql = format!("select 1 from {} t where {matches} {lock}", table.sql);
     transaction.query_all_raw(d.statement(sql, values)).await?;
     Ok(())
-}
-
-async fn unmark(
-    transaction: &impl ConnectionTrait,
-    table: &Table,
-    key: &str,
-    deletion: &QueryResult,
-) -> Result<bool, DbErr> {
-    let rule = deletion
-        .try_get::<i16>("", "marker_rule")
-        .map(i64::from)
-        .or_else(|_| deletion.try_get::<i64>("", "marker_rule"))?;
-    let Ok(key) = table.parse_key(key) else { return Ok(false) };
-    let rule = usize::try_from(rule).unwrap_or_default();
-    let Some(marker) = table.rules.get(rule) else { return Ok(false) };
-    let mut values: Vec<sea_orm::Value> = vec![
-        deletion.try_get::<Option<String>>("", "marker_before")?.into(),
-        deletion.try_get::<Option<String>>("", "marker_value")?.into(),
-    ];
-    let matches = table.key_matches("t", &key, &mut values);
-    let sql = format!(
-        "update {} as t set {} where {matches} and {} is not distinct from {}",
-        table.sql,
-        table.unmark(&rule.to_string(), &table.dialect.param(1, "text")),
-        marker.column.text("t"),
-        table.dialect.param(2, "text"),
-    );
-    Ok(transaction.execute_raw(table.dialect.statement(sql, values)).await?.rows_affected() > 0)
 }
 
 /// Says why the deletion was not in a state to be restored.

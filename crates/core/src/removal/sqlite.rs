@@ -5,26 +5,59 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::{
-    request::{Request, Requested},
+    request::{Recorded, Request},
     sqlite_record::record,
 };
-use crate::{catalog::Table, key::Key, ledger::Ledger, template::Values};
+use crate::{
+    catalog::{Catalog, Table},
+    ids::DeletionId,
+    key::Key,
+    ledger::Ledger,
+    template::Values,
+};
 
 pub(super) async fn soft_remove(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
+    catalog: &Catalog,
     table: &Table,
-    keys: &[Key],
+    rows: &[(Key, Option<DeletionId>)],
     request: &Request,
-) -> Result<Vec<Requested>, DbErr> {
-    let mut requested = Vec::new();
+) -> Result<Vec<Recorded>, DbErr> {
+    let mut recorded = Vec::new();
     let mut seen = HashSet::new();
-    for key in keys.iter().filter(|key| seen.insert(*key)) {
-        if let Some(row) = mark(transaction, table, key).await? {
-            requested.push(record(transaction, ledger, table, request, row).await?);
+    for (key, parent) in rows.iter().filter(|(key, _)| seen.insert(key)) {
+        if let Some(mut row) = mark(transaction, table, key).await? {
+            if catalog.is_child(&table.name) {
+                row.marker_before = ledger.before_child(transaction, table, &row).await?;
+            }
+            let links = table.links(&row.payload);
+            let rule = usize::try_from(row.rule).unwrap_or_default();
+            let requested = record(transaction, ledger, table, request, row, *parent).await?;
+            recorded.push(Recorded { requested, links, rule });
         }
     }
-    Ok(requested)
+    Ok(recorded)
+}
+
+impl Ledger {
+    /// What was in the marker column before the row was first marked: it may have been marked as the child of another.
+    pub(super) async fn before_child(
+        &self,
+        transaction: &impl ConnectionTrait,
+        table: &Table,
+        row: &Marked,
+    ) -> Result<Option<String>, DbErr> {
+        let sql = format!(
+            "select marker_before from {} where resource = $1 and key = $2 and marker_value = $3 limit 1",
+            self.child
+        );
+        let values = [table.name.as_str().into(), row.key.clone().into(), row.marker_before.clone().into()];
+        match transaction.query_one_raw(self.dialect.statement(sql, values)).await? {
+            Some(held) => held.try_get("", "marker_before"),
+            None => Ok(row.marker_before.clone()),
+        }
+    }
 }
 
 /// A row that was just marked.
@@ -37,7 +70,11 @@ pub(super) struct Marked {
     pub(super) payload: Values,
 }
 
-async fn mark(transaction: &impl ConnectionTrait, table: &Table, key: &Key) -> Result<Option<Marked>, DbErr> {
+pub(super) async fn mark(
+    transaction: &impl ConnectionTrait,
+    table: &Table,
+    key: &Key,
+) -> Result<Option<Marked>, DbErr> {
     let d = table.dialect;
     let mut values = Vec::new();
     let matches = table.key_matches("t", key, &mut values);

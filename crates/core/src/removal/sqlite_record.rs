@@ -34,12 +34,13 @@ pub(super) async fn record(
     table: &Table,
     request: &Request,
     row: Marked,
+    parent: Option<DeletionId>,
 ) -> Result<Requested, DbErr> {
     let known = known(transaction, ledger, table, &row.key).await?;
     match known {
         Some(known) if next(known.state, Event::Superseded).is_ok() => {
             ledger.cancel(transaction, &[known.id], Event::Superseded).await?;
-            insert(transaction, ledger, table, request, row, Some(known)).await
+            insert(transaction, ledger, table, request, row, Some(known), parent).await
         }
         // Its worker calls with what it read, and completes only a row that still says so.
         Some(known) if next(known.state, Event::Finished).is_ok() => {
@@ -47,7 +48,7 @@ pub(super) async fn record(
             Ok(Requested { id, key: row.key, created: false, state, fence, due: false })
         }
         Some(known) => refresh(transaction, ledger, table, request, row, known).await,
-        None => insert(transaction, ledger, table, request, row, None).await,
+        None => insert(transaction, ledger, table, request, row, None, parent).await,
     }
 }
 
@@ -92,12 +93,13 @@ async fn insert(
     request: &Request,
     row: Marked,
     superseded: Option<Known>,
+    parent: Option<DeletionId>,
 ) -> Result<Requested, DbErr> {
     let d = table.dialect;
     let sql = format!(
         "insert into {} (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column, marker_value,
-            marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at)
-         values ($1, $2, $3, $4, '{}', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at, parent_id)
+         values ($1, $2, $3, $4, '{}', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          returning run_at <= {} as due",
         ledger.deletion,
         State::Pending,
@@ -106,6 +108,9 @@ async fn insert(
     );
     let id = DeletionId::new();
     let marker_before = before(&row, superseded.as_ref());
+    if let Some(dead) = &superseded {
+        ledger.move_children(transaction, dead.id, id).await?;
+    }
     let called_at = superseded.as_ref().and_then(|dead| dead.called_at.clone());
     let confirmations = superseded
         .map(|dead| table.still_confirmed(dead.confirmations, &dead.payload, &row.payload))
@@ -128,6 +133,7 @@ async fn insert(
         request.reason.clone().into(),
         request.trace_context.clone().into(),
         called_at.into(),
+        parent.map(|parent| parent.to_string()).into(),
     ];
     let recorded = transaction.query_one_raw(d.statement(sql, values)).await?;
     let recorded = recorded.ok_or(DbErr::RecordNotInserted)?;

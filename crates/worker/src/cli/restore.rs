@@ -58,7 +58,10 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let batch = batch.ok_or_else(|| Error::NotFound(format!("there is no deletion {id}")))?;
         restore_batch(&transaction, &opened.ledger, &catalog, batch).await
     } else {
-        restore(&transaction, &opened.ledger, &catalog, id).await.map(|one| vec![one])
+        restore(&transaction, &opened.ledger, &catalog, id).await.map(|mut one| {
+            let children = std::mem::take(&mut one.children);
+            [one].into_iter().chain(children).collect()
+        })
     };
     let restored = match restored {
         Ok(restored) => restored,
@@ -91,7 +94,7 @@ async fn find(opened: &open::Opened, catalog: &Catalog, what: &[String]) -> Resu
 }
 
 fn report(restored: Restored, json: bool) -> Result {
-    let Restored { id, resource, key, row_restored } = restored;
+    let Restored { id, resource, key, row_restored, .. } = restored;
     let line = Line { id: id.to_string(), resource, key, row_restored };
     if json {
         return output::json(&line);

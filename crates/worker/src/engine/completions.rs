@@ -27,7 +27,7 @@ impl Completions {
             let table = Arc::clone(table);
             let process: Process<Removal, Completion> = Arc::new(move |batch: Vec<Removal>| {
                 let (context, table) = (Arc::clone(&context), Arc::clone(&table));
-                let work = async move { remove(&context.db, &context.ledger, &table, &batch).await };
+                let work = async move { remove(&context.db, &context.ledger, &context.catalog, &table, &batch).await };
                 Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, DbErr>>
             });
             (name, Batcher::start(BATCH, 2, process))

@@ -50,14 +50,14 @@ impl Engine {
     }
 }
 
-struct Execution<'e> {
-    engine: &'e Engine,
-    table: Arc<Table>,
-    claim: Claim,
-    held: Held,
+pub(super) struct Execution<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) table: Arc<Table>,
+    pub(super) claim: Claim,
+    pub(super) held: Held,
     row: Row,
     since: Instant,
-    payload: Values,
+    pub(super) payload: Values,
     confirmations: Confirmations,
     /// Whether the row was read anew, so that the payload must be written.
     refreshed: bool,
@@ -103,7 +103,11 @@ impl<'e> Execution<'e> {
             Now::LiveAgain => return self.live_again().await,
         }
         let asked = match self.claim.phase {
-            Phase::Confirm => self.ask_targets().await,
+            Phase::Confirm => match self.has_unfinished_children(&key).await {
+                Ok(false) => self.ask_targets().await,
+                Ok(true) => return self.let_children_go_first(&key).await,
+                Err(error) => return self.row_unreadable(&error).await,
+            },
             Phase::Remove => Asked::Confirmed,
         };
         match asked {
@@ -190,7 +194,7 @@ impl<'e> Execution<'e> {
         let removal = Removal {
             id: self.claim.id,
             fence: self.claim.fence,
-            key,
+            key: key.clone(),
             rule: self.claim.marker_rule,
             payload: self.payload.clone(),
             confirmations: self.confirmations.clone(),
@@ -198,6 +202,11 @@ impl<'e> Execution<'e> {
         };
         let completion = loop {
             match self.engine.completions.complete(&self.table.name, removal.clone()).await {
+                Ok(Completion::ManyChildren) => match self.remove_many_children(&removal).await {
+                    Ok(None) => {}
+                    Ok(Some(why)) => break why,
+                    Err(error) => return self.row_unreadable(&error).await,
+                },
                 Ok(completion) => break completion,
                 Err(error) => match refusal(&error) {
                     Some(refusal) => return self.row_refused(&refusal, &error).await,
@@ -210,6 +219,7 @@ impl<'e> Execution<'e> {
         match completion {
             Completion::Deleted | Completion::AlreadyGone | Completion::Kept => {
                 metrics::finished(&self.claim.resource, &completion);
+                self.tell_parent();
                 tracing::debug!(%id, row = ?completion, "deletion {id} is completed");
             }
             Completion::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
@@ -229,6 +239,10 @@ impl<'e> Execution<'e> {
                 let why = format!("{} kept the row without an error: a trigger or rule", self.table.resource.table);
                 self.die(DeadKind::NotDeleted, &why).await;
             }
+            Completion::ChildrenFirst => self.let_children_go_first(&key).await,
+            Completion::ChildRefused(table) => self.child_refused(&table).await,
+            // Only few are left now; others may have arrived.
+            Completion::ManyChildren => self.row_locked().await,
             Completion::Referenced(by) => {
                 let failure = Failure { status: None, reason: format!("still referenced ({by})") };
                 self.row_missed(Outcome::Retry(failure), Some(DeadKind::Referenced)).await;
@@ -243,7 +257,7 @@ impl<'e> Execution<'e> {
     }
 
     /// Nothing was called yet, and nothing will be before it is known what the row says now.
-    async fn row_unreadable(self, error: &sea_orm::DbErr) {
+    pub(super) async fn row_unreadable(self, error: &sea_orm::DbErr) {
         match refusal(error) {
             Some(refusal) if refusal.is_contention() => self.row_locked().await,
             Some(refusal) => self.row_refused(&refusal, error).await,
@@ -284,7 +298,7 @@ impl<'e> Execution<'e> {
         self.write(settlement).await;
     }
 
-    async fn die(self, kind: DeadKind, why: &str) {
+    pub(super) async fn die(self, kind: DeadKind, why: &str) {
         let mut settlement = self.settlement(Event::Died, Duration::ZERO);
         settlement.dead = Some(kind);
         settlement.error = Some((kind.to_string(), why.to_owned()));
@@ -298,7 +312,7 @@ impl<'e> Execution<'e> {
         self.write(settlement).await;
     }
 
-    fn settlement(&self, event: Event, delay: Duration) -> Settlement {
+    pub(super) fn settlement(&self, event: Event, delay: Duration) -> Settlement {
         Settlement {
             id: self.claim.id,
             fence: self.claim.fence,
@@ -316,7 +330,7 @@ impl<'e> Execution<'e> {
         }
     }
 
-    async fn write(self, settlement: Settlement) {
+    pub(super) async fn write(self, settlement: Settlement) {
         let id = settlement.id;
         loop {
             match self.engine.settlements.settle(settlement.clone()).await {
@@ -327,6 +341,9 @@ impl<'e> Execution<'e> {
             }
         }
         metrics::settled(&self.claim.resource, &settlement);
+        if settlement.dead.is_some() {
+            self.tell_parent();
+        }
         let error = settlement.error.as_ref().map_or("", |(_, message)| message.as_str());
         match settlement.dead {
             Some(kind) => tracing::warn!(%id, %kind, error, "deletion {id} is dead: {kind}"),
@@ -338,7 +355,7 @@ impl<'e> Execution<'e> {
     }
 
     /// Waits a little for the database to come back; false when the lease leaves no more time.
-    async fn pause(&self) -> bool {
+    pub(super) async fn pause(&self) -> bool {
         if self.held.remaining() < WRITE_TIME {
             return false;
         }

@@ -7,6 +7,7 @@
 //! ```
 //! Claims, completions and settlements are micro-batched. No transaction is open while a target is called.
 
+mod children;
 mod claims;
 mod completions;
 mod execution;
@@ -23,6 +24,7 @@ pub(crate) use taking::Rescued;
 use std::{sync::Arc, time::Duration};
 
 use sexton_core::{catalog::Catalog, config::Config, db::Db, ids::DeletionId, ledger::Ledger};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{claims::Claims, completions::Completions, in_flight::InFlight, settlements::Settlements, slots::Slots};
@@ -48,6 +50,8 @@ pub(crate) struct Engine {
     completions: Completions,
     settlements: Settlements,
     executions: TaskTracker,
+    /// The deletion of a row ended for which another may wait.
+    child_ended: Notify,
     /// No new calls begin once it is cancelled.
     closing: CancellationToken,
 }
@@ -65,6 +69,7 @@ impl Engine {
             completions: Completions::start(&context),
             settlements: Settlements::start(&context),
             executions: TaskTracker::new(),
+            child_ended: Notify::new(),
             closing: CancellationToken::new(),
             in_flight,
             context,
@@ -74,6 +79,11 @@ impl Engine {
     /// Deletions that this process holds a claim on.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Resolves when this process has ended a deletion for which another may wait.
+    pub(crate) async fn child_ended(&self) {
+        self.child_ended.notified().await;
     }
 
     /// Stops claiming and waits at most `grace` for what is in flight; the rest is handed back. Returns the deletions

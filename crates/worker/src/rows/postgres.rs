@@ -4,24 +4,26 @@ use std::collections::HashSet;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use sexton_core::{
-    catalog::Table,
+    catalog::{Catalog, Table},
     ledger::{Finish, Ledger, RowOutcome, recordset},
 };
 
 use super::{
     compare::{Captured, Now, records, select},
-    remove::{Completion, Removal},
+    family::remove_children,
+    remove::{Completion, Removal, Undone},
 };
 
 /// Below `deadlock_timeout`, so that we give way and the application wins (otherwise: 40P01, measured).
-const LIMITS: &str = "set local lock_timeout = '100ms'; set local statement_timeout = '5s'";
+pub(super) const LIMITS: &str = "set local lock_timeout = '100ms'; set local statement_timeout = '5s'";
 
 pub(super) async fn remove(
     transaction: &DatabaseTransaction,
     ledger: &Ledger,
+    catalog: &Catalog,
     table: &Table,
     batch: &[Removal],
-) -> Result<Vec<Completion>, DbErr> {
+) -> Result<Vec<Completion>, Undone> {
     // Sessions are READ COMMITTED whatever the role's default is (db/connect.rs): each statement below sees what was
     // committed before it began, so what is locked here is judged as it is now.
     transaction.execute_unprepared(LIMITS).await?;
@@ -46,10 +48,12 @@ pub(super) async fn remove(
         };
     }
     tell_gone_from_locked(transaction, table, batch, &mut answers).await?;
+    let children = remove_children(transaction, ledger, catalog, table, batch, &mut answers).await?;
+    to_delete.retain(|n| answers[*n] == Completion::Refused);
     for n in delete(transaction, table, batch, &to_delete).await? {
         answers[n] = Completion::Deleted;
     }
-    finish(transaction, ledger, batch, &answers).await?;
+    finish(transaction, ledger, table, batch, &answers, &children).await?;
     Ok(answers)
 }
 
@@ -106,13 +110,16 @@ async fn delete(
 pub(super) async fn finish(
     transaction: &DatabaseTransaction,
     ledger: &Ledger,
+    table: &Table,
     batch: &[Removal],
     answers: &[Completion],
+    children: &[usize],
 ) -> Result<(), DbErr> {
     let finished: Vec<Finish> = batch
         .iter()
         .zip(answers)
-        .filter_map(|(removal, answer)| {
+        .zip(children)
+        .filter_map(|((removal, answer), children)| {
             let row = match answer {
                 Completion::Deleted => RowOutcome::Deleted,
                 Completion::AlreadyGone => RowOutcome::AlreadyGone,
@@ -120,11 +127,18 @@ pub(super) async fn finish(
                 _ => return None,
             };
             let (id, fence) = (removal.id, removal.fence);
-            Some(Finish { id, fence, confirmations: removal.confirmations.clone(), row })
+            Some(Finish { id, fence, confirmations: removal.confirmations.clone(), row, children: *children })
         })
         .collect();
     if finished.is_empty() {
         return Ok(());
+    }
+    if !table.children.is_empty() {
+        // The marks of children that stay are remembered: nobody should take them for forgotten ones.
+        let (kept, gone): (Vec<_>, Vec<_>) = finished.iter().partition(|f| f.row == RowOutcome::Kept);
+        let ids = |finished: Vec<&Finish>| finished.into_iter().map(|f| f.id).collect::<Vec<_>>();
+        ledger.forget_children(transaction, &ids(gone), true).await?;
+        ledger.forget_children(transaction, &ids(kept), false).await?;
     }
     let written = ledger.finish(transaction, &finished).await?;
     let expected: HashSet<_> = finished.iter().map(|f| f.id).collect();

@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 use sexton_core::{
-    catalog::Table,
+    catalog::{Catalog, Table},
     db::{Db, Dialect, Refusal, kill_point, refusal},
     ids::{DeletionId, Fence},
     key::Key,
@@ -45,8 +45,31 @@ pub(crate) enum Completion {
     Refused,
     /// Another row references it; the constraint and its table, as far as the database names them.
     Referenced(String),
+    /// The database kept a child of this table without an error.
+    ChildRefused(String),
+    /// Children with deletions of their own are not finished.
+    ChildrenFirst,
+    /// There are more children than one transaction should delete.
+    ManyChildren,
     /// The lease was lost: nothing was changed.
     Lost,
+}
+
+/// Why a batch was rolled back.
+#[derive(Debug)]
+pub(super) enum Undone {
+    /// Whatever the database says.
+    Database(DbErr),
+    /// More children than one transaction should delete.
+    Many,
+    /// The database kept a child of this table without an error.
+    Kept(String),
+}
+
+impl From<DbErr> for Undone {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
 }
 
 /// Completes a batch of removals from one table in one transaction. One answer for each, in order.
@@ -59,39 +82,61 @@ pub(crate) enum Completion {
 pub(crate) async fn remove(
     db: &Db,
     ledger: &Ledger,
+    catalog: &Catalog,
     table: &Table,
     batch: &[Removal],
 ) -> Result<Vec<Completion>, DbErr> {
-    let transaction = db.begin().await?;
-    let done = match table.dialect {
-        Dialect::Postgres => postgres::remove(&transaction, ledger, table, batch).await,
-        Dialect::Sqlite => sqlite::remove(&transaction, ledger, table, batch).await,
+    let undone = match in_transaction(db, ledger, catalog, table, batch).await {
+        Ok(answers) => return Ok(answers),
+        Err(undone) => undone,
     };
-    let result = match done {
-        Ok(answers) => {
-            kill_point("complete::before");
-            let committed = transaction.commit().await;
-            kill_point("complete::committed");
-            committed.map(|()| answers)
-        }
-        Err(error) => {
-            // Dropping it would roll back only when the pool comes to it, and until then the halves of the batch would
-            // find their rows locked.
-            if let Err(why) = transaction.rollback().await {
-                tracing::debug!(error = %why, "cannot roll back; the connection is closed instead");
-            }
-            Err(error)
-        }
-    };
-    match result {
-        Err(error) if batch.len() == 1 => match refusal(&error) {
+    match undone {
+        Undone::Database(error) if batch.len() == 1 => match refusal(&error) {
             Some(refusal) if refusal.is_foreign_key() => {
                 Ok(vec![Completion::Referenced(referenced_by(db, table, &batch[0].key, refusal).await?)])
             }
             Some(refusal) if refusal.is_contention() => Ok(vec![Completion::Locked]),
             _ => Err(error),
         },
-        other => other,
+        Undone::Database(error) => Err(error),
+        Undone::Many if batch.len() == 1 => Ok(vec![Completion::ManyChildren]),
+        Undone::Kept(table) if batch.len() == 1 => Ok(vec![Completion::ChildRefused(table)]),
+        Undone::Many | Undone::Kept(_) => {
+            let (first, second) = batch.split_at(batch.len() / 2);
+            let mut answers = Box::pin(remove(db, ledger, catalog, table, first)).await?;
+            answers.extend(Box::pin(remove(db, ledger, catalog, table, second)).await?);
+            Ok(answers)
+        }
+    }
+}
+
+async fn in_transaction(
+    db: &Db,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    batch: &[Removal],
+) -> Result<Vec<Completion>, Undone> {
+    let transaction = db.begin().await?;
+    let done = match table.dialect {
+        Dialect::Postgres => postgres::remove(&transaction, ledger, catalog, table, batch).await,
+        Dialect::Sqlite => sqlite::remove(&transaction, ledger, catalog, table, batch).await,
+    };
+    match done {
+        Ok(answers) => {
+            kill_point("complete::before");
+            let committed = transaction.commit().await;
+            kill_point("complete::committed");
+            Ok(committed.map(|()| answers)?)
+        }
+        Err(undone) => {
+            // Dropping it would roll back only when the pool comes to it, and until then the halves of the batch would
+            // find their rows locked.
+            if let Err(why) = transaction.rollback().await {
+                tracing::debug!(error = %why, "cannot roll back; the connection is closed instead");
+            }
+            Err(undone)
+        }
     }
 }
 

@@ -1,0 +1,150 @@
+//! A resolved child rule: which rows of which table are children of a row, as SQL.
+
+use super::{
+    column::{Column, KeyType},
+    rows::Rows,
+    table::literal,
+};
+use crate::{config::ChildThen, db::Dialect, ids::ResourceName, template::Values};
+
+/// How a child names its parent.
+#[derive(Debug, Clone)]
+pub enum Link {
+    /// By a column.
+    Column(Column),
+    /// By a value inside a JSON column.
+    Json(Column, Vec<String>),
+}
+
+/// A child rule whose tables and columns were found.
+#[derive(Debug, Clone)]
+pub struct ChildRule {
+    /// What becomes of the children.
+    pub then: ChildThen,
+    /// The children's rows.
+    pub rows: Rows,
+    /// The resource that the children's table is of, if it is configured as one.
+    pub resource: Option<ResourceName>,
+    /// How a child names its parent.
+    pub link: Link,
+    /// The parent's column that it names.
+    pub references: Column,
+    /// Columns that must be equal: the child's, and the parent's of the same name.
+    pub scope: Vec<Column>,
+}
+
+impl Link {
+    /// The column that is written when a child is to name its parent no longer.
+    #[must_use]
+    pub const fn column(&self) -> &Column {
+        match self {
+            Self::Column(column) | Self::Json(column, _) => column,
+        }
+    }
+
+    /// The value as an index on it has it.
+    #[must_use]
+    pub fn value(&self, alias: &str) -> String {
+        match self {
+            Self::Column(column) => column.of(alias),
+            Self::Json(column, path) => json_value(column, path, alias),
+        }
+    }
+
+    /// The assignment after which a row names nobody.
+    #[must_use]
+    pub fn nullify(&self, alias: &str) -> String {
+        let name = crate::db::quote(&self.column().name);
+        match self {
+            Self::Column(_) => format!("{name} = null"),
+            Self::Json(column, path) => {
+                let value = column.of(alias);
+                match column.dialect() {
+                    Dialect::Postgres => {
+                        format!("{name} = ({value}::jsonb #- {})::{}", array(path), column.base_type)
+                    }
+                    Dialect::Sqlite => format!("{name} = json_remove({value}, {})", sqlite_path(path)),
+                }
+            }
+        }
+    }
+}
+
+/// Malformed text in a SQLite column is nobody's child; the function alone would fail the statement.
+fn json_value(column: &Column, path: &[String], alias: &str) -> String {
+    let value = column.of(alias);
+    match (column.dialect(), path) {
+        (Dialect::Postgres, [one]) => format!("({value} ->> {})", literal(one)),
+        (Dialect::Postgres, path) => format!("({value} #>> {})", array(path)),
+        (Dialect::Sqlite, path) => {
+            format!("(case when json_valid({value}) then json_extract({value}, {}) end)", sqlite_path(path))
+        }
+    }
+}
+
+/// A text array as a literal, in the form in which PostgreSQL prints it back: an index expression must look the same.
+fn array(path: &[String]) -> String {
+    let members: Vec<_> =
+        path.iter().map(|member| format!("\"{}\"", member.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    literal(&format!("{{{}}}", members.join(",")))
+}
+
+fn sqlite_path(path: &[String]) -> String {
+    let members: Vec<_> = path.iter().map(|member| format!(".\"{member}\"")).collect();
+    literal(&format!("${}", members.concat()))
+}
+
+impl ChildRule {
+    /// Whether the row `alias` is a child of the row whose values are in the object `values` (a `jsonb` expression)
+    /// (PostgreSQL).
+    #[must_use]
+    pub fn matches(&self, alias: &str, values: &str) -> String {
+        let of_parent = |column: &Column| format!("({values} ->> {})", literal(&column.name));
+        let named = of_parent(&self.references);
+        let link = match &self.link {
+            Link::Column(column) => format!("{} = {}", column.of(alias), column.comparable(&named)),
+            Link::Json(..) => format!("{} = {named}", self.link.value(alias)),
+        };
+        let scope = self.scope.iter().map(|column| {
+            let parent = of_parent(column);
+            format!("{} = {}", column.of(alias), column.comparable(&parent))
+        });
+        [link].into_iter().chain(scope).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// The same for one parent, its values bound as parameters (SQLite); none if the parent has no value to be named by.
+    #[must_use]
+    pub fn matches_one(&self, alias: &str, parent: &Values, values: &mut Vec<sea_orm::Value>) -> Option<String> {
+        let mut bind = |column: &Column| -> Option<usize> {
+            values.push(parent.get(&column.name)?.clone()?.into());
+            Some(values.len())
+        };
+        let n = bind(&self.references)?;
+        let mut conditions = vec![match &self.link {
+            Link::Column(column) => column.equals_param(column.key_type().unwrap_or(KeyType::Text), alias, n),
+            Link::Json(..) => format!("cast({} as text) = ${n}", self.link.value(alias)),
+        }];
+        for column in &self.scope {
+            let n = bind(column)?;
+            conditions.push(match column.key_type() {
+                Some(kind) => column.equals_param(kind, alias, n),
+                None => format!("{} = ${n}", column.text(alias)),
+            });
+        }
+        Some(conditions.join(" and "))
+    }
+}
+
+impl Column {
+    /// `text` (an SQL expression) as something to compare this column with (PostgreSQL). Whole numbers are compared as
+    /// the longest there are, so that a value which the column cannot hold is unequal and not an error; and texts
+    /// without a length, to which a cast would cut them.
+    fn comparable(&self, text: &str) -> String {
+        match self.key_type() {
+            Some(KeyType::Integer) => format!("{text}::bigint"),
+            Some(KeyType::Uuid) => format!("{text}::uuid"),
+            Some(KeyType::Text) => text.to_owned(),
+            None => self.from_text(text),
+        }
+    }
+}

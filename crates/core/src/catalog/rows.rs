@@ -1,0 +1,97 @@
+//! The rows of a table and how one of them is named.
+
+use super::{
+    column::{Column, KeyType},
+    key::{InvalidKey, Key},
+};
+use crate::db::Dialect;
+
+/// Where rows are, and the columns of which each has its own values.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The table's qualified, quoted name.
+    pub sql: String,
+    /// What the database speaks.
+    pub dialect: Dialect,
+    /// The key columns, in configured order.
+    pub key: Vec<(Column, KeyType)>,
+}
+
+impl Rows {
+    /// Reads a key as people write it: the value itself, or a JSON array for a composite key.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] when it cannot be a key of this table.
+    pub fn parse_key(&self, text: &str) -> Result<Key, InvalidKey> {
+        Key::parse(text, &self.key)
+    }
+
+    /// The row's key as text, as the ledger keeps it.
+    #[must_use]
+    pub fn key_text(&self, alias: &str) -> String {
+        let part = |(column, _): &(Column, KeyType)| column.text(alias);
+        match (&self.key[..], self.dialect) {
+            ([one], _) => part(one),
+            (many, Dialect::Postgres) => {
+                let parts: Vec<_> = many.iter().map(|c| format!("to_json({})::text", part(c))).collect();
+                format!("'[' || {} || ']'", parts.join(" || ',' || "))
+            }
+            (many, Dialect::Sqlite) => {
+                format!("json_array({})", many.iter().map(part).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// The key's part of a `jsonb_to_recordset` column list: `k0 bigint, k1 text`. The columns have the key's own
+    /// types, so that its index is used.
+    #[must_use]
+    pub fn key_record(&self) -> String {
+        let columns = self.key.iter().enumerate();
+        columns.map(|(n, (column, _))| format!("k{n} {}", column.base_type)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `t."id" = w.k0 and …`
+    #[must_use]
+    pub fn key_equals(&self, row: &str, wanted: &str) -> String {
+        let columns = self.key.iter().enumerate();
+        columns.map(|(n, (column, _))| format!("{} = {wanted}.k{n}", column.of(row))).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// `t."id" as k0, …`: the key columns under the names that [`Self::key_equals`] expects.
+    #[must_use]
+    pub fn key_parts(&self, alias: &str) -> String {
+        let columns = self.key.iter().enumerate();
+        columns.map(|(n, (column, _))| format!("{} as k{n}", column.of(alias))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the row is the one whose key is `text` (an SQL expression), so that the key's index is used (PostgreSQL).
+    #[must_use]
+    pub fn key_is(&self, row: &str, text: &str) -> String {
+        match &self.key[..] {
+            [(column, _)] => format!("{} = ({text})::{}", column.of(row), column.base_type),
+            many => {
+                let parts = many.iter().enumerate().map(|(n, (column, _))| {
+                    format!("{} = (({text})::jsonb ->> {n})::{}", column.of(row), column.base_type)
+                });
+                parts.collect::<Vec<_>>().join(" and ")
+            }
+        }
+    }
+
+    /// The key columns, for `order by`: locks are always taken in this order.
+    #[must_use]
+    pub fn key_columns(&self, alias: &str) -> String {
+        self.key.iter().map(|(column, _)| column.of(alias)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
+    #[must_use]
+    pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {
+        let columns = self.key.iter().zip(key.parts());
+        let conditions = columns.map(|((column, kind), part)| {
+            values.push(part.as_str().into());
+            column.equals_param(*kind, alias, values.len())
+        });
+        conditions.collect::<Vec<_>>().join(" and ")
+    }
+}

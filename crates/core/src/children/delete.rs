@@ -1,0 +1,187 @@
+//! Deleting children before their parents.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::{Map, Value};
+
+use super::{
+    find::{Found, Parent, find},
+    tree::{Root, Tree},
+};
+use crate::{
+    catalog::{Catalog, ChildRule, Rows},
+    config::ChildThen,
+    db::Dialect,
+    ledger::{Ledger, recordset},
+};
+
+/// Why children could not be deleted. Nothing may be committed then.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// The database kept a row without an error: a trigger said no.
+    #[error("{0} kept a row without an error")]
+    Kept(String),
+    /// Whatever the database says.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Deletes the rows that go with those roots that `goes` names, children before their parents, and lets the rows that
+/// stay name them no longer. They were locked when they were found.
+///
+/// # Errors
+/// [`DeleteError`]; the caller rolls back.
+pub async fn delete(transaction: &impl ConnectionTrait, tree: &Tree, goes: &[bool]) -> Result<(), DeleteError> {
+    let mut cleared: BTreeMap<String, (&ChildRule, HashSet<&str>)> = BTreeMap::new();
+    for (rule, key) in tree.clearing(goes) {
+        let of_rule = format!("{} {}", rule.rows.sql, rule.link.nullify("t"));
+        cleared.entry(of_rule).or_insert_with(|| (rule, HashSet::new())).1.insert(key);
+    }
+    for (rule, keys) in cleared.into_values() {
+        change(transaction, &rule.rows, &keys.into_iter().collect::<Vec<_>>(), Some(rule)).await?;
+    }
+    let mut groups: Vec<(usize, &Rows, Vec<&str>)> = Vec::new();
+    for row in tree.going(goes) {
+        let group = groups.iter_mut().find(|(height, rows, _)| *height == row.height && rows.sql == row.rows().sql);
+        match group {
+            Some((.., keys)) => keys.push(&row.key),
+            None => groups.push((row.height, row.rows(), vec![&row.key])),
+        }
+    }
+    for (_, rows, keys) in groups {
+        change(transaction, rows, &keys, None).await?;
+    }
+    Ok(())
+}
+
+/// Deletes at most `limit` of the rows that go with a root that has very many: rows without children of their own.
+/// Returns how many went; none if there are none left.
+///
+/// # Errors
+/// [`DeleteError`]; the caller rolls back.
+pub async fn delete_some(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    root: &Root,
+    limit: usize,
+) -> Result<usize, DeleteError> {
+    let parent = Parent {
+        label: root.resource.to_string(),
+        resource: root.resource.to_string(),
+        key: root.key.clone(),
+        values: root.values.clone(),
+    };
+    let mut parents = vec![parent];
+    let mut seen: HashSet<(String, String)> = HashSet::new();
+    let mut last: Vec<(&ChildRule, Vec<Parent>)> = Vec::new();
+    loop {
+        let mut level: Vec<(&ChildRule, Vec<Found>)> = Vec::new();
+        for (rule, of_rule) in rules(catalog, &parents) {
+            let found = find(transaction, ledger, catalog, rule, &of_rule, false, Some(limit)).await?;
+            if rule.then == ChildThen::Nullify && !found.is_empty() {
+                let keys: Vec<_> = distinct(&found);
+                change(transaction, &rule.rows, &keys, Some(rule)).await?;
+                return Ok(keys.len());
+            }
+            let new =
+                |one: &Found| rule.then == ChildThen::Delete && seen.insert((rule.rows.sql.clone(), one.key.clone()));
+            let mut found = found;
+            found.retain(new);
+            found.truncate(limit);
+            if !found.is_empty() {
+                level.push((rule, found));
+            }
+        }
+        if level.is_empty() {
+            break;
+        }
+        // One table is enough for a step; the others have theirs.
+        let (rule, found) = level.swap_remove(0);
+        let below = rule.resource.as_ref().map(ToString::to_string).unwrap_or_default();
+        let of_found = |one: &Found| Parent {
+            label: below.clone(),
+            resource: below.clone(),
+            key: one.key.clone(),
+            values: one.values.clone(),
+        };
+        let children = found.iter().map(of_found).collect();
+        last = vec![(rule, std::mem::replace(&mut parents, children))];
+    }
+    let Some((rule, above)) = last.pop() else { return Ok(0) };
+    // Locked and looked at once more: one may have become somebody else's child.
+    let wanted: HashSet<_> = parents.iter().map(|parent| parent.key.as_str()).collect();
+    let mut found = find(transaction, ledger, catalog, rule, &above, true, Some(limit)).await?;
+    found.retain(|one| wanted.contains(one.key.as_str()));
+    let keys = distinct(&found);
+    change(transaction, &rule.rows, &keys, None).await?;
+    Ok(keys.len())
+}
+
+fn distinct(found: &[Found]) -> Vec<&str> {
+    let mut keys: Vec<_> = found.iter().map(|one| one.key.as_str()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// The rules for the children of these rows, each with those that it is for.
+fn rules<'c>(catalog: &'c Catalog, parents: &[Parent]) -> Vec<(&'c ChildRule, Vec<Parent>)> {
+    let mut rules = Vec::new();
+    for table in catalog.tables() {
+        let of_table: Vec<_> = parents.iter().filter(|p| p.resource == table.name.as_str()).cloned().collect();
+        if !of_table.is_empty() {
+            rules.extend(table.children.iter().map(|rule| (rule, of_table.clone())));
+        }
+    }
+    rules
+}
+
+/// Deletes the rows with these keys, or with a rule lets them name nobody by it.
+async fn change(
+    transaction: &impl ConnectionTrait,
+    rows: &Rows,
+    keys: &[&str],
+    clear: Option<&ChildRule>,
+) -> Result<(), DeleteError> {
+    let parsed = keys.iter().filter_map(|key| rows.parse_key(key).ok());
+    let done = match rows.dialect {
+        Dialect::Postgres => {
+            let records: Vec<Value> = parsed
+                .map(|key| {
+                    let mut record = Map::new();
+                    key.write(&mut record);
+                    Value::Object(record)
+                })
+                .collect();
+            let (wanted, equals) = (recordset(1, &rows.key_record()), rows.key_equals("t", "x"));
+            let sql = match clear {
+                None => format!("delete from {} t using {wanted} where {equals}", rows.sql),
+                Some(rule) => {
+                    format!("update {} t set {} from {wanted} where {equals}", rows.sql, rule.link.nullify("t"))
+                }
+            };
+            let values = [Value::from(records).to_string().into()];
+            transaction.execute_raw(rows.dialect.statement(sql, values)).await?.rows_affected()
+        }
+        Dialect::Sqlite => {
+            let mut done = 0;
+            for key in parsed {
+                let mut values = Vec::new();
+                let matches = rows.key_matches("t", &key, &mut values);
+                let sql = match clear {
+                    None => format!("delete from {} as t where {matches}", rows.sql),
+                    Some(rule) => format!("update {} as t set {} where {matches}", rows.sql, rule.link.nullify("t")),
+                };
+                done += transaction.execute_raw(rows.dialect.statement(sql, values)).await?.rows_affected();
+            }
+            done
+        }
+    };
+    if usize::try_from(done).is_ok_and(|done| done == keys.len()) {
+        Ok(())
+    } else {
+        Err(DeleteError::Kept(rows.sql.clone()))
+    }
+}

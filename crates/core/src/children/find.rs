@@ -1,0 +1,175 @@
+//! The children of some rows by one rule, in one statement (PostgreSQL) or one a parent (SQLite).
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{Catalog, ChildRule, Table, literal},
+    config::ChildThen,
+    db::Dialect,
+    ids::DeletionId,
+    ledger::Ledger,
+    state::{Event, State},
+    template::Values,
+};
+
+/// A row whose children are looked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Parent {
+    /// How the caller recognizes what was found for it.
+    pub(crate) label: String,
+    /// Its resource and key: a row is not its own child.
+    pub(crate) resource: String,
+    pub(crate) key: String,
+    /// The columns by which children name it.
+    pub(crate) values: Values,
+}
+
+/// A row that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The parent's label.
+    pub(crate) label: String,
+    pub(crate) key: String,
+    /// The columns by which its own children name it; empty for a table that is no resource.
+    pub(crate) values: Values,
+    /// Its own deletion, if it has one that is open or dead.
+    pub(crate) deletion: Option<(DeletionId, State)>,
+}
+
+/// The columns of a parent in the JSON that statements read: label, resource, key, and the values as an object.
+pub(crate) const FRONTIER: &str = "n text, r text, k text, v jsonb";
+
+/// Parents as the JSON that statements read.
+pub(crate) fn frontier(parents: &[Parent]) -> String {
+    let record = |p: &Parent| json!({ "n": p.label, "r": p.resource, "k": p.key, "v": p.values });
+    parents.iter().map(record).collect::<Value>().to_string()
+}
+
+/// Reads the children of `parents` by `rule`; of a rule that requests deletions those that are not finished yet. With
+/// `lock` they are locked, and those that somebody else has locked are left out (PostgreSQL); with `limit` at most so many
+/// are read, on SQLite so many a parent.
+pub(crate) async fn find(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    rule: &ChildRule,
+    parents: &[Parent],
+    lock: bool,
+    limit: Option<usize>,
+) -> Result<Vec<Found>, DbErr> {
+    let limit = limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
+    let child = rule.resource.as_ref().and_then(|name| catalog.table(name)).map(AsRef::as_ref);
+    let requested = rule.then == ChildThen::Request;
+    match rule.rows.dialect {
+        Dialect::Postgres => {
+            let lock = if lock { "for update of c skip locked" } else { "" };
+            let sql = format!("{} {limit} {lock}", postgres(ledger, rule, child, requested));
+            let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, [frontier(parents).into()])).await?;
+            rows.iter().map(|row| found(row, row.try_get("", "label")?)).collect()
+        }
+        Dialect::Sqlite => {
+            let mut all = Vec::new();
+            for parent in parents {
+                let mut values = Vec::new();
+                let Some(matches) = rule.matches_one("c", &parent.values, &mut values) else { continue };
+                let sql = format!("{} {limit}", sqlite(ledger, rule, child, requested, &matches, parent));
+                let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, values)).await?;
+                for row in rows {
+                    all.push(found(&row, parent.label.clone())?);
+                }
+            }
+            Ok(all)
+        }
+    }
+}
+
+fn postgres(ledger: &Ledger, rule: &ChildRule, child: Option<&Table>, requested: bool) -> String {
+    let key = rule.rows.key_text("c");
+    let (own, joined) = own_deletion(ledger, child, &key);
+    let unfinished = child.filter(|_| requested).map(|child| format!("and {}", unfinished(ledger, child, "c", &key)));
+    format!(
+        "select x.n as label, {key} as key, ({links})::text as links, {own}
+         from jsonb_to_recordset($1::jsonb) as x({FRONTIER}) join {table} c on {matches} {joined}
+         where not (x.r = {name} and x.k = {key}) {unfinished}
+         order by {order}",
+        links = child.map_or_else(|| "'{}'::jsonb".to_owned(), |child| child.links_json("c")),
+        table = rule.rows.sql,
+        matches = rule.matches("c", "x.v"),
+        name = literal(rule.resource.as_ref().map_or("", |name| name.as_str())),
+        unfinished = unfinished.unwrap_or_default(),
+        order = rule.rows.key_columns("c"),
+    )
+}
+
+fn sqlite(
+    ledger: &Ledger,
+    rule: &ChildRule,
+    child: Option<&Table>,
+    requested: bool,
+    matches: &str,
+    parent: &Parent,
+) -> String {
+    let key = rule.rows.key_text("c");
+    let (own, joined) = own_deletion(ledger, child, &key);
+    let unfinished = child.filter(|_| requested).map(|child| format!("and {}", unfinished(ledger, child, "c", &key)));
+    let itself = match &rule.resource {
+        Some(name) if name.as_str() == parent.resource => format!("and {key} <> {}", literal(&parent.key)),
+        _ => String::new(),
+    };
+    format!(
+        "select {key} as key, {links} as links, {own} from {table} c {joined}
+         where {matches} {itself} {unfinished} order by {order}",
+        links = child.map_or_else(|| "'{}'".to_owned(), |child| child.links_json("c")),
+        table = rule.rows.sql,
+        unfinished = unfinished.unwrap_or_default(),
+        order = rule.rows.key_columns("c"),
+    )
+}
+
+/// What to select of, and how to join, the child's own deletion.
+fn own_deletion(ledger: &Ledger, child: Option<&Table>, key: &str) -> (String, String) {
+    match child {
+        None => ("null as id, null as state".to_owned(), String::new()),
+        Some(child) => (
+            format!("{} as id, d.state", ledger.dialect.cast("d.id", "text")),
+            format!(
+                "left join {} d on d.resource = {} and d.key = {key}",
+                ledger.deletion,
+                literal(child.name.as_str())
+            ),
+        ),
+    }
+}
+
+/// Whether a marked row's deletion is not finished: a row that is kept, or whose deletion on-call gave up, still carries
+/// the marker of a deletion that ended.
+pub(crate) fn unfinished(ledger: &Ledger, table: &Table, alias: &str, key: &str) -> String {
+    let marker = table.marker_text(alias, &table.rule_number(alias));
+    format!(
+        "not exists (select 1 from {} f where f.resource = {} and f.key = {key} and f.marker_value = {marker}
+            and (f.state = {} or f.cancelled_by = 'discarded'))",
+        ledger.done,
+        literal(table.name.as_str()),
+        Event::Finished.sql_to(),
+    )
+}
+
+fn found(row: &QueryResult, label: String) -> Result<Found, DbErr> {
+    let links: String = row.try_get("", "links")?;
+    let id: Option<String> = row.try_get("", "id")?;
+    let state: Option<String> = row.try_get("", "state")?;
+    let deletion = match id.zip(state) {
+        None => None,
+        Some((id, state)) => Some((
+            id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+            state.parse().map_err(|e: crate::state::UnknownState| DbErr::Type(e.to_string()))?,
+        )),
+    };
+    Ok(Found {
+        label,
+        key: row.try_get("", "key")?,
+        values: serde_json::from_str(&links).map_err(|e| DbErr::Json(e.to_string()))?,
+        deletion,
+    })
+}

@@ -1,0 +1,270 @@
+//! Deletions that wait for others, and rows that were marked with their parent.
+
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::{Value, json};
+
+use super::{Ledger, finish::ids};
+use crate::{
+    db::{Db, Dialect},
+    ids::DeletionId,
+    outcome::DeadKind,
+    state::{Event, State},
+};
+
+/// A deletion that waited and does so no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The deletion.
+    pub id: DeletionId,
+    /// Its resource.
+    pub resource: String,
+    /// Where it is now: pending, or dead because a child's deletion is.
+    pub state: State,
+}
+
+impl Ledger {
+    /// Lets deletions wait for others, within the caller's transaction. A pair that would make two deletions wait for
+    /// each other, directly or not, is left out. Returns whether every pair is new or left out.
+    ///
+    /// * `fresh`: the second of each pair was just recorded, so that it waits for nobody yet.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn wait_for(
+        &self,
+        transaction: &impl ConnectionTrait,
+        pairs: &[(DeletionId, DeletionId)],
+        fresh: bool,
+    ) -> Result<(), DbErr> {
+        if fresh {
+            return self.link(transaction, pairs, "").await;
+        }
+        for pair in pairs.iter().filter(|(parent, child)| parent != child) {
+            if self.dialect == Dialect::Postgres {
+                // Whoever lets the second wait for the first at this moment comes before or after us.
+                let sql =
+                    format!("select 1 from {} where id in ($1::uuid, $2::uuid) order by id for update", self.deletion);
+                let values = [pair.0.to_string().into(), pair.1.to_string().into()];
+                transaction.query_all_raw(self.dialect.statement(sql, values)).await?;
+            }
+            let circle = format!(
+                "where not exists (
+                    with recursive way (id) as (
+                        select x.child union select w.child_id from {} w join way on w.deletion_id = way.id
+                    ) select 1 from way where way.id = x.parent
+                 )",
+                self.wait
+            );
+            self.link(transaction, &[*pair], &circle).await?;
+        }
+        Ok(())
+    }
+
+    async fn link(
+        &self,
+        transaction: &impl ConnectionTrait,
+        pairs: &[(DeletionId, DeletionId)],
+        unless: &str,
+    ) -> Result<(), DbErr> {
+        let pairs: Value = pairs.iter().map(|(parent, child)| json!({ "parent": parent, "child": child })).collect();
+        let from = match self.dialect {
+            Dialect::Postgres => super::recordset(1, "parent uuid, child uuid"),
+            Dialect::Sqlite => {
+                "(select value ->> 'parent' as parent, value ->> 'child' as child from json_each($1)) x".to_owned()
+            }
+        };
+        let unless = if unless.is_empty() { "where true" } else { unless };
+        let sql = format!(
+            "insert into {} (deletion_id, child_id) select x.parent, x.child from {from} {unless} on conflict do nothing",
+            self.wait
+        );
+        transaction.execute_raw(self.dialect.statement(sql, [pairs.to_string().into()])).await.map(drop)
+    }
+
+    /// Puts those of the deletions that are pending and wait for others in the state that says so. Returns them.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn hold_back(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &[DeletionId],
+    ) -> Result<std::collections::HashSet<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "update {} as d set state = {} where d.id {} and d.state = '{}'
+                and exists (select 1 from {} w where w.deletion_id = d.id) returning {} as id",
+            self.deletion,
+            Event::ChildrenFirst.sql_to(),
+            d.any_of(1, "uuid"),
+            State::Pending,
+            self.wait,
+            d.cast(if d == Dialect::Postgres { "d.id" } else { "id" }, "text"),
+        );
+        let wanted: Value = deletions.iter().map(ToString::to_string).collect();
+        let rows = transaction.query_all_raw(d.statement(sql, [wanted.to_string().into()])).await?;
+        ids(&rows)
+    }
+
+    /// The children's deletions that the same request made and that the deletion waits for.
+    pub(crate) async fn children_to_restore(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletion: DeletionId,
+    ) -> Result<Vec<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "select {} as id from {table} p join {} w on w.deletion_id = p.id
+             join {table} c on c.id = w.child_id and c.batch_id = p.batch_id where p.id = {} order by c.id desc",
+            d.cast("c.id", "text"),
+            self.wait,
+            d.param(1, "uuid"),
+            table = self.deletion,
+        );
+        self.ids_of(transaction, sql, deletion).await
+    }
+
+    /// The deletions that wait for this one.
+    pub(crate) async fn waits_for(
+        &self,
+        transaction: &impl ConnectionTrait,
+        child: DeletionId,
+    ) -> Result<Vec<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "select {} as id from {} w join {} p on p.id = w.deletion_id where w.child_id = {} order by p.id",
+            d.cast("p.id", "text"),
+            self.wait,
+            self.deletion,
+            d.param(1, "uuid"),
+        );
+        self.ids_of(transaction, sql, child).await
+    }
+
+    /// A child's deletion that the same request made and that is completed.
+    pub(crate) async fn finished_child(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletion: DeletionId,
+    ) -> Result<Option<DeletionId>, DbErr> {
+        let d = self.dialect;
+        let sql = format!(
+            "select {} as id from {} p join {} c on c.batch_id = p.batch_id and c.parent_id = p.id
+             where p.id = {} and c.state = {} limit 1",
+            d.cast("c.id", "text"),
+            self.deletion,
+            self.done,
+            d.param(1, "uuid"),
+            Event::Finished.sql_to(),
+        );
+        Ok(self.ids_of(transaction, sql, deletion).await?.into_iter().next())
+    }
+
+    async fn ids_of(&self, conn: &impl ConnectionTrait, sql: String, of: DeletionId) -> Result<Vec<DeletionId>, DbErr> {
+        let rows = conn.query_all_raw(self.dialect.statement(sql, [of.to_string().into()])).await?;
+        let id = |row: &sea_orm::QueryResult| {
+            row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+        };
+        rows.iter().map(id).collect()
+    }
+
+    /// Whether a deletion that waits, `d`, is to be moved on: because of a dead child, and because none is left.
+    fn followable(&self) -> (String, String) {
+        let of_child = |condition: &str| {
+            format!(
+                "exists (select 1 from {} w join {} c on c.id = w.child_id where w.deletion_id = d.id {condition})",
+                self.wait, self.deletion
+            )
+        };
+        (of_child(&format!("and c.state in ({})", Event::Retried.sql_from())), format!("not {}", of_child("")))
+    }
+
+    /// Whether anything waits that is to be moved on.
+    pub(super) fn any_to_follow(&self) -> String {
+        let (dead, free) = self.followable();
+        let waiting = Event::ChildrenFinished.sql_from();
+        format!("exists (select 1 from {} d where d.state in ({waiting}) and ({dead} or {free}))", self.deletion)
+    }
+
+    /// Moves on what waits: deletions whose children are all finished are due, and those of which a child's deletion is
+    /// dead are dead as well. Safe at any time and in several processes at once; at most `limit` at a time.
+    ///
+    /// # Errors
+    /// Whatever the database says; nothing changed then.
+    pub async fn follow_children(&self, db: &Db, limit: u32) -> Result<Vec<Followed>, DbErr> {
+        let d = self.dialect;
+        let (dead, free) = self.followable();
+        let error = format!(
+            "(select 'the deletion of its child ' || c.resource || ' is dead: ' || c.id from {} w
+              join {} c on c.id = w.child_id where w.deletion_id = d.id and c.dead_kind is not null limit 1)",
+            self.wait, self.deletion
+        );
+        let sql = format!(
+            "with ready as materialized (
+                select d.id from {table} d where d.state in ({waiting}) and ({dead} or {free})
+                order by d.run_at limit $1 {lock}
+             )
+             update {table} as d set
+                state = case when {dead} then {died} else {pending} end,
+                dead_kind = case when {dead} then '{kind}' end,
+                dead_at = case when {dead} then {now} end,
+                last_error_kind = case when {dead} then '{kind}' else last_error_kind end,
+                last_error = case when {dead} then {error} else last_error end
+             where d.id in (select ready.id from ready) and d.state in ({waiting})
+             returning {id} as id, resource, state",
+            table = self.deletion,
+            waiting = Event::ChildrenFinished.sql_from(),
+            died = Event::ChildDied.sql_to(),
+            pending = Event::ChildrenFinished.sql_to(),
+            kind = DeadKind::ChildDead,
+            now = d.now(),
+            lock = d.skip_locked("d"),
+            id = d.cast(if d == Dialect::Postgres { "d.id" } else { "id" }, "text"),
+        );
+        let rows = db.conn.query_all_raw(d.statement(sql, [i64::from(limit).into()])).await?;
+        let followed = rows.iter().map(|row| {
+            Ok(Followed {
+                id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+                resource: row.try_get("", "resource")?,
+                state: row
+                    .try_get::<String>("", "state")?
+                    .parse()
+                    .map_err(|e: crate::state::UnknownState| DbErr::Type(e.to_string()))?,
+            })
+        });
+        followed.collect()
+    }
+
+    /// Forgets whom these deletions waited for and, unless they stay marked, which rows were marked with theirs.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub async fn forget_children(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &[DeletionId],
+        marks: bool,
+    ) -> Result<(), DbErr> {
+        let wanted: Value = deletions.iter().map(ToString::to_string).collect();
+        let tables: &[&String] = if marks { &[&self.wait, &self.child] } else { &[&self.wait] };
+        for table in tables {
+            let sql = format!("delete from {table} where deletion_id {}", self.dialect.any_of(1, "uuid"));
+            transaction.execute_raw(self.dialect.statement(sql, [wanted.to_string().into()])).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands the marks of children over to the deletion that takes the place of a superseded one (SQLite; on PostgreSQL
+    /// phase 1 is one statement).
+    pub(crate) async fn move_children(
+        &self,
+        transaction: &impl ConnectionTrait,
+        from: DeletionId,
+        to: DeletionId,
+    ) -> Result<(), DbErr> {
+        let sql = format!("update {} set deletion_id = $2 where deletion_id = $1", self.child);
+        let values = [from.to_string().into(), to.to_string().into()];
+        transaction.execute_raw(self.dialect.statement(sql, values)).await?;
+        self.forget_children(transaction, &[from], false).await
+    }
+}

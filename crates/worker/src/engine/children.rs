@@ -1,0 +1,95 @@
+//! What a claimed deletion has to do with its children: let those that have deletions of their own go first, and delete
+//! very many in several steps.
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use sexton_core::{
+    children::{Root, Tree},
+    key::Key,
+    outcome::DeadKind,
+    removal::request_children,
+    state::Event,
+};
+
+use super::execution::Execution;
+use crate::rows::{Completion, Part, Removal, remove_part};
+
+/// Children that are looked at before the targets are called; more are found when the row is about to go.
+const LOOK: usize = 1000;
+
+impl Execution<'_> {
+    /// Whether children have deletions of their own that are not finished. Not asked of resources that cannot have any.
+    pub(super) async fn has_unfinished_children(&self, key: &Key) -> Result<bool, DbErr> {
+        let context = &self.engine.context;
+        if !context.catalog.waits_for_children(&self.table.name) {
+            return Ok(false);
+        }
+        let root = Root { resource: self.table.name.clone(), key: key.to_string(), values: self.payload.clone() };
+        let (conn, ledger) = (&context.db.conn, &context.ledger);
+        let tree = Tree::find(conn, ledger, &context.catalog, &[root], LOOK, false).await?;
+        Ok(!tree.unfinished(0).is_empty())
+    }
+
+    /// Sees to it that every child that needs one has a deletion, and waits for them.
+    pub(super) async fn let_children_go_first(self, key: &Key) {
+        let context = &self.engine.context;
+        loop {
+            let asked = request_children(
+                &context.db,
+                &context.ledger,
+                &context.catalog,
+                &self.table,
+                (self.claim.id, self.claim.fence),
+                key,
+                &self.payload,
+            );
+            match asked.await {
+                Ok(true) => break,
+                Ok(false) => {
+                    let id = self.claim.id;
+                    return tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it");
+                }
+                Err(error) if sexton_core::db::refusal(&error).is_some() || !self.pause().await => {
+                    return self.row_unreadable(&error).await;
+                }
+                Err(_) => {}
+            }
+        }
+        let mut settlement = self.settlement(Event::ChildrenFirst, Duration::ZERO);
+        settlement.give_back = true;
+        self.write(settlement).await;
+    }
+
+    /// Deletes the children of a row that has very many, until few enough are left to go with it. Returns what keeps
+    /// the row from going, or nothing.
+    pub(super) async fn remove_many_children(&self, removal: &Removal) -> Result<Option<Completion>, DbErr> {
+        let context = &self.engine.context;
+        let mut went = 0;
+        loop {
+            let part = remove_part(&context.db, &context.ledger, &context.catalog, &self.table, removal).await?;
+            match part {
+                Part::Some(some) => went += some,
+                Part::All => return Ok(None),
+                Part::Not(why) => return Ok(Some(why)),
+            }
+            let id = self.claim.id;
+            tracing::debug!(%id, went, "children of deletion {id} go in parts");
+            if self.engine.closing.is_cancelled() || self.held.remaining().is_zero() {
+                return Ok(Some(Completion::Locked));
+            }
+        }
+    }
+
+    /// The deletion ended, and another may wait for it.
+    pub(super) fn tell_parent(&self) {
+        if self.engine.context.catalog.is_waited_for(&self.table.name) {
+            self.engine.child_ended.notify_one();
+        }
+    }
+
+    pub(super) async fn child_refused(self, table: &str) {
+        let why = format!("{table} kept a child of the row without an error: a trigger or rule");
+        self.die(DeadKind::NotDeleted, &why).await;
+    }
+}
