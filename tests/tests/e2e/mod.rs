@@ -12,6 +12,7 @@ mod output;
 mod requests;
 mod retries;
 mod rig;
+mod seed_documents;
 mod sessions;
 mod stale_worker;
 mod stubborn_rows;
