@@ -5,6 +5,7 @@ mod after_confirmation;
 mod answers;
 mod bad_input;
 mod changed_rows;
+mod children;
 mod console;
 mod dead_letters;
 mod hostile_rows;

@@ -28,11 +28,12 @@ pub enum DeleteError {
 }
 
 /// Deletes the rows that go with those roots that `goes` names, children before their parents, and lets the rows that
-/// stay name them no longer. They were locked when they were found.
+/// stay name them no longer. They were locked when they were found. Returns whether the roots went as well: rows that
+/// name each other in a circle can only go in one statement (PostgreSQL).
 ///
 /// # Errors
 /// [`DeleteError`]; the caller rolls back.
-pub async fn delete(transaction: &impl ConnectionTrait, tree: &Tree, goes: &[bool]) -> Result<(), DeleteError> {
+pub async fn delete(transaction: &impl ConnectionTrait, tree: &Tree, goes: &[bool]) -> Result<bool, DeleteError> {
     let mut cleared: BTreeMap<String, (&ChildRule, HashSet<&str>)> = BTreeMap::new();
     for (rule, key) in tree.clearing(goes) {
         let of_rule = format!("{} {}", rule.rows.sql, rule.link.nullify("t"));
@@ -49,10 +50,67 @@ pub async fn delete(transaction: &impl ConnectionTrait, tree: &Tree, goes: &[boo
             None => groups.push((row.height, row.rows(), vec![&row.key])),
         }
     }
+    if tree.has_circle() {
+        match tree.roots.first().map(|(rows, _)| rows.dialect) {
+            // Foreign keys are then looked at when the transaction commits (SQLite, "PRAGMA defer_foreign_keys").
+            Some(Dialect::Sqlite) => drop(transaction.execute_unprepared("pragma defer_foreign_keys = on").await?),
+            _ => return delete_circle(transaction, tree, goes, groups).await,
+        }
+    }
     for (_, rows, keys) in groups {
         change(transaction, rows, &keys, None).await?;
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Everything in one statement, at whose end foreign keys are looked at (PostgreSQL).
+async fn delete_circle(
+    transaction: &impl ConnectionTrait,
+    tree: &Tree,
+    goes: &[bool],
+    mut groups: Vec<(usize, &Rows, Vec<&str>)>,
+) -> Result<bool, DeleteError> {
+    for ((rows, key), _) in tree.roots.iter().zip(goes).filter(|(_, goes)| **goes) {
+        match groups.iter_mut().find(|(_, known, _)| known.sql == rows.sql) {
+            Some((.., keys)) => keys.push(key),
+            None => groups.push((0, rows, vec![key])),
+        }
+    }
+    let (mut queries, mut counts, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (n, (_, rows, keys)) in groups.iter().enumerate() {
+        values.push(records(rows, keys).to_string().into());
+        let (wanted, equals) = (recordset(n + 1, &rows.key_record()), rows.key_equals("t", "x"));
+        queries.push(format!("gone{n} as (delete from {} t using {wanted} where {equals} returning 1)", rows.sql));
+        counts.push(format!("(select count(*) from gone{n}) as n{n}"));
+    }
+    let sql = format!("with {} select {}", queries.join(", "), counts.join(", "));
+    let Some(row) = transaction.query_one_raw(Dialect::Postgres.statement(sql, values)).await? else {
+        return Ok(false);
+    };
+    for (n, (_, rows, keys)) in groups.iter().enumerate() {
+        let gone: i64 = row.try_get("", &format!("n{n}"))?;
+        // A root may have been gone before.
+        if usize::try_from(gone) != Ok(keys.len()) && any_left(transaction, rows, keys).await? {
+            return Err(DeleteError::Kept(rows.sql.clone()));
+        }
+    }
+    Ok(true)
+}
+
+async fn any_left(conn: &impl ConnectionTrait, rows: &Rows, keys: &[&str]) -> Result<bool, DbErr> {
+    let (wanted, equals) = (recordset(1, &rows.key_record()), rows.key_equals("t", "x"));
+    let sql = format!("select 1 from {} t join {wanted} on {equals} limit 1", rows.sql);
+    let values = [records(rows, keys).to_string().into()];
+    Ok(conn.query_one_raw(rows.dialect.statement(sql, values)).await?.is_some())
+}
+
+fn records(rows: &Rows, keys: &[&str]) -> Value {
+    let record = |key: &&str| {
+        let mut record = Map::new();
+        rows.parse_key(key).ok()?.write(&mut record);
+        Some(Value::Object(record))
+    };
+    keys.iter().filter_map(record).collect()
 }
 
 /// Deletes at most `limit` of the rows that go with a root that has very many: rows without children of their own.
@@ -145,16 +203,8 @@ async fn change(
     keys: &[&str],
     clear: Option<&ChildRule>,
 ) -> Result<(), DeleteError> {
-    let parsed = keys.iter().filter_map(|key| rows.parse_key(key).ok());
     let done = match rows.dialect {
         Dialect::Postgres => {
-            let records: Vec<Value> = parsed
-                .map(|key| {
-                    let mut record = Map::new();
-                    key.write(&mut record);
-                    Value::Object(record)
-                })
-                .collect();
             let (wanted, equals) = (recordset(1, &rows.key_record()), rows.key_equals("t", "x"));
             let sql = match clear {
                 None => format!("delete from {} t using {wanted} where {equals}", rows.sql),
@@ -162,12 +212,12 @@ async fn change(
                     format!("update {} t set {} from {wanted} where {equals}", rows.sql, rule.link.nullify("t"))
                 }
             };
-            let values = [Value::from(records).to_string().into()];
+            let values = [records(rows, keys).to_string().into()];
             transaction.execute_raw(rows.dialect.statement(sql, values)).await?.rows_affected()
         }
         Dialect::Sqlite => {
             let mut done = 0;
-            for key in parsed {
+            for key in keys.iter().filter_map(|key| rows.parse_key(key).ok()) {
                 let mut values = Vec::new();
                 let matches = rows.key_matches("t", &key, &mut values);
                 let sql = match clear {

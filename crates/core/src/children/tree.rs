@@ -54,6 +54,10 @@ pub struct Tree {
     locked: Vec<bool>,
     /// Whether there are more rows than were asked for.
     truncated: bool,
+    /// Whether rows name each other in a circle: none can go before the others.
+    circle: bool,
+    /// The roots' rows and keys.
+    pub(super) roots: Vec<(Rows, String)>,
 }
 
 /// A child whose deletion must be finished before its parent's, with that deletion if there is one.
@@ -140,10 +144,9 @@ impl Tree {
         self.truncated
     }
 
-    /// Whether nothing goes with any root.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.cleared.is_empty()
+    /// Whether rows name each other in a circle, so that they must go in one statement, the roots as well.
+    pub(super) const fn has_circle(&self) -> bool {
+        self.circle
     }
 
     /// The rows that go with those roots that `goes` names, each once, children before their parents.
@@ -192,14 +195,18 @@ async fn reading(
 
 impl<'s> Search<'s> {
     fn new(catalog: &Catalog, roots: &'s [Root]) -> Self {
-        let place = |(n, root): (usize, &Root)| {
-            let sql = catalog.table(&root.resource)?.sql.clone();
-            Some(((sql, root.key.clone()), Place::Root(n)))
-        };
+        let mut tree = Tree::default();
+        let mut places = HashMap::new();
+        for (n, root) in roots.iter().enumerate() {
+            if let Some(table) = catalog.table(&root.resource) {
+                tree.roots.push((table.rows.clone(), root.key.clone()));
+                places.insert((table.sql.clone(), root.key.clone()), Place::Root(n));
+            }
+        }
         Self {
             roots,
-            tree: Tree::default(),
-            places: roots.iter().enumerate().filter_map(place).collect(),
+            tree,
+            places,
             of_roots: vec![Vec::new(); roots.len()],
             locked: BTreeSet::new(),
             unfinished: BTreeMap::new(),
@@ -259,12 +266,12 @@ impl<'s> Search<'s> {
                         (place, true)
                     }
                 };
-                // Another root takes care of itself.
-                if let Place::Row(child) = place {
-                    match parent {
-                        Place::Root(n) => self.of_roots[n].push(child),
-                        Place::Row(n) => self.tree.rows[n].children.push(child),
-                    }
+                match (parent, place) {
+                    (Place::Root(n), Place::Row(child)) => self.of_roots[n].push(child),
+                    (Place::Row(n), Place::Row(child)) => self.tree.rows[n].children.push(child),
+                    // Roots take care of themselves, but one that names a row that goes before it closes a circle.
+                    (Place::Row(_), Place::Root(_)) => self.tree.circle = true,
+                    (Place::Root(_), Place::Root(_)) => {}
                 }
                 new.then_some(place)
             }
@@ -307,6 +314,7 @@ impl<'s> Search<'s> {
                 match child {
                     Some(child) => {
                         stack.push((row, next + 1));
+                        self.tree.circle |= on_way[child];
                         if !done[child] && !on_way[child] {
                             stack.push((child, 0));
                         }

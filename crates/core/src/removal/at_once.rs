@@ -39,18 +39,21 @@ pub(super) async fn delete(
     };
     let mut fresh: Vec<&mut Recorded> = recorded.iter_mut().filter(fresh).collect();
     let mut children = vec![0; fresh.len()];
+    let mut gone = Vec::new();
     if !table.children.is_empty() {
         let went = delete_children(transaction, ledger, catalog, table, &fresh).await?;
         let ready = fresh.into_iter().zip(went).filter_map(|(one, went)| Some((one, went?)));
-        (fresh, children) = ready.unzip();
+        let ready: Vec<(&mut Recorded, Went)> = ready.collect();
+        gone.extend(ready.iter().filter(|(_, went)| went.row).map(|(one, _)| one.requested.key.clone()));
+        (fresh, children) = ready.into_iter().map(|(one, went)| (one, went.children)).unzip();
     }
-    let gone = {
+    gone.extend({
         let requested: Vec<&Requested> = fresh.iter().map(|one| &one.requested).collect();
         match table.dialect {
             Dialect::Postgres => postgres(transaction, table, &requested).await?,
             Dialect::Sqlite => sqlite(transaction, table, &requested).await?,
         }
-    };
+    });
     let gone = |one: &Recorded| gone.contains(&one.requested.key);
     let ids: Vec<_> =
         fresh.iter().zip(children).filter(|(one, _)| gone(one)).map(|(one, n)| (one.requested.id, n)).collect();
@@ -64,14 +67,22 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Deletes the children of the rows. For each how many went, or none if it has to wait for a worker.
+/// What went with a row.
+#[derive(Clone, Copy)]
+struct Went {
+    children: usize,
+    /// Whether the row itself had to go with them.
+    row: bool,
+}
+
+/// Deletes the children of the rows. For each what went, or none if it has to wait for a worker.
 async fn delete_children(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     catalog: &Catalog,
     table: &Table,
     rows: &[&mut Recorded],
-) -> Result<Vec<Option<usize>>, DbErr> {
+) -> Result<Vec<Option<Went>>, DbErr> {
     let root = |one: &&mut Recorded| Root {
         resource: table.name.clone(),
         key: one.requested.key.clone(),
@@ -95,10 +106,13 @@ async fn delete_tree(
     transaction: &impl ConnectionTrait,
     tree: &Tree,
     roots: usize,
-) -> Result<Vec<Option<usize>>, DbErr> {
+) -> Result<Vec<Option<Went>>, DbErr> {
     let goes: Vec<bool> = (0..roots).map(|root| tree.unfinished(root).is_empty() && !tree.is_locked(root)).collect();
     match children::delete(transaction, tree, &goes).await {
-        Ok(()) => Ok(goes.iter().enumerate().map(|(root, goes)| goes.then(|| tree.count(root))).collect()),
+        Ok(row) => {
+            let went = |(root, goes): (usize, &bool)| goes.then(|| Went { children: tree.count(root), row });
+            Ok(goes.iter().enumerate().map(went).collect())
+        }
         Err(DeleteError::Database(error)) => Err(error),
         // What went already is the caller's transaction's to undo.
         Err(error) => Err(DbErr::Custom(error.to_string())),

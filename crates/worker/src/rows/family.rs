@@ -50,7 +50,13 @@ pub(super) async fn remove_children(
         ready[place] = false;
     }
     match delete(transaction, &tree, &ready).await {
-        Ok(()) => Ok(went),
+        Ok(roots) => {
+            let gone = places.iter().zip(ready).filter(|(_, ready)| *ready && roots);
+            for (n, _) in gone.filter(|(n, _)| answers[**n] == Completion::Refused).collect::<Vec<_>>() {
+                answers[*n] = Completion::Deleted;
+            }
+            Ok(went)
+        }
         Err(DeleteError::Kept(table)) => Err(Undone::Kept(table)),
         Err(DeleteError::Database(error)) => Err(error.into()),
     }
