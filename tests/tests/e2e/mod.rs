@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod changed_rows;
 mod children;
+mod children_requested;
 mod console;
 mod dead_letters;
 mod hostile_rows;

@@ -138,6 +138,26 @@ impl Tree {
         self.unfinished.get(root).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether the root has children with deletions to finish first, other than those that wait for its own deletion `id`:
+    /// where rows name each other in a circle, the one that was requested first goes last.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn has_unfinished(
+        &self,
+        conn: &impl ConnectionTrait,
+        ledger: &Ledger,
+        root: usize,
+        id: DeletionId,
+    ) -> Result<bool, DbErr> {
+        let unfinished = self.unfinished(root);
+        if unfinished.is_empty() {
+            return Ok(false);
+        }
+        let waiting = ledger.waiting_for(conn, id).await?;
+        Ok(unfinished.iter().any(|child| child.is_none_or(|(child, _)| !waiting.contains(&child))))
+    }
+
     /// Whether there are more rows than the limit: what was found is not all.
     #[must_use]
     pub const fn is_truncated(&self) -> bool {

@@ -124,21 +124,29 @@ impl Ledger {
         self.ids_of(transaction, sql, deletion).await
     }
 
-    /// The deletions that wait for this one.
-    pub(crate) async fn waits_for(
+    /// The deletions that wait for this one, directly or not; the direct ones first.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn waiting_for(
         &self,
-        transaction: &impl ConnectionTrait,
+        conn: &impl ConnectionTrait,
         child: DeletionId,
     ) -> Result<Vec<DeletionId>, DbErr> {
         let d = self.dialect;
         let sql = format!(
-            "select {} as id from {} w join {} p on p.id = w.deletion_id where w.child_id = {} order by p.id",
-            d.cast("p.id", "text"),
-            self.wait,
-            self.deletion,
+            "with recursive up (id, steps) as (
+                select w.deletion_id, 1 from {wait} w where w.child_id = {}
+                union
+                select w.deletion_id, up.steps + 1 from {wait} w join up on up.id = w.child_id
+             )
+             select {} as id from up join {} p on p.id = up.id group by p.id order by min(up.steps), p.id",
             d.param(1, "uuid"),
+            d.cast("p.id", "text"),
+            self.deletion,
+            wait = self.wait,
         );
-        self.ids_of(transaction, sql, child).await
+        self.ids_of(conn, sql, child).await
     }
 
     /// A child's deletion that the same request made and that is completed.

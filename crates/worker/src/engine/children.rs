@@ -28,7 +28,7 @@ impl Execution<'_> {
         let root = Root { resource: self.table.name.clone(), key: key.to_string(), values: self.payload.clone() };
         let (conn, ledger) = (&context.db.conn, &context.ledger);
         let tree = Tree::find(conn, ledger, &context.catalog, &[root], LOOK, false).await?;
-        Ok(!tree.unfinished(0).is_empty())
+        tree.has_unfinished(conn, ledger, 0, self.claim.id).await
     }
 
     /// Sees to it that every child that needs one has a deletion, and waits for them.

@@ -41,7 +41,7 @@ pub(super) async fn remove_children(
     for (place, n) in places.iter().enumerate() {
         if tree.is_locked(place) {
             answers[*n] = Completion::Locked;
-        } else if !tree.unfinished(place).is_empty() {
+        } else if tree.has_unfinished(transaction, ledger, place, batch[*n].id).await? {
             answers[*n] = Completion::ChildrenFirst;
         } else {
             went[*n] = tree.count(place);
