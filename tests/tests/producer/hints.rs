@@ -36,10 +36,10 @@ on_both! {
         let redis = Redis::start().await;
         let blocks = insert_blocks(&bed.conn, 3).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-        let one = producer.soft_remove(&blocks[0]).await.unwrap();
+        let one = blocks[0].soft_remove(&producer).await.unwrap();
         let mut connection = redis.connect().await;
         eventually_hinted(&mut connection, vec![one.id]).await;
-        let many = producer.soft_remove_many(&blocks[1..]).await.unwrap();
+        let many = blocks[1..].soft_remove_all(&producer).await.unwrap();
         eventually_hinted(&mut connection, [&[one], &many[..]].concat().iter().map(|r| r.id).collect()).await;
         assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
     }
@@ -49,10 +49,10 @@ on_both! {
         let blocks = insert_blocks(&bed.conn, 2).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
         let transaction = producer.begin().await.unwrap();
-        let pending = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
+        let pending = blocks[0].soft_remove(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
         // The hint of a later removal is there, so that of the earlier one is not on its way.
-        let later = producer.soft_remove(&blocks[1]).await.unwrap();
+        let later = blocks[1].soft_remove(&producer).await.unwrap();
         let mut connection = redis.connect().await;
         eventually_hinted(&mut connection, vec![later.id]).await;
         let ids = pending.ids().chain([later.id]).collect();
@@ -65,8 +65,8 @@ on_both! {
         let blocks = insert_blocks(&bed.conn, 2).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
         let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
-        patient.soft_remove(&blocks[0]).await.unwrap();
-        let due = producer.soft_remove(&blocks[1]).await.unwrap();
+        blocks[0].soft_remove(&patient).await.unwrap();
+        let due = blocks[1].soft_remove(&producer).await.unwrap();
         eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
     }
 
@@ -79,7 +79,7 @@ on_both! {
         let silent_url = format!("redis://{}/", silent.local_addr().unwrap());
         let frozen = Redis::start().await;
         let producer = bed.producer_with_queue(&frozen.url(), 2000).await;
-        let first = producer.soft_remove(&insert_block(&bed.conn, 1000, None).await).await.unwrap();
+        let first = insert_block(&bed.conn, 1000, None).await.soft_remove(&producer).await.unwrap();
         eventually_hinted(&mut frozen.connect().await, vec![first.id]).await;
         frozen.freeze();
 
@@ -94,7 +94,7 @@ on_both! {
             let mut times = Vec::new();
             for block in chunk {
                 let start = Instant::now();
-                producer.soft_remove(block).await.unwrap();
+                block.soft_remove(&producer).await.unwrap();
                 times.push(start.elapsed());
             }
             times.sort();
@@ -116,13 +116,13 @@ async fn hints_flow_again_when_redis_is_back() {
     let mut redis = Redis::start().await;
     redis.kill().await;
     let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-    producer.soft_remove(&blocks[0]).await.unwrap();
+    blocks[0].soft_remove(&producer).await.unwrap();
     redis.start_again().await;
     let mut connection = redis.connect().await;
     let start = Instant::now();
     // A removal soon after an outage may still find the door closed; asking again hints again.
     let id = loop {
-        let requested = producer.soft_remove(&blocks[1]).await.unwrap();
+        let requested = blocks[1].soft_remove(&producer).await.unwrap();
         if !hinted(&mut connection).await.is_empty() {
             break requested.id;
         }
@@ -138,7 +138,7 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     let redis = Redis::start().await;
     let blocks = insert_blocks(&bed.conn, 30).await;
     let producer = bed.producer_with_queue(&redis.url(), 20).await;
-    producer.soft_remove_many(&blocks).await.unwrap();
+    blocks.soft_remove_all(&producer).await.unwrap();
     let mut connection = redis.connect().await;
     let start = Instant::now();
     while connection.llen::<_, usize>("deletions:active").await.unwrap() < 10 {
@@ -147,9 +147,9 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     }
     // What is pushed after the rest was refused is refused as well.
     let late = insert_block(&bed.conn, 31, None).await;
-    producer.soft_remove(&late).await.unwrap();
+    late.soft_remove(&producer).await.unwrap();
     connection.del::<_, ()>("deletions:active").await.unwrap();
-    let known = producer.soft_remove(&late).await.unwrap().id;
+    let known = late.soft_remove(&producer).await.unwrap().id;
     while !hinted(&mut connection).await.contains(&known) {
         assert!(start.elapsed() < PATIENCE, "the last hint does not arrive");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -12,7 +12,7 @@ on_both! {
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
         stray::ActiveModel { id: Set(5) }.insert(&transaction).await.unwrap();
-        let one = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
+        let one = blocks[0].soft_remove(&transaction).await.unwrap();
         let rest = producer.soft_remove_many_in(&transaction, &blocks[1..]).await.unwrap();
         let pending = one.and(rest);
         assert_eq!(pending.ids().count(), 3);
@@ -30,8 +30,8 @@ on_both! {
         let blocks = insert_blocks(&bed.conn, 2).await;
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
-        let one = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
-        let other = producer.soft_remove_by_key_in(&transaction, "block", "2").await.unwrap();
+        let one = blocks[0].soft_remove(&transaction).await.unwrap();
+        let other = transaction.soft_remove_by_key("block", "2").await.unwrap();
         assert!(one.requested()[0].created && other.requested()[0].created);
         transaction.rollback().await.unwrap();
         assert!(bed.marked().await.is_empty());
@@ -42,7 +42,7 @@ on_both! {
         let block = insert_block(&bed.conn, 1, None).await;
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
-        let pending = producer.soft_remove_in(&transaction, &block).await.unwrap();
+        let pending = block.soft_remove(&transaction).await.unwrap();
         drop(transaction);
         // Telling the daemon of what never was does no harm either.
         producer.enqueue(pending);
@@ -55,9 +55,9 @@ on_both! {
         bed.execute("delete from block where id = 1").await;
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
-        let gone = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap_err();
+        let gone = blocks[0].soft_remove(&transaction).await.unwrap_err();
         assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
-        let pending = producer.soft_remove_in(&transaction, &blocks[1]).await.unwrap();
+        let pending = blocks[1].soft_remove(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
         producer.enqueue(pending);
         assert_eq!(bed.marked().await, ["2"]);
