@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
 use redis::{AsyncCommands, aio::MultiplexedConnection};
+use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
-use sexton_producer::{DeletionId, Removal};
+use sexton_producer::{DeletionId, Removal, prelude::*};
 use sexton_tests::Redis;
 use tokio::net::TcpListener;
 
@@ -44,20 +45,31 @@ on_both! {
         assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
     }
 
-    async fn hint_of_the_callers_transaction_is_pushed_when_told(bed) {
+    async fn commit_of_the_transaction_hints(bed) {
         let redis = Redis::start().await;
         let blocks = insert_blocks(&bed.conn, 2).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
         let transaction = producer.begin().await.unwrap();
-        let pending = blocks[0].soft_remove(&transaction).await.unwrap();
+        let requested = blocks.soft_remove_all(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
+        eventually_hinted(&mut redis.connect().await, requested.iter().map(|one| one.id).collect()).await;
+    }
+
+    async fn hint_of_somebody_elses_transaction_is_pushed_when_told(bed) {
+        let redis = Redis::start().await;
+        let blocks = insert_blocks(&bed.conn, 2).await;
+        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+        let theirs = bed.conn.begin().await.unwrap();
+        let joined = producer.join(&theirs);
+        let earlier = blocks[0].soft_remove(&joined).await.unwrap();
+        let pending = joined.into_pending();
+        theirs.commit().await.unwrap();
         // The hint of a later removal is there, so that of the earlier one is not on its way.
         let later = blocks[1].soft_remove(&producer).await.unwrap();
         let mut connection = redis.connect().await;
         eventually_hinted(&mut connection, vec![later.id]).await;
-        let ids = pending.ids().chain([later.id]).collect();
         producer.enqueue(pending);
-        eventually_hinted(&mut connection, ids).await;
+        eventually_hinted(&mut connection, vec![earlier.id, later.id]).await;
     }
 
     async fn deletion_that_is_not_due_is_not_hinted_at(bed) {

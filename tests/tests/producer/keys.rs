@@ -1,4 +1,4 @@
-use sexton_producer::Error;
+use sexton_producer::{Error, prelude::*};
 use uuid::Uuid;
 
 use super::{

@@ -1,7 +1,7 @@
 use sea_orm::EntityTrait;
 use sexton_core::{db::Db, ledger::Ledger};
 use sexton_migrations::{Migrator, MigratorTrait};
-use sexton_producer::{Error, Producer};
+use sexton_producer::{Error, Producer, prelude::*};
 use sexton_tests::TestDb;
 
 use super::{

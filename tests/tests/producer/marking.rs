@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sexton_producer::{Error, Removal};
+use sexton_producer::{Error, Removal, prelude::*};
 
 use super::{
     bed::Bed,
@@ -42,7 +42,7 @@ on_both! {
              begin select raise(abort, 'not today'); end"
         };
         bed.execute(condition).await;
-        let error = bed.producer().blocks.soft_remove_all(&await).await.unwrap_err();
+        let error = blocks.soft_remove_all(&bed.producer().await).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot soft-remove 3 rows of table `block`: "), "{error}");
         assert!(bed.marked().await.is_empty());
         assert!(bed.ledger().await.is_empty());
