@@ -1,4 +1,7 @@
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use sexton_producer::{BatchId, Error, Producer, Removal, SoftRemoveMany, prelude::*};
@@ -168,6 +171,23 @@ on_both! {
         assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), toys);
     }
 
+    async fn run_ends_although_rows_stay_live(bed) {
+        insert_blocks(&bed.conn, 5).await;
+        let stubborn = if bed.is_postgres() {
+            "create function stay() returns trigger language plpgsql as $$ begin new.deleted_at := null; return new; end $$;
+             create trigger stay before update on block for each row when (new.id < 3) execute function stay()"
+        } else {
+            "create trigger stay after update on block when new.id < 3
+             begin update block set deleted_at = null where id = new.id; end"
+        };
+        bed.execute(stubborn).await;
+        let producer = bed.producer().await;
+        let run = block::Entity::soft_remove_many(Condition::all()).batch_size(1).exec(&producer);
+        let done = tokio::time::timeout(Duration::from_secs(20), run).await.expect("it ends").unwrap();
+        assert_eq!((done.requested, done.transactions), (5, 5));
+        assert_eq!(bed.marked().await, ["3", "4", "5"]);
+    }
+
     async fn hints_go_out_with_each_transaction(bed) {
         insert_blocks(&bed.conn, 6).await;
         let redis = Redis::start().await;
@@ -175,10 +195,10 @@ on_both! {
         let mut connection = redis.connect().await;
         let done = block::Entity::soft_remove_many(Condition::all()).batch_size(2).exec(&producer).await.unwrap();
         assert_eq!(done.transactions, 3);
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         while redis::AsyncCommands::llen::<_, usize>(&mut connection, "deletions:active").await.unwrap() < 6 {
             assert!(start.elapsed().as_secs() < 20, "the hints do not arrive");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -189,6 +209,24 @@ on_both! {
             assert!(matches!(error, Error::UnknownTable { .. }), "{error}");
         }
     }
+}
+
+/// SQLite holds what it is given: a UUID may be a blob or a text, with hyphens and capitals or without.
+#[tokio::test]
+async fn keys_that_are_held_in_several_ways_are_paged_through() {
+    let bed = Bed::sqlite().await;
+    for n in 1..=3 {
+        insert_toy(&bed.conn, Uuid::from_u128(n)).await;
+    }
+    let texts = [Uuid::from_u128(0xA).to_string(), Uuid::from_u128(0xB).simple().to_string()];
+    let shouted = Uuid::from_u128(0xC).to_string().to_uppercase();
+    for id in texts.iter().chain([&shouted]) {
+        bed.execute(&format!("insert into toy (id, name) values ('{id}', 'bear')")).await;
+    }
+    let producer = bed.producer().await;
+    let run = toy::Entity::soft_remove_many(Condition::all()).batch_size(1).exec(&producer);
+    assert_eq!(run.await.unwrap().requested, 6);
+    assert_eq!(bed.query("select count(*) from toy where removed_at is null").await, ["0"]);
 }
 
 /// What is locked, or changed by then, is what counts: the filter is judged on the locked row.
@@ -212,7 +250,7 @@ async fn row_that_stops_matching_while_it_is_waited_for_is_left_alone() {
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     while bed.query(waiting).await != ["1"] {
         assert!(!run.is_finished(), "it did not wait");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     theirs.commit().await.unwrap();
     assert_eq!(run.await.unwrap().unwrap().requested, 2);

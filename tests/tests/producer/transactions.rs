@@ -104,7 +104,7 @@ async fn futures_can_be_spawned() {
         let requested = block.soft_remove(&producer).await?;
         producer.restore(requested.id).await?;
         let transaction = producer.begin().await?;
-        vec![block].soft_remove_all(&transaction).await?;
+        [block].soft_remove_all(&transaction).await?;
         transaction.commit().await?;
         block::Entity::restore_by_id(1, &producer).await?;
         block::Entity::soft_remove_many(sea_orm::Condition::all()).on_progress(|_| ()).exec(&producer).await
