@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use sexton_core::removal::{Requested, Restored};
 
-use crate::{Error, Producer, Scope, SoftRemoveMany, SoftRemoveSelect, condition, row::rows, scope::Wanted};
+use crate::{Error, Producer, Scope, SoftRemoveMany, SoftRemoveSelect, condition, row::rows, rows::Wanted};
 
 /// What every entity whose table is a configured resource can do, next to SeaORM's own `find`, `find_by_id` and
 /// `delete_many`.

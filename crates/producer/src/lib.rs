@@ -56,6 +56,7 @@ mod pending;
 mod producer;
 mod removal;
 mod row;
+mod rows;
 mod scope;
 mod select;
 mod transaction;

@@ -8,7 +8,7 @@ use sexton_core::ids::BatchId;
 use crate::{
     Error, Producer,
     page::{Cursor, Page, Pages},
-    scope::Rows,
+    rows::Rows,
 };
 
 /// Rows a transaction, unless [`SoftRemoveMany::batch_size`] says otherwise.

@@ -8,7 +8,7 @@ use sexton_core::removal::{Requested, Restored};
 use crate::{
     Error, Producer, Scope,
     keys::key_of,
-    scope::{Rows, Wanted},
+    rows::{Rows, Wanted},
 };
 use sealed::{OfActiveModel, OfModel, Row};
 

@@ -1,17 +1,19 @@
 //! Where phase 1 and its undoing take place: always within a transaction, ours or the caller's.
 
-use std::{collections::HashSet, future::Future, sync::Arc};
+use std::future::Future;
 
 use sea_orm::DatabaseTransaction;
 use sexton_core::{
-    catalog::Table,
     db::kill_point,
     ids::{BatchId, DeletionId},
-    key::Key,
-    removal::{Requested, RestoreError, Restored, restore, restore_batch, soft_remove},
+    removal::{Requested, Restored, restore, restore_batch, soft_remove},
 };
 
-use crate::{Error, Producer, entities::configured, pending::due};
+use crate::{
+    Error, Producer,
+    pending::due,
+    rows::{Rows, Wanted},
+};
 use sealed::{At, Sealed};
 
 /// What rows are removed and restored through: a [`Producer`], each of whose calls is a transaction of its own and hints
@@ -99,56 +101,6 @@ impl Sealed for Producer {
     }
 }
 
-/// Rows of one resource.
-pub(crate) struct Rows {
-    table: Arc<Table>,
-    keys: Vec<Key>,
-}
-
-/// What is to be restored.
-pub(crate) enum Wanted {
-    Deletion(DeletionId),
-    Batch(BatchId),
-    Row(Rows),
-}
-
-impl Rows {
-    /// The rows with these keys, each once.
-    pub(crate) fn new(table: &Arc<Table>, keys: impl Iterator<Item = Result<Key, Error>>) -> Result<Self, Error> {
-        let mut seen = HashSet::new();
-        let mut unique = Vec::new();
-        for key in keys {
-            let key = key?;
-            if seen.insert(key.clone()) {
-                unique.push(key);
-            }
-        }
-        Ok(Self { table: Arc::clone(table), keys: unique })
-    }
-
-    fn by_key(producer: &Producer, resource: &str, key: &str) -> Result<Self, Error> {
-        let catalog = &producer.shared.catalog;
-        let table = catalog.by_name(resource).ok_or_else(|| Error::UnknownResource {
-            resource: resource.to_owned(),
-            configured: configured(catalog.tables()),
-        })?;
-        let key = table.parse_key(key).map_err(|source| Error::InvalidKey { resource: resource.to_owned(), source });
-        Self::new(table, [key].into_iter())
-    }
-
-    fn key(&self) -> String {
-        self.keys.iter().map(ToString::to_string).collect()
-    }
-
-    fn described(&self, verb: &str) -> String {
-        let table = &self.table.resource.table;
-        match &self.keys[..] {
-            [key] => format!("{verb} the row with key {key} of table `{table}`"),
-            keys => format!("{verb} {} rows of table `{table}`", keys.len()),
-        }
-    }
-}
-
 impl At<'_> {
     pub(crate) async fn soft_remove_one(self, row: Rows) -> Result<Requested, Error> {
         self.soft_remove(&row).await?.into_iter().next().ok_or_else(|| Error::NotFound {
@@ -187,27 +139,6 @@ impl At<'_> {
         let restored = self.producer.restore_in(&transaction, wanted).await?;
         transaction.commit().await.map_err(Error::database(format!("commit the restore of {}", wanted.described())))?;
         Ok(restored)
-    }
-}
-
-impl Wanted {
-    fn described(&self) -> String {
-        match self {
-            Self::Deletion(id) => format!("deletion {id}"),
-            Self::Batch(batch) => format!("batch {batch}"),
-            Self::Row(row) => row.described("restore").replacen("restore ", "", 1),
-        }
-    }
-
-    fn unknown(&self) -> Error {
-        match self {
-            Self::Deletion(id) | Self::Batch(id) => RestoreError::NotFound(*id).into(),
-            Self::Row(row) => Error::NotRequested {
-                resource: row.table.name.to_string(),
-                table: row.table.resource.table.clone(),
-                key: row.key(),
-            },
-        }
     }
 }
 

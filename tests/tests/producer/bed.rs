@@ -131,6 +131,15 @@ impl Bed {
         self.configured().await
     }
 
+    /// Another pool. Connections of SQLite that were open before an index was made may not know of it: preparing an
+    /// `on conflict` does not look whether the schema is a newer one (SQLite 3.51).
+    pub(crate) async fn reconnected(&self) -> DatabaseConnection {
+        match &self.server {
+            Server::Postgres(db) => db.connect().await,
+            Server::Sqlite(db) => db.connect().await,
+        }
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.server, Server::Postgres(_))
     }

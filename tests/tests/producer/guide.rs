@@ -228,7 +228,7 @@ on_both! {
         let removed = insert_room(&bed.conn, 1, "blue").await;
         removed.soft_remove(&producer).await.unwrap();
         insert_room(&bed.conn, 2, "blue").await;
-        upserting(&bed.conn).await.unwrap();
+        upserting(&bed.reconnected().await).await.unwrap();
         assert_eq!(bed.query("select id from room where closed_at is null").await, ["2"], "updated, not inserted");
         // Two live rows of a name there cannot be, so the removed one cannot come back.
         let error = removed.restore(&producer).await.unwrap_err();
