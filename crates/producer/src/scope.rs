@@ -41,6 +41,14 @@ use sealed::{At, Sealed};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// ```compile_fail,E0277
+/// # async fn example(db: sea_orm::DatabaseConnection, model: impl sea_orm::ModelTrait) {
+/// use sexton_producer::SoftRemoveRow;
+///
+/// SoftRemoveRow::soft_remove(&model, &db).await; // `DatabaseConnection` is no `Scope`
+/// # }
+/// ```
 pub trait Scope: Sealed {
     /// Removes the row of a resource with the key `key`: the value itself as text, or for a composite key a JSON array
     /// with one string or number per column, in configured order.
