@@ -1,10 +1,10 @@
 //! What can go wrong, said so that the reader knows the row and the remedy.
 
 use sea_orm::DbErr;
-use sexton_core::{catalog, key::InvalidKey, ledger::OpenError, queue, removal::RestoreError};
+use sexton_core::{catalog, ids::BatchId, key::InvalidKey, ledger::OpenError, queue, removal::RestoreError};
 
 /// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
-/// returns one, except as [`Self::Database`] says.
+/// returns one, except as [`Self::Database`] and [`Self::Interrupted`] say.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -87,9 +87,31 @@ pub enum Error {
         /// The key that was looked for.
         key: String,
     },
+    /// The row of a restore has no deletion: it was never removed through Sexton, or the proof is no longer kept.
+    #[error("no deletion of the row with key {key} in table `{table}` is known (resource `{resource}`)")]
+    NotRequested {
+        /// The resource.
+        resource: String,
+        /// Its table.
+        table: String,
+        /// The row's key.
+        key: String,
+    },
     /// The deletion cannot be taken back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// Removing many rows stopped. What was committed before stays requested.
+    #[error("stopped after {requested} rows of table `{table}`: {source}; `resume({batch})` goes on")]
+    Interrupted {
+        /// The table.
+        table: String,
+        /// The batch to resume.
+        batch: BatchId,
+        /// The rows that were newly requested by this run.
+        requested: u64,
+        /// What stopped it.
+        source: Box<Error>,
+    },
     /// The database refused or did not answer. If it was the commit that failed, only the ledger knows whether it took
     /// place; asking again is safe.
     #[error("cannot {action}: {source}")]

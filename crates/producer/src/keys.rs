@@ -1,6 +1,6 @@
-//! Reading a row's key out of its model.
+//! Reading a row's key out of its model or active model.
 
-use sea_orm::{EntityName, EntityTrait, IdenStatic, Iterable, ModelTrait, Value, sea_query::OptionEnum};
+use sea_orm::{EntityTrait, IdenStatic, Iterable, Value, sea_query::OptionEnum};
 use sexton_core::{
     catalog::{KeyType, Table},
     db::Dialect,
@@ -10,22 +10,24 @@ use uuid::Uuid;
 
 use crate::Error;
 
-/// The values of the configured key columns, in configured order.
-pub(crate) fn key_of<M: ModelTrait>(table: &Table, model: &M) -> Result<Key, Error> {
+/// The values of the configured key columns, in configured order. `value_of` gives a column's value, or says why it has
+/// none.
+pub(crate) fn key_of<E: EntityTrait>(
+    table: &Table,
+    value_of: impl Fn(E::Column) -> Result<Value, &'static str>,
+) -> Result<Key, Error> {
     let resource = || table.name.to_string();
     let mut parts = Vec::with_capacity(table.key.len());
     for (column, kind) in &table.key {
-        let named = |c: &<M::Entity as EntityTrait>::Column| same(table.dialect, c.as_str(), &column.name);
-        let found = <M::Entity as EntityTrait>::Column::iter().find(named).ok_or_else(|| Error::MissingKeyColumn {
+        let named = |c: &E::Column| same(table.dialect, c.as_str(), &column.name);
+        let found = E::Column::iter().find(named).ok_or_else(|| Error::MissingKeyColumn {
             resource: resource(),
-            table: M::Entity::default().table_name().to_owned(),
+            table: E::default().table_name().to_owned(),
             column: column.name.clone(),
         })?;
-        parts.push(text(model.get(found), *kind).map_err(|value| Error::KeyValue {
-            resource: resource(),
-            column: column.name.clone(),
-            value,
-        })?);
+        let part = value_of(found).and_then(|value| text(value, *kind));
+        let refused = |value| Error::KeyValue { resource: resource(), column: column.name.clone(), value };
+        parts.push(part.map_err(refused)?);
     }
     let text = match &mut parts[..] {
         [one] => std::mem::take(one),

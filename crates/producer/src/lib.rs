@@ -15,7 +15,7 @@
 //! #     impl ActiveModelBehavior for ActiveModel {}
 //! # }
 //! use sea_orm::{ColumnTrait, Database, EntityTrait, QueryFilter};
-//! use sexton_producer::{Producer, Removal, Removed};
+//! use sexton_producer::{Producer, Removal, prelude::*};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let db = Database::connect("postgres://app@localhost/app").await?;
@@ -23,12 +23,12 @@
 //! let producer = Producer::connect(db.clone(), &config).await?;
 //!
 //! // Rows that are not removed, like any other query.
-//! let bookings = booking::Entity::find().live(&producer)?.filter(booking::Column::Room.eq("blue")).all(&db).await?;
+//! let bookings = booking::Entity::find_live(&producer)?.filter(booking::Column::Room.eq("blue")).all(&db).await?;
 //!
 //! // Mark one and record its deletion; the daemon then deletes it in the calendar, and at last here.
 //! let alice = producer.with(Removal::by("alice").reason("room closed"));
 //! for booking in &bookings {
-//!     let requested = alice.soft_remove(booking).await?;
+//!     let requested = booking.soft_remove(&alice).await?;
 //!     println!("deletion {}", requested.id);
 //! }
 //! # Ok(())
@@ -38,28 +38,48 @@
 //! Redis, if configured, only makes the daemon start sooner: hints travel to it from a background task, and a Redis that
 //! is slow, hanging or dead delays no call here and loses no deletion.
 //!
+//! Everything else is in the methods that [`prelude`] adds to SeaORM's own types; `docs/sea-orm.md` has them on one page.
+//!
 //! SeaORM 2.0 runs `before_delete` hooks for deletes by `ActiveModel` only, not for `delete_many` or `delete_by_id`. A
 //! soft-remove built on hooks could be bypassed, so this one is explicit.
 
 mod builder;
+mod condition;
 mod entities;
+mod entity;
 mod error;
 mod hints;
 mod keys;
+mod many;
+mod page;
 mod pending;
 mod producer;
-mod query;
 mod removal;
-mod restore;
-mod soft_remove;
+mod row;
+mod rows;
+mod scope;
+mod select;
+mod transaction;
 
 pub use builder::Builder;
+pub use entity::SoftRemoveEntity;
 pub use error::Error;
+pub use many::{Progress, SoftRemoveMany};
 pub use pending::Pending;
 pub use producer::Producer;
-pub use query::Removed;
 pub use removal::Removal;
+pub use row::{SoftRemoveRow, SoftRemoveRows};
+pub use scope::Scope;
+pub use select::SoftRemoveSelect;
 pub use sexton_core::{
-    ids::DeletionId,
+    ids::{BatchId, DeletionId},
     removal::{Requested, RestoreError, Restored},
 };
+pub use transaction::Transaction;
+
+/// The traits, without their names: what makes the methods appear.
+pub mod prelude {
+    pub use crate::{
+        Scope as _, SoftRemoveEntity as _, SoftRemoveRow as _, SoftRemoveRows as _, SoftRemoveSelect as _,
+    };
+}

@@ -1,41 +1,29 @@
-//! What is left to do after the caller's own transaction has committed.
+//! Hints that wait for a commit.
 
-use sexton_core::{hint::Hint, ids::DeletionId, removal::Requested};
+use std::sync::{Mutex, PoisonError};
 
-/// Deletions that were requested in the caller's transaction. Hand it to [`Producer::enqueue`](crate::Producer::enqueue)
-/// after the commit, and drop it after a rollback. Dropping it after a commit is harmless: the daemon then finds the
-/// deletions in the ledger, a little later.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+use sexton_core::{hint::Hint, removal::Requested};
+
+/// Hints at deletions that were requested in a transaction which somebody else commits; see
+/// [`Transaction::into_pending`](crate::Transaction::into_pending). Hand it to
+/// [`Producer::enqueue`](crate::Producer::enqueue) after the commit, and drop it after a rollback. Dropping it after a
+/// commit is harmless: the daemon then finds the deletions in the ledger, a little later.
+#[derive(Debug, Default)]
 #[must_use = "after the commit, hand it to `Producer::enqueue` so that the daemon starts at once"]
-pub struct Pending {
-    requested: Vec<Requested>,
-}
+pub struct Pending(pub(crate) Vec<Hint>);
 
-impl Pending {
-    pub(crate) const fn new(requested: Vec<Requested>) -> Self {
-        Self { requested }
+/// Hints as they come in.
+#[derive(Debug, Default)]
+pub(crate) struct Collected(Mutex<Vec<Hint>>);
+
+impl Collected {
+    pub(crate) fn add(&self, hints: impl Iterator<Item = Hint>) {
+        // A panic elsewhere leaves hints behind, and any of them is as good as before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(hints);
     }
 
-    /// What was requested. Valid only if the transaction commits.
-    #[must_use]
-    pub fn requested(&self) -> &[Requested] {
-        &self.requested
-    }
-
-    /// The ids of the deletions, for a later [`restore`](crate::Producer::restore).
-    pub fn ids(&self) -> impl Iterator<Item = DeletionId> {
-        self.requested.iter().map(|requested| requested.id)
-    }
-
-    /// Both, for several removals in one transaction.
-    pub fn and(mut self, other: Self) -> Self {
-        self.requested.extend(other.requested);
-        self
-    }
-
-    /// Hints for those that are due now.
-    pub(crate) fn hints(&self) -> impl Iterator<Item = Hint> {
-        due(&self.requested)
+    pub(crate) fn into_pending(self) -> Pending {
+        Pending(self.0.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

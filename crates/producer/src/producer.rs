@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, EntityTrait};
+use sea_orm::{DatabaseConnection, EntityTrait};
 use sexton_core::{
     catalog::{Catalog, Table},
     config::Config,
@@ -71,19 +71,10 @@ impl Producer {
         Self { shared: Arc::clone(&self.shared), removal }
     }
 
-    /// Begins a transaction in which rows can be removed. On SQLite it takes the write lock at once, without which a
-    /// transaction that reads first fails with "database is locked"; on PostgreSQL it is an ordinary one.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
-        self.shared.db.begin().await.map_err(Error::database("begin a transaction"))
-    }
-
-    /// Tells the daemon of deletions that were requested in a transaction, now that it has committed. It never
-    /// waits and cannot fail: if the hint does not reach Redis, the daemon finds the deletions in the ledger.
+    /// Tells the daemon of deletions that were requested in somebody else's transaction, now that it has committed. It
+    /// never waits and cannot fail: if the hint does not reach Redis, the daemon finds the deletions in the ledger.
     pub fn enqueue(&self, pending: Pending) {
-        self.shared.hints.push(pending.hints());
+        self.shared.hints.push(pending.0.into_iter());
     }
 
     /// The resource whose table is the entity's.

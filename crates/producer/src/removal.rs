@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sexton_core::removal::Request;
+use sexton_core::{ids::BatchId, removal::Request};
 
 /// What is recorded with a deletion besides the row; see [`Producer::with`](crate::Producer::with).
 ///
@@ -17,6 +17,7 @@ pub struct Removal {
     by: String,
     reason: Option<String>,
     after: Duration,
+    batch: Option<BatchId>,
     trace_context: Option<String>,
 }
 
@@ -24,7 +25,7 @@ impl Removal {
     /// A removal that `who` asks for: a user, or a part of the application. Kept with the proof of the deletion.
     #[must_use]
     pub fn by(who: impl Into<String>) -> Self {
-        Self { by: who.into(), reason: None, after: Duration::ZERO, trace_context: None }
+        Self { by: who.into(), reason: None, after: Duration::ZERO, batch: None, trace_context: None }
     }
 
     /// Why. Kept with the proof of the deletion, so it should not hold personal data.
@@ -42,6 +43,14 @@ impl Removal {
         self
     }
 
+    /// Records everything under this batch id, so that several calls can be taken back together by
+    /// [`restore_batch`](crate::Scope::restore_batch). Without it every call is a batch of its own.
+    #[must_use]
+    pub const fn batch(mut self, batch: BatchId) -> Self {
+        self.batch = Some(batch);
+        self
+    }
+
     /// The caller's W3C `traceparent`, so that the daemon's work joins its trace.
     #[must_use]
     pub fn trace_context(mut self, traceparent: impl Into<String>) -> Self {
@@ -49,9 +58,16 @@ impl Removal {
         self
     }
 
-    /// As the ledger wants it. Every call is a batch of its own.
-    pub(crate) fn request(&self) -> Request {
+    pub(crate) const fn batch_id(&self) -> Option<BatchId> {
+        self.batch
+    }
+
+    /// As the ledger wants it, under `batch` if there is one.
+    pub(crate) fn request(&self, batch: Option<BatchId>) -> Request {
         let mut request = Request::by(&self.by);
+        if let Some(batch) = batch.or(self.batch) {
+            request.batch = batch;
+        }
         request.reason.clone_from(&self.reason);
         request.after = self.after;
         request.trace_context.clone_from(&self.trace_context);

@@ -12,7 +12,7 @@ use sexton_core::{
     db::Db,
     ledger::{Ledger, Status},
 };
-use sexton_producer::{Producer, Removal};
+use sexton_producer::{Producer, Removal, prelude::*};
 use sexton_worker::Daemon;
 use tokio::{signal::ctrl_c, time::interval};
 
@@ -165,9 +165,8 @@ impl Demo {
         self.remove_by_mistake().await?;
         for batch in self.bookings.removed.chunks(BATCH) {
             let transaction = self.producer.begin().await?;
-            let pending = self.producer.soft_remove_many_in(&transaction, batch).await?;
+            batch.soft_remove_all(&transaction).await?;
             transaction.commit().await?;
-            self.producer.enqueue(pending);
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
@@ -177,8 +176,8 @@ impl Demo {
         let hour = Duration::from_secs(3600);
         let careful = self.producer.with(Removal::by("examples/calendar").reason("mistake").after(hour));
         for booking in self.bookings.kept.iter().take(RESTORED) {
-            let requested = careful.soft_remove(booking).await?;
-            self.producer.restore(requested.id).await?;
+            booking.soft_remove(&careful).await?;
+            booking.restore(&careful).await?;
         }
         Ok(())
     }

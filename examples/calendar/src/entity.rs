@@ -1,5 +1,5 @@
 //! The application's entity. It says nothing about soft-removal: what marks a row is in `sexton.toml`, and queries ask
-//! for live rows with `live`.
+//! for live rows with `find_live`.
 #![allow(unreachable_pub, reason = "SeaORM's derives make public items")]
 
 use sea_orm::entity::prelude::*;

@@ -94,6 +94,7 @@ enum Server {
 pub(crate) struct Bed {
     server: Server,
     pub(crate) conn: DatabaseConnection,
+    more_resources: &'static str,
 }
 
 impl Bed {
@@ -101,22 +102,42 @@ impl Bed {
         let db = TestDb::new().await;
         db.execute(POSTGRES).await;
         let conn = db.connect().await;
-        Self { server: Server::Postgres(db), conn }.migrated().await
+        Self { server: Server::Postgres(db), conn, more_resources: "" }.migrated().await
     }
 
     pub(crate) async fn sqlite() -> Self {
         let db = SqliteDb::new().await;
         db.execute(SQLITE).await;
         let conn = db.connect().await;
-        Self { server: Server::Sqlite(db), conn }.migrated().await
+        Self { server: Server::Sqlite(db), conn, more_resources: "" }.migrated().await
     }
 
     async fn migrated(self) -> Self {
         Migrator::up(&self.conn, None).await.expect("the migrations apply");
+        self.configured().await
+    }
+
+    async fn configured(self) -> Self {
         let db = Db::of_application(self.conn.clone()).await.unwrap();
         let ledger = Ledger::open(&db).await.unwrap();
         ledger.write_resources(&db, &self.config("").resources).await.unwrap();
         self
+    }
+
+    /// The same with more tables, and more resources.
+    pub(crate) async fn with(mut self, tables: &str, resources: &'static str) -> Self {
+        self.execute(tables).await;
+        self.more_resources = resources;
+        self.configured().await
+    }
+
+    /// Another pool. Connections of SQLite that were open before an index was made may not know of it: preparing an
+    /// `on conflict` does not look whether the schema is a newer one (SQLite 3.51).
+    pub(crate) async fn reconnected(&self) -> DatabaseConnection {
+        match &self.server {
+            Server::Postgres(db) => db.connect().await,
+            Server::Sqlite(db) => db.connect().await,
+        }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -129,7 +150,7 @@ impl Bed {
             Server::Postgres(db) => db.url(),
             Server::Sqlite(db) => db.url(),
         };
-        let text = format!("database.url = \"{url}\"\n{more}\n{RESOURCES}");
+        let text = format!("database.url = \"{url}\"\n{more}\n{RESOURCES}\n{}", self.more_resources);
         sexton_core::config::parse("test.toml", &text, |_| None).expect("the configuration is good")
     }
 

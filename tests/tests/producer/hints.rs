@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
 use redis::{AsyncCommands, aio::MultiplexedConnection};
+use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
-use sexton_producer::{DeletionId, Removal};
+use sexton_producer::{DeletionId, Removal, prelude::*};
 use sexton_tests::Redis;
 use tokio::net::TcpListener;
 
@@ -36,28 +37,39 @@ on_both! {
         let redis = Redis::start().await;
         let blocks = insert_blocks(&bed.conn, 3).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-        let one = producer.soft_remove(&blocks[0]).await.unwrap();
+        let one = blocks[0].soft_remove(&producer).await.unwrap();
         let mut connection = redis.connect().await;
         eventually_hinted(&mut connection, vec![one.id]).await;
-        let many = producer.soft_remove_many(&blocks[1..]).await.unwrap();
+        let many = blocks[1..].soft_remove_all(&producer).await.unwrap();
         eventually_hinted(&mut connection, [&[one], &many[..]].concat().iter().map(|r| r.id).collect()).await;
         assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
     }
 
-    async fn hint_of_the_callers_transaction_is_pushed_when_told(bed) {
+    async fn commit_of_the_transaction_hints(bed) {
         let redis = Redis::start().await;
         let blocks = insert_blocks(&bed.conn, 2).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
         let transaction = producer.begin().await.unwrap();
-        let pending = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
+        let requested = blocks.soft_remove_all(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
+        eventually_hinted(&mut redis.connect().await, requested.iter().map(|one| one.id).collect()).await;
+    }
+
+    async fn hint_of_somebody_elses_transaction_is_pushed_when_told(bed) {
+        let redis = Redis::start().await;
+        let blocks = insert_blocks(&bed.conn, 2).await;
+        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+        let theirs = bed.conn.begin().await.unwrap();
+        let joined = producer.join(&theirs);
+        let earlier = blocks[0].soft_remove(&joined).await.unwrap();
+        let pending = joined.into_pending();
+        theirs.commit().await.unwrap();
         // The hint of a later removal is there, so that of the earlier one is not on its way.
-        let later = producer.soft_remove(&blocks[1]).await.unwrap();
+        let later = blocks[1].soft_remove(&producer).await.unwrap();
         let mut connection = redis.connect().await;
         eventually_hinted(&mut connection, vec![later.id]).await;
-        let ids = pending.ids().chain([later.id]).collect();
         producer.enqueue(pending);
-        eventually_hinted(&mut connection, ids).await;
+        eventually_hinted(&mut connection, vec![earlier.id, later.id]).await;
     }
 
     async fn deletion_that_is_not_due_is_not_hinted_at(bed) {
@@ -65,8 +77,8 @@ on_both! {
         let blocks = insert_blocks(&bed.conn, 2).await;
         let producer = bed.producer_with_queue(&redis.url(), 2000).await;
         let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
-        patient.soft_remove(&blocks[0]).await.unwrap();
-        let due = producer.soft_remove(&blocks[1]).await.unwrap();
+        blocks[0].soft_remove(&patient).await.unwrap();
+        let due = blocks[1].soft_remove(&producer).await.unwrap();
         eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
     }
 
@@ -79,7 +91,7 @@ on_both! {
         let silent_url = format!("redis://{}/", silent.local_addr().unwrap());
         let frozen = Redis::start().await;
         let producer = bed.producer_with_queue(&frozen.url(), 2000).await;
-        let first = producer.soft_remove(&insert_block(&bed.conn, 1000, None).await).await.unwrap();
+        let first = insert_block(&bed.conn, 1000, None).await.soft_remove(&producer).await.unwrap();
         eventually_hinted(&mut frozen.connect().await, vec![first.id]).await;
         frozen.freeze();
 
@@ -94,7 +106,7 @@ on_both! {
             let mut times = Vec::new();
             for block in chunk {
                 let start = Instant::now();
-                producer.soft_remove(block).await.unwrap();
+                block.soft_remove(&producer).await.unwrap();
                 times.push(start.elapsed());
             }
             times.sort();
@@ -116,13 +128,13 @@ async fn hints_flow_again_when_redis_is_back() {
     let mut redis = Redis::start().await;
     redis.kill().await;
     let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-    producer.soft_remove(&blocks[0]).await.unwrap();
+    blocks[0].soft_remove(&producer).await.unwrap();
     redis.start_again().await;
     let mut connection = redis.connect().await;
     let start = Instant::now();
     // A removal soon after an outage may still find the door closed; asking again hints again.
     let id = loop {
-        let requested = producer.soft_remove(&blocks[1]).await.unwrap();
+        let requested = blocks[1].soft_remove(&producer).await.unwrap();
         if !hinted(&mut connection).await.is_empty() {
             break requested.id;
         }
@@ -138,7 +150,7 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     let redis = Redis::start().await;
     let blocks = insert_blocks(&bed.conn, 30).await;
     let producer = bed.producer_with_queue(&redis.url(), 20).await;
-    producer.soft_remove_many(&blocks).await.unwrap();
+    blocks.soft_remove_all(&producer).await.unwrap();
     let mut connection = redis.connect().await;
     let start = Instant::now();
     while connection.llen::<_, usize>("deletions:active").await.unwrap() < 10 {
@@ -147,9 +159,9 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     }
     // What is pushed after the rest was refused is refused as well.
     let late = insert_block(&bed.conn, 31, None).await;
-    producer.soft_remove(&late).await.unwrap();
+    late.soft_remove(&producer).await.unwrap();
     connection.del::<_, ()>("deletions:active").await.unwrap();
-    let known = producer.soft_remove(&late).await.unwrap().id;
+    let known = late.soft_remove(&producer).await.unwrap().id;
     while !hinted(&mut connection).await.contains(&known) {
         assert!(start.elapsed() < PATIENCE, "the last hint does not arrive");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-use sexton_producer::Error;
+use sexton_producer::{Error, prelude::*};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +15,7 @@ on_both! {
         let id = Uuid::from_u128(0xABCD_EF01_2345_6789_ABCD_EF01_2345_6789);
         let toy = insert_toy(&bed.conn, id).await;
         insert_toy(&bed.conn, Uuid::from_u128(1)).await;
-        let requested = bed.producer().await.soft_remove(&toy).await.unwrap();
+        let requested = toy.soft_remove(&bed.producer().await).await.unwrap();
         assert_eq!(requested.key, "abcdef01-2345-6789-abcd-ef0123456789");
         assert_eq!(bed.query("select count(*) from toy where removed_at is not null").await, ["1"]);
     }
@@ -26,7 +26,7 @@ on_both! {
         for name in HOSTILE {
             insert_member(&bed.conn, two, name).await;
             let member = insert_member(&bed.conn, one, name).await;
-            let requested = producer.soft_remove(&member).await.unwrap();
+            let requested = member.soft_remove(&producer).await.unwrap();
             let key: Vec<String> = serde_json::from_str(&requested.key).unwrap();
             assert_eq!(key, [one.to_string().as_str(), name]);
             // The key as it is kept finds the same row again.

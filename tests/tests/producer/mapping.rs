@@ -1,7 +1,7 @@
 use sea_orm::EntityTrait;
 use sexton_core::{db::Db, ledger::Ledger};
 use sexton_migrations::{Migrator, MigratorTrait};
-use sexton_producer::{Error, Producer};
+use sexton_producer::{Error, Producer, prelude::*};
 use sexton_tests::TestDb;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 
 on_both! {
     async fn entity_of_an_unconfigured_table_is_named(bed) {
-        let error = bed.producer().await.soft_remove(&stray::Model { id: 1 }).await.unwrap_err();
+        let error = stray::Model { id: 1 }.soft_remove(&bed.producer().await).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
@@ -21,7 +21,7 @@ on_both! {
 
     async fn entity_without_its_key_is_named(bed) {
         let keyless = keyless_block::Model { title: "x".into() };
-        let error = bed.producer().await.soft_remove(&keyless).await.unwrap_err();
+        let error = keyless.soft_remove(&bed.producer().await).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the entity of table `block` has no column `id`, which is in the key of resource `block`"
@@ -34,7 +34,7 @@ on_both! {
         let resource = config.resources[&"block".parse().unwrap()].clone();
         config.resources.insert("booking".parse().unwrap(), resource);
         let producer = Producer::connect(bed.conn.clone(), &config).await.unwrap();
-        let error = producer.soft_remove(&block).await.unwrap_err();
+        let error = block.soft_remove(&producer).await.unwrap_err();
         assert!(matches!(&error, Error::AmbiguousTable { resources, .. } if resources == "block, booking"), "{error}");
         producer.soft_remove_by_key("booking", "1").await.unwrap();
         assert_eq!(bed.ledger().await, ["booking|1|pending"]);
@@ -61,11 +61,11 @@ async fn entity_that_names_its_schema_is_the_same_table() {
     let bed = Bed::postgres().await;
     insert_block(&bed.conn, 1, None).await;
     let producer = bed.producer().await;
-    producer.soft_remove(&public_block::Model { id: 1 }).await.unwrap();
+    public_block::Model { id: 1 }.soft_remove(&producer).await.unwrap();
     assert_eq!(bed.marked().await, ["1"]);
-    let error = producer.soft_remove(&archived_block::Model { id: 1 }).await.unwrap_err();
+    let error = archived_block::Model { id: 1 }.soft_remove(&producer).await.unwrap_err();
     assert!(matches!(&error, Error::UnknownTable { table, .. } if table == "archive.block"), "{error}");
-    let live = producer.live::<public_block::Entity>().unwrap().all(&bed.conn).await.unwrap();
+    let live = public_block::Entity::find_live(&producer).unwrap().all(&bed.conn).await.unwrap();
     assert!(live.is_empty());
 }
 
@@ -94,14 +94,14 @@ async fn table_hidden_by_another_schema_is_not_taken_for_it() {
     Ledger::open(&app).await.unwrap().write_resources(&app, &config.resources).await.unwrap();
 
     let producer = Producer::connect(conn.clone(), &config).await.unwrap();
-    assert!(producer.live::<archived_block::Entity>().is_ok());
-    assert!(matches!(producer.live::<block::Entity>(), Err(Error::UnknownTable { .. })));
+    assert!(archived_block::Entity::find_live(&producer).is_ok());
+    assert!(matches!(block::Entity::find_live(&producer), Err(Error::UnknownTable { .. })));
 
     let shown = format!("{}?options=-csearch_path%3Darchive,public", db.url());
     let producer = Producer::connect(sea_orm::Database::connect(shown).await.unwrap(), &config).await.unwrap();
-    assert!(producer.live::<block::Entity>().is_ok());
+    assert!(block::Entity::find_live(&producer).is_ok());
     db.execute("insert into archive.block values (1)").await;
-    producer.soft_remove(&public_block_in_path(1)).await.unwrap();
+    public_block_in_path(1).soft_remove(&producer).await.unwrap();
     assert_eq!(db.query_text("select deleted_at is null from archive.block").await, [[Some("f".to_owned())]]);
     assert_eq!(archived_block::Entity::find().all(&conn).await.unwrap(), [archived_block::Model { id: 1 }]);
 }

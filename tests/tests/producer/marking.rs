@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sexton_producer::{Error, Removal};
+use sexton_producer::{Error, Removal, prelude::*};
 
 use super::{
     bed::Bed,
@@ -10,7 +10,7 @@ use super::{
 on_both! {
     async fn row_is_marked_and_its_deletion_recorded(bed) {
         let blocks = insert_blocks(&bed.conn, 2).await;
-        let requested = bed.producer().await.soft_remove(&blocks[0]).await.unwrap();
+        let requested = blocks[0].soft_remove(&bed.producer().await).await.unwrap();
         assert!(requested.created && requested.due);
         assert_eq!(requested.key, "1");
         assert_eq!(bed.marked().await, ["1"]);
@@ -22,7 +22,7 @@ on_both! {
     async fn row_stays_live_when_the_ledger_refuses(bed) {
         let block = insert_block(&bed.conn, 1, None).await;
         bed.refuse_deletions().await;
-        let error = bed.producer().await.soft_remove(&block).await.unwrap_err();
+        let error = block.soft_remove(&bed.producer().await).await.unwrap_err();
         let message = error.to_string();
         assert!(matches!(error, Error::Database { .. }));
         assert!(message.starts_with("cannot soft-remove the row with key 1 of table `block`: "), "{message}");
@@ -42,7 +42,7 @@ on_both! {
              begin select raise(abort, 'not today'); end"
         };
         bed.execute(condition).await;
-        let error = bed.producer().await.soft_remove_many(&blocks).await.unwrap_err();
+        let error = blocks.soft_remove_all(&bed.producer().await).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot soft-remove 3 rows of table `block`: "), "{error}");
         assert!(bed.marked().await.is_empty());
         assert!(bed.ledger().await.is_empty());
@@ -51,9 +51,9 @@ on_both! {
     async fn removing_twice_returns_the_same_deletion(bed) {
         let block = insert_block(&bed.conn, 1, None).await;
         let producer = bed.producer().await;
-        let first = producer.soft_remove(&block).await.unwrap();
+        let first = block.soft_remove(&producer).await.unwrap();
         let marker = bed.query("select deleted_at from block").await;
-        let second = producer.soft_remove(&block).await.unwrap();
+        let second = block.soft_remove(&producer).await.unwrap();
         assert!(first.created && !second.created);
         assert_eq!(first.id, second.id);
         assert_eq!(bed.query("select deleted_at from block").await, marker);
@@ -66,19 +66,19 @@ on_both! {
         gone.id = 99;
         blocks.extend([gone, blocks[1].clone()]);
         let producer = bed.producer().await;
-        let mut requested = producer.soft_remove_many(&blocks).await.unwrap();
+        let mut requested = blocks.soft_remove_all(&producer).await.unwrap();
         requested.sort_by(|a, b| a.key.cmp(&b.key));
         assert_eq!(requested.iter().map(|r| r.key.as_str()).collect::<Vec<_>>(), ["1", "2", "3", "4"]);
         assert!(requested.iter().all(|r| r.created));
         assert_eq!(bed.marked().await, ["1", "2", "3", "4"]);
         assert_eq!(bed.query("select count(*), count(distinct batch_id) from sexton_deletion").await, ["4|1"]);
-        assert!(producer.soft_remove_many(&blocks[..0]).await.unwrap().is_empty());
+        assert!(blocks[..0].soft_remove_all(&producer).await.unwrap().is_empty());
     }
 
     async fn row_that_is_gone_is_named(bed) {
         let block = insert_block(&bed.conn, 7, None).await;
         bed.execute("delete from block").await;
-        let error = bed.producer().await.soft_remove(&block).await.unwrap_err();
+        let error = block.soft_remove(&bed.producer().await).await.unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }));
         assert_eq!(
             error.to_string(),
@@ -91,7 +91,7 @@ on_both! {
         let block = insert_block(&bed.conn, 1, None).await;
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let removal = Removal::by("alice").reason("room closed").after(Duration::from_secs(3600)).trace_context(trace);
-        let requested = bed.producer().await.with(removal).soft_remove(&block).await.unwrap();
+        let requested = block.soft_remove(&bed.producer().await.with(removal)).await.unwrap();
         assert!(!requested.due);
         assert_eq!(
             bed.query("select requested_by, reason, trace_context from sexton_deletion").await,

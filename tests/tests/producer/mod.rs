@@ -3,10 +3,14 @@
 #[macro_use]
 mod bed;
 mod entities;
+mod guide;
 mod hints;
 mod keys;
+mod many;
 mod mapping;
 mod marking;
 mod queries;
+mod relations;
 mod restoring;
+mod rooms;
 mod transactions;

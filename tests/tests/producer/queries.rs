@@ -1,5 +1,5 @@
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select};
-use sexton_producer::{Error, Removed};
+use sexton_producer::{Error, prelude::*};
 
 use super::{
     bed::Bed,
@@ -17,15 +17,14 @@ on_both! {
         for id in 1..=4 {
             let block = insert_block(&bed.conn, id, None).await;
             if id % 2 == 0 {
-                producer.soft_remove(&block).await.unwrap();
+                block.soft_remove(&producer).await.unwrap();
             }
         }
         assert_eq!(ids(&bed, block::Entity::find().live(&producer).unwrap()).await, [1, 3]);
-        assert_eq!(ids(&bed, block::Entity::find().removed(&producer).unwrap()).await, [2, 4]);
-        assert_eq!(ids(&bed, block::Entity::find().with_removed(&producer).unwrap()).await, [1, 2, 3, 4]);
-        assert_eq!(ids(&bed, producer.live::<block::Entity>().unwrap()).await, [1, 3]);
-        assert_eq!(ids(&bed, producer.removed::<block::Entity>().unwrap()).await, [2, 4]);
-        assert_eq!(ids(&bed, producer.with_removed::<block::Entity>().unwrap()).await, [1, 2, 3, 4]);
+        assert_eq!(ids(&bed, block::Entity::find().only_removed(&producer).unwrap()).await, [2, 4]);
+        assert_eq!(ids(&bed, block::Entity::find_live(&producer).unwrap()).await, [1, 3]);
+        assert_eq!(ids(&bed, block::Entity::find_only_removed(&producer).unwrap()).await, [2, 4]);
+        assert_eq!(ids(&bed, block::Entity::find_with_removed(&producer).unwrap()).await, [1, 2, 3, 4]);
     }
 
     async fn first_marker_that_matches_decides(bed) {
@@ -33,7 +32,7 @@ on_both! {
         // Kind, then whether it is removed: null, another kind, the kind with a marker of its own.
         for (id, kind) in [(1, None), (2, Some("X")), (3, Some("T"))] {
             insert_block(&bed.conn, id, kind).await;
-            producer.soft_remove(&insert_block(&bed.conn, id + 10, kind).await).await.unwrap();
+            insert_block(&bed.conn, id + 10, kind).await.soft_remove(&producer).await.unwrap();
         }
         assert_eq!(
             bed.query("select id, item_status, deleted_at is null from block where id > 10 order by id").await,
@@ -46,8 +45,8 @@ on_both! {
         // Marks of the wrong kind mean nothing.
         bed.execute("insert into block (id, title, kind, deleted_at) values (4, '', 'T', '2026-01-01')").await;
         bed.execute("insert into block (id, title, kind, item_status) values (5, '', 'X', 'Deleted')").await;
-        assert_eq!(ids(&bed, producer.live::<block::Entity>().unwrap()).await, [1, 2, 3, 4, 5]);
-        assert_eq!(ids(&bed, producer.removed::<block::Entity>().unwrap()).await, [11, 12, 13]);
+        assert_eq!(ids(&bed, block::Entity::find_live(&producer).unwrap()).await, [1, 2, 3, 4, 5]);
+        assert_eq!(ids(&bed, block::Entity::find_only_removed(&producer).unwrap()).await, [11, 12, 13]);
     }
 
     async fn null_status_is_not_the_removed_one(bed) {
@@ -55,18 +54,18 @@ on_both! {
         let tenant = uuid::Uuid::from_u128(1);
         let ada = insert_member(&bed.conn, tenant, "ada").await;
         let bob = insert_member(&bed.conn, tenant, "bob").await;
-        producer.soft_remove(&bob).await.unwrap();
-        assert_eq!(producer.live::<member::Entity>().unwrap().all(&bed.conn).await.unwrap(), [ada]);
-        assert_eq!(producer.removed::<member::Entity>().unwrap().all(&bed.conn).await.unwrap(), [bob]);
+        bob.soft_remove(&producer).await.unwrap();
+        assert_eq!(member::Entity::find_live(&producer).unwrap().all(&bed.conn).await.unwrap(), [ada]);
+        assert_eq!(member::Entity::find_only_removed(&producer).unwrap().all(&bed.conn).await.unwrap(), [bob]);
     }
 
     async fn truth_value_marks_as_the_entity_reads_it(bed) {
         let producer = bed.producer().await;
         bed.execute("insert into flag (id, hidden) values (1, null), (2, false), (3, false)").await;
         producer.soft_remove_by_key("flag", "3").await.unwrap();
-        let live = producer.live::<flag::Entity>().unwrap().order_by_asc(flag::Column::Id).all(&bed.conn).await.unwrap();
+        let live = flag::Entity::find_live(&producer).unwrap().order_by_asc(flag::Column::Id).all(&bed.conn).await.unwrap();
         assert_eq!(live, [flag::Model { id: 1, hidden: None }, flag::Model { id: 2, hidden: Some(false) }]);
-        let removed = producer.removed::<flag::Entity>().unwrap().all(&bed.conn).await.unwrap();
+        let removed = flag::Entity::find_only_removed(&producer).unwrap().all(&bed.conn).await.unwrap();
         assert_eq!(removed, [flag::Model { id: 3, hidden: Some(true) }]);
     }
 
@@ -75,13 +74,13 @@ on_both! {
         let (one, two) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
         let toy = insert_toy(&bed.conn, one).await;
         insert_toy(&bed.conn, two).await;
-        producer.soft_remove(&toy).await.unwrap();
+        toy.soft_remove(&producer).await.unwrap();
         assert_eq!(toy::Entity::find_by_id(one).live(&producer).unwrap().one(&bed.conn).await.unwrap(), None);
         let live = toy::Entity::find().filter(toy::Column::Name.eq("bear")).live(&producer).unwrap();
         assert_eq!(live.count(&bed.conn).await.unwrap(), 1);
         let renamed = toy::Entity::update_many()
             .col_expr(toy::Column::Name, "dog".into())
-            .filter(producer.is_live::<toy::Entity>().unwrap())
+            .filter(toy::Entity::is_live(&producer).unwrap())
             .exec(&bed.conn)
             .await
             .unwrap();
@@ -93,8 +92,8 @@ on_both! {
         let producer = bed.producer().await;
         for error in [
             stray::Entity::find().live(&producer).unwrap_err(),
-            stray::Entity::find().removed(&producer).unwrap_err(),
-            stray::Entity::find().with_removed(&producer).unwrap_err(),
+            stray::Entity::find().only_removed(&producer).unwrap_err(),
+            stray::Entity::find_with_removed(&producer).unwrap_err(),
         ] {
             assert!(matches!(error, Error::UnknownTable { .. }), "{error}");
         }

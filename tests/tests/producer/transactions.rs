@@ -1,10 +1,18 @@
-use sea_orm::{ActiveModelTrait, Set};
-use sexton_producer::Error;
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, Set, TransactionTrait};
+use sexton_producer::{Error, Producer, prelude::*};
 
 use super::{
     bed::Bed,
-    entities::{insert_block, insert_blocks, stray},
+    entities::{block, insert_block, insert_blocks, stray},
 };
+
+/// A part of an application that is handed a transaction and does not know who commits it.
+async fn tidy_up(producer: &Producer, transaction: &DatabaseTransaction, blocks: &[block::Model]) -> Result<(), Error> {
+    let joined = producer.join(transaction);
+    blocks.soft_remove_all(&joined).await?;
+    producer.enqueue(joined.into_pending());
+    Ok(())
+}
 
 on_both! {
     async fn removal_commits_with_the_callers_own_changes(bed) {
@@ -12,27 +20,26 @@ on_both! {
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
         stray::ActiveModel { id: Set(5) }.insert(&transaction).await.unwrap();
-        let one = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
-        let rest = producer.soft_remove_many_in(&transaction, &blocks[1..]).await.unwrap();
-        let pending = one.and(rest);
-        assert_eq!(pending.ids().count(), 3);
+        blocks[0].soft_remove(&transaction).await.unwrap();
+        let rest = blocks[1..].soft_remove_all(&transaction).await.unwrap();
+        assert_eq!(rest.len(), 2);
         if bed.is_postgres() {
             assert!(bed.ledger().await.is_empty(), "seen before the commit");
         }
         transaction.commit().await.unwrap();
-        producer.enqueue(pending);
         assert_eq!(bed.marked().await, ["1", "2", "3"]);
         assert_eq!(bed.ledger().await, ["block|1|pending", "block|2|pending", "block|3|pending"]);
         assert_eq!(bed.query("select id from stray").await, ["5"]);
     }
 
     async fn rollback_leaves_nothing(bed) {
-        let blocks = insert_blocks(&bed.conn, 2).await;
+        let blocks = insert_blocks(&bed.conn, 3).await;
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
-        let one = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap();
-        let other = producer.soft_remove_by_key_in(&transaction, "block", "2").await.unwrap();
-        assert!(one.requested()[0].created && other.requested()[0].created);
+        let one = blocks[0].soft_remove(&transaction).await.unwrap();
+        let other = transaction.soft_remove_by_key("block", "2").await.unwrap();
+        let third = block::Entity::soft_remove_by_id(3, &transaction).await.unwrap();
+        assert!(one.created && other.created && third.created);
         transaction.rollback().await.unwrap();
         assert!(bed.marked().await.is_empty());
         assert!(bed.ledger().await.is_empty());
@@ -42,10 +49,8 @@ on_both! {
         let block = insert_block(&bed.conn, 1, None).await;
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
-        let pending = producer.soft_remove_in(&transaction, &block).await.unwrap();
+        block.soft_remove(&transaction).await.unwrap();
         drop(transaction);
-        // Telling the daemon of what never was does no harm either.
-        producer.enqueue(pending);
         assert!(bed.marked().await.is_empty());
         assert!(bed.ledger().await.is_empty());
     }
@@ -55,11 +60,54 @@ on_both! {
         bed.execute("delete from block where id = 1").await;
         let producer = bed.producer().await;
         let transaction = producer.begin().await.unwrap();
-        let gone = producer.soft_remove_in(&transaction, &blocks[0]).await.unwrap_err();
+        let gone = blocks[0].soft_remove(&transaction).await.unwrap_err();
         assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
-        let pending = producer.soft_remove_in(&transaction, &blocks[1]).await.unwrap();
+        blocks[1].soft_remove(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
-        producer.enqueue(pending);
         assert_eq!(bed.marked().await, ["2"]);
     }
+
+    async fn transaction_of_somebody_else_is_joined(bed) {
+        let blocks = insert_blocks(&bed.conn, 4).await;
+        let producer = bed.producer().await;
+        for (rows, commit) in [(&blocks[..2], true), (&blocks[2..], false)] {
+            let theirs = bed.conn.begin().await.unwrap();
+            tidy_up(&producer, &theirs, rows).await.unwrap();
+            if commit { theirs.commit().await.unwrap() } else { theirs.rollback().await.unwrap() }
+        }
+        assert_eq!(bed.marked().await, ["1", "2"]);
+        assert_eq!(bed.ledger().await, ["block|1|pending", "block|2|pending"]);
+    }
+
+    // SeaORM's nested transactions are savepoints.
+    async fn part_of_a_transaction_is_rolled_back_alone(bed) {
+        let blocks = insert_blocks(&bed.conn, 2).await;
+        let producer = bed.producer().await;
+        let transaction = producer.begin().await.unwrap();
+        blocks[0].soft_remove(&transaction).await.unwrap();
+        let nested = producer.join(transaction.begin().await.unwrap());
+        blocks[1].soft_remove(&nested).await.unwrap();
+        nested.rollback().await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(bed.marked().await, ["1"]);
+        assert_eq!(bed.ledger().await, ["block|1|pending"]);
+    }
+}
+
+/// Web frameworks move futures between threads.
+#[tokio::test]
+async fn futures_can_be_spawned() {
+    let bed = Bed::sqlite().await;
+    let block = insert_block(&bed.conn, 1, None).await;
+    let producer = bed.producer().await;
+    let work = tokio::spawn(async move {
+        let requested = block.soft_remove(&producer).await?;
+        producer.restore(requested.id).await?;
+        let transaction = producer.begin().await?;
+        [block].soft_remove_all(&transaction).await?;
+        transaction.commit().await?;
+        block::Entity::restore_by_id(1, &producer).await?;
+        block::Entity::soft_remove_many(sea_orm::Condition::all()).on_progress(|_| ()).exec(&producer).await
+    });
+    assert_eq!(work.await.unwrap().unwrap().requested, 1);
 }

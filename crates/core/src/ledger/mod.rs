@@ -14,6 +14,7 @@ mod confirmation;
 mod dead_letters;
 mod due;
 mod finish;
+mod in_batch;
 mod lease;
 mod partitions;
 mod record;

@@ -1,0 +1,178 @@
+//! Removing all rows that a filter matches, a bounded number a transaction.
+
+use std::{fmt, marker::PhantomData};
+
+use sea_orm::{Condition, EntityTrait};
+use sexton_core::ids::BatchId;
+
+use crate::{
+    Error, Producer,
+    page::{Cursor, Page, Pages},
+    rows::Rows,
+};
+
+/// Rows a transaction, unless [`SoftRemoveMany::batch_size`] says otherwise.
+const BATCH_SIZE: usize = 500;
+
+/// The removal of all live rows that a filter matches; see
+/// [`SoftRemoveEntity::soft_remove_many`](crate::SoftRemoveEntity::soft_remove_many).
+///
+/// Rows are taken in the order of their keys, a bounded number in each transaction and in memory, so that no lock is held
+/// for long. What a transaction committed stays requested whatever happens later. All of it is under one batch id, by
+/// which it can be resumed, and taken back by [`Scope::restore_batch`](crate::Scope::restore_batch). Rows that appear
+/// behind its back while it runs are not looked for.
+///
+/// ```no_run
+/// # mod booking {
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// #     #[sea_orm(table_name = "booking")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub room: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// use sea_orm::ColumnTrait;
+/// use sexton_producer::{BatchId, Producer, Removal, prelude::*};
+///
+/// # async fn example(producer: Producer) -> Result<(), sexton_producer::Error> {
+/// let in_blue = || booking::Entity::soft_remove_many(booking::Column::Room.eq("blue"));
+/// println!("{} bookings to remove", in_blue().dry_run(&producer).await?);
+///
+/// let alice = producer.with(Removal::by("alice").reason("room closed"));
+/// let done = in_blue()
+///     .batch_size(200)
+///     .on_progress(|progress| println!("{} removed", progress.requested))
+///     .exec(&alice)
+///     .await?;
+///
+/// // A job that may be killed: the same id again goes on where it was.
+/// let batch = BatchId::new(); // kept with the job
+/// in_blue().resume(batch).exec(&alice).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is removed before `exec`"]
+pub struct SoftRemoveMany<'p, E> {
+    filter: Condition,
+    batch_size: usize,
+    resume: Option<BatchId>,
+    on_progress: Option<OnProgress<'p>>,
+    entity: PhantomData<E>,
+}
+
+type OnProgress<'p> = Box<dyn FnMut(&Progress) + Send + 'p>;
+
+/// How far the removal of many rows is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The id of all of it.
+    pub batch: BatchId,
+    /// Rows that this run newly requested.
+    pub requested: u64,
+    /// Rows without a marker that had an open deletion all the same, which is not counted as requested.
+    pub open_already: u64,
+    /// Transactions that this run committed.
+    pub transactions: u64,
+}
+
+impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
+    pub(crate) fn new(filter: Condition) -> Self {
+        Self { filter, batch_size: BATCH_SIZE, resume: None, on_progress: None, entity: PhantomData }
+    }
+
+    /// At most so many rows a transaction: 500 unless said otherwise, at least one.
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.batch_size = rows.max(1);
+        self
+    }
+
+    /// Calls `report` after each commit, and not at all if no row matches.
+    pub fn on_progress(mut self, report: impl FnMut(&Progress) + Send + 'p) -> Self {
+        self.on_progress = Some(Box::new(report));
+        self
+    }
+
+    /// Runs under this batch id. If an earlier run under it stopped, this one goes on: rows that it requested are not
+    /// requested again, not even those that were restored since. The id may be a new one.
+    pub const fn resume(mut self, batch: BatchId) -> Self {
+        self.resume = Some(batch);
+        self
+    }
+
+    /// The number of rows that [`Self::exec`] would take now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`] or [`Error::AmbiguousTable`], [`Error::Database`].
+    pub async fn dry_run(self, producer: &Producer) -> Result<u64, Error> {
+        let table = producer.table_of::<E>()?;
+        let pages = Pages::new(producer, table, self.filter, self.resume, self.batch_size);
+        let count = pages.count::<E>(&producer.shared.db.conn).await;
+        count.map_err(Error::database(format!("count the rows of table `{}`", table.resource.table)))
+    }
+
+    /// Removes the rows. Dropping the future stops it at the last commit.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`] or [`Error::AmbiguousTable`] before anything was done; [`Error::Interrupted`] with the
+    /// batch id to resume.
+    pub async fn exec(mut self, producer: &Producer) -> Result<Progress, Error> {
+        let table = producer.table_of::<E>()?;
+        let batch = self.resume.or(producer.removal.batch_id()).unwrap_or_default();
+        let mut on_progress = self.on_progress.take();
+        let pages = Pages::new(producer, table, self.filter, self.resume, self.batch_size);
+        let mut progress = Progress { batch, requested: 0, open_already: 0, transactions: 0 };
+        let mut cursor = None;
+        loop {
+            let step = step::<E>(producer, &pages, cursor, &mut progress).await;
+            let page = step.map_err(|source| Error::Interrupted {
+                table: table.resource.table.clone(),
+                batch,
+                requested: progress.requested,
+                source: Box::new(source),
+            })?;
+            if page.is_empty() {
+                return Ok(progress);
+            }
+            if let Some(report) = &mut on_progress {
+                report(&progress);
+            }
+            if page.len() < self.batch_size {
+                return Ok(progress);
+            }
+            cursor = page.into_last();
+        }
+    }
+}
+
+/// One transaction: reads the next rows, locked, and removes them, so that they still match when they are marked.
+async fn step<E: EntityTrait>(
+    producer: &Producer,
+    pages: &Pages<'_>,
+    after: Option<Cursor>,
+    progress: &mut Progress,
+) -> Result<Page, Error> {
+    let transaction = producer.begin_own().await?;
+    let page = pages.read::<E>(&transaction, after).await?;
+    if page.is_empty() {
+        transaction.rollback().await.map_err(Error::database("end a transaction"))?;
+        return Ok(page);
+    }
+    let rows = Rows::new(pages.table, page.keys().cloned().map(Ok))?;
+    let requested = producer.request(&transaction, &rows, Some(progress.batch)).await?;
+    producer.commit(transaction, &rows, &requested).await?;
+    let created = requested.iter().filter(|one| one.created).count();
+    progress.requested += created as u64;
+    progress.open_already += (requested.len() - created) as u64;
+    progress.transactions += 1;
+    Ok(page)
+}
+
+impl<E> fmt::Debug for SoftRemoveMany<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { filter, batch_size, resume, .. } = self;
+        let mut shown = f.debug_struct("SoftRemoveMany");
+        shown.field("filter", filter).field("batch_size", batch_size).field("resume", resume).finish_non_exhaustive()
+    }
+}

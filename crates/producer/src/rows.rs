@@ -1,0 +1,83 @@
+//! Which rows, or deletions, a call is about.
+
+use std::{collections::HashSet, sync::Arc};
+
+use sexton_core::{
+    catalog::Table,
+    ids::{BatchId, DeletionId},
+    key::Key,
+    removal::RestoreError,
+};
+
+use crate::{Error, Producer, entities::configured};
+
+/// Rows of one resource.
+pub(crate) struct Rows {
+    pub(crate) table: Arc<Table>,
+    pub(crate) keys: Vec<Key>,
+}
+
+/// What is to be restored.
+pub(crate) enum Wanted {
+    Deletion(DeletionId),
+    Batch(BatchId),
+    Row(Rows),
+}
+
+impl Rows {
+    /// The rows with these keys, each once.
+    pub(crate) fn new(table: &Arc<Table>, keys: impl Iterator<Item = Result<Key, Error>>) -> Result<Self, Error> {
+        let mut seen = HashSet::new();
+        let mut unique = Vec::new();
+        for key in keys {
+            let key = key?;
+            if seen.insert(key.clone()) {
+                unique.push(key);
+            }
+        }
+        Ok(Self { table: Arc::clone(table), keys: unique })
+    }
+
+    pub(crate) fn by_key(producer: &Producer, resource: &str, key: &str) -> Result<Self, Error> {
+        let catalog = &producer.shared.catalog;
+        let table = catalog.by_name(resource).ok_or_else(|| Error::UnknownResource {
+            resource: resource.to_owned(),
+            configured: configured(catalog.tables()),
+        })?;
+        let key = table.parse_key(key).map_err(|source| Error::InvalidKey { resource: resource.to_owned(), source });
+        Self::new(table, [key].into_iter())
+    }
+
+    pub(crate) fn key(&self) -> String {
+        self.keys.iter().map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn described(&self, verb: &str) -> String {
+        let table = &self.table.resource.table;
+        match &self.keys[..] {
+            [key] => format!("{verb} the row with key {key} of table `{table}`"),
+            keys => format!("{verb} {} rows of table `{table}`", keys.len()),
+        }
+    }
+}
+
+impl Wanted {
+    pub(crate) fn described(&self) -> String {
+        match self {
+            Self::Deletion(id) => format!("deletion {id}"),
+            Self::Batch(batch) => format!("batch {batch}"),
+            Self::Row(row) => row.described("restore").replacen("restore ", "", 1),
+        }
+    }
+
+    pub(crate) fn unknown(&self) -> Error {
+        match self {
+            Self::Deletion(id) | Self::Batch(id) => RestoreError::NotFound(*id).into(),
+            Self::Row(row) => Error::NotRequested {
+                resource: row.table.name.to_string(),
+                table: row.table.resource.table.clone(),
+                key: row.key(),
+            },
+        }
+    }
+}
