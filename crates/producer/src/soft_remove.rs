@@ -164,7 +164,8 @@ impl Producer {
         if rows.keys.is_empty() {
             return Ok(Vec::new());
         }
-        let request = self.removal.request();
+        let mut request = self.removal.request();
+        request.notify = self.shared.hints.are_off();
         soft_remove(transaction, &self.shared.ledger, &self.shared.catalog, rows.table, &rows.keys, &request)
             .await
             .map_err(Error::database(action("soft-remove", rows)))

@@ -10,6 +10,8 @@ mod request;
 mod restore;
 mod sqlite;
 mod sqlite_record;
+mod wake;
 
 pub use request::{Request, Requested, soft_remove};
 pub use restore::{RestoreError, Restored, restore, restore_batch};
+pub use wake::DUE_CHANNEL;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{at_once, postgres, sqlite};
+use super::{at_once, postgres, sqlite, wake};
 use crate::{
     catalog::{Catalog, Table},
     db::{Dialect, millis},
@@ -27,13 +27,23 @@ pub struct Request {
     pub after: Duration,
     /// W3C `traceparent` of the caller, if there is one.
     pub trace_context: Option<String>,
+    /// Whether the commit tells listening workers that something is due: for callers who push no hint. It costs the
+    /// caller's transaction a lock that is the same for the whole database, see [`DUE_CHANNEL`](super::DUE_CHANNEL).
+    pub notify: bool,
 }
 
 impl Request {
-    /// A request by `by`, without a reason and without a delay.
+    /// A request by `by`, without a reason, a delay and a notification.
     #[must_use]
     pub fn by(by: impl Into<String>) -> Self {
-        Self { batch: BatchId::new(), by: by.into(), reason: None, after: Duration::ZERO, trace_context: None }
+        Self {
+            batch: BatchId::new(),
+            by: by.into(),
+            reason: None,
+            after: Duration::ZERO,
+            trace_context: None,
+            notify: false,
+        }
     }
 }
 
@@ -79,8 +89,12 @@ pub async fn soft_remove(
         Dialect::Postgres => postgres::soft_remove(transaction, ledger, table, keys, request).await?,
         Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, table, keys, request).await?,
     };
-    if at_once::applies(table, request) {
-        return at_once::delete(transaction, ledger, table, requested).await;
+    let requested = match at_once::applies(table, request) {
+        true => at_once::delete(transaction, ledger, table, requested).await?,
+        false => requested,
+    };
+    if request.notify && requested.iter().any(|one| one.due) {
+        wake::notify(transaction, table.dialect).await?;
     }
     Ok(requested)
 }
