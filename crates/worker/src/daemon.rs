@@ -233,9 +233,10 @@ impl Daemon {
         }
         for (name, listener, router) in addresses {
             let stop = self.stop.clone();
-            self.spawn(name, async move {
-                console::serve(listener, router, stop).await.map_err(|error| error.to_string())
-            });
+            self.spawn(
+                name,
+                async move { console::serve(listener, router, stop).await.map_err(|error| error.to_string()) },
+            );
         }
     }
 

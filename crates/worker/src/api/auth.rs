@@ -46,11 +46,7 @@ impl Clients {
 }
 
 /// Lets those pass who show a token, and says who they are.
-pub(super) async fn known(
-    State(api): State<Arc<Api>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub(super) async fn known(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let client = match bearer(request.headers()) {
         None => return Err(Problem::unknown_client(false)),
         Some(token) => api.clients.of(token).cloned().ok_or_else(|| Problem::unknown_client(true))?,

@@ -47,9 +47,11 @@ pub(super) fn read(table: &Table, field: &str, key: &RowKey) -> Result<Key, Prob
         RowKey::Many(_) if table.key.len() == 1 => {
             Err(format!("the key of {} is one column: expected a string or a whole number", table.name))
         }
-        RowKey::Many(values) => {
-            values.iter().map(KeyValue::json).collect::<Result<Vec<_>, _>>().map(|values| Value::from(values).to_string())
-        }
+        RowKey::Many(values) => values
+            .iter()
+            .map(KeyValue::json)
+            .collect::<Result<Vec<_>, _>>()
+            .map(|values| Value::from(values).to_string()),
     };
     let key = text.and_then(|text| table.parse_key(&text).map_err(|error| error.to_string()));
     key.map_err(|why| Problem::field(field, why))

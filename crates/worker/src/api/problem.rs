@@ -132,7 +132,11 @@ impl From<DbErr> for Problem {
                 Self::conflict(format!("the database refuses it because of {by}; nothing was changed"))
             }
             Some(_) => Self::failed(&error),
-            None if matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_)) => {
+            None if matches!(
+                error,
+                DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_)
+            ) =>
+            {
                 Self::away(&error)
             }
             None => Self::failed(&error),
