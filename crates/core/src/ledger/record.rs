@@ -30,6 +30,7 @@ pub struct Record {
     pub called_at: Option<String>,
     pub batch_id: String,
     pub targets: Vec<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, super::Confirmation>))]
     pub confirmations: Confirmations,
     pub requested_at: String,
     pub requested_by: String,

@@ -1,6 +1,6 @@
 //! `POST /v1/deletions`: phase 1.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use axum::{
     Extension, Json,
@@ -11,9 +11,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
+    catalog::Table,
     key::Key,
     removal::{Request, Requested},
-    state::State as DeletionState,
 };
 use utoipa::ToSchema;
 
@@ -138,6 +138,10 @@ pub(super) async fn request_deletions(
 
 fn read(body: Result<Json<Value>, JsonRejection>) -> Result<NewDeletions, Problem> {
     let Json(body) = body.map_err(|rejection| Problem::body(&rejection))?;
+    if !body.is_object() {
+        // serde would take an array for a struct whose fields have no names.
+        return Err(Problem::field("body", "expected an object"));
+    }
     serde_path_to_error::deserialize(body).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." || path == "?" { "body".to_owned() } else { path };
@@ -148,7 +152,7 @@ fn read(body: Result<Json<Value>, JsonRejection>) -> Result<NewDeletions, Proble
     })
 }
 
-fn keys_of(table: &sexton_core::catalog::Table, new: &NewDeletions) -> Result<Vec<Key>, Problem> {
+fn keys_of(table: &Table, new: &NewDeletions) -> Result<Vec<Key>, Problem> {
     let given: Vec<(String, &RowKey)> = match (&new.key, &new.keys) {
         (Some(key), None) => vec![("key".to_owned(), key)],
         (None, Some(keys)) => keys.iter().enumerate().map(|(n, key)| (format!("keys[{n}]"), key)).collect(),
@@ -158,7 +162,7 @@ fn keys_of(table: &sexton_core::catalog::Table, new: &NewDeletions) -> Result<Ve
     if given.is_empty() || given.len() > KEYS {
         return Err(Problem::field("keys", format!("{} keys; expected 1 to {KEYS}", given.len())));
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut keys = Vec::new();
     for (field, key) in given {
         let key = keys::read(table, &field, key)?;
@@ -182,6 +186,5 @@ fn answer(resource: &str, requested: Vec<Requested>) -> Response {
 
 fn deletion(resource: &str, requested: Requested) -> Deletion {
     let Requested { id, key, created, state, .. } = requested;
-    let state: DeletionState = state;
     Deletion { id: id.to_string(), resource: resource.to_owned(), key, created, state: state.to_string() }
 }
