@@ -12,6 +12,8 @@ use super::rig::{PATIENCE, Rig, Setup};
 async fn times(rig: &mut Rig, count: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for n in 1..=count {
+        // Whoever looks by the clock has become idle.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let row = i64::try_from(n).unwrap();
         rig.request("item", row..=row).await;
         let asked = Instant::now();
@@ -21,6 +23,7 @@ async fn times(rig: &mut Rig, count: usize) -> Vec<Duration> {
         rig.wait_until("not exists (select 1 from sexton_deletion)").await;
     }
     times.sort();
+    println!("from the notification to the call: {times:?}");
     times
 }
 
@@ -50,8 +53,9 @@ async fn notified_deletion_starts_within_a_second_with_redis() {
     worker.wait_for_metric("sexton_fed_by_redis", |fed| fed > 0.5).await;
     worker.daemon.wait_for_log("this process dispatches", PATIENCE).await;
     listening(&rig).await;
-    let times = times(&mut rig, 9).await;
-    assert!(times[4] < Duration::from_millis(120) && times[8] < Duration::from_secs(1), "{times:?}");
+    let times = times(&mut rig, 15).await;
+    // By the clock it would be an eighth of a second on average.
+    assert!(times[7] < Duration::from_millis(80) && times[14] < Duration::from_secs(1), "{times:?}");
     assert!(worker.metric("sexton_hints_pushed_total").await > 0.5, "the dispatcher was woken");
     worker.stop().await;
 }

@@ -1,5 +1,7 @@
 //! Requesting deletions, and asking what became of them.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use sexton_tests::api::{Answer, Gate};
 
@@ -142,4 +144,22 @@ async fn request_on_a_worker_that_drains_is_recorded_for_others() {
     rig.work().await;
     assert_eq!(rig.state(id).await, "completed");
     assert_eq!(rig.calls().len(), 2);
+}
+
+/// Without being told, a worker on SQLite would find it a quarter of a second later on average.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletion_starts_at_once_on_the_worker_that_was_asked() {
+    let rig = blocks(Server::sqlite().await, 9).await;
+    let (daemon, client) = serve(&rig).await;
+    let mut times = Vec::new();
+    for n in 1..=9 {
+        client.post(json!({ "resource": "block", "key": n })).await.expect(201);
+        let asked = Instant::now();
+        let calls = rig.api.wait_for_calls(n, PATIENCE).await;
+        times.push(calls.last().unwrap().at.saturating_duration_since(asked));
+        rig.until("select count(*) from sexton_deletion", "0").await;
+    }
+    times.sort();
+    assert!(times[4] < Duration::from_millis(100), "{times:?}");
+    stop(daemon).await;
 }
