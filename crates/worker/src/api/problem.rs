@@ -37,7 +37,14 @@ pub(super) struct Problem {
     #[schema(nullable = false)]
     field: Option<String>,
     #[serde(skip)]
-    header: Option<(header::HeaderName, &'static str)>,
+    header: Option<Header>,
+}
+
+/// A header that some problems have.
+#[derive(Debug, Clone, Copy)]
+enum Header {
+    Challenge(&'static str),
+    RetryAfter(&'static str),
 }
 
 /// The problems that every operation may answer with.
@@ -89,18 +96,18 @@ impl Problem {
         } else {
             ("send a token: `Authorization: Bearer …`", "Bearer realm=\"sexton\"")
         };
-        let header = Some((header::WWW_AUTHENTICATE, challenge));
+        let header = Some(Header::Challenge(challenge));
         Self { header, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
     /// Not now, but soon.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
-        Self { header: Some((header::RETRY_AFTER, "1")), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self { header: Some(Header::RetryAfter("1")), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
     fn away(error: &DbErr) -> Self {
         tracing::warn!(%error, "the database is away; a request of the API was turned away");
-        let header = Some((header::RETRY_AFTER, "5"));
+        let header = Some(Header::RetryAfter("5"));
         Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer") }
     }
 
@@ -168,7 +175,10 @@ impl From<RestoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let header = self.header.clone();
+        let header = self.header.map(|header| match header {
+            Header::Challenge(value) => (header::WWW_AUTHENTICATE, value),
+            Header::RetryAfter(value) => (header::RETRY_AFTER, value),
+        });
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
