@@ -31,6 +31,7 @@ pub enum Outcome {
 
 /// How a target confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "answer")]
 pub enum Answer {
     /// It deleted.

@@ -38,6 +38,11 @@ impl Hints {
         Self(None)
     }
 
+    /// Whether hints lead nowhere.
+    pub(crate) const fn are_off(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Takes hints if there is room for them. Never waits, never fails.
     pub(crate) fn push(&self, hints: impl Iterator<Item = Hint>) {
         let Some(sender) = &self.0 else { return };

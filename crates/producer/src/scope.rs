@@ -163,7 +163,8 @@ impl Producer {
         rows: &Rows,
         batch: Option<BatchId>,
     ) -> Result<Vec<Requested>, Error> {
-        let request = self.removal.request(batch);
+        let mut request = self.removal.request(batch);
+        request.notify = self.shared.hints.are_off();
         soft_remove(transaction, &self.shared.ledger, &self.shared.catalog, &rows.table, &rows.keys, &request)
             .await
             .map_err(Error::database(rows.described("soft-remove")))

@@ -1,6 +1,6 @@
 //! The operators' HTTP address: `/healthz`, `/readyz`, `/metrics`.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -30,31 +30,25 @@ pub(crate) fn recorder() -> Option<PrometheusHandle> {
     Some(handle)
 }
 
-/// Serves the console on `listener` until `stop`.
-///
-/// # Errors
-/// Whatever the system says when accepting connections.
-pub(crate) async fn serve(
-    listener: TcpListener,
+/// The console's routes.
+pub(crate) fn router(
     engine: Arc<Engine>,
     activity: Option<Arc<Activity>>,
     metrics: Option<PrometheusHandle>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let router = Router::new()
+) -> Router {
+    Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
-        .with_state(Console { engine, activity, metrics });
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        .with_state(Console { engine, activity, metrics })
 }
 
-/// Binds the console's address.
+/// Serves `router` on `listener` until `stop`.
 ///
 /// # Errors
-/// Whatever the system says, for example that the port is taken.
-pub(crate) async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(listen).await
+/// Whatever the system says when accepting connections.
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// Ready means that the ledger answers. Redis may be away: the process then takes from the ledger.

@@ -6,25 +6,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::Router;
 use sea_orm::DbErr;
 use secrecy::ExposeSecret;
 use sexton_core::{
     catalog::{self, Catalog},
     config::Config,
-    db::{ConnectError, connect},
+    db::{ConnectError, Dialect, connect},
     ledger::{Drift, Ledger, OpenError},
     queue::HintQueue,
 };
-use tokio::task::{JoinError, JoinSet};
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::Api,
     connector::{Http, SetupError},
     console,
     engine::{Context, Engine, renew_leases},
-    feed::{self, Hints},
+    feed::{self, Wake},
     figures,
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
+    removal::Hints,
     rescue, waiting,
 };
 
@@ -59,9 +65,11 @@ pub enum StartError {
     /// The queue's name or URL is wrong.
     #[error("queue: {0}")]
     Queue(#[from] sexton_core::queue::Error),
-    /// The console's address is taken, or not ours.
-    #[error("console.listen: cannot listen on {address}: {source}")]
-    Console {
+    /// The console's or the API's address is taken, or not ours.
+    #[error("{setting}: cannot listen on {address}: {source}")]
+    Listen {
+        /// The setting with the address.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -111,9 +119,12 @@ impl Daemon {
         if let Err(error) = ledger.create_partitions(&db).await {
             tracing::warn!(%error, "cannot create partitions ahead; finished deletions go to the default partition");
         }
-        let listen = config.console.listen;
-        let listener = console::bind(listen).await.map_err(|source| StartError::Console { address: listen, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Console { address: listen, source })?;
+        let (listener, address) = bind("console.listen", config.console.listen).await?;
+        let of_api = match config.api.listen {
+            Some(listen) => Some(bind("api.listen", listen).await?),
+            None => None,
+        };
+        let hints = Hints::new(&config.queue)?;
         let queue = match &config.queue.url {
             Some(url) => Some((HintQueue::new(url.expose_secret(), &config.queue.name)?, url.clone())),
             None => None,
@@ -125,15 +136,20 @@ impl Daemon {
         // Before anything is counted.
         let metrics = console::recorder();
         let engine = Engine::start(Arc::clone(&context));
+        let wake = Arc::new(Wake::default());
         let mut daemon = Self { engine, services: JoinSet::new(), stop_feeding, stop, address };
-        let activity = queue.map(|(queue, url)| daemon.attach(&context, queue, url.expose_secret()));
-        daemon.serve_everything(&context, activity, listener, metrics);
-        tracing::info!(worker = context.worker, console = %address, "working");
+        let activity = queue.map(|(queue, url)| daemon.attach(&context, queue, url.expose_secret(), &wake));
+        let api = Api::new(&context, hints, Arc::clone(&wake)).map(|api| api.router());
+        let api_address = api.is_some().then(|| of_api.as_ref().map_or(address, |(_, address)| *address));
+        daemon.work(&context, activity.clone(), wake);
+        daemon.answer(listener, console::router(Arc::clone(&daemon.engine), activity, metrics), api, of_api);
+        let api_address = api_address.map(tracing::field::display);
+        tracing::info!(worker = context.worker, console = %address, api = api_address, "working");
         Ok(daemon)
     }
 
     /// Starts what connects this process to Redis.
-    fn attach(&mut self, context: &Arc<Context>, queue: HintQueue, url: &str) -> Arc<Activity> {
+    fn attach(&mut self, context: &Arc<Context>, queue: HintQueue, url: &str, wake: &Arc<Wake>) -> Arc<Activity> {
         let activity = Arc::new(Activity::new());
         let concurrency = context.config.worker.concurrency;
         let intake = IntakeOptions {
@@ -144,7 +160,7 @@ impl Daemon {
         };
         let housekeeping =
             HousekeepingOptions { queue: queue.clone(), worker_name: context.worker.clone(), concurrency };
-        let handler = Arc::new(Hints(Arc::clone(&self.engine)));
+        let handler = Arc::new(feed::Hints(Arc::clone(&self.engine)));
         let (stop, seen) = (self.stop_feeding.clone(), Arc::clone(&activity));
         self.spawn("the intake", async move {
             queue::intake::run(intake, handler, seen, stop).await.map_err(|error| error.to_string())
@@ -155,23 +171,26 @@ impl Daemon {
             Ok(())
         });
         let (stop, seen, context) = (self.stop_feeding.clone(), Arc::clone(&activity), Arc::clone(context));
+        let wake = Arc::clone(wake);
         self.spawn("the dispatcher", async move {
-            feed::dispatch(context, queue, seen, stop).await;
+            feed::dispatch(context, queue, seen, wake, stop).await;
             Ok(())
         });
         activity
     }
 
-    fn serve_everything(
-        &mut self,
-        context: &Arc<Context>,
-        activity: Option<Arc<Activity>>,
-        listener: tokio::net::TcpListener,
-        metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
-    ) {
-        let (engine, seen, stop) = (Arc::clone(&self.engine), activity.clone(), self.stop_feeding.clone());
+    /// Starts what works on deletions, with or without Redis.
+    fn work(&mut self, context: &Arc<Context>, activity: Option<Arc<Activity>>, wake: Arc<Wake>) {
+        if context.db.dialect == Dialect::Postgres {
+            let (db, wake, stop) = (context.db.clone(), Arc::clone(&wake), self.stop_feeding.clone());
+            self.spawn("listening on the database", async move {
+                feed::listen(db, wake, stop).await;
+                Ok(())
+            });
+        }
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
         self.spawn("the direct feed", async move {
-            feed::feed_directly(engine, seen, stop).await;
+            feed::feed_directly(engine, activity, wake, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
@@ -199,11 +218,31 @@ impl Daemon {
             figures::refresh(engine, stop).await;
             Ok(())
         });
-        let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
-        self.spawn("the console", async move {
-            let served = console::serve(listener, engine, activity, metrics, stop).await;
-            served.map_err(|error| error.to_string())
-        });
+    }
+
+    /// Starts the HTTP addresses: the console's, which is the API's as well unless it has its own.
+    fn answer(
+        &mut self,
+        listener: TcpListener,
+        console: Router,
+        api: Option<Router>,
+        of_api: Option<(TcpListener, SocketAddr)>,
+    ) {
+        let mut addresses = Vec::new();
+        match (api, of_api) {
+            (Some(api), Some((its_own, _))) => {
+                addresses.extend([("the console", listener, console), ("the API", its_own, api)]);
+            }
+            (Some(api), None) => addresses.push(("the console", listener, console.merge(api))),
+            (None, _) => addresses.push(("the console", listener, console)),
+        }
+        for (name, listener, router) in addresses {
+            let stop = self.stop.clone();
+            self.spawn(
+                name,
+                async move { console::serve(listener, router, stop).await.map_err(|error| error.to_string()) },
+            );
+        }
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = Result<(), String>> + Send + 'static) {
@@ -257,6 +296,14 @@ impl Daemon {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Binds the address of a setting.
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { setting, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 async fn idle(engine: Arc<Engine>) -> Result<(), DbErr> {

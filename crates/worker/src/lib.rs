@@ -1,5 +1,6 @@
 //! The Sexton daemon: what `sexton run` does, as a library, and the command line around it.
 
+mod api;
 mod batch;
 pub mod cli;
 mod connector;
@@ -11,6 +12,7 @@ mod figures;
 mod metrics;
 mod migrate;
 pub mod queue;
+mod removal;
 mod rescue;
 mod rows;
 mod tls;

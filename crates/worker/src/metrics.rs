@@ -22,6 +22,7 @@ pub(crate) fn describe() {
     describe_counter!("sexton_dead_total", "Deletions that died, by kind");
     describe_counter!("sexton_rescues_total", "Expired leases taken back");
     describe_counter!("sexton_hints_pushed_total", "Hints pushed to Redis");
+    describe_counter!("sexton_api_requests_total", "Requests to the HTTP API, by status of the answer");
     describe_gauge!("sexton_in_flight_deletions", "Deletions this process holds a claim on");
     describe_gauge!("sexton_oldest_due_seconds", "Age of the oldest due deletion, by lane");
     describe_gauge!("sexton_dead_letters", "Dead deletions waiting for on-call, by kind");
@@ -75,6 +76,10 @@ pub(crate) fn rescued(resource: &str) {
 
 pub(crate) fn hints_pushed(hints: usize) {
     counter!("sexton_hints_pushed_total").increment(hints as u64);
+}
+
+pub(crate) fn api_answered(status: u16) {
+    counter!("sexton_api_requests_total", "status" => status.to_string()).increment(1);
 }
 
 pub(crate) fn in_flight(deletions: usize) {

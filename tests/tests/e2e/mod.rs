@@ -10,6 +10,7 @@ mod children_requested;
 mod console;
 mod dead_letters;
 mod hostile_rows;
+mod http;
 mod output;
 mod requests;
 mod retries;

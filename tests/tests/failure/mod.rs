@@ -12,3 +12,4 @@ mod poison;
 mod redis;
 mod rig;
 mod shutdown;
+mod wake;

@@ -26,15 +26,17 @@ async fn works_without(url: &str, count: i64) -> (Rig, Worker) {
 }
 
 /// Hints travel again, in both directions.
-async fn is_fed_again(rig: &mut Rig, worker: &Worker, from: i64) {
-    worker.wait_for_metric(FED, |fed| fed > 0.5).await;
-    let pushed = worker.metric(PUSHED).await;
+async fn is_fed_again(rig: &mut Rig, workers: &[&Worker], from: i64) {
+    for worker in workers {
+        worker.wait_for_metric(FED, |fed| fed > 0.5).await;
+    }
+    let before = pushed(workers).await;
     rig.request("item", from..=from + 99).await;
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
     // Whether the dispatcher or the direct feed is quicker with a few rows is open, so more follow until hints are pushed.
     let start = Instant::now();
     let mut next = from + 100;
-    while worker.metric(PUSHED).await <= pushed {
+    while pushed(workers).await <= before {
         assert!(start.elapsed() < Duration::from_secs(30), "no hints are pushed");
         rig.request("item", next..=next + 99).await;
         rig.wait_until("not exists (select 1 from sexton_deletion)").await;
@@ -43,13 +45,22 @@ async fn is_fed_again(rig: &mut Rig, worker: &Worker, from: i64) {
     rig.assert_sound().await;
 }
 
+/// Hints pushed by all workers: whichever of them leads is the one that pushes.
+async fn pushed(workers: &[&Worker]) -> f64 {
+    let mut pushed = 0.0;
+    for worker in workers {
+        pushed += worker.metric(PUSHED).await;
+    }
+    pushed
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn absent_redis_keeps_nothing_from_completing() {
     let mut redis = Redis::start().await;
     redis.kill().await;
     let (mut rig, worker) = works_without(&redis.url(), 300).await;
     redis.start_again().await;
-    is_fed_again(&mut rig, &worker, 1001).await;
+    is_fed_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
@@ -68,7 +79,7 @@ async fn redis_restarted_empty_in_mid_run_loses_nothing() {
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
     rig.assert_completed(3000).await;
     assert_eq!(rig.api.log().len(), 3000);
-    is_fed_again(&mut rig, &one, 5001).await;
+    is_fed_again(&mut rig, &[&one, &two], 5001).await;
     tokio::join!(one.stop(), two.stop());
 }
 
@@ -79,7 +90,7 @@ async fn full_redis_is_left_alone_until_it_has_room() {
     let mut connection = redis.connect().await;
     let mut more = redis::cmd("CONFIG");
     more.arg("SET").arg("maxmemory").arg("100mb").query_async::<()>(&mut connection).await.unwrap();
-    is_fed_again(&mut rig, &worker, 1001).await;
+    is_fed_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
@@ -91,7 +102,7 @@ async fn read_only_redis_is_left_alone_until_it_is_a_primary() {
     follow.arg("127.0.0.1").arg(primary.port()).query_async::<()>(&mut connection).await.unwrap();
     let (mut rig, worker) = works_without(&replica.url(), 300).await;
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async::<()>(&mut connection).await.unwrap();
-    is_fed_again(&mut rig, &worker, 1001).await;
+    is_fed_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
@@ -104,7 +115,7 @@ async fn redis_that_refuses_the_password_is_left_alone_until_it_accepts_it() {
     assert!(!said.contains("wrong"), "the password is in the log: {said}");
     let mut accept = redis::cmd("CONFIG");
     accept.arg("SET").arg("requirepass").arg("wrong").query_async::<()>(&mut redis.connect().await).await.unwrap();
-    is_fed_again(&mut rig, &worker, 1001).await;
+    is_fed_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
@@ -113,14 +124,14 @@ async fn frozen_redis_is_left_alone_until_it_answers_again() {
     let redis = Redis::start().await;
     let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
     let worker = rig.run().await;
-    is_fed_again(&mut rig, &worker, 1).await;
+    is_fed_again(&mut rig, &[&worker], 1).await;
     let done = rig.number("select count(*) from sexton_deletion_done").await;
     redis.freeze();
     rig.request("item", 100_001..=100_300).await;
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
     rig.assert_completed(done + 300).await;
     redis.thaw();
-    is_fed_again(&mut rig, &worker, 200_001).await;
+    is_fed_again(&mut rig, &[&worker], 200_001).await;
     // Ending is not held up by it either.
     redis.freeze();
     let asked = Instant::now();

@@ -5,6 +5,7 @@ use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
 use sexton_producer::{DeletionId, Removal, prelude::*};
 use sexton_tests::Redis;
+use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
 
 use super::{
@@ -177,4 +178,28 @@ async fn queue_that_cannot_be_named_is_refused_without_its_password() {
     let error = sexton_producer::Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
     assert!(error.to_string().starts_with("queue: "), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
+/// A commit that notifies holds a lock which all such commits of the database wait for.
+#[tokio::test]
+async fn producer_notifies_only_without_redis() {
+    let bed = Bed::postgres().await;
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&bed.conn, 4).await;
+    let mut listener = PgListener::connect_with(bed.conn.get_postgres_connection_pool()).await.unwrap();
+    listener.listen("sexton_due").await.unwrap();
+    let hinting = bed.producer_with_queue(&redis.url(), 2000).await;
+    hinting.soft_remove(&blocks[0]).await.unwrap();
+    hinting.soft_remove(&blocks[3]).await.unwrap();
+    let producer = bed.producer().await;
+    producer.with(Removal::by("test").after(Duration::from_secs(60))).soft_remove(&blocks[1]).await.unwrap();
+    producer.soft_remove(&blocks[2]).await.unwrap();
+    // Notifications arrive in the order of the commits: this one comes after all that there were.
+    bed.execute("notify sexton_due, 'the end'").await;
+    let mut said = Vec::new();
+    while said.last().is_none_or(|said| said != "the end") {
+        let notification = tokio::time::timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
+        said.push(notification.payload().to_owned());
+    }
+    assert_eq!(said, ["", "the end"]);
 }

@@ -4,6 +4,7 @@
 //! the environment, and `SEXTON_SECTION__KEY` overrides a setting. Everything that can be judged without the database
 //! is judged here; the rest is for [`crate::catalog`].
 
+mod api;
 mod child;
 mod duration;
 mod load;
@@ -14,6 +15,7 @@ mod settings;
 mod target;
 mod validate;
 
+pub use api::{Api, ApiToken, LEAST_TOKEN};
 pub use child::{Child, ChildThen, JsonPath, Twin};
 pub use load::{Error, load, parse};
 pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Resource, Retry, duration};
+use super::{Api, Resource, Retry, duration};
 use crate::ids::ResourceName;
 
 /// A whole configuration, valid in itself (see [`super::load`]).
@@ -22,6 +22,8 @@ pub struct Config {
     pub retry: Retry,
     /// The operators' HTTP address.
     pub console: Console,
+    /// The applications' HTTP address.
+    pub api: Api,
     /// The tables whose rows are deleted, by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, Resource>,

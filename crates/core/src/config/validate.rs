@@ -33,6 +33,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
             "it must begin with redis://, rediss:// or redis+unix://".to_owned()
         })?;
     }
+    config.api.validate(config.console.listen)?;
     retry("retry", &config.retry)?;
     for (name, resource) in &config.resources {
         let path = format!("resources.{name}");

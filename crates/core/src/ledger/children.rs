@@ -128,11 +128,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn waiting_for(
-        &self,
-        conn: &impl ConnectionTrait,
-        child: DeletionId,
-    ) -> Result<Vec<DeletionId>, DbErr> {
+    pub async fn waiting_for(&self, conn: &impl ConnectionTrait, child: DeletionId) -> Result<Vec<DeletionId>, DbErr> {
         let d = self.dialect;
         let sql = format!(
             "with recursive up (id, steps) as (

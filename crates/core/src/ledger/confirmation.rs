@@ -11,6 +11,7 @@ pub type Confirmations = BTreeMap<String, Confirmation>;
 
 /// A target's confirmation that the twin is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Confirmation {
     /// When, by the database's clock; RFC 3339.
     pub at: String,

@@ -11,8 +11,10 @@ use crate::{
 
 /// A deletion in full; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is the column of the same name")]
 pub struct Record {
+    #[cfg_attr(feature = "openapi", schema(value_type = uuid::Uuid))]
     pub id: DeletionId,
     pub resource: String,
     pub key: Option<String>,
@@ -28,6 +30,7 @@ pub struct Record {
     pub called_at: Option<String>,
     pub batch_id: String,
     pub targets: Vec<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, super::Confirmation>))]
     pub confirmations: Confirmations,
     pub requested_at: String,
     pub requested_by: String,
@@ -46,6 +49,7 @@ pub struct Record {
 
 /// A failed attempt.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is the column of the same name")]
 pub struct AttemptRecord {
     pub at: String,
@@ -60,6 +64,7 @@ pub struct AttemptRecord {
 
 /// An operator's action on the deletion.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is the column of the same name")]
 pub struct ActionRecord {
     pub at: String,

@@ -76,6 +76,7 @@ pub async fn request_children(
         reason: record.reason,
         after: Duration::ZERO,
         trace_context: None,
+        notify: false,
     };
     let requested = Requested {
         id: claim.0,

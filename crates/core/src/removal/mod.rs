@@ -13,7 +13,9 @@ mod restore;
 mod sqlite;
 mod sqlite_record;
 mod unmark;
+mod wake;
 
 pub use children::request_children;
 pub use request::{Request, Requested, soft_remove};
 pub use restore::{RestoreError, Restored, restore, restore_batch};
+pub use wake::DUE_CHANNEL;

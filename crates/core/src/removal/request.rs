@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{at_once, children, postgres, sqlite};
+use super::{at_once, children, postgres, sqlite, wake};
 use crate::{
     catalog::{Catalog, Table},
     db::{Dialect, millis},
@@ -28,13 +28,23 @@ pub struct Request {
     pub after: Duration,
     /// W3C `traceparent` of the caller, if there is one.
     pub trace_context: Option<String>,
+    /// Whether the commit tells listening workers that something is due: for callers who push no hint. It costs the
+    /// caller's transaction a lock that is the same for the whole database, see [`DUE_CHANNEL`](super::DUE_CHANNEL).
+    pub notify: bool,
 }
 
 impl Request {
-    /// A request by `by`, without a reason and without a delay.
+    /// A request by `by`, without a reason, a delay and a notification.
     #[must_use]
     pub fn by(by: impl Into<String>) -> Self {
-        Self { batch: BatchId::new(), by: by.into(), reason: None, after: Duration::ZERO, trace_context: None }
+        Self {
+            batch: BatchId::new(),
+            by: by.into(),
+            reason: None,
+            after: Duration::ZERO,
+            trace_context: None,
+            notify: false,
+        }
     }
 }
 
@@ -84,7 +94,12 @@ pub async fn soft_remove(
     if !table.children.is_empty() {
         children::remove(transaction, ledger, catalog, table, &mut recorded, request).await?;
     }
-    Ok(recorded.into_iter().map(|one| one.requested).collect())
+    let requested: Vec<Requested> = recorded.into_iter().map(|one| one.requested).collect();
+    // A deletion that waits has children whose own are due.
+    if request.notify && requested.iter().any(|one| one.due || one.state == State::Waiting) {
+        wake::notify(transaction, table.dialect).await?;
+    }
+    Ok(requested)
 }
 
 /// A deletion that was requested, and the values by which children name its row.

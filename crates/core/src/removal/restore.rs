@@ -118,7 +118,8 @@ async fn restore_all(
     }
     if let [only] = deletions {
         // The only one that was asked for itself: the others are restored together with those that wait for them.
-        if let Some(parent) = ledger.waiting_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id)) {
+        if let Some(parent) = ledger.waiting_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id))
+        {
             let why = format!("deletion {parent} waits for it; restore that one, and this one is restored with it");
             return Err(RestoreError::TooLate { id: *only, why });
         }

@@ -69,6 +69,10 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             }
         }
     }
+    let listen = config.api.listen.unwrap_or(config.console.listen);
+    if config.api.is_on() && !listen.ip().is_loopback() {
+        eprintln!("sexton: warning: api: tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
+    }
     report(path, args.json, problems, unreachable)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sexton_core::{catalog, config, db::ConnectError, ledger::OpenError};
 
-use crate::daemon::StartError;
+use crate::{daemon::StartError, removal::RequestError};
 
 pub(super) type Result<T = ()> = std::result::Result<T, Error>;
 
@@ -66,6 +66,15 @@ impl From<config::Error> for Error {
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         Self::Failed(anyhow::Error::new(error).context("the database failed"))
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Missing { .. } => Self::NotFound(error.to_string()),
+            RequestError::Database(error) => error.into(),
+        }
     }
 }
 

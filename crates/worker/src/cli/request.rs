@@ -2,21 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use secrecy::ExposeSecret;
 use serde::Serialize;
-use sexton_core::{
-    db::kill_point,
-    hint::Hint,
-    ids::ResourceName,
-    key::Key,
-    queue::HintQueue,
-    removal::{Request, Requested, soft_remove},
-};
+use sexton_core::{ids::ResourceName, removal::Request};
 
 use super::{
     error::{Error, Result},
     open, output,
 };
+use crate::removal::{self, Hints};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -70,18 +63,10 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let mut request = Request::by(args.by);
     request.reason = args.reason;
     request.after = args.after;
-    let transaction = opened.db.begin().await?;
-    let requested = soft_remove(&transaction, &opened.ledger, &catalog, table, &keys, &request).await?;
-    let missing = missing(&keys, &requested);
-    if !missing.is_empty() {
-        transaction.rollback().await?;
-        let message = format!("{} has no row with the key {}; nothing was removed", args.resource, missing.join(", "));
-        return Err(Error::NotFound(message));
-    }
-    kill_point("request::before");
-    transaction.commit().await?;
-    kill_point("request::committed");
-    hint(&opened.config.queue, &requested).await;
+    let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
+    request.notify = hints.are_off();
+    let requested = removal::request(&opened.db, &opened.ledger, &catalog, table, &keys, &request).await?;
+    hints.push(&requested).await;
     for one in &requested {
         let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
         if args.json {
@@ -92,22 +77,4 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         }
     }
     Ok(())
-}
-
-fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
-    let found = |key: &&Key| !requested.iter().any(|one| one.key == key.to_string());
-    keys.iter().filter(found).map(|key| format!("`{key}`")).collect()
-}
-
-/// Best effort: the ledger has it, a hint only makes it quick.
-async fn hint(config: &sexton_core::config::Queue, requested: &[Requested]) {
-    let Some(url) = &config.url else { return };
-    let hints: Vec<_> = requested.iter().filter(|one| one.due).map(|one| Hint::new(one.id, one.fence)).collect();
-    let pushed = match HintQueue::new(url.expose_secret(), &config.name) {
-        Ok(queue) => queue.enqueue(&hints, config.window / 2).await.map(drop),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = pushed {
-        tracing::warn!(%error, "no hint could be pushed; a worker finds the deletions in the ledger");
-    }
 }

@@ -5,16 +5,15 @@ use std::path::Path;
 use serde::Serialize;
 use sexton_core::{
     catalog::Catalog,
-    db::kill_point,
     ids::DeletionId,
-    ledger::Action,
-    removal::{RestoreError, Restored, restore, restore_batch},
+    removal::{RestoreError, Restored},
 };
 
 use super::{
     error::{Error, Result},
     open, output,
 };
+use crate::removal::{TakeBack, take_back};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -51,29 +50,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
     let catalog = open::catalog(path, &opened).await?;
     let id = find(&opened, &catalog, &args.what).await?;
-    let transaction = opened.db.begin().await?;
-    let restored = if args.batch {
-        let record = opened.ledger.record(&transaction, id).await?;
-        let batch = record.and_then(|record| record.batch_id.parse().ok());
-        let batch = batch.ok_or_else(|| Error::NotFound(format!("there is no deletion {id}")))?;
-        restore_batch(&transaction, &opened.ledger, &catalog, batch).await
-    } else {
-        restore(&transaction, &opened.ledger, &catalog, id).await.map(|mut one| {
-            let children = std::mem::take(&mut one.children);
-            [one].into_iter().chain(children).collect()
-        })
-    };
-    let restored = match restored {
+    let what = TakeBack { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };
+    let restored = match take_back(&opened.db, &opened.ledger, &catalog, &what).await {
         Ok(restored) => restored,
         Err(RestoreError::Database(error)) => return Err(error.into()),
         Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),
     };
-    let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
-    let action = Action { who: &args.by, action: "restore", reason: args.reason.as_deref() };
-    opened.ledger.record_action(&transaction, &action, &ids).await?;
-    kill_point("restore::before");
-    transaction.commit().await?;
-    kill_point("restore::committed");
     restored.into_iter().try_for_each(|one| report(one, args.json))
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Wake;
 use crate::{engine::Engine, metrics, queue::Activity};
 
 /// A process that received nothing from a healthy Redis for this long helps itself to what has been due for as long: a
@@ -17,17 +18,29 @@ const IDLE: Duration = Duration::from_millis(500);
 const TAKEN: Duration = Duration::from_millis(250);
 /// How often it is asked while Redis feeds us, and while every slot is taken.
 const FED: Duration = Duration::from_secs(1);
+/// After a wake the dispatcher goes first, while Redis feeds us: it has this long to hint at what is due.
+const DISPATCHED: Duration = Duration::from_millis(400);
+/// What has been due for this long after a wake has no hint.
+const UNHINTED: Duration = Duration::from_millis(300);
 /// After a slot became free: time for others to become free as well, so that one statement claims for all of them.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Feeds the engine from the ledger until `stop`: always without Redis (`activity` is none), otherwise whenever Redis
-/// does not feed this process, and with what is overdue.
-pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Activity>>, stop: CancellationToken) {
+/// does not feed this process, with what is overdue, and after a wake with what no hint speaks of.
+pub(crate) async fn feed_directly(
+    engine: Arc<Engine>,
+    activity: Option<Arc<Activity>>,
+    wake: Arc<Wake>,
+    stop: CancellationToken,
+) {
     let mut fed = true;
+    let mut woken = false;
     while !stop.is_cancelled() {
-        let overdue = activity.as_ref().map_or(Duration::ZERO, |activity| patience(activity));
+        let patience = activity.as_ref().map_or(Duration::ZERO, |activity| patience(activity));
+        let overdue = if woken { patience.min(UNHINTED) } else { patience };
         let taken = engine.take_due(overdue).await;
-        let needed = overdue < OVERDUE && taken.as_ref().is_ok_and(|taken| *taken > 0);
+        // What a wake speaks of has no hint, which is not the fault of Redis.
+        let needed = !woken && overdue < OVERDUE && taken.as_ref().is_ok_and(|taken| *taken > 0);
         let now_fed = activity.as_ref().is_some_and(|activity| activity.is_healthy() && !needed);
         if now_fed != fed && activity.is_some() {
             let what = if now_fed { "Redis is back" } else { "Redis feeds us nothing; taking from the ledger" };
@@ -45,14 +58,21 @@ pub(crate) async fn feed_directly(engine: Arc<Engine>, activity: Option<Arc<Acti
             }
         };
         let next = async {
-            tokio::time::sleep(pause).await;
+            let woken = tokio::select! {
+                () = tokio::time::sleep(pause) => false,
+                () = wake.of_direct_feed() => true,
+            };
+            if woken {
+                tokio::time::sleep(if fed { DISPATCHED } else { GATHER }).await;
+            }
             // While every open slot is taken, the reserved ones are looked at.
             tokio::time::timeout(FED, engine.slot_free()).await.ok();
+            woken
         };
-        tokio::select! {
+        woken = tokio::select! {
             () = stop.cancelled() => return,
-            () = next => {}
-        }
+            woken = next => woken,
+        };
     }
 }
 

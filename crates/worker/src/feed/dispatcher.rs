@@ -13,6 +13,7 @@ use std::{
 use sexton_core::{ledger::Due, queue::HintQueue};
 use tokio_util::sync::CancellationToken;
 
+use super::Wake;
 use crate::{
     engine::Context,
     metrics,
@@ -28,11 +29,17 @@ const LEAST: usize = 200;
 /// How often the reading starts again from the oldest.
 const PASS: Duration = Duration::from_secs(1);
 
+/// The same after a wake: what was just committed may be older than what was read.
+const WOKEN_PASS: Duration = Duration::from_millis(250);
+/// After a wake: time for others, so that one look is for all of them.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// Dispatches until `stop`, while this process leads.
 pub(crate) async fn dispatch(
     context: Arc<Context>,
     queue: HintQueue,
     activity: Arc<Activity>,
+    wake: Arc<Wake>,
     stop: CancellationToken,
 ) {
     let leader = Leader::new(queue.clone(), context.worker.clone());
@@ -61,6 +68,10 @@ pub(crate) async fn dispatch(
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
+            () = wake.of_dispatcher(), if leads => {
+                tokio::time::sleep(GATHER).await;
+                dispatcher.start_again_after(WOKEN_PASS);
+            }
         }
     }
     if led && let Err(error) = leader.resign().await {
@@ -89,12 +100,17 @@ enum Error {
 }
 
 impl Dispatcher {
-    /// Pushes hints until the window is full or nothing more is due. Returns how long to wait before the next look.
-    async fn top_up(&mut self) -> Result<Duration, Error> {
-        if self.pass.elapsed() >= PASS {
+    /// Reads from the oldest again if the last time was that long ago.
+    fn start_again_after(&mut self, age: Duration) {
+        if self.pass.elapsed() >= age {
             self.after.clear();
             self.pass = Instant::now();
         }
+    }
+
+    /// Pushes hints until the window is full or nothing more is due. Returns how long to wait before the next look.
+    async fn top_up(&mut self) -> Result<Duration, Error> {
+        self.start_again_after(PASS);
         let context = Arc::clone(&self.context);
         let window = window::effective(context.config.queue.window, self.activity.registered_concurrency());
         let mut length = self.queue.len().await?;

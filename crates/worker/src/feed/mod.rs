@@ -6,9 +6,13 @@
 mod direct;
 mod dispatcher;
 mod hints;
+mod listen;
 mod rescued;
+mod wake;
 
 pub(crate) use direct::feed_directly;
 pub(crate) use dispatcher::dispatch;
 pub(crate) use hints::Hints;
+pub(crate) use listen::listen;
 pub(crate) use rescued::feed_rescued;
+pub(crate) use wake::Wake;

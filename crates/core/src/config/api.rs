@@ -1,0 +1,103 @@
+//! `[api]`: who may use the HTTP API, and where it listens.
+
+use std::net::SocketAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+
+use super::validate::Mistake;
+
+/// The shortest token that is accepted, in characters: 16 of them, drawn at random, cannot be guessed over a network.
+pub const LEAST_TOKEN: usize = 16;
+
+/// `[api]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Where it listens; the console's address when left out. Port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
+    /// Who may use it. Without any the API is off.
+    #[serde(deserialize_with = "tokens")]
+    pub tokens: Vec<ApiToken>,
+}
+
+/// A client of the API.
+#[derive(Debug, Clone)]
+pub struct ApiToken {
+    /// Recorded as who asked. Two tokens may have the same name, so that one can be replaced without a gap.
+    pub name: String,
+    /// What the client sends as `Authorization: Bearer …`.
+    pub token: SecretString,
+}
+
+/// What is wrong in here is said without repeating it: a token that was written in the wrong place is a token.
+fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ApiToken>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Fields {
+        name: String,
+        token: SecretString,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Client(Fields),
+        Other(IgnoredAny),
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Clients(Vec<Form>),
+        Other(IgnoredAny),
+    }
+    let wrong = || serde::de::Error::custom("expected [{ name = \"billing\", token = \"${BILLING_TOKEN}\" }]");
+    let List::Clients(clients) = List::deserialize(deserializer)? else { return Err(wrong()) };
+    let token = |form| match form {
+        Form::Client(Fields { name, token }) => Ok(ApiToken { name, token }),
+        Form::Other(_) => Err(wrong()),
+    };
+    clients.into_iter().map(token).collect()
+}
+
+impl Api {
+    /// Whether anybody may use the API.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    pub(super) fn validate(&self, console: SocketAddr) -> Result<(), Mistake> {
+        let mistake = |path: String, why: &str| Err((path, why.to_owned()));
+        for (index, ApiToken { name, token }) in self.tokens.iter().enumerate() {
+            let at = |key: &str| format!("api.tokens[{index}].{key}");
+            let safe = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+            if name.is_empty() || name.len() > 63 || !name.bytes().all(safe) {
+                return mistake(at("name"), "expected 1 to 63 letters, digits, `_`, `.` or `-`");
+            }
+            let token = token.expose_secret();
+            if token.len() < LEAST_TOKEN {
+                let why = format!("it is shorter than {LEAST_TOKEN} characters; make one with `openssl rand -hex 32`");
+                return mistake(at("token"), &why);
+            }
+            // RFC 6750 §2.1: b64token. Anything else could not be sent.
+            let body = token.trim_end_matches('=');
+            if body.is_empty() || !body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b)) {
+                return mistake(
+                    at("token"),
+                    "it cannot be sent as a bearer token: use letters, digits and `-._~+/`, and `=` only at its end",
+                );
+            }
+            if self.tokens[..index].iter().any(|other| other.token.expose_secret() == token) {
+                return mistake(at("token"), "another client has the same: it could not be told who asked");
+            }
+        }
+        match self.listen {
+            Some(_) if !self.is_on() => mistake("api.listen".to_owned(), "nobody may use the API: add api.tokens"),
+            Some(listen) if listen == console && listen.port() != 0 => mistake(
+                "api.listen".to_owned(),
+                "the console listens there: leave api.listen out to have both at one address",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
