@@ -189,11 +189,11 @@ async fn producer_notifies_only_without_redis() {
     let mut listener = PgListener::connect_with(bed.conn.get_postgres_connection_pool()).await.unwrap();
     listener.listen("sexton_due").await.unwrap();
     let hinting = bed.producer_with_queue(&redis.url(), 2000).await;
-    hinting.soft_remove(&blocks[0]).await.unwrap();
-    hinting.soft_remove(&blocks[3]).await.unwrap();
+    blocks[0].soft_remove(&hinting).await.unwrap();
+    blocks[3].soft_remove(&hinting).await.unwrap();
     let producer = bed.producer().await;
-    producer.with(Removal::by("test").after(Duration::from_secs(60))).soft_remove(&blocks[1]).await.unwrap();
-    producer.soft_remove(&blocks[2]).await.unwrap();
+    blocks[1].soft_remove(&producer.with(Removal::by("test").after(Duration::from_secs(60)))).await.unwrap();
+    blocks[2].soft_remove(&producer).await.unwrap();
     // Notifications arrive in the order of the commits: this one comes after all that there were.
     bed.execute("notify sexton_due, 'the end'").await;
     let mut said = Vec::new();
