@@ -8,6 +8,7 @@ mod changed_rows;
 mod console;
 mod dead_letters;
 mod hostile_rows;
+mod order;
 mod output;
 mod requests;
 mod retries;

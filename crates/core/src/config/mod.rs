@@ -7,6 +7,7 @@
 mod duration;
 mod load;
 mod marker;
+mod order;
 mod resource;
 mod retry;
 mod settings;

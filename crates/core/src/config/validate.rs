@@ -62,6 +62,14 @@ fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
             format!("two targets are named `{}`: a confirmation could not tell them apart", target.name)
         })?;
     }
+    for (index, target) in resource.targets.iter().enumerate() {
+        for name in &target.after {
+            require(seen.contains(name), &format!("{path}.targets[{index}].after"), || {
+                let known: Vec<_> = seen.iter().map(|name| name.as_str()).collect();
+                format!("there is no target `{name}`; the targets of this resource are {}", known.join(", "))
+            })?;
+        }
+    }
     Ok(())
 }
 
