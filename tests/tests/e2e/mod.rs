@@ -4,6 +4,7 @@ mod addresses;
 mod after_confirmation;
 mod answers;
 mod bad_input;
+mod bulk;
 mod changed_rows;
 mod console;
 mod dead_letters;

@@ -2,6 +2,7 @@
 
 mod at_once;
 mod batches;
+mod bulk;
 mod catalog;
 mod claim;
 mod config;

@@ -9,6 +9,7 @@ mod column;
 pub mod key;
 mod postgres;
 mod problem;
+mod rows;
 mod sqlite;
 mod table;
 
@@ -18,6 +19,7 @@ use sea_orm::DbErr;
 
 pub use column::{Column, KeyType};
 pub use problem::Problem;
+pub(crate) use rows::Among;
 pub(crate) use table::literal;
 pub use table::{Rule, Table};
 

@@ -7,6 +7,7 @@
 
 mod action;
 mod age;
+mod batch;
 mod candidates;
 mod claim;
 mod confirmation;

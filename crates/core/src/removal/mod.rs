@@ -4,6 +4,7 @@
 //! that was committed together with the mark.
 
 mod at_once;
+pub mod bulk;
 mod kept;
 mod postgres;
 mod request;

@@ -1,8 +1,11 @@
 //! The command line. The commands, their exit codes and the field names of `--json` are a contract (README.md).
 
+mod bulk;
 mod check;
+mod confirm;
 mod dlq;
 mod error;
+mod hints;
 mod logging;
 mod open;
 mod output;

@@ -1,20 +1,19 @@
 //! `sexton request`: phase 1 from the command line.
 
-use std::{path::Path, time::Duration};
+use std::{collections::HashSet, path::Path, time::Duration};
 
-use secrecy::ExposeSecret;
 use serde::Serialize;
 use sexton_core::{
     db::kill_point,
-    hint::Hint,
     ids::ResourceName,
     key::Key,
-    queue::HintQueue,
     removal::{Request, Requested, soft_remove},
 };
 
 use super::{
+    bulk,
     error::{Error, Result},
+    hints::Hints,
     open, output,
 };
 
@@ -23,13 +22,20 @@ use super::{
   sexton request block 42 43 --reason 'ticket 4711'
   sexton request booking '[\"tenant-7\", 42]' --after 1h    # a composite key is a JSON array
 
-All rows are removed, or none: a key without a row ends the command with exit code 3.")]
+  sexton request block --where \"calendar_id = 'c7' and starts_at < now()\" --dry-run      # then with --yes
+  sexton request block --keys-from keys.txt --reason 'account 99 closed'
+
+With KEYs all rows are removed, or none: a key without a row ends the command with exit code 3. With --where and
+--keys-from each --batch-size rows are a transaction of their own; keys without a row are reported, the others are
+requested, and the exit code is 3. What ends early goes on with --batch ID.")]
 pub(super) struct Args {
     /// The resource, as in [resources.NAME].
     resource: ResourceName,
     /// The rows' keys.
-    #[arg(required = true, value_name = "KEY", allow_negative_numbers = true)]
+    #[arg(required_unless_present_any = ["condition", "keys_from"], value_name = "KEY", allow_negative_numbers = true)]
     keys: Vec<String>,
+    #[command(flatten)]
+    which: bulk::Which,
     /// Why.
     #[arg(long)]
     reason: Option<String>,
@@ -39,7 +45,7 @@ pub(super) struct Args {
     /// Keep the deletions restorable for at least this long, for example `1h`.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
     after: Duration,
-    /// Print one JSON object a deletion.
+    /// Print one JSON object a deletion; with --where and --keys-from one a batch, and a summary.
     #[arg(long)]
     json: bool,
 }
@@ -60,6 +66,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
         return Err(Error::Usage(message));
     };
+    let mut request = Request::by(args.by);
+    request.reason = args.reason;
+    request.after = args.after;
+    if args.which.is_bulk() {
+        return bulk::run(&opened, &catalog, table, args.which, request, args.json).await;
+    }
     let mut keys = Vec::new();
     for text in &args.keys {
         let key = table.parse_key(text).map_err(|error| Error::Usage(error.to_string()))?;
@@ -67,12 +79,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             keys.push(key);
         }
     }
-    let mut request = Request::by(args.by);
-    request.reason = args.reason;
-    request.after = args.after;
     let transaction = opened.db.begin().await?;
     let requested = soft_remove(&transaction, &opened.ledger, &catalog, table, &keys, &request).await?;
-    let missing = missing(&keys, &requested);
+    let missing: Vec<_> = missing(&keys, &requested).iter().map(|key| format!("`{key}`")).collect();
     if !missing.is_empty() {
         transaction.rollback().await?;
         let message = format!("{} has no row with the key {}; nothing was removed", args.resource, missing.join(", "));
@@ -81,7 +90,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     kill_point("request::before");
     transaction.commit().await?;
     kill_point("request::committed");
-    hint(&opened.config.queue, &requested).await;
+    Hints::new(&opened.config.queue).push(&requested).await;
     for one in &requested {
         let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
         if args.json {
@@ -94,20 +103,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
-    let found = |key: &&Key| !requested.iter().any(|one| one.key == key.to_string());
-    keys.iter().filter(found).map(|key| format!("`{key}`")).collect()
-}
-
-/// Best effort: the ledger has it, a hint only makes it quick.
-async fn hint(config: &sexton_core::config::Queue, requested: &[Requested]) {
-    let Some(url) = &config.url else { return };
-    let hints: Vec<_> = requested.iter().filter(|one| one.due).map(|one| Hint::new(one.id, one.fence)).collect();
-    let pushed = match HintQueue::new(url.expose_secret(), &config.name) {
-        Ok(queue) => queue.enqueue(&hints, config.window / 2).await.map(drop),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = pushed {
-        tracing::warn!(%error, "no hint could be pushed; a worker finds the deletions in the ledger");
-    }
+/// The keys without a row.
+pub(super) fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
+    let found: HashSet<&str> = requested.iter().map(|one| one.key.as_str()).collect();
+    keys.iter().map(ToString::to_string).filter(|key| !found.contains(key.as_str())).collect()
 }

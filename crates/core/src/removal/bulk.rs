@@ -1,0 +1,185 @@
+//! Choosing many rows by a condition that an operator wrote.
+//!
+//! The condition is SQL on the table's own columns. It stands alone on its line, in parentheses, in a query of its own
+//! that only reads: what follows it cannot become part of it, nor it part of what follows. That query runs as a prepared
+//! statement in a transaction that cannot write. Under the lock of the transaction that removes the rows the condition
+//! is asked once more, so that a row that changed in between stays.
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, QueryResult, TransactionTrait, Value,
+};
+
+use crate::{
+    catalog::{Among, Table},
+    db::{Db, Dialect},
+    key::Key,
+};
+
+/// An operator's condition on the columns of a table.
+#[derive(Debug, Clone)]
+pub struct Condition(String);
+
+/// A text that is not one condition.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidCondition {
+    /// It says nothing.
+    #[error("the condition is empty; say `true` if every live row is meant")]
+    Empty,
+    /// It holds a `;` outside of quotes.
+    #[error("the condition is one SQL expression; it cannot have a `;`")]
+    Semicolon,
+    /// It holds a NUL character.
+    #[error("the condition cannot have a NUL character")]
+    Nul,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone)]
+pub struct Cursor(Vec<String>);
+
+impl Condition {
+    /// Takes the text for a condition. Whether the database understands it shows when it is asked.
+    ///
+    /// # Errors
+    /// [`InvalidCondition`] when it cannot be one expression.
+    pub fn new(text: &str) -> Result<Self, InvalidCondition> {
+        if text.trim().is_empty() {
+            return Err(InvalidCondition::Empty);
+        }
+        if text.contains('\0') {
+            return Err(InvalidCondition::Nul);
+        }
+        // PostgreSQL refuses a second statement by itself, SQLite's driver would run it.
+        let mut quote = None;
+        for c in text.chars() {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if ['\'', '"', '`'].contains(&c) => quote = Some(c),
+                None if c == ';' => return Err(InvalidCondition::Semicolon),
+                None => {}
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The rows that meet it, with the table's columns.
+    fn rows_of(&self, table: &Table) -> String {
+        format!("(select * from {} where (\n{}\n))", table.sql, self.0)
+    }
+}
+
+/// How many live rows meet the condition.
+///
+/// # Errors
+/// Whatever the database says, above all of the condition.
+pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, DbErr> {
+    let sql = format!("select count(*) as n from {} t where {}", condition.rows_of(table), table.live("t"));
+    let rows = read(db, sql, Vec::new()).await?;
+    let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(n).unwrap_or_default())
+}
+
+/// The keys of the next live rows that meet the condition, at most `limit`, in key order; and where to go on.
+///
+/// # Errors
+/// Whatever the database says, above all of the condition.
+pub async fn live_page(
+    db: &Db,
+    table: &Table,
+    condition: &Condition,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
+    let (beyond, values) = beyond(table, after);
+    let places: Vec<_> = (0..table.key.len()).map(|n| format!(", {} as c{n}", place(table, n))).collect();
+    let sql = format!(
+        "select {} as key{} from {} t where {} and {beyond} order by {} limit {limit}",
+        table.key_text("t"),
+        places.concat(),
+        condition.rows_of(table),
+        table.live("t"),
+        table.key_columns("t"),
+    );
+    let rows = read(db, sql, values).await?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let text: String = row.try_get("", "key")?;
+        keys.push(table.parse_key(&text).map_err(|error| DbErr::Type(error.to_string()))?);
+    }
+    let cursor = rows.last().map(|row| {
+        (0..table.key.len()).map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
+    });
+    Ok((keys, cursor.transpose()?))
+}
+
+/// Locks those of the rows that are still live and still meet the condition, and returns their keys.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lock_live(
+    transaction: &impl ConnectionTrait,
+    table: &Table,
+    condition: &Condition,
+    keys: &[Key],
+) -> Result<Vec<Key>, DbErr> {
+    let (source, live) = (condition.rows_of(table), table.live("t"));
+    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: true }).await
+}
+
+/// A key column as text from which the next page can begin: on SQLite, where a value has its own type and drivers differ
+/// in how they write a UUID, as the literal of the very value.
+fn place(table: &Table, n: usize) -> String {
+    let column = &table.key[n].0;
+    match table.dialect {
+        Dialect::Postgres => column.text("t"),
+        Dialect::Sqlite => format!("quote({})", column.of("t")),
+    }
+}
+
+fn beyond(table: &Table, after: Option<&Cursor>) -> (String, Vec<Value>) {
+    // A key that is null names no row, though SQLite lets it be.
+    let named: Vec<_> = table.key.iter().map(|(column, _)| format!("{} is not null", column.of("t"))).collect();
+    let named = named.join(" and ");
+    let Some(Cursor(places)) = after else { return (named, Vec::new()) };
+    let mut values = Vec::new();
+    let places: Vec<_> = places
+        .iter()
+        .zip(&table.key)
+        .map(|(place, (column, _))| match table.dialect {
+            Dialect::Postgres => {
+                values.push(place.as_str().into());
+                format!("${}::text::{}", values.len(), column.base_type)
+            }
+            Dialect::Sqlite => place.clone(),
+        })
+        .collect();
+    (format!("{named} and ({}) > ({})", table.key_columns("t"), places.join(", ")), values)
+}
+
+/// Runs a query in a transaction of its own that cannot write, for as long as it takes.
+async fn read(db: &Db, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+    let statement = db.dialect.statement(sql, values);
+    match db.dialect {
+        Dialect::Postgres => {
+            let (level, mode) = (IsolationLevel::ReadCommitted, AccessMode::ReadOnly);
+            let transaction = db.conn.begin_with_config(Some(level), Some(mode)).await?;
+            transaction.execute_unprepared("set local statement_timeout = 0").await?;
+            finish(transaction, statement).await
+        }
+        Dialect::Sqlite => {
+            let transaction = db.conn.begin().await?;
+            transaction.execute_unprepared("pragma query_only = on").await?;
+            let result = transaction.query_all_raw(statement).await;
+            transaction.execute_unprepared("pragma query_only = off").await?;
+            transaction.rollback().await?;
+            result
+        }
+    }
+}
+
+async fn finish(transaction: DatabaseTransaction, statement: sea_orm::Statement) -> Result<Vec<QueryResult>, DbErr> {
+    let result = transaction.query_all_raw(statement).await;
+    transaction.rollback().await?;
+    result
+}
