@@ -11,6 +11,7 @@ use sea_orm_migration::{
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, sea_orm};
 
 mod m0001_ledger;
+mod m0003_proof;
 
 /// Applies and reverts Sexton's migrations.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ enum Table {
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_ledger::Migration)]
+        vec![Box::new(m0001_ledger::Migration), Box::new(m0003_proof::Migration)]
     }
 
     fn migration_table_name() -> DynIden {

@@ -11,6 +11,7 @@ mod dead_letters;
 mod hostile_rows;
 mod order;
 mod output;
+mod proof;
 mod requests;
 mod retries;
 mod rig;

@@ -9,6 +9,7 @@ mod config;
 mod due;
 mod finish;
 mod fixture;
+mod keeping;
 mod keys;
 mod migrations;
 mod operators;

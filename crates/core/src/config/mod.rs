@@ -18,5 +18,5 @@ pub use load::{Error, load, parse};
 pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
-pub use settings::{Config, Console, Database, Queue, Worker};
+pub use settings::{Config, Console, Database, Queue, Sync, Worker};
 pub use target::{Kind, Method, Target};

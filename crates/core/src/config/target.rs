@@ -92,6 +92,15 @@ const fn default_timeout() -> Duration {
 }
 
 impl Target {
+    /// Whether the target is asked later whether the twin is really gone.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        match self.kind {
+            // One request says how to delete, not how to look.
+            Kind::Http => false,
+        }
+    }
+
     /// The columns whose values decide what is called: a change in one of them makes an earlier confirmation void.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {

@@ -34,6 +34,9 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
         })?;
     }
     retry("retry", &config.retry)?;
+    require(config.sync.keep_completed > Duration::ZERO, "sync.keep_completed", || {
+        "it must be longer than 0s: what is finished is the proof that it happened".to_owned()
+    })?;
     for (name, resource) in &config.resources {
         let path = format!("resources.{name}");
         self::resource(&path, resource)?;

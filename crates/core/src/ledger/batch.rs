@@ -1,6 +1,6 @@
 //! What a request has done so far: so that one that was interrupted can go on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -31,17 +31,22 @@ impl Ledger {
         keys: &[Key],
     ) -> Result<HashSet<String>, DbErr> {
         let d = self.dialect;
-        let of = |table: &str| {
-            format!(
-                "select key from {table} where resource = $2 and key {} and batch_id = {}",
-                d.any_of(3, "text"),
-                d.param(1, "uuid")
-            )
-        };
-        let sql = format!("{} union {}", of(&self.deletion), of(&self.done));
-        let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
-        let values = [batch.to_string().into(), resource.into(), serde_json::Value::from(keys).to_string().into()];
+        let (batch_id, any_key) = (d.param(1, "uuid"), d.any_of(3, "text"));
+        let sql = format!(
+            "select key from {} where resource = $2 and key {any_key} and batch_id = {batch_id}
+             union select coalesce(key, key_hash) from {} where resource = $2 and (key {any_key} or key_hash {})
+                and batch_id = {batch_id}",
+            self.deletion,
+            self.done,
+            d.any_of(4, "text"),
+        );
+        let texts: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        let hashes = self.key_hashes(conn, resource, &texts).await?;
+        let json = |texts: &[String]| serde_json::Value::from(texts.to_vec()).to_string();
+        let values = [batch.to_string().into(), resource.into(), json(&texts).into(), json(&hashes).into()];
         let rows = conn.query_all_raw(d.statement(sql, values)).await?;
-        rows.iter().map(|row| row.try_get("", "key")).collect()
+        let of_hash: HashMap<_, _> = hashes.into_iter().zip(texts).collect();
+        let known = rows.iter().map(|row| row.try_get::<String>("", "key"));
+        known.map(|key| key.map(|key| of_hash.get(&key).cloned().unwrap_or(key))).collect()
     }
 }

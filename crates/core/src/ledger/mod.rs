@@ -13,7 +13,9 @@ mod claim;
 mod confirmation;
 mod dead_letters;
 mod due;
+mod export;
 mod finish;
+mod keeping;
 mod lease;
 mod partitions;
 mod record;
@@ -27,6 +29,7 @@ pub use claim::{Claim, Pick};
 pub use confirmation::{Confirmation, Confirmations};
 pub use dead_letters::{DeadLetter, Filter};
 pub use due::Due;
+pub use export::{FinishedAt, Moment, Span};
 pub(crate) use finish::COPIED;
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
@@ -49,6 +52,8 @@ pub struct Ledger {
     pub(crate) attempt: String,
     pub(crate) action: String,
     pub(crate) resource: String,
+    pub(crate) secret: String,
+    pub(crate) sweep: String,
     schema: Option<String>,
 }
 
@@ -109,6 +114,8 @@ impl Ledger {
             attempt: table("sexton_attempt"),
             action: table("sexton_action"),
             resource: table("sexton_resource"),
+            secret: table("sexton_secret"),
+            sweep: table("sexton_sweep"),
             schema,
         }
     }

@@ -5,9 +5,7 @@
 //! statement in a transaction that cannot write. Under the lock of the transaction that removes the rows the condition
 //! is asked once more, so that a row that changed in between stays.
 
-use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, QueryResult, TransactionTrait, Value,
-};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use crate::{
     catalog::{Among, Table},
@@ -75,7 +73,7 @@ impl Condition {
 /// Whatever the database says, above all of the condition.
 pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, DbErr> {
     let sql = format!("select count(*) as n from {} t where {}", condition.rows_of(table), table.live("t"));
-    let rows = read(db, sql, Vec::new()).await?;
+    let rows = db.read_only(sql, Vec::new()).await?;
     let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
     Ok(u64::try_from(n).unwrap_or_default())
 }
@@ -101,7 +99,7 @@ pub async fn live_page(
         table.live("t"),
         table.key_columns("t"),
     );
-    let rows = read(db, sql, values).await?;
+    let rows = db.read_only(sql, values).await?;
     let mut keys = Vec::with_capacity(rows.len());
     for row in &rows {
         let text: String = row.try_get("", "key")?;
@@ -155,31 +153,4 @@ fn beyond(table: &Table, after: Option<&Cursor>) -> (String, Vec<Value>) {
         })
         .collect();
     (format!("{named} and ({}) > ({})", table.key_columns("t"), places.join(", ")), values)
-}
-
-/// Runs a query in a transaction of its own that cannot write, for as long as it takes.
-async fn read(db: &Db, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
-    let statement = db.dialect.statement(sql, values);
-    match db.dialect {
-        Dialect::Postgres => {
-            let (level, mode) = (IsolationLevel::ReadCommitted, AccessMode::ReadOnly);
-            let transaction = db.conn.begin_with_config(Some(level), Some(mode)).await?;
-            transaction.execute_unprepared("set local statement_timeout = 0").await?;
-            finish(transaction, statement).await
-        }
-        Dialect::Sqlite => {
-            let transaction = db.conn.begin().await?;
-            transaction.execute_unprepared("pragma query_only = on").await?;
-            let result = transaction.query_all_raw(statement).await;
-            transaction.execute_unprepared("pragma query_only = off").await?;
-            transaction.rollback().await?;
-            result
-        }
-    }
-}
-
-async fn finish(transaction: DatabaseTransaction, statement: sea_orm::Statement) -> Result<Vec<QueryResult>, DbErr> {
-    let result = transaction.query_all_raw(statement).await;
-    transaction.rollback().await?;
-    result
 }

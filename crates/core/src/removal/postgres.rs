@@ -101,8 +101,8 @@ fn statement(ledger: &Ledger, table: &Table) -> String {
             where d.resource = $2 and d.key = m.key and d.state in ({dead}) returning d.*
          ),
          archived as (
-            insert into {done} ({COPIED}, confirmations, state, cancelled_by)
-            select {COPIED}, confirmations, {cancelled}, 'superseded' from superseded
+            insert into {done} ({COPIED}, key_hash, confirmations, state, cancelled_by)
+            select {copied}, confirmations, {cancelled}, 'superseded' from superseded
          ),
          recorded as (
             insert into {deletion} as d (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column,
@@ -135,6 +135,7 @@ fn statement(ledger: &Ledger, table: &Table) -> String {
         marker_value = table.marker_text("t", "b.rule"),
         deletion = ledger.deletion,
         done = ledger.done,
+        copied = ledger.copied("superseded"),
         held = Event::Finished.sql_from(),
         dead = Event::Superseded.sql_from(),
         cancelled = Event::Superseded.sql_to(),

@@ -5,6 +5,7 @@ mod check;
 mod confirm;
 mod dlq;
 mod error;
+mod export;
 mod hints;
 mod logging;
 mod open;
@@ -64,6 +65,8 @@ enum Command {
     Status(status::Args),
     /// Everything about one deletion.
     Show(show::Args),
+    /// Write finished deletions as JSON lines, for an audit.
+    Export(export::Args),
     /// The dead-letter queue: deletions that failed for good and wait for somebody.
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -101,6 +104,7 @@ pub async fn main() -> ExitCode {
         Command::Restore(args) => restore::run(&cli.config, args).await,
         Command::Status(args) => status::run(&cli.config, args).await,
         Command::Show(args) => show::run(&cli.config, args).await,
+        Command::Export(args) => export::run(&cli.config, args).await,
         Command::Dlq(command) => dlq::run(&cli.config, command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sexton", &mut std::io::stdout());

@@ -149,7 +149,7 @@ impl<'e> Execution<'e> {
             let called_before = std::mem::replace(&mut self.called, true);
             let started = Instant::now();
             let outcome = tokio::select! {
-                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome,
+                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome.without_values(&self.payload),
                 () = self.held.lost() => return Asked::Lost,
                 () = self.held.interrupted() => return Asked::HandBack,
             };
