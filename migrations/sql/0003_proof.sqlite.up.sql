@@ -8,6 +8,10 @@ create table sexton_secret (
     created_at text not null default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 
+-- With the deletion, so that prune can go on where it stopped.
+drop index sexton_attempt_at;
+create index sexton_attempt_at on sexton_attempt (at, deletion_id);
+
 -- Export and prune go through the finished deletions in the order of time.
 create index sexton_deletion_done_finished on sexton_deletion_done (finished_at, id);
 create index sexton_deletion_done_key_hash on sexton_deletion_done (resource, key_hash, finished_at) where key_hash is not null;

@@ -25,7 +25,7 @@ use crate::{
     feed::{self, Hints},
     figures,
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
-    rescue,
+    rescue, sweep,
 };
 
 /// A database that is away for longer than this ends a run that waits to become idle.
@@ -187,6 +187,11 @@ impl Daemon {
         let (context, stop) = (Arc::clone(context), self.stop.clone());
         self.spawn("rescue", async move {
             rescue::rescue(context, stop).await;
+            Ok(())
+        });
+        let (sweeping, stop) = (Arc::clone(&self.engine.context), self.stop_feeding.clone());
+        self.spawn("the sweeps", async move {
+            sweep::schedule(sweeping, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());

@@ -13,6 +13,7 @@ mod migrate;
 pub mod queue;
 mod rescue;
 mod rows;
+mod sweep;
 mod tls;
 
 pub use connector::SetupError;

@@ -18,3 +18,4 @@ mod rig;
 mod sessions;
 mod stale_worker;
 mod stubborn_rows;
+mod sweeps;

@@ -14,6 +14,7 @@ mod keys;
 mod migrations;
 mod operators;
 mod plans;
+mod prune;
 mod races;
 mod request;
 mod rescue;

@@ -7,6 +7,7 @@
 mod bind;
 mod column;
 pub mod key;
+mod pages;
 mod postgres;
 mod problem;
 mod rows;
@@ -18,6 +19,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use sea_orm::DbErr;
 
 pub use column::{Column, KeyType};
+pub use pages::Cursor;
 pub use problem::Problem;
 pub(crate) use rows::Among;
 pub(crate) use table::literal;

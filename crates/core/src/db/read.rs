@@ -21,12 +21,17 @@ impl Db {
                 result
             }
             Dialect::Sqlite => {
-                let transaction = self.conn.begin().await?;
-                transaction.execute_unprepared("pragma query_only = on").await?;
-                let result = transaction.query_all_raw(statement).await;
-                transaction.execute_unprepared("pragma query_only = off").await?;
-                transaction.rollback().await?;
-                result
+                let conn = self.conn.clone();
+                // A task of its own, so that a caller that is dropped leaves no connection behind that cannot write.
+                let reading = tokio::spawn(async move {
+                    let transaction = conn.begin().await?;
+                    transaction.execute_unprepared("pragma query_only = on").await?;
+                    let result = transaction.query_all_raw(statement).await;
+                    transaction.execute_unprepared("pragma query_only = off").await?;
+                    transaction.rollback().await?;
+                    result
+                });
+                reading.await.map_err(|error| DbErr::Custom(format!("reading was cut off: {error}")))?
             }
         }
     }

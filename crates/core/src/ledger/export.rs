@@ -4,6 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{DbErr, QueryResult, Value};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ActionRecord, AttemptRecord, Ledger, Record,
     record::{action_record, attempt_record, record},
@@ -34,7 +36,7 @@ pub struct Span {
 }
 
 /// After which deletion the next page begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinishedAt {
     pub(super) at: String,
     pub(super) id: String,

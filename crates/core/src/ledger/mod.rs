@@ -18,11 +18,13 @@ mod finish;
 mod keeping;
 mod lease;
 mod partitions;
+mod prune;
 mod record;
 mod rescue;
 mod resources;
 mod settle;
 mod status;
+mod sweep;
 
 pub use action::Action;
 pub use claim::{Claim, Pick};
@@ -33,11 +35,13 @@ pub use export::{FinishedAt, Moment, Span};
 pub(crate) use finish::COPIED;
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
+pub use prune::{Budget, PrunePlace, Pruned};
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
 pub use resources::Drift;
 pub use settle::{FailedAttempt, Phase, Settlement};
 pub use status::{LaneStatus, Status};
+pub use sweep::SweepState;
 
 use sea_orm::{ConnectionTrait, DbErr};
 

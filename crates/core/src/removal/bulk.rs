@@ -5,11 +5,12 @@
 //! statement in a transaction that cannot write. Under the lock of the transaction that removes the rows the condition
 //! is asked once more, so that a row that changed in between stays.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr};
 
+pub use crate::catalog::Cursor;
 use crate::{
     catalog::{Among, Table},
-    db::{Db, Dialect},
+    db::Db,
     key::Key,
 };
 
@@ -30,10 +31,6 @@ pub enum InvalidCondition {
     #[error("the condition cannot have a NUL character")]
     Nul,
 }
-
-/// Where a page ended.
-#[derive(Debug, Clone)]
-pub struct Cursor(Vec<String>);
 
 impl Condition {
     /// Takes the text for a condition. Whether the database understands it shows when it is asked.
@@ -89,26 +86,7 @@ pub async fn live_page(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
-    let (beyond, values) = beyond(table, after);
-    let places: Vec<_> = (0..table.key.len()).map(|n| format!(", {} as c{n}", place(table, n))).collect();
-    let sql = format!(
-        "select {} as key{} from {} t where {} and {beyond} order by {} limit {limit}",
-        table.key_text("t"),
-        places.concat(),
-        condition.rows_of(table),
-        table.live("t"),
-        table.key_columns("t"),
-    );
-    let rows = db.read_only(sql, values).await?;
-    let mut keys = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let text: String = row.try_get("", "key")?;
-        keys.push(table.parse_key(&text).map_err(|error| DbErr::Type(error.to_string()))?);
-    }
-    let cursor = rows.last().map(|row| {
-        (0..table.key.len()).map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
-    });
-    Ok((keys, cursor.transpose()?))
+    table.page(db, &condition.rows_of(table), &table.live("t"), after, limit).await
 }
 
 /// Locks those of the rows that are still live and still meet the condition, and returns their keys.
@@ -123,34 +101,4 @@ pub async fn lock_live(
 ) -> Result<Vec<Key>, DbErr> {
     let (source, live) = (condition.rows_of(table), table.live("t"));
     table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: true }).await
-}
-
-/// A key column as text from which the next page can begin: on SQLite, where a value has its own type and drivers differ
-/// in how they write a UUID, as the literal of the very value.
-fn place(table: &Table, n: usize) -> String {
-    let column = &table.key[n].0;
-    match table.dialect {
-        Dialect::Postgres => column.text("t"),
-        Dialect::Sqlite => format!("quote({})", column.of("t")),
-    }
-}
-
-fn beyond(table: &Table, after: Option<&Cursor>) -> (String, Vec<Value>) {
-    // A key that is null names no row, though SQLite lets it be.
-    let named: Vec<_> = table.key.iter().map(|(column, _)| format!("{} is not null", column.of("t"))).collect();
-    let named = named.join(" and ");
-    let Some(Cursor(places)) = after else { return (named, Vec::new()) };
-    let mut values = Vec::new();
-    let places: Vec<_> = places
-        .iter()
-        .zip(&table.key)
-        .map(|(place, (column, _))| match table.dialect {
-            Dialect::Postgres => {
-                values.push(place.as_str().into());
-                format!("${}::text::{}", values.len(), column.base_type)
-            }
-            Dialect::Sqlite => place.clone(),
-        })
-        .collect();
-    (format!("{named} and ({}) > ({})", table.key_columns("t"), places.join(", ")), values)
 }

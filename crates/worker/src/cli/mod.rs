@@ -15,6 +15,7 @@ mod restore;
 mod run;
 mod show;
 mod status;
+mod sweep;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -65,6 +66,8 @@ enum Command {
     Status(status::Args),
     /// Everything about one deletion.
     Show(show::Args),
+    /// Run a sweep now: `prune` removes finished deletions that are old enough.
+    Sweep(sweep::Args),
     /// Write finished deletions as JSON lines, for an audit.
     Export(export::Args),
     /// The dead-letter queue: deletions that failed for good and wait for somebody.
@@ -104,6 +107,7 @@ pub async fn main() -> ExitCode {
         Command::Restore(args) => restore::run(&cli.config, args).await,
         Command::Status(args) => status::run(&cli.config, args).await,
         Command::Show(args) => show::run(&cli.config, args).await,
+        Command::Sweep(args) => sweep::run(&cli.config, args).await,
         Command::Export(args) => export::run(&cli.config, args).await,
         Command::Dlq(command) => dlq::run(&cli.config, command).await,
         Command::Completions { shell } => {
