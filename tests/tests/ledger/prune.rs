@@ -176,8 +176,13 @@ async fn refs_are_scrubbed_when_it_is_too_late_for_checks(f: Fixture) {
 /// 2,500 old entries, each with an attempt, of which every fifth stays; and 1,500 attempts of which the deletion is gone.
 async fn many(f: &Fixture) {
     f.blocks(2500).await;
-    let (cast, pad) = if f.is_postgres() { ("::uuid", "lpad(i::text, 12, '0')") } else { ("", "printf('%012d', i)") };
-    let id = |from: &str| format!("('00000000-0000-7000-8000-' || {}){cast}", pad.replace('i', from));
+    let id = |n: &str| {
+        if f.is_postgres() {
+            format!("('00000000-0000-7000-8000-' || lpad({n}::text, 12, '0'))::uuid")
+        } else {
+            format!("'00000000-0000-7000-8000-' || printf('%012d', {n})")
+        }
+    };
     f.execute("update block set deleted_at = '2025-01-01T00:00:00Z'").await;
     let series = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 4000)";
     f.execute(&format!(
@@ -187,7 +192,7 @@ async fn many(f: &Fixture) {
             '{{}}', '{OLD}', 'x', '{OLD}' from n where i <= 2500",
         id("i"),
         id("0")
-    ).replace("lpad(0::text", "lpad('0'"))
+    ))
     .await;
     f.execute(&format!(
         "{series} insert into sexton_attempt (deletion_id, fence, target, at, outcome, reason, duration_ms, worker)

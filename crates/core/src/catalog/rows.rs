@@ -46,6 +46,13 @@ impl Table {
         format!("({})", any.join(" or "))
     }
 
+    /// The condition that a row carries its marker, on the alias of the table. Not `not`: where the column that decides on
+    /// the marker is null, [`Self::live`] may be null.
+    #[must_use]
+    pub fn marked(&self, alias: &str) -> String {
+        format!("({} is not true)", self.live(alias))
+    }
+
     /// Those of `keys` whose row is there and meets the condition, in the order of the keys in the database.
     ///
     /// # Errors
@@ -113,7 +120,6 @@ impl Table {
     /// # Errors
     /// Whatever the database says.
     pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
-        let marked = format!("not {}", self.live("t"));
-        self.rows_among(conn, keys, &Among { source: &self.sql, condition: &marked, lock: false }).await
+        self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.marked("t"), lock: false }).await
     }
 }

@@ -18,8 +18,8 @@ impl Run<'_> {
         }
         let sql = format!(
             "select {} as id, {} as at,
-                not exists (select 1 from {} o where o.id = a.deletion_id)
-                and not exists (select 1 from {} n where n.id = a.deletion_id) as gone
+                (select 1 from {} o where o.id = a.deletion_id limit 1) is null
+                and (select 1 from {} n where n.id = a.deletion_id limit 1) is null as gone
              from {} a where a.at < {} {beyond} order by a.at, a.deletion_id limit {BATCH}",
             d.cast("a.deletion_id", "text"),
             d.cast("a.at", "text"),
