@@ -10,7 +10,7 @@ use crate::ids::TargetName;
 ///
 /// # Errors
 /// A cycle as the names on its way, the first repeated at the end; the targets are left as they are.
-pub(super) fn sort(targets: &mut Vec<Target>) -> Result<(), Vec<TargetName>> {
+pub(super) fn sort(targets: &mut [Target]) -> Result<(), Vec<TargetName>> {
     let mut order: Vec<usize> = Vec::with_capacity(targets.len());
     let mut placed = BTreeSet::new();
     while order.len() < targets.len() {

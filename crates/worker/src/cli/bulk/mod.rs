@@ -117,10 +117,9 @@ pub(super) async fn run(
     if which.dry_run {
         return dry_run::run(opened, table, source, size, json).await;
     }
-    if let (Source::Condition { .. }, Some(rows)) = (&source, total) {
-        if rows > 0 && !which.yes {
-            super::confirm::confirm(&format!("request the deletion of {rows} rows of {}", table.name))?;
-        }
+    let rows = total.filter(|rows| *rows > 0 && !which.yes);
+    if let (Source::Condition { .. }, Some(rows)) = (&source, rows) {
+        super::confirm::confirm(&format!("request the deletion of {rows} rows of {}", table.name))?;
     }
     request.batch = which.batch.unwrap_or_default();
     let batch = request.batch;
