@@ -5,6 +5,7 @@
 
 mod at_once;
 mod children;
+pub mod bulk;
 mod kept;
 mod mark_children;
 mod postgres;

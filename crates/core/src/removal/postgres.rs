@@ -111,8 +111,8 @@ pub(super) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
          ),
          {moved}
          archived as (
-            insert into {done} ({COPIED}, confirmations, state, cancelled_by)
-            select {COPIED}, confirmations, {cancelled}, 'superseded' from superseded
+            insert into {done} ({COPIED}, key_hash, confirmations, state, cancelled_by)
+            select {copied}, confirmations, {cancelled}, 'superseded' from superseded
          ),
          recorded as (
             insert into {deletion} as d (id, parent_id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column,
@@ -145,6 +145,7 @@ pub(super) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
         marker_value = table.marker_text("t", "b.rule"),
         deletion = ledger.deletion,
         done = ledger.done,
+        copied = ledger.copied("superseded"),
         running = Event::Finished.sql_from(),
         held = if catalog.is_child(&table.name) { held(ledger, "m") } else { String::new() },
         held_before =

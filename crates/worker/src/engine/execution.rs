@@ -137,6 +137,10 @@ impl<'e> Execution<'e> {
             if self.confirmations.contains_key(target.name.as_str()) {
                 continue;
             }
+            // One that did not confirm just now is among the misses, so this is not taken for the end.
+            if !target.after.iter().all(|before| self.confirmations.contains_key(before.as_str())) {
+                continue;
+            }
             if target.skip_when_null.iter().any(|column| self.payload.get(column).is_none_or(Option::is_none)) {
                 self.confirm(target, Answer::Skipped);
                 continue;
@@ -149,7 +153,7 @@ impl<'e> Execution<'e> {
             let called_before = std::mem::replace(&mut self.called, true);
             let started = Instant::now();
             let outcome = tokio::select! {
-                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome,
+                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome.without_values(&self.payload),
                 () = self.held.lost() => return Asked::Lost,
                 () = self.held.interrupted() => return Asked::HandBack,
             };
