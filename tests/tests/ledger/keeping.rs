@@ -17,7 +17,13 @@ async fn completed_deletion_keeps_the_columns_that_the_definition_names_and_no_o
     for key in ["1", "2"] {
         let id = f.request_one("block", key).await.id;
         let claim = f.claim_one(id).await;
-        let finish = Finish { id, fence: claim.fence, confirmations: claim.confirmations, row: RowOutcome::Deleted, children: 0 };
+        let finish = Finish {
+            id,
+            fence: claim.fence,
+            confirmations: claim.confirmations,
+            row: RowOutcome::Deleted,
+            children: 0,
+        };
         let transaction = f.begin().await;
         assert!(f.ledger.finish(&transaction, &[finish]).await.unwrap().contains(&id));
         transaction.commit().await.unwrap();

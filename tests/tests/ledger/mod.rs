@@ -4,6 +4,7 @@ mod at_once;
 mod batches;
 mod bulk;
 mod catalog;
+mod child_rules;
 mod claim;
 mod config;
 mod due;

@@ -202,7 +202,8 @@ impl Binding<'_> {
         }
         let columns = found.primary_key.iter().filter_map(|name| found.columns.iter().find(|c| c.name == *name));
         let key: Vec<_> = columns.filter_map(|column| Some((column.clone(), column.key_type()?))).collect();
-        if key.is_empty() || key.len() < found.primary_key.len() {
+        let keyless = key.is_empty() || key.len() < found.primary_key.len();
+        if keyless && found.relation == Relation::Table {
             let message = format!(
                 "`{}` has no primary key of integers, uuids and text by which its rows could be locked in order; add one, or \
                  configure the table as a resource with its `key`",

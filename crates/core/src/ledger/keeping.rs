@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use sha2::{Digest, Sha256};
 
 use super::{Ledger, finish::COPIED};
-use crate::{db::Dialect, ids::DeletionId};
+use crate::{db::Dialect, ids::DeletionId, state::Event};
 
 impl Ledger {
     /// [`COPIED`] and `key_hash` as expressions on `from`. On SQLite, which cannot hash, the key is copied as it is, and
@@ -57,6 +57,42 @@ impl Ledger {
             Dialect::Sqlite => "json_extract(r.definition, '$.hash_key')",
         };
         format!("exists (select 1 from {} r where r.name = {resource} and {hides})", self.resource)
+    }
+
+    /// Whether the finished deletion `alias` is that of the row with this key, kept as it is or (PostgreSQL) as a hash.
+    pub(crate) fn is_kept_as(&self, alias: &str, resource: &str, key: &str) -> String {
+        match self.dialect {
+            Dialect::Postgres => {
+                format!("({alias}.key = {key} or {alias}.key_hash = {})", self.hash(resource, key))
+            }
+            Dialect::Sqlite => format!("{alias}.key = {key}"),
+        }
+    }
+
+    /// Those of the keys of which a finished deletion is kept under a hash with the marker that the row carries, so that
+    /// the row is done with (SQLite, which cannot hash by itself).
+    pub(crate) async fn finished_under_hash(
+        &self,
+        conn: &impl ConnectionTrait,
+        resource: &str,
+        rows: &[(String, String)],
+    ) -> Result<HashSet<String>, DbErr> {
+        let keys: Vec<String> = rows.iter().map(|(key, _)| key.clone()).collect();
+        let hashes = self.key_hashes(conn, resource, &keys).await?;
+        let sql = format!(
+            "select 1 from {} where resource = $1 and key_hash = $2 and marker_value = $3
+                and (state = {} or cancelled_by = 'discarded') limit 1",
+            self.done,
+            Event::Finished.sql_to(),
+        );
+        let mut finished = HashSet::new();
+        for ((key, marker), hash) in rows.iter().zip(hashes) {
+            let values = [resource.into(), hash.into(), marker.as_str().into()];
+            if conn.query_one_raw(self.dialect.statement(sql.clone(), values)).await?.is_some() {
+                finished.insert(key.clone());
+            }
+        }
+        Ok(finished)
     }
 
     /// The hash of a key (PostgreSQL); the same as [`hash`].

@@ -16,7 +16,6 @@ mod dead_letters;
 mod due;
 mod export;
 mod finish;
-mod in_batch;
 mod keeping;
 mod lease;
 mod partitions;

@@ -4,8 +4,8 @@
 //! that was committed together with the mark.
 
 mod at_once;
-mod children;
 pub mod bulk;
+mod children;
 mod kept;
 mod mark_children;
 mod postgres;
