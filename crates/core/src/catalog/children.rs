@@ -74,7 +74,7 @@ impl Binding<'_> {
                 problems.push(self.types("scope", of_child, of_parent));
             }
         }
-        problems.extend(self.ambiguous());
+        problems.extend(references.as_ref().and_then(|_| self.ambiguous()));
         let resource = self.resource(found, &mut problems);
         let key = self.key(found, resource, &mut problems);
         if self.rule.then == ChildThen::Nullify
