@@ -62,9 +62,9 @@ impl Binding<'_> {
         };
         let mut scope = Vec::new();
         for named in &self.rule.scope {
-            let of_parent = column("scope", self.parent.1, parent, named);
-            let of_child = column("scope", found, name, named);
-            scope.extend(of_child.zip(of_parent));
+            if let Some(of_parent) = column("scope", self.parent.1, parent, named) {
+                scope.extend(column("scope", found, name, named).map(|of_child| (of_child, of_parent)));
+            }
         }
         if let (Some(link), Some(references)) = (&link, &references) {
             problems.extend(self.never_matches(link, references));
