@@ -27,7 +27,12 @@ enum Table {
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![sql_files!("0001_ledger"), sql_files!("0002_children"), Box::new(m0003_proof::Migration::new())]
+        vec![
+            sql_files!("0001_ledger"),
+            sql_files!("0002_children"),
+            Box::new(m0003_proof::Migration::new()),
+            sql_files!("0005_former"),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

@@ -6,7 +6,10 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{RetryOverride, duration};
-use crate::{ids::TargetName, template::UrlTemplate};
+use crate::{
+    ids::TargetName,
+    template::{UrlTemplate, Values},
+};
 
 /// A target and how it is called.
 #[derive(Debug, Clone, Deserialize)]
@@ -99,6 +102,12 @@ impl Target {
             // One request says how to delete, not how to look.
             Kind::Http => false,
         }
+    }
+
+    /// Whether the target would be called in the same way with either values.
+    #[must_use]
+    pub fn same_twin(&self, one: &Values, other: &Values) -> bool {
+        self.columns().iter().all(|column| one.get(column) == other.get(column))
     }
 
     /// The columns whose values decide what is called: a change in one of them makes an earlier confirmation void.

@@ -141,35 +141,10 @@ impl<'e> Execution<'e> {
             if !target.after.iter().all(|before| self.confirmations.contains_key(before.as_str())) {
                 continue;
             }
-            if target.skip_when_null.iter().any(|column| self.payload.get(column).is_none_or(Option::is_none)) {
-                self.confirm(target, Answer::Skipped);
-                continue;
-            }
-            let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
-            // A call starts only while the lease leaves room for it, its timeout and the write-back.
-            if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
-                return Asked::HandBack;
-            }
-            let called_before = std::mem::replace(&mut self.called, true);
-            let started = Instant::now();
-            let outcome = tokio::select! {
-                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome.without_values(&self.payload),
-                () = self.held.lost() => return Asked::Lost,
-                () = self.held.interrupted() => return Asked::HandBack,
-            };
-            let duration = started.elapsed();
-            if matches!(outcome, Outcome::BadTemplate(_)) {
-                // There was nothing to call, so it may still be restored.
-                self.called = called_before;
-            } else {
-                metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
-            }
-            match outcome {
-                Outcome::Confirmed { answer } => self.confirm(target, answer),
-                outcome => {
-                    let retry = self.engine.context.config.retry.with(&target.retry);
-                    misses.push(Miss { target: target.name.to_string(), outcome, duration, retry });
-                }
+            match self.ask(target).await {
+                Ok(Ok(answer)) => self.confirm(target, answer),
+                Ok(Err(miss)) => misses.push(miss),
+                Err(asked) => return asked,
             }
         }
         if !misses.is_empty() {
@@ -177,6 +152,57 @@ impl<'e> Execution<'e> {
         }
         let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
         unknown.map_or(Asked::Confirmed, |name| Asked::NotConfigured(name.clone()))
+    }
+
+    /// Asks a target to delete the row's twin, and before it the twins of rows that had its key before.
+    async fn ask(&mut self, target: &Target) -> Result<Result<Answer, Miss>, Asked> {
+        let mut twins: Vec<&Values> = Vec::new();
+        for values in self.claim.former.iter().chain([&self.payload]) {
+            twins.retain(|known| !target.same_twin(known, values));
+            twins.push(values);
+        }
+        let twins: Vec<Values> = twins.into_iter().cloned().collect();
+        let mut answer = Answer::Skipped;
+        for values in &twins {
+            if target.skip_when_null.iter().any(|column| values.get(column).is_none_or(Option::is_none)) {
+                answer = Answer::Skipped;
+                continue;
+            }
+            match self.call(target, values).await? {
+                Ok(confirmed) => answer = confirmed,
+                Err(miss) => return Ok(Err(miss)),
+            }
+        }
+        Ok(Ok(answer))
+    }
+
+    async fn call(&mut self, target: &Target, values: &Values) -> Result<Result<Answer, Miss>, Asked> {
+        let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
+        // A call starts only while the lease leaves room for it, its timeout and the write-back.
+        if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
+            return Err(Asked::HandBack);
+        }
+        let called_before = std::mem::replace(&mut self.called, true);
+        let started = Instant::now();
+        let outcome = tokio::select! {
+            outcome = self.engine.context.connector.delete(target, values) => outcome.without_values(values),
+            () = self.held.lost() => return Err(Asked::Lost),
+            () = self.held.interrupted() => return Err(Asked::HandBack),
+        };
+        let duration = started.elapsed();
+        if matches!(outcome, Outcome::BadTemplate(_)) {
+            // There was nothing to call, so it may still be restored.
+            self.called = called_before;
+        } else {
+            metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
+        }
+        Ok(match outcome {
+            Outcome::Confirmed { answer } => Ok(answer),
+            outcome => {
+                let retry = self.engine.context.config.retry.with(&target.retry);
+                Err(Miss { target: target.name.to_string(), outcome, duration, retry })
+            }
+        })
     }
 
     fn confirm(&mut self, target: &Target, answer: Answer) {
