@@ -26,15 +26,16 @@ pub(super) enum Answer {
 pub(super) enum Action {
     // The application, and others behind Sexton's back.
     Insert { table: usize, slot: usize, gcal: Option<u8>, kind: bool, links: [Option<usize>; 3] },
-    Delete { table: usize, slot: usize },
+    Delete { of: Pick },
     /// `gcal` is written late, or changes.
-    WriteGcal { table: usize, slot: usize, gcal: Option<u8> },
-    ChangeKind { table: usize, slot: usize },
-    Move { table: usize, slot: usize, rule: usize, to: Option<usize> },
-    Mark { table: usize, slot: usize },
-    Unmark { table: usize, slot: usize },
+    WriteGcal { of: Pick, gcal: Option<u8> },
+    ChangeKind { of: Pick },
+    Move { of: Pick, rule: usize, to: Option<usize> },
+    Mark { of: Pick },
+    Unmark { of: Pick },
     // Producers and on-call.
-    Request { table: usize, slots: Vec<usize>, after: bool },
+    /// A row, and others of its table.
+    Request { of: Pick, more: Vec<usize>, after: bool },
     Restore { of: Pick },
     RestoreBatch { of: Pick },
     Retry { of: Pick },
@@ -52,8 +53,8 @@ pub(super) enum Action {
 }
 
 pub(super) fn actions() -> impl Strategy<Value = Vec<Action>> {
-    let rows = prop::collection::vec(insert(), 1..8);
-    (rows, prop::collection::vec(action(), 1..14)).prop_map(|(rows, actions)| rows.into_iter().chain(actions).collect())
+    let rows = prop::collection::vec(insert(), 3..14);
+    (rows, prop::collection::vec(action(), 8..40)).prop_map(|(rows, actions)| rows.into_iter().chain(actions).collect())
 }
 
 fn slot() -> impl Strategy<Value = usize> {
@@ -71,8 +72,13 @@ fn insert() -> impl Strategy<Value = Action> {
         .prop_map(|(table, slot, gcal, kind, links)| Action::Insert { table, slot, gcal, kind, links })
 }
 
+/// Further rows of a request, mostly none.
+fn more() -> impl Strategy<Value = Vec<usize>> {
+    let some = prop::collection::btree_set(slot(), 1..4).prop_map(|slots| slots.into_iter().collect());
+    prop_oneof![2 => Just(Vec::new()), 1 => some]
+}
+
 fn action() -> impl Strategy<Value = Action> {
-    let table = || 0..3usize;
     let answer = || {
         prop_oneof![
             6 => Just(Answer::Done), 1 => Just(Answer::Gone), 2 => Just(Answer::Fails), 2 => Just(Answer::Rejects),
@@ -82,23 +88,18 @@ fn action() -> impl Strategy<Value = Action> {
     let pick = || 0..1000usize;
     prop_oneof![
         2 => insert(),
-        1 => (table(), slot()).prop_map(|(table, slot)| Action::Delete { table, slot }),
-        1 => (table(), slot(), gcal()).prop_map(|(table, slot, gcal)| Action::WriteGcal { table, slot, gcal }),
-        1 => (table(), slot()).prop_map(|(table, slot)| Action::ChangeKind { table, slot }),
-        1 => (table(), slot(), 0..3usize, prop::option::of(slot()))
-            .prop_map(|(table, slot, rule, to)| Action::Move { table, slot, rule, to }),
-        1 => (table(), slot()).prop_map(|(table, slot)| Action::Mark { table, slot }),
-        1 => (table(), slot()).prop_map(|(table, slot)| Action::Unmark { table, slot }),
-        8 => (table(), prop::collection::vec(slot(), 1..4), prop::bool::weighted(0.1)).prop_map(|(table, mut slots, after)| {
-            slots.sort_unstable();
-            slots.dedup();
-            Action::Request { table, slots, after }
-        }),
+        1 => pick().prop_map(|of| Action::Delete { of }),
+        1 => (pick(), gcal()).prop_map(|(of, gcal)| Action::WriteGcal { of, gcal }),
+        1 => pick().prop_map(|of| Action::ChangeKind { of }),
+        2 => (pick(), 0..3usize, prop::option::weighted(0.8, slot())).prop_map(|(of, rule, to)| Action::Move { of, rule, to }),
+        1 => pick().prop_map(|of| Action::Mark { of }),
+        1 => pick().prop_map(|of| Action::Unmark { of }),
+        8 => (pick(), more(), prop::bool::weighted(0.1)).prop_map(|(of, more, after)| Action::Request { of, more, after }),
         2 => pick().prop_map(|of| Action::Restore { of }),
         1 => pick().prop_map(|of| Action::RestoreBatch { of }),
         2 => pick().prop_map(|of| Action::Retry { of }),
         1 => pick().prop_map(|of| Action::Discard { of }),
-        9 => (pick(), [answer(), answer()], prop::bool::weighted(0.8))
+        16 => (pick(), [answer(), answer()], prop::bool::weighted(0.8))
             .prop_map(|(of, answers, wait)| Action::Work { of, answers, wait }),
         2 => (pick(), prop::bool::weighted(0.8)).prop_map(|(of, wait)| Action::Crash { of, wait }),
         2 => pick().prop_map(|of| Action::Rescue { of }),

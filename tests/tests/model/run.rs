@@ -25,10 +25,12 @@ pub(super) async fn run(bed: &Bed, schema: &Schema, actions: &[Action]) -> Resul
 /// Does the same to both. What differs in what they answer.
 async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> Result<(), String> {
     let tables = model.schema.tables.len();
-    let at = |table: &usize, slot: &usize| -> At { (table % tables, *slot) };
+    let new = |table: &usize, slot: &usize| -> At { (table % tables, *slot) };
+    let there: Vec<At> = model.rows.keys().copied().collect();
+    let row = |of: &usize| Some(there[of.checked_rem(there.len())?]);
     let (expected, found) = match action {
         Action::Insert { table, slot, gcal, kind, links } => {
-            let at = at(table, slot);
+            let at = new(table, slot);
             let of_table = model.schema.rules.iter().enumerate().filter(|(_, rule)| rule.child == at.0);
             let links = of_table.filter_map(|(r, _)| Some((r, (*links.get(r)?)?))).collect();
             let row =
@@ -40,8 +42,8 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
             }
             (fits, found)
         }
-        Action::Delete { table, slot } => {
-            let at = at(table, slot);
+        Action::Delete { of } => {
+            let Some(at) = row(of) else { return Ok(()) };
             let fits = !model.are_referenced(&[at].into(), &[].into());
             let found = system.execute(format!("delete from t{} where {}", at.0, model.schema.is_row(at))).await;
             if fits {
@@ -49,28 +51,25 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
             }
             (fits || !model.rows.contains_key(&at), found)
         }
-        Action::WriteGcal { table, slot, gcal } => {
-            let at = at(table, slot);
-            if let Some(row) = model.rows.get_mut(&at) {
-                row.gcal = *gcal;
-            }
+        Action::WriteGcal { of, gcal } => {
+            let Some(at) = row(of) else { return Ok(()) };
+            model.rows.get_mut(&at).unwrap().gcal = *gcal;
             (true, update(system, at, &format!("gcal = {}", text(gcal.map(|g| format!("g{g}"))))).await)
         }
-        Action::ChangeKind { table, slot } => {
-            let at = at(table, slot);
-            let Some(row) = model.rows.get_mut(&at) else { return Ok(()) };
+        Action::ChangeKind { of } => {
+            let Some(at) = row(of) else { return Ok(()) };
+            let row = model.rows.get_mut(&at).unwrap();
             row.kind = !row.kind;
             let kind = text(row.kind.then(|| "T".to_owned()));
             (true, update(system, at, &format!("kind = {kind}")).await)
         }
-        Action::Move { table, slot, rule, to } => {
-            let at = at(table, slot);
-            let Some(row) = model.rows.get(&at).cloned() else { return Ok(()) };
+        Action::Move { of, rule, to } => {
+            let Some(at) = row(of) else { return Ok(()) };
             let Some(r) = (*rule..3).chain(0..*rule).find(|r| model.schema.rules.get(*r).is_some_and(|r| r.child == at.0))
             else {
                 return Ok(());
             };
-            let mut moved = row;
+            let mut moved = model.rows[&at].clone();
             moved.links.remove(&r);
             moved.links.extend(to.map(|to| (r, to)));
             let link = link(&model.schema, r, *to);
@@ -81,24 +80,22 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
             }
             (fits, found)
         }
-        Action::Mark { table, slot } => {
-            let at = at(table, slot);
-            if !model.rows.contains_key(&at) {
-                return Ok(());
-            }
+        Action::Mark { of } => {
+            let Some(at) = row(of) else { return Ok(()) };
             let value = if model.schema.tables[at.0].status { Value::Text("Deleted") } else { model.new_time() };
             by_hand(model, system, at, value).await
         }
-        Action::Unmark { table, slot } => {
-            let at = at(table, slot);
+        Action::Unmark { of } => {
+            let Some(at) = row(of) else { return Ok(()) };
             let value = if model.schema.tables[at.0].status { Value::Text("Active") } else { Value::Null };
             by_hand(model, system, at, value).await
         }
-        Action::Request { table, slots, after } => {
-            let table = table % tables;
+        Action::Request { of, more, after } => {
+            let Some((table, first)) = row(of) else { return Ok(()) };
+            let slots: Vec<usize> = more.iter().copied().filter(|slot| *slot != first).chain([first]).collect();
             let batch = model.batches;
-            let expected = model.request(table, slots, *after);
-            (expected, system.request(table, slots, *after, batch).await)
+            let expected = model.request(table, &slots, *after);
+            (expected, system.request(table, &slots, *after, batch).await)
         }
         Action::Restore { of } => {
             let Some(id) = pick(model, *of, |_| true) else { return Ok(()) };
@@ -148,6 +145,9 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
             (true, true)
         }
     };
+    if std::env::var("SEXTON_MODEL_TRACE").is_ok() {
+        println!("DID {} {expected} {}", format!("{action:?}").split(' ').next().unwrap(), model.open.values().map(|d| format!("{:?} ", d.state)).collect::<String>());
+    }
     if expected == found { Ok(()) } else { Err(format!("{expected} is expected, and the answer is {found}")) }
 }
 

@@ -77,7 +77,11 @@ pub(super) fn schemas() -> impl Strategy<Value = Schema> {
     let key = prop_oneof![4 => Just(Key::Integer), 1 => Just(Key::Uuid), 1 => Just(Key::Text), 1 => Just(Key::Composite)];
     let then = prop_oneof![5 => Just(Then::Delete), 1 => Just(Then::Keep), 1 => Just(Then::DeleteAfter)];
     let target = prop_oneof![3 => Just(Target::Plain), 1 => Just(Target::Needs), 2 => Just(Target::Skips)];
-    let targets = prop::collection::vec(target, 0..=2);
+    let targets = prop_oneof![
+        1 => Just(Vec::new()),
+        3 => target.clone().prop_map(|one| vec![one]),
+        1 => prop::collection::vec(target, 2),
+    ];
     let rarely = || prop::bool::weighted(0.2);
     let when = prop::option::weighted(0.2, any::<bool>());
     let table = (key, rarely(), when, then, targets, rarely())
@@ -85,7 +89,7 @@ pub(super) fn schemas() -> impl Strategy<Value = Schema> {
     let goes = prop_oneof![3 => Just(Goes::Along), 3 => Just(Goes::First), 1 => Just(Goes::Cleared)];
     let rule = (any::<usize>(), any::<usize>(), goes, rarely(), prop::bool::weighted(0.4));
     let rules = prop::collection::vec(rule, 0..=3);
-    (prop::collection::vec(table, 1..=3), rules).prop_map(|(tables, rules)| {
+    (prop_oneof![1 => prop::collection::vec(table.clone(), 1), 3 => prop::collection::vec(table, 2..=3)], rules).prop_map(|(tables, rules)| {
         let rule = |(parent, child, goes, json, constrained): (usize, usize, Goes, bool, bool)| {
             let (parent, child) = (parent % tables.len(), child % tables.len());
             let constrained = constrained && !json && tables[parent].key != Key::Composite;
