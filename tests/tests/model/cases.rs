@@ -1,6 +1,10 @@
 //! Which cases are run, and how a failing one is shown.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -12,12 +16,13 @@ use super::{
     bed::Bed,
     run::run,
     schema::{Schema, schemas},
+    shrink::smaller,
 };
 
 /// Cases of a test; `SEXTON_MODEL_CASES` says another number.
 const CASES: u32 = 12;
-/// A case takes a second or more, so that a shorter failure is not looked for for ever.
-const SHRINKS: u32 = 400;
+/// For how long a shorter failure is looked for; `SEXTON_MODEL_SHRINK_SECONDS` says another number.
+const SHRINK_SECONDS: u64 = 45;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_rows_and_ledger_are_as_the_model_says_on_postgres() {
@@ -31,11 +36,14 @@ async fn whatever_happens_rows_and_ledger_are_as_the_model_says_on_sqlite() {
 
 /// A fixed half of the cases, and another one every time.
 fn check(bed: Bed) {
-    let setting = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     let cases: u32 = setting("SEXTON_MODEL_CASES").unwrap_or(CASES);
     let seed = setting("SEXTON_MODEL_SEED").unwrap_or_else(rand_seed);
     run_cases(&bed, 1, cases / 2);
     run_cases(&bed, seed, cases.div_ceil(2));
+}
+
+fn setting<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
 fn rand_seed() -> u32 {
@@ -46,7 +54,7 @@ fn run_cases(bed: &Bed, seed: u32, cases: u32) {
     println!("SEXTON_MODEL_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: SHRINKS, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let (mut count, runtime) = (0, tokio::runtime::Handle::current());
@@ -56,22 +64,24 @@ fn run_cases(bed: &Bed, seed: u32, cases: u32) {
     };
     for _ in 0..cases {
         count += 1;
-        let mut tree = strategy.new_tree(&mut runner).unwrap();
-        let (schema, actions) = tree.current();
+        let (schema, actions) = strategy.new_tree(&mut runner).unwrap().current();
         let Err(mut why) = one(&schema, &actions) else { continue };
+        println!("case {count} of seed {seed} fails: {why}");
+        let until = Instant::now() + Duration::from_secs(setting("SEXTON_MODEL_SHRINK_SECONDS").unwrap_or(SHRINK_SECONDS));
         let mut smallest = (schema, actions);
-        let mut steps = 0;
-        let mut going = tree.simplify();
-        while going && steps < SHRINKS {
-            steps += 1;
-            let (schema, actions) = tree.current();
-            going = match one(&schema, &actions) {
-                Ok(()) => tree.complicate(),
+        let mut step = 0;
+        // Every way of making it smaller, from the beginning again after each that worked; until none does.
+        while let Some(smaller) = smaller(&smallest.0, &smallest.1, step) {
+            if Instant::now() > until {
+                break;
+            }
+            match one(&smaller.0, &smaller.1) {
                 Err(error) => {
-                    (why, smallest) = (error, (schema, actions));
-                    tree.simplify()
+                    step = if smaller.1.len() < smallest.1.len() { step } else { 0 };
+                    (why, smallest) = (error, smaller);
                 }
-            };
+                Ok(()) => step += 1,
+            }
         }
         panic!("case {count} of seed {seed}: {}", shown(&smallest.0, &smallest.1, &why));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     model::{End, Id, Model, State, Value},
-    schema::TARGETS,
+    schema::{At, TARGETS},
     system::System,
 };
 
@@ -128,8 +128,8 @@ impl System<'_> {
                 let gcal = expected.gcal.map(|g| format!("g{g}"));
                 same(&format!("gcal of {at:?}"), &gcal, &row[2])?;
                 same(&format!("kind of {at:?}"), &expected.kind.then(|| "T".to_owned()), &row[3])?;
-                self.value(&format!("status of {at:?}"), &expected.status, &row[4])?;
-                self.value(&format!("deleted_at of {at:?}"), &expected.deleted_at, &row[5])?;
+                self.value(*at, &format!("status of {at:?}"), &expected.status, &row[4])?;
+                self.value(*at, &format!("deleted_at of {at:?}"), &expected.deleted_at, &row[5])?;
                 for (n, rule) in rules.iter().enumerate() {
                     let link = expected.links.get(rule).map(|slot| self.schema.id((self.schema.rules[*rule].parent, *slot)));
                     let json = self.schema.rules[*rule].json;
@@ -171,8 +171,8 @@ impl System<'_> {
             let answers: serde_json::Value = serde_json::from_str(row[10].as_ref().unwrap()).unwrap();
             let found: BTreeSet<&str> = answers.as_object().unwrap().keys().map(String::as_str).collect();
             same(&format!("confirmations of {name}"), &confirmed, &found)?;
-            self.value(&format!("marker of {name}"), &one.mark.value, &row[11])?;
-            self.value(&format!("marker before {name}"), &one.mark.before, &row[12])?;
+            self.value(one.at, &format!("marker of {name}"), &one.mark.value, &row[11])?;
+            self.value(one.at, &format!("marker before {name}"), &one.mark.before, &row[12])?;
             let general = usize::from(self.schema.tables[one.at.0].when.is_some());
             let rule = if one.mark.special { 0 } else { general };
             same(&format!("rule of {name}"), &rule.to_string(), row[13].as_ref().unwrap())?;
@@ -205,25 +205,25 @@ impl System<'_> {
         same("marks", &model.marks.keys().collect::<Vec<_>>(), &there.keys().collect::<Vec<_>>())?;
         for (key, mark) in &model.marks {
             let (value, before) = &there[key];
-            self.value(&format!("mark {key:?}"), &mark.value, value)?;
-            self.value(&format!("before mark {key:?}"), &mark.before, before)?;
+            self.value(key.1, &format!("mark {key:?}"), &mark.value, value)?;
+            self.value(key.1, &format!("before mark {key:?}"), &mark.before, before)?;
         }
         Ok(())
     }
 
-    /// A time is what it was when it was first seen, and no other time is the same.
-    fn value(&mut self, what: &str, expected: &Value, found: &Text) -> Result<(), String> {
+    /// A time is what it was when it was first seen, and no other time of the row is the same.
+    fn value(&mut self, at: At, what: &str, expected: &Value, found: &Text) -> Result<(), String> {
         let expected = match (expected, found) {
             (Value::Null, _) => None,
             (Value::Text(text), _) => Some((*text).to_owned()),
             (Value::Time(n), Some(found)) if !self.times.contains_key(n) => {
-                if self.times.values().any(|known| known == found) {
+                if self.times.values().any(|(of, known)| *of == at && known == found) {
                     return Err(format!("{what} should be a new time, and is {found}"));
                 }
-                self.times.insert(*n, found.clone());
+                self.times.insert(*n, (at, found.clone()));
                 return Ok(());
             }
-            (Value::Time(n), _) => Some(self.times.get(n).cloned().unwrap_or_else(|| "a time".to_owned())),
+            (Value::Time(n), _) => Some(self.times.get(n).map_or_else(|| "a time".to_owned(), |(_, time)| time.clone())),
         };
         same(what, &expected, found)
     }

@@ -24,7 +24,7 @@ use super::{
 };
 
 /// A deletion that has not settled by then goes round in circles.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct System<'b> {
     pub(super) bed: &'b Bed,
@@ -36,7 +36,7 @@ pub(super) struct System<'b> {
     /// The ids of the model's deletions.
     pub(super) ids: BTreeMap<Id, String>,
     /// What the model's times look like.
-    pub(super) times: BTreeMap<u32, String>,
+    pub(super) times: BTreeMap<u32, (At, String)>,
     /// Claims of workers that vanished.
     pub(super) claims: Vec<(Id, Claim)>,
     batches: BTreeMap<usize, BatchId>,
