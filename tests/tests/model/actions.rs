@@ -25,30 +25,74 @@ pub(super) enum Answer {
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     // The application, and others behind Sexton's back.
-    Insert { table: usize, slot: usize, gcal: Option<u8>, kind: bool, links: [Option<usize>; 3] },
-    Delete { of: Pick },
+    Insert {
+        table: usize,
+        slot: usize,
+        gcal: Option<u8>,
+        kind: bool,
+        links: [Option<usize>; 3],
+    },
+    Delete {
+        of: Pick,
+    },
     /// `gcal` is written late, or changes.
-    WriteGcal { of: Pick, gcal: Option<u8> },
-    ChangeKind { of: Pick },
-    Move { of: Pick, rule: usize, to: Option<usize> },
-    Mark { of: Pick },
-    Unmark { of: Pick },
+    WriteGcal {
+        of: Pick,
+        gcal: Option<u8>,
+    },
+    ChangeKind {
+        of: Pick,
+    },
+    Move {
+        of: Pick,
+        rule: usize,
+        to: Option<usize>,
+    },
+    Mark {
+        of: Pick,
+    },
+    Unmark {
+        of: Pick,
+    },
     // Producers and on-call.
     /// A row, and others of its table.
-    Request { of: Pick, more: Vec<usize>, after: bool },
-    Restore { of: Pick },
-    RestoreBatch { of: Pick },
-    Retry { of: Pick },
-    Discard { of: Pick },
+    Request {
+        of: Pick,
+        more: Vec<usize>,
+        after: bool,
+    },
+    Restore {
+        of: Pick,
+    },
+    RestoreBatch {
+        of: Pick,
+    },
+    Retry {
+        of: Pick,
+    },
+    Discard {
+        of: Pick,
+    },
     // Workers.
     /// Claims and works, as soon as it is due; with `wait` the clock is set on until then.
-    Work { of: Pick, answers: [Answer; 2], wait: bool },
+    Work {
+        of: Pick,
+        answers: [Answer; 2],
+        wait: bool,
+    },
     /// A worker claims and vanishes.
-    Crash { of: Pick, wait: bool },
+    Crash {
+        of: Pick,
+        wait: bool,
+    },
     /// The lease of a vanished worker ends, and another process takes the deletion back.
-    Rescue { of: Pick },
+    Rescue {
+        of: Pick,
+    },
     /// A vanished worker comes back and writes down that it failed.
-    WriteLate { of: Pick },
+    WriteLate {
+        of: Pick,
+    },
     Follow,
 }
 

@@ -67,7 +67,8 @@ fn run_cases(bed: &Bed, seed: u32, cases: u32) {
         let (schema, actions) = strategy.new_tree(&mut runner).unwrap().current();
         let Err(mut why) = one(&schema, &actions) else { continue };
         println!("case {count} of seed {seed} fails: {why}");
-        let until = Instant::now() + Duration::from_secs(setting("SEXTON_MODEL_SHRINK_SECONDS").unwrap_or(SHRINK_SECONDS));
+        let until =
+            Instant::now() + Duration::from_secs(setting("SEXTON_MODEL_SHRINK_SECONDS").unwrap_or(SHRINK_SECONDS));
         let mut smallest = (schema, actions);
         let mut step = 0;
         // Every way of making it smaller, from the beginning again after each that worked; until none does.

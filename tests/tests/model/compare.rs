@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    model::{End, Id, Model, State, Value},
     schema::{At, TARGETS},
+    state::{End, Id, Model, State, Value},
     system::System,
 };
 
@@ -85,9 +85,9 @@ impl System<'_> {
             }
             seen.contains(&to)
         };
-        let left_out = allowed.difference(&there).find(|(of, child)| {
-            model.waits.contains(&(*of, *child)) || !reaches(*child, *of)
-        });
+        let left_out = allowed
+            .difference(&there)
+            .find(|(of, child)| model.waits.contains(&(*of, *child)) || !reaches(*child, *of));
         if !there.is_subset(&allowed) || left_out.is_some() {
             return same("waits", &allowed.iter().collect::<Vec<_>>(), &there.iter().collect::<Vec<_>>());
         }
@@ -105,9 +105,11 @@ impl System<'_> {
     }
 
     async fn compare_rows(&mut self, model: &Model) -> Result<(), String> {
-        let time = if self.bed.is_postgres() { "to_jsonb(deleted_at at time zone 'UTC') #>> '{}'" } else { "deleted_at" };
+        let time =
+            if self.bed.is_postgres() { "to_jsonb(deleted_at at time zone 'UTC') #>> '{}'" } else { "deleted_at" };
         for table in 0..self.schema.tables.len() {
-            let rules: Vec<usize> = (0..self.schema.rules.len()).filter(|r| self.schema.rules[*r].child == table).collect();
+            let rules: Vec<usize> =
+                (0..self.schema.rules.len()).filter(|r| self.schema.rules[*r].child == table).collect();
             let links: String = rules.iter().map(|r| format!(", l{r}")).collect();
             let sql = format!("select tenant, id, gcal, kind, status, {time}{links} from t{table}");
             let mut there = BTreeMap::new();
@@ -116,7 +118,8 @@ impl System<'_> {
                 let same = |slot: &usize| {
                     let at = (table, *slot);
                     let composite = self.schema.tables[table].key == super::schema::Key::Composite;
-                    self.schema.id(at) == id && (!composite || Some(super::schema::Schema::tenant(at)) == row[0].as_deref())
+                    self.schema.id(at) == id
+                        && (!composite || Some(super::schema::Schema::tenant(at)) == row[0].as_deref())
                 };
                 let slot = (0..super::schema::SLOTS).find(same).ok_or_else(|| format!("what is {row:?}"))?;
                 there.insert((table, slot), row);
@@ -131,7 +134,8 @@ impl System<'_> {
                 self.value(*at, &format!("status of {at:?}"), &expected.status, &row[4])?;
                 self.value(*at, &format!("deleted_at of {at:?}"), &expected.deleted_at, &row[5])?;
                 for (n, rule) in rules.iter().enumerate() {
-                    let link = expected.links.get(rule).map(|slot| self.schema.id((self.schema.rules[*rule].parent, *slot)));
+                    let link =
+                        expected.links.get(rule).map(|slot| self.schema.id((self.schema.rules[*rule].parent, *slot)));
                     let json = self.schema.rules[*rule].json;
                     let found = row[6 + n].clone().map(|text| if json { named(&text) } else { Some(text) });
                     same(&format!("l{rule} of {at:?}"), &link, &found.flatten())?;
@@ -163,7 +167,11 @@ impl System<'_> {
             };
             let dead = if let State::Dead(kind) = one.state { Some(kind.to_owned()) } else { None };
             same(&format!("state of {name}"), &(state, dead), &(row[3].as_deref().unwrap(), row[5].clone()))?;
-            same(&format!("phase of {name}"), &(if one.remove { "remove" } else { "confirm" }), &row[4].as_deref().unwrap())?;
+            same(
+                &format!("phase of {name}"),
+                &(if one.remove { "remove" } else { "confirm" }),
+                &row[4].as_deref().unwrap(),
+            )?;
             let numbers = [one.fence, one.attempts, one.rescues, i64::from(one.called)];
             let found: Vec<i64> = row[6..10].iter().map(|n| n.as_ref().unwrap().parse().unwrap()).collect();
             same(&format!("fence, attempts, rescues, called of {name}"), &numbers[..], &found[..])?;
@@ -190,7 +198,7 @@ impl System<'_> {
             let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that nobody knows")?;
             there.insert(id, (row[1].clone().unwrap(), row[2].clone().unwrap()));
         }
-        let done = |(id, one): (&Id, &super::model::Done)| (*id, ended(&one.end));
+        let done = |(id, one): (&Id, &super::state::Done)| (*id, ended(&one.end));
         same("finished deletions", &model.done.iter().map(done).collect::<BTreeMap<_, _>>(), &there)
     }
 
@@ -223,7 +231,9 @@ impl System<'_> {
                 self.times.insert(*n, (at, found.clone()));
                 return Ok(());
             }
-            (Value::Time(n), _) => Some(self.times.get(n).map_or_else(|| "a time".to_owned(), |(_, time)| time.clone())),
+            (Value::Time(n), _) => {
+                Some(self.times.get(n).map_or_else(|| "a time".to_owned(), |(_, time)| time.clone()))
+            }
         };
         same(what, &expected, found)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{
     actions::Answer,
     compare::ended,
-    model::{Id, Model, State},
     schema::At,
+    state::{Id, Model, State},
     system::System,
 };
 
@@ -41,7 +41,7 @@ impl Model {
             self.link();
             self.follow();
         }
-        let dead = |(id, one): (&Id, &super::model::Deletion)| match one.state {
+        let dead = |(id, one): (&Id, &super::state::Deletion)| match one.state {
             State::Dead(kind) => (*id, kind.to_owned()),
             state => panic!("{id} is left {state:?}"),
         };
@@ -50,7 +50,12 @@ impl Model {
         Ending {
             rows: self.rows.keys().copied().collect(),
             dead: self.open.iter().map(dead).filter(|(id, _)| known.contains(id)).collect(),
-            done: self.done.iter().filter(|(id, _)| of_both(id) && known.contains(id)).map(|(id, one)| (*id, ended(&one.end))).collect(),
+            done: self
+                .done
+                .iter()
+                .filter(|(id, _)| of_both(id) && known.contains(id))
+                .map(|(id, one)| (*id, ended(&one.end)))
+                .collect(),
         }
     }
 
@@ -117,7 +122,9 @@ impl System<'_> {
             )
         };
         let mut left = self.bed.rows(&ended("sexton_wait", "d.state = 'none'")).await;
-        left.extend(self.bed.rows(&ended("sexton_child", "(d.row_outcome = 'kept' or d.cancelled_by = 'discarded')")).await);
+        left.extend(
+            self.bed.rows(&ended("sexton_child", "(d.row_outcome = 'kept' or d.cancelled_by = 'discarded')")).await,
+        );
         if left.is_empty() { Ok(()) } else { Err(format!("of deletions that ended is left: {left:?}")) }
     }
 }

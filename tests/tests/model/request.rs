@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    model::{Deletion, End, Id, Mark, Model, Row, State, Value},
     schema::{At, Goes, Then},
+    state::{Deletion, End, Id, Mark, Model, Row, State, Value},
 };
 
 /// What is asked for.
@@ -85,11 +85,12 @@ impl Model {
             };
             let confirmed = self.still_confirmed(at, &old.confirmed, &old.row, &row);
             match old.state {
-                State::Running => return (id, false),
+                State::Running => (id, false),
                 State::Dead(_) => {
                     let new = self.insert(at, mark, row, confirmed, due, request.batch, parents);
                     self.open.get_mut(&new).unwrap().called = old.called;
-                    let marks: Vec<_> = self.marks.iter().filter(|((of, _), _)| *of == id).map(|(k, v)| (*k, v.clone())).collect();
+                    let marks: Vec<_> =
+                        self.marks.iter().filter(|((of, _), _)| *of == id).map(|(k, v)| (*k, v.clone())).collect();
                     for ((_, child), mark) in marks {
                         self.marks.insert((new, child), mark);
                     }
@@ -136,8 +137,22 @@ impl Model {
         self.next += 1;
         let (state, remove, called, parent) = (State::Pending, false, false, None);
         let (fence, attempts, rescues) = (0, 0, 0);
-        let new =
-            Deletion { at, state, remove, due, fence, attempts, rescues, called, confirmed, mark, row, batch, parents, parent };
+        let new = Deletion {
+            at,
+            state,
+            remove,
+            due,
+            fence,
+            attempts,
+            rescues,
+            called,
+            confirmed,
+            mark,
+            row,
+            batch,
+            parents,
+            parent,
+        };
         self.open.insert(id, new);
         id
     }
@@ -145,7 +160,8 @@ impl Model {
     /// Marks and records what goes with the rows of these deletions.
     pub(super) fn remove_children(&mut self, roots: &[Id], request: Request) {
         let mut frontier: Vec<(At, Id)> = roots.iter().map(|id| (self.open[id].at, *id)).collect();
-        let delay = |table: usize, model: &Self| !request.spare_dead && (request.after || model.schema.tables[table].grace);
+        let delay =
+            |table: usize, model: &Self| !request.spare_dead && (request.after || model.schema.tables[table].grace);
         let mut delays: BTreeMap<Id, bool> = frontier.iter().map(|(at, id)| (*id, delay(at.0, self))).collect();
         let mut seen: BTreeSet<Id> = roots.iter().copied().collect();
         let mut marked = BTreeSet::new();
@@ -155,8 +171,10 @@ impl Model {
                 let parents: Vec<(At, Id)> = frontier.iter().filter(|(at, _)| at.0 == table).copied().collect();
                 let rules: Vec<(usize, Goes)> = self.schema.of_parent(table).map(|(r, rule)| (r, rule.goes)).collect();
                 for (r, goes) in rules {
-                    let found: Vec<(At, Id)> =
-                        parents.iter().flat_map(|(at, id)| self.children(r, *at).into_iter().map(|c| (c, *id))).collect();
+                    let found: Vec<(At, Id)> = parents
+                        .iter()
+                        .flat_map(|(at, id)| self.children(r, *at).into_iter().map(|c| (c, *id)))
+                        .collect();
                     match goes {
                         Goes::Cleared => {}
                         Goes::Along => {
@@ -205,7 +223,8 @@ impl Model {
         let found: Vec<(At, Id)> = found.iter().filter(|(at, _)| self.is_unfinished(*at)).copied().collect();
         let mut wanted: BTreeMap<At, BTreeSet<Id>> = BTreeMap::new();
         for (at, parent) in &found {
-            let own = self.of_row(*at).filter(|own| request.spare_dead && matches!(self.open[own].state, State::Dead(_)));
+            let own =
+                self.of_row(*at).filter(|own| request.spare_dead && matches!(self.open[own].state, State::Dead(_)));
             if let Some(dead) = own {
                 self.candidates.insert((*parent, dead));
                 self.held_back.insert(*parent);
@@ -275,7 +294,8 @@ impl Model {
         let possible = |id: &Id| {
             let one = &self.open[id];
             let completed = |end: &End| matches!(end, End::Deleted | End::AlreadyGone | End::Kept);
-            let child = |done: &super::model::Done| done.parent == Some(*id) && done.batch == one.batch && completed(&done.end);
+            let child =
+                |done: &super::state::Done| done.parent == Some(*id) && done.batch == one.batch && completed(&done.end);
             matches!(one.state, State::Pending | State::Waiting) && !one.called && !self.done.values().any(child)
         };
         if !all.iter().all(possible) {
@@ -286,7 +306,8 @@ impl Model {
             let one = self.open[&id].clone();
             self.unmark(one.at, &one.mark, id, false);
             self.end(id, End::Restored, false);
-            let marks: Vec<_> = self.marks.iter().filter(|((of, _), _)| *of == id).map(|((_, at), m)| (*at, m.clone())).collect();
+            let marks: Vec<_> =
+                self.marks.iter().filter(|((of, _), _)| *of == id).map(|((_, at), m)| (*at, m.clone())).collect();
             for (at, mark) in marks {
                 self.unmark(at, &mark, id, true);
             }

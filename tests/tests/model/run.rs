@@ -3,8 +3,8 @@
 use super::{
     actions::Action,
     bed::Bed,
-    model::{Id, Model, Row, State, Value},
     schema::{At, Schema},
+    state::{Id, Model, Row, State, Value},
     system::System,
 };
 
@@ -33,8 +33,7 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
             let at = new(table, slot);
             let of_table = model.schema.rules.iter().enumerate().filter(|(_, rule)| rule.child == at.0);
             let links = of_table.filter_map(|(r, _)| Some((r, (*links.get(r)?)?))).collect();
-            let row =
-                Row { gcal: *gcal, kind: *kind, links, deleted_at: Value::Null, status: Value::Text("Active") };
+            let row = Row { gcal: *gcal, kind: *kind, links, deleted_at: Value::Null, status: Value::Text("Active") };
             let fits = !model.rows.contains_key(&at) && model.references_hold(at, &row);
             let found = system.execute(insert(&model.schema, at, &row)).await;
             if fits {
@@ -65,7 +64,8 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
         }
         Action::Move { of, rule, to } => {
             let Some(at) = row(of) else { return Ok(()) };
-            let Some(r) = (*rule..3).chain(0..*rule).find(|r| model.schema.rules.get(*r).is_some_and(|r| r.child == at.0))
+            let Some(r) =
+                (*rule..3).chain(0..*rule).find(|r| model.schema.rules.get(*r).is_some_and(|r| r.child == at.0))
             else {
                 return Ok(());
             };
@@ -145,9 +145,6 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
             (true, true)
         }
     };
-    if std::env::var("SEXTON_MODEL_TRACE").is_ok() {
-        println!("DID {} {expected} {}", format!("{action:?}").split(' ').next().unwrap(), model.open.values().map(|d| format!("{:?} ", d.state)).collect::<String>());
-    }
     if expected == found { Ok(()) } else { Err(format!("{expected} is expected, and the answer is {found}")) }
 }
 

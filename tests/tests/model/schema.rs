@@ -74,7 +74,8 @@ pub(super) struct Schema {
 pub(super) const TARGETS: [&str; 2] = ["near", "far"];
 
 pub(super) fn schemas() -> impl Strategy<Value = Schema> {
-    let key = prop_oneof![4 => Just(Key::Integer), 1 => Just(Key::Uuid), 1 => Just(Key::Text), 1 => Just(Key::Composite)];
+    let key =
+        prop_oneof![4 => Just(Key::Integer), 1 => Just(Key::Uuid), 1 => Just(Key::Text), 1 => Just(Key::Composite)];
     let then = prop_oneof![5 => Just(Then::Delete), 1 => Just(Then::Keep), 1 => Just(Then::DeleteAfter)];
     let target = prop_oneof![3 => Just(Target::Plain), 1 => Just(Target::Needs), 2 => Just(Target::Skips)];
     let targets = prop_oneof![
@@ -89,14 +90,15 @@ pub(super) fn schemas() -> impl Strategy<Value = Schema> {
     let goes = prop_oneof![3 => Just(Goes::Along), 3 => Just(Goes::First), 1 => Just(Goes::Cleared)];
     let rule = (any::<usize>(), any::<usize>(), goes, rarely(), prop::bool::weighted(0.4));
     let rules = prop::collection::vec(rule, 0..=3);
-    (prop_oneof![1 => prop::collection::vec(table.clone(), 1), 3 => prop::collection::vec(table, 2..=3)], rules).prop_map(|(tables, rules)| {
-        let rule = |(parent, child, goes, json, constrained): (usize, usize, Goes, bool, bool)| {
-            let (parent, child) = (parent % tables.len(), child % tables.len());
-            let constrained = constrained && !json && tables[parent].key != Key::Composite;
-            Rule { parent, child, goes, json, constrained }
-        };
-        Schema { rules: rules.into_iter().map(rule).collect(), tables: tables.clone() }
-    })
+    (prop_oneof![1 => prop::collection::vec(table.clone(), 1), 3 => prop::collection::vec(table, 2..=3)], rules)
+        .prop_map(|(tables, rules)| {
+            let rule = |(parent, child, goes, json, constrained): (usize, usize, Goes, bool, bool)| {
+                let (parent, child) = (parent % tables.len(), child % tables.len());
+                let constrained = constrained && !json && tables[parent].key != Key::Composite;
+                Rule { parent, child, goes, json, constrained }
+            };
+            Schema { rules: rules.into_iter().map(rule).collect(), tables: tables.clone() }
+        })
 }
 
 impl Schema {
@@ -193,7 +195,8 @@ impl Schema {
         let mut toml = String::new();
         for (n, table) in self.tables.iter().enumerate() {
             let key = if table.key == Key::Composite { r#"["tenant", "id"]"# } else { r#""id""# };
-            let marker = if table.status { r#"column = "status", value = "Deleted""# } else { r#"column = "deleted_at""# };
+            let marker =
+                if table.status { r#"column = "status", value = "Deleted""# } else { r#"column = "deleted_at""# };
             let then = match table.then {
                 Then::Delete => r#""delete""#,
                 Then::Keep => r#""keep""#,

@@ -44,7 +44,9 @@ fn simpler(schema: &Schema, step: usize) -> Option<Schema> {
         change(&|schema| of(schema, &|table| std::mem::replace(&mut table.then, Then::Delete) != Then::Delete));
         change(&|schema| of(schema, &|table| std::mem::replace(&mut table.key, Key::Integer) != Key::Integer));
         change(&|schema| of(schema, &|table| table.targets.pop().is_some()));
-        change(&|schema| of(schema, &|table| table.targets.iter_mut().any(|t| std::mem::replace(t, Target::Plain) != Target::Plain)));
+        change(&|schema| {
+            of(schema, &|table| table.targets.iter_mut().any(|t| std::mem::replace(t, Target::Plain) != Target::Plain))
+        });
     }
     all.into_iter().nth(step)
 }

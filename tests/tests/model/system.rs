@@ -19,8 +19,8 @@ use sexton_worker::{Daemon, Options};
 use super::{
     actions::Answer,
     bed::Bed,
-    model::{Id, MAX_RESCUES, Value},
     schema::{At, Schema},
+    state::{Id, MAX_RESCUES, Value},
 };
 
 /// A deletion that has not settled by then goes round in circles.
@@ -100,7 +100,9 @@ impl<'b> System<'b> {
         match value {
             Value::Null => "null".to_owned(),
             Value::Text(text) => format!("'{text}'"),
-            Value::Time(n) if self.bed.is_postgres() => format!("'2020-01-01 00:00:00Z'::timestamptz + interval '{n} s'"),
+            Value::Time(n) if self.bed.is_postgres() => {
+                format!("'2020-01-01 00:00:00Z'::timestamptz + interval '{n} s'")
+            }
             Value::Time(n) => format!("'2020-01-01T00:{:02}:{:02}.000Z'", n / 60, n % 60),
         }
     }
@@ -130,7 +132,9 @@ impl<'b> System<'b> {
     pub(super) async fn restore(&self, id: Id, batch: Option<usize>) -> bool {
         let transaction = self.db.begin().await.unwrap();
         let restored = match batch {
-            Some(batch) => restore_batch(&transaction, &self.ledger, &self.catalog, self.batches[&batch]).await.map(drop),
+            Some(batch) => {
+                restore_batch(&transaction, &self.ledger, &self.catalog, self.batches[&batch]).await.map(drop)
+            }
             None => restore(&transaction, &self.ledger, &self.catalog, self.id(id)).await.map(drop),
         };
         match restored {

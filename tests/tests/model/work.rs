@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     actions::Answer,
-    model::{End, Id, MAX_ATTEMPTS, MAX_RESCUES, Model, Row, State, Value},
     request::Request,
     schema::{At, Goes, Schema, TARGETS, Target, Then},
+    state::{End, Id, MAX_ATTEMPTS, MAX_RESCUES, Model, Row, State, Value},
 };
 
 /// What goes with a row.

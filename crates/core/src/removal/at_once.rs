@@ -157,7 +157,8 @@ async fn sqlite(
     let keys: Vec<_> = requested.iter().filter_map(|one| table.parse_key(&one.key).ok()).collect();
     for keys in keys.chunks(MOST_KEYS) {
         let mut values = Vec::new();
-        let matches: Vec<_> = keys.iter().map(|key| format!("({})", table.key_matches("t", key, &mut values))).collect();
+        let matches: Vec<_> =
+            keys.iter().map(|key| format!("({})", table.key_matches("t", key, &mut values))).collect();
         // SQLite's `returning` does not know the alias.
         let key = table.key_text(&table.sql);
         let sql = format!("delete from {} as t where {} returning {key} as key", table.sql, matches.join(" or "));

@@ -139,9 +139,9 @@ impl<'e> Execution<'e> {
     fn must_ask_again(&self) -> bool {
         let configured = self.table.resource.targets.iter();
         self.claim.phase == Phase::Remove
-            && configured.map(|target| target.name.as_str()).any(|name| {
-                self.claim.confirmations.contains_key(name) && !self.confirmations.contains_key(name)
-            })
+            && configured
+                .map(|target| target.name.as_str())
+                .any(|name| self.claim.confirmations.contains_key(name) && !self.confirmations.contains_key(name))
     }
 
     /// The values that were just read are written down, and the deletion is taken up again with them.

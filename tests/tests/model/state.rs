@@ -152,7 +152,8 @@ impl Model {
         let rules = self.schema.rules.iter().enumerate().filter(|(_, rule)| rule.constrained);
         rules.into_iter().any(|(r, rule)| {
             let staying = self.rows.iter().filter(|(at, _)| at.0 == rule.child && !going.contains(at));
-            let mut links = staying.filter(|(at, _)| !cleared.contains(&(**at, r))).filter_map(|(_, row)| row.links.get(&r));
+            let mut links =
+                staying.filter(|(at, _)| !cleared.contains(&(**at, r))).filter_map(|(_, row)| row.links.get(&r));
             links.any(|link| going.contains(&(rule.parent, *link)))
         })
     }
@@ -207,7 +208,13 @@ impl Model {
     }
 
     /// The confirmations that still hold of a row that now says something else.
-    pub(super) fn still_confirmed(&self, at: At, confirmed: &BTreeSet<usize>, before: &Row, now: &Row) -> BTreeSet<usize> {
+    pub(super) fn still_confirmed(
+        &self,
+        at: At,
+        confirmed: &BTreeSet<usize>,
+        before: &Row,
+        now: &Row,
+    ) -> BTreeSet<usize> {
         let targets = &self.schema.tables[at.0].targets;
         confirmed.iter().copied().filter(|n| targets[*n] == Target::Plain || before.gcal == now.gcal).collect()
     }
@@ -226,7 +233,8 @@ impl Model {
         loop {
             let state_of = |id: &Id| self.open.get(id).map(|one| one.state);
             let next = self.open.iter().filter(|(_, one)| one.state == State::Waiting).find_map(|(id, _)| {
-                let children: Vec<_> = self.waits.iter().filter(|(of, _)| of == id).filter_map(|(_, c)| state_of(c)).collect();
+                let children: Vec<_> =
+                    self.waits.iter().filter(|(of, _)| of == id).filter_map(|(_, c)| state_of(c)).collect();
                 let dead = children.iter().any(|state| matches!(state, State::Dead(_)));
                 (dead || children.is_empty()).then_some((*id, dead))
             });
