@@ -3,9 +3,10 @@
 CARGO ?= cargo
 # `make run ARGS=--exit` ends by itself when the work is done.
 ARGS ?=
+CASES ?= 4000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit bench build lint fmt deny unused docs clean servers
+.PHONY: help run test test-long test-unit bench build lint fmt deny unused docs clean servers
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +17,9 @@ run: ## Watch rows being deleted in two phases through a misbehaving calendar (n
 test: servers ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --package sexton-worker --features failpoints
 	$(CARGO) test --locked --workspace --features sexton-worker/failpoints
+
+test-long: servers ## Hold thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one)
+	SEXTON_MODEL_CASES=$(CASES) $(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints model::cases -- --nocapture
 
 test-unit: ## Run the tests that need no server
 	$(CARGO) test --locked --workspace --exclude sexton-tests

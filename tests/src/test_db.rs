@@ -65,10 +65,16 @@ impl TestDb {
 
     /// Runs statements, separated by semicolons; several at once are one transaction.
     pub async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&self.pool)
-            .await
-            .unwrap_or_else(|error| panic!("{error}, in:\n{sql}"));
+        self.try_execute(sql).await.unwrap_or_else(|error| panic!("{error}, in:\n{sql}"));
+    }
+
+    /// The same, for statements that the database may refuse.
+    ///
+    /// # Errors
+    /// What it says.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await;
+        done.map(drop).map_err(|error| error.to_string())
     }
 
     /// The rows of a query with every value as `psql` prints it, whatever its type; `None` is null.

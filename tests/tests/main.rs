@@ -4,6 +4,7 @@
 mod e2e;
 mod failure;
 mod ledger;
+mod model;
 mod producer;
 mod queue;
 mod support;

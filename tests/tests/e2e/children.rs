@@ -292,7 +292,7 @@ async fn dead_deletion_that_is_requested_anew_still_knows_its_children(server: S
     // What is requested anew after a call is past restoring, so forget that there was one.
     rig.execute("update sexton_deletion set called_at = null").await;
     let again = rig.request("node", &["1"]).await.remove(0);
-    assert_eq!(rig.rows("select deletion_id from sexton_child").await, [again.clone()]);
+    assert_eq!(rig.rows("select deletion_id from sexton_child").await, std::slice::from_ref(&again));
     drop(rig.run(&["restore", &again]).await.expect_code(0));
     assert_eq!(rig.rows(LIVE).await, ["1", "2"]);
 }

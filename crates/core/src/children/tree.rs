@@ -138,7 +138,7 @@ impl Tree {
         self.unfinished.get(root).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the root has children with deletions to finish first, other than those that wait for its own deletion `id`:
+    /// Whether the root has children with deletions to finish first, other than its own `id` and those that wait for it:
     /// where rows name each other in a circle, the one that was requested first goes last.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Tree {
             return Ok(false);
         }
         let waiting = ledger.waiting_for(conn, id).await?;
-        Ok(unfinished.iter().any(|child| child.is_none_or(|(child, _)| !waiting.contains(&child))))
+        Ok(unfinished.iter().any(|child| child.is_none_or(|(child, _)| child != id && !waiting.contains(&child))))
     }
 
     /// Whether there are more rows than the limit: what was found is not all.

@@ -110,6 +110,7 @@ async fn remove_below(
     let delay = if spare_dead { Duration::ZERO } else { request.after.max(table.resource.grace) };
     let ids = || recorded.iter().map(|one| one.requested.id);
     let (seen, delays) = (ids().collect(), ids().map(|id| (id, delay)).collect());
+    let mut marked_before: HashSet<(String, String, String)> = HashSet::new();
     let mut asked = Asked { request, spare_dead, delays, seen, waiting: HashSet::new() };
     while !frontier.is_empty() {
         let mut next = Vec::new();
@@ -119,7 +120,9 @@ async fn remove_below(
                 match rule.then {
                     ChildThen::Delete => {
                         let marked = mark(transaction, ledger, rule, child, &parents).await?;
-                        next.extend(marked.into_iter().map(|parent| (Arc::clone(child), parent)));
+                        let of = |row: &Parent| (row.label.clone(), row.resource.clone(), row.key.clone());
+                        let new = marked.into_iter().filter(|row| marked_before.insert(of(row)));
+                        next.extend(new.map(|parent| (Arc::clone(child), parent)));
                     }
                     ChildThen::Request => {
                         let rows = asked.own_deletions(transaction, ledger, catalog, rule, child, &parents).await?;

@@ -86,7 +86,12 @@ impl<'e> Execution<'e> {
         };
         match now {
             Now::Same | Now::Gone => {}
-            Now::Changed(now) => self.refresh(now),
+            Now::Changed(now) => {
+                self.refresh(now);
+                if self.must_ask_again() {
+                    return self.row_changed().await;
+                }
+            }
             Now::LiveAgain => return self.live_again().await,
         }
         let asked = match self.claim.phase {
@@ -115,6 +120,25 @@ impl<'e> Execution<'e> {
         self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
         self.payload = now;
         self.refreshed = true;
+    }
+
+    /// Whether a target that had confirmed has to hear of a row that was only to be deleted later.
+    fn must_ask_again(&self) -> bool {
+        let configured = self.table.resource.targets.iter();
+        self.claim.phase == Phase::Remove
+            && configured
+                .map(|target| target.name.as_str())
+                .any(|name| self.claim.confirmations.contains_key(name) && !self.confirmations.contains_key(name))
+    }
+
+    /// The values that were just read are written down, and the deletion is taken up again with them.
+    async fn row_changed(self) {
+        let mut settlement = self.settlement(Event::RowChanged, SETTLE_DOWN);
+        settlement.give_back = true;
+        if self.must_ask_again() {
+            settlement.phase = Phase::Confirm;
+        }
+        self.write(settlement).await;
     }
 
     async fn complete(mut self, key: Key) {
@@ -163,9 +187,7 @@ impl<'e> Execution<'e> {
                 if self.claim.age + self.since.elapsed() >= self.engine.context.config.retry.give_up_after {
                     return self.die(DeadKind::Expired, "the row kept changing in columns that its targets use").await;
                 }
-                let mut settlement = self.settlement(Event::RowChanged, SETTLE_DOWN);
-                settlement.give_back = true;
-                self.write(settlement).await;
+                self.row_changed().await;
             }
             Completion::LiveAgain => self.live_again().await,
             Completion::Refused => {
