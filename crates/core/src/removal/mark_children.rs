@@ -53,7 +53,7 @@ pub(super) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Str
         "with found as materialized (
             select x.n::uuid as deletion, {row_keys}, {key} as key, {rule_number} as rule, {before} as marker_before
             from jsonb_to_recordset($1::jsonb) as x({FRONTIER}) join {table} c on {matches}
-            where not (x.r = {name} and x.k = {key})
+            where {among} and not (x.r = {name} and x.k = {key})
             order by {order} for update of c
          ),
          marked as (
@@ -87,6 +87,7 @@ pub(super) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Str
         before = child.marker_text("c", &child.rule_number("c")),
         table = child.sql,
         matches = rule.matches("c", "x.v"),
+        among = rule.among("c"),
         name = literal(child.name.as_str()),
         order = child.key_columns("c"),
         mark = child.mark("t", "b.rule"),
