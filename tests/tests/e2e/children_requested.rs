@@ -21,6 +21,7 @@ on_both!(
     kept_child_is_waited_for_once,
     grandchildren_below_a_row_that_goes_along_come_first,
     discarded_child_that_is_requested_anew_is_waited_for,
+    late_grandchild_below_a_row_that_goes_along_comes_first,
     late_grandchild_below_very_many_rows_that_go_along_comes_first,
 );
 
@@ -305,6 +306,19 @@ async fn discarded_child_that_is_requested_anew_is_waited_for(server: Server) {
     rig.work().await;
     assert_eq!(rig.state(&id).await, "completed");
     assert_eq!(rig.calls().last().unwrap(), "DELETE /albums/1");
+}
+
+async fn late_grandchild_below_a_row_that_goes_along_comes_first(server: Server) {
+    let along = RESOURCES.replacen("then = \"request\"", "then = \"delete\"\ntwin = \"goes_with_parent\"", 1);
+    let rig = Rig::with(server, TABLES, &along).await;
+    let id = album(&rig).await;
+    rig.execute("insert into print (id, photo_id) values (112, 12)").await;
+    rig.work().await;
+    assert_eq!(rig.state(&id).await, "completed");
+    let mut calls = rig.calls();
+    assert_eq!(calls.pop().unwrap(), "DELETE /albums/1");
+    calls.sort();
+    assert_eq!(calls, ["DELETE /prints/111", "DELETE /prints/112"]);
 }
 
 async fn late_grandchild_below_very_many_rows_that_go_along_comes_first(server: Server) {

@@ -137,6 +137,8 @@ async fn remove_below(
     let ids = || recorded.iter().map(|one| one.requested.id);
     let (seen, delays) = (ids().collect(), ids().map(|id| (id, delay)).collect());
     let mut asked = Asked { request, spare_dead, delays, seen, waiting: HashSet::new() };
+    let place = |table: &Table, one: &Parent| (one.label.clone(), table.name.to_string(), one.key.clone());
+    let mut found: HashSet<_> = frontier.iter().map(|(table, one)| place(table, one)).collect();
     while !frontier.is_empty() {
         let mut next = Vec::new();
         for (table, parents) in by_table(frontier) {
@@ -145,7 +147,8 @@ async fn remove_below(
                 match rule.then {
                     ChildThen::Delete => {
                         let marked = mark(transaction, ledger, rule, child, &parents).await?;
-                        next.extend(marked.into_iter().map(|parent| (Arc::clone(child), parent)));
+                        let new = marked.into_iter().filter(|one| found.insert(place(child, one)));
+                        next.extend(new.map(|parent| (Arc::clone(child), parent)));
                     }
                     ChildThen::Request => {
                         let rows = asked.own_deletions(transaction, ledger, catalog, rule, child, &parents).await?;

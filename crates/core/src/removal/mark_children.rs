@@ -11,8 +11,8 @@ use crate::{
     template::Values,
 };
 
-/// Marks the children of `parents` by `rule`. Returns those that were not marked for the same deletion before, as parents
-/// of their own children.
+/// Marks the children of `parents` by `rule`. Returns them as parents of their own children: also those that were marked
+/// for the same deletion before, as some below them may be new.
 pub(super) async fn mark(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
@@ -45,8 +45,7 @@ pub(super) async fn mark(
     }
 }
 
-/// `$1` is an array of parents, see [`FRONTIER`]; returns deletion, key and links of the children that are new to a
-/// deletion. A row that carries its marker already keeps it, and what had been there before the first mark is remembered.
+/// `$1` is an array of parents, see [`FRONTIER`]; returns deletion, key and links of the children. A row that carries its marker already keeps it, and what had been there before the first mark is remembered.
 pub(super) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> String {
     let key = child.key_text("c");
     format!(
@@ -79,9 +78,9 @@ pub(super) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Str
                 marker_column = excluded.marker_column, marker_value = excluded.marker_value,
                 marker_before = excluded.marker_before
             where h.marker_value is distinct from excluded.marker_value
-            returning h.deletion_id, h.key
          )
-         select r.deletion_id::text as n, r.key, m.links::text as links from recorded r join marked m on m.key = r.key",
+         select f.deletion::text as n, f.key, m.links::text as links
+         from (select distinct deletion, key from found) f join marked m on m.key = f.key",
         row_keys = child.key_parts("c"),
         rule_number = child.rule_number("c"),
         before = child.marker_text("c", &child.rule_number("c")),
@@ -150,9 +149,8 @@ async fn mark_one(
             row.marker_value.into(),
             before.into(),
         ];
-        if transaction.execute_raw(d.statement(sql, record)).await?.rows_affected() > 0 {
-            marked.push((key, links));
-        }
+        transaction.execute_raw(d.statement(sql, record)).await?;
+        marked.push((key, links));
     }
     Ok(marked)
 }
