@@ -22,6 +22,8 @@ on_both!(
     circle_of_a_row_without_targets_goes_at_once,
     children_of_a_row_that_somebody_deleted_go_all_the_same,
     dead_deletion_that_is_requested_anew_still_knows_its_children,
+    parent_that_a_trigger_keeps_keeps_its_children,
+    boolean_in_json_names_nobody,
 );
 
 const NODE: &str = "create table node (id bigint primary key, calendar_id text, parent_id bigint references node (id),
@@ -295,6 +297,62 @@ async fn dead_deletion_that_is_requested_anew_still_knows_its_children(server: S
     assert_eq!(rig.rows("select deletion_id from sexton_child").await, std::slice::from_ref(&again));
     drop(rig.run(&["restore", &again]).await.expect_code(0));
     assert_eq!(rig.rows(LIVE).await, ["1", "2"]);
+}
+
+async fn parent_that_a_trigger_keeps_keeps_its_children(server: Server) {
+    server.execute(NODE).await;
+    let keep = if server.is_postgres() {
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';
+         create trigger keep before delete on node for each row when (old.id = 1) execute function keep()"
+    } else {
+        "create trigger keep before delete on node when old.id = 1 begin select raise(ignore); end"
+    };
+    server.execute(keep).await;
+    let rig = Rig::with(server, "select 1", RESOURCE).await;
+    rig.execute("insert into node (id, parent_id) values (1, null), (2, 1), (3, null), (4, 3)").await;
+    let ids = rig.request("node", &["1", "3"]).await;
+    rig.work().await;
+    assert_eq!(rig.state(&ids[0]).await, "dead: not_deleted");
+    assert_eq!(rig.state(&ids[1]).await, "completed");
+    assert_eq!(rig.rows(LEFT).await, ["1", "2"], "a family goes as a whole or not at all");
+}
+
+async fn boolean_in_json_names_nobody(server: Server) {
+    let json = if server.is_postgres() { "jsonb" } else { "text" };
+    let rule = "[[resources.node.children]]\ntable = \"alarm\"\njson = { column = \"data\", path = \"node\" }\n\
+                references = \"id\"\nthen = \"delete\"\n";
+    server
+        .execute(&format!(
+            "create table alarm (id bigint primary key, data {json});
+             insert into alarm values (1, '{{\"node\": true}}'), (2, '{{\"node\": 1}}'), (3, '{{\"node\": [1]}}'),
+                (4, '{{\"node\": null}}'), (5, '\"node\"'), (6, '{{\"node\": 1.0}}'), (7, '{{\"node\": \"1\"}}')"
+        ))
+        .await;
+    let rig = rig(server, "(1, null)", &format!("{RESOURCE}{rule}")).await;
+    if !rig.server.is_postgres() {
+        rig.execute("insert into alarm values (0, '{\"node\": 1')").await;
+    }
+    rig.request("node", &["1"]).await;
+    rig.work().await;
+    let left = rig.rows("select id from alarm where id > 0 order by id").await;
+    assert_eq!(left, ["1", "3", "4", "5", "6"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_children_that_somebody_has_locked_are_not_waited_for() {
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    let rig = many(Server::postgres().await, RESOURCE).await;
+    let id = rig.request("node", &["1"]).await.remove(0);
+    let application = rig.server.connect().await;
+    let holder = application.begin().await.unwrap();
+    holder.execute_unprepared("select 1 from node where id <> 1 for update").await.unwrap();
+    let daemon = rig.daemon().await;
+    rig.until("select count(*) from sexton_deletion where last_error_kind = 'throttled'", "1").await;
+    assert_eq!(rig.rows("select count(*) from node").await, ["2501"]);
+    holder.rollback().await.unwrap();
+    assert_eq!(rig.settled(&id).await, "completed");
+    assert_eq!(rig.show(&id).await["children_deleted"], 2500);
+    drop(daemon);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,6 +20,9 @@ on_both!(
     discarded_child_is_not_asked_again_and_keeps_its_parent_if_it_must,
     kept_child_is_waited_for_once,
     grandchildren_below_a_row_that_goes_along_come_first,
+    discarded_child_that_is_requested_anew_is_waited_for,
+    late_grandchild_below_a_row_that_goes_along_comes_first,
+    late_grandchild_below_very_many_rows_that_go_along_comes_first,
 );
 
 const TABLES: &str = "
@@ -285,4 +288,55 @@ async fn grandchildren_below_a_row_that_goes_along_come_first(server: Server) {
     assert_eq!(rig.calls(), ["DELETE /prints/111", "DELETE /albums/1"]);
     assert_eq!(rig.show(&id).await["children_deleted"], 2);
     assert_eq!(rig.rows(LIVE).await, ["2", "21"]);
+}
+
+async fn discarded_child_that_is_requested_anew_is_waited_for(server: Server) {
+    let rig = rig(server).await;
+    rig.api.script("/photos/12", vec![Answer::Status(400)]);
+    let photo = rig.request("photo", &["12"]).await.remove(0);
+    rig.work().await;
+    drop(rig.run(&["dlq", "discard", &photo, "--reason", "a mistake"]).await.expect_code(0));
+    // It still carries the marker of the deletion that was given up.
+    drop(rig.run(&["request", "photo", "12", "--after", "1h"]).await.expect_code(0));
+    let id = album(&rig).await;
+    rig.work().await;
+    assert!(!rig.calls().contains(&"DELETE /albums/1".to_owned()), "{:?}", rig.calls());
+    assert_eq!(rig.state(&id).await, "waiting");
+    rig.execute("update sexton_deletion set run_at = '2020-01-01T00:00:00.000Z' where key = '12'").await;
+    rig.work().await;
+    assert_eq!(rig.state(&id).await, "completed");
+    assert_eq!(rig.calls().last().unwrap(), "DELETE /albums/1");
+}
+
+async fn late_grandchild_below_a_row_that_goes_along_comes_first(server: Server) {
+    let along = RESOURCES.replacen("then = \"request\"", "then = \"delete\"\ntwin = \"goes_with_parent\"", 1);
+    let rig = Rig::with(server, TABLES, &along).await;
+    let id = album(&rig).await;
+    rig.execute("insert into print (id, photo_id) values (112, 12)").await;
+    rig.work().await;
+    assert_eq!(rig.state(&id).await, "completed");
+    let mut calls = rig.calls();
+    assert_eq!(calls.pop().unwrap(), "DELETE /albums/1");
+    calls.sort();
+    assert_eq!(calls, ["DELETE /prints/111", "DELETE /prints/112"]);
+}
+
+async fn late_grandchild_below_very_many_rows_that_go_along_comes_first(server: Server) {
+    let along = RESOURCES.replacen("then = \"request\"", "then = \"delete\"\ntwin = \"goes_with_parent\"", 1);
+    let tables = TABLES.replace("photo_id bigint references photo (id)", "photo_id bigint");
+    let rig = Rig::with(server, &tables, &along).await;
+    rig.execute(
+        "with recursive n(i) as (select 1000 union all select i + 1 from n where i < 2200)
+         insert into photo (id, album_id) select i, 1 from n",
+    )
+    .await;
+    rig.execute("create index photo_album on photo (album_id)").await;
+    rig.execute("create index print_photo on print (photo_id)").await;
+    let id = album(&rig).await;
+    rig.execute("insert into print (id, photo_id) values (112, 1005)").await;
+    rig.work().await;
+    assert_eq!(rig.rows("select id from print").await, Vec::<String>::new(), "nothing would find it any more");
+    assert_eq!(rig.state(&id).await, "completed");
+    assert!(rig.calls().contains(&"DELETE /prints/112".to_owned()), "{:?}", rig.calls());
+    assert_eq!(rig.show(&id).await["children_deleted"], 1203);
 }

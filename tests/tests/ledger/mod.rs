@@ -8,6 +8,8 @@ mod child_rules;
 mod claim;
 mod config;
 mod due;
+mod families;
+mod family_plans;
 mod finish;
 mod fixture;
 mod keeping;

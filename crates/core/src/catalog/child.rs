@@ -112,6 +112,21 @@ impl ChildRule {
         [link].into_iter().chain(scope).collect::<Vec<_>>().join(" and ")
     }
 
+    /// Whether the row `alias` names any of the parents in `$1` (PostgreSQL): to write besides [`Self::matches`], as an array,
+    /// so that the link's index is used also by a planner that knows nothing of the table yet.
+    #[must_use]
+    pub fn among(&self, alias: &str) -> String {
+        let named = format!("(y.v ->> {})", literal(&self.references.name));
+        let named = match &self.link {
+            Link::Column(column) => column.comparable(&named),
+            Link::Json(..) => named,
+        };
+        format!(
+            "{} = any (array(select {named} from jsonb_to_recordset($1::jsonb) as y(v jsonb)))",
+            self.link.value(alias)
+        )
+    }
+
     /// The same for one parent, its values bound as parameters (SQLite); none if the parent has no value to be named by.
     #[must_use]
     pub fn matches_one(&self, alias: &str, parent: &Values, values: &mut Vec<sea_orm::Value>) -> Option<String> {
@@ -122,7 +137,14 @@ impl ChildRule {
         let n = bind(&self.references)?;
         let mut conditions = vec![match &self.link {
             Link::Column(column) => column.equals_param(column.key_type().unwrap_or(KeyType::Text), alias, n),
-            Link::Json(..) => format!("cast({} as text) = ${n}", self.link.value(alias)),
+            // `true` is extracted as 1 (SQLite, "JSON Functions", json_extract), and would be taken for the row with that id.
+            Link::Json(column, path) => format!(
+                "cast({} as text) = ${n} and not coalesce(case when json_valid({value})
+                    then json_type({value}, {}) in ('true', 'false') end, false)",
+                self.link.value(alias),
+                sqlite_path(path),
+                value = column.of(alias),
+            ),
         }];
         for column in &self.scope {
             let n = bind(column)?;

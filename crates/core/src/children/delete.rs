@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use super::{
     find::{Found, Parent, find},
-    tree::{Root, Tree},
+    tree::{Root, Tree, wait_for_others},
 };
 use crate::{
     catalog::{Catalog, ChildRule, Rows},
     config::ChildThen,
     db::Dialect,
+    ids::DeletionId,
     ledger::{Ledger, recordset},
 };
 
@@ -115,8 +116,21 @@ fn records(rows: &Rows, keys: &[&str]) -> Value {
     keys.iter().filter_map(record).collect()
 }
 
-/// Deletes at most `limit` of the rows that go with a root that has very many: rows without children of their own.
-/// Returns how many went; none if there are none left.
+/// What deleting a part of very many rows came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many went, or name nobody any more.
+    Went(usize),
+    /// None is left.
+    Done,
+    /// Somebody holds locks on those that were to go.
+    Locked,
+    /// Rows below them have deletions of their own that are not finished.
+    ChildrenFirst,
+}
+
+/// Deletes at most `limit` of the rows that go with the root of the deletion `id`, which has very many: rows without
+/// children of their own.
 ///
 /// # Errors
 /// [`DeleteError`]; the caller rolls back.
@@ -124,9 +138,9 @@ pub async fn delete_some(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     catalog: &Catalog,
-    root: &Root,
+    (root, id): (&Root, DeletionId),
     limit: usize,
-) -> Result<usize, DeleteError> {
+) -> Result<Step, DeleteError> {
     let parent = Parent {
         label: root.resource.to_string(),
         resource: root.resource.to_string(),
@@ -139,11 +153,20 @@ pub async fn delete_some(
     loop {
         let mut level: Vec<(&ChildRule, Vec<Found>)> = Vec::new();
         for (rule, of_rule) in rules(catalog, &parents) {
+            if rule.then == ChildThen::Request {
+                // Nothing would find them any more once the rows that they name are gone.
+                let found = find(transaction, ledger, catalog, rule, &of_rule, false, None).await?;
+                let unfinished: Vec<_> = found.iter().map(|one| one.deletion).collect();
+                if wait_for_others(transaction, ledger, id, &unfinished).await? {
+                    return Ok(Step::ChildrenFirst);
+                }
+                continue;
+            }
             let found = find(transaction, ledger, catalog, rule, &of_rule, false, Some(limit)).await?;
             if rule.then == ChildThen::Nullify && !found.is_empty() {
                 let keys: Vec<_> = distinct(&found);
                 change(transaction, &rule.rows, &keys, Some(rule)).await?;
-                return Ok(keys.len());
+                return Ok(Step::Went(keys.len()));
             }
             let new =
                 |one: &Found| rule.then == ChildThen::Delete && seen.insert((rule.rows.sql.clone(), one.key.clone()));
@@ -169,14 +192,17 @@ pub async fn delete_some(
         let children = found.iter().map(of_found).collect();
         last = vec![(rule, std::mem::replace(&mut parents, children))];
     }
-    let Some((rule, above)) = last.pop() else { return Ok(0) };
+    let Some((rule, above)) = last.pop() else { return Ok(Step::Done) };
     // Locked and looked at once more: one may have become somebody else's child.
     let wanted: HashSet<_> = parents.iter().map(|parent| parent.key.as_str()).collect();
     let mut found = find(transaction, ledger, catalog, rule, &above, true, Some(limit)).await?;
     found.retain(|one| wanted.contains(one.key.as_str()));
+    if found.is_empty() {
+        return Ok(Step::Locked);
+    }
     let keys = distinct(&found);
     change(transaction, &rule.rows, &keys, None).await?;
-    Ok(keys.len())
+    Ok(Step::Went(keys.len()))
 }
 
 fn distinct(found: &[Found]) -> Vec<&str> {

@@ -83,7 +83,9 @@ pub(crate) async fn find(
                 }
                 if let Some(child) = child.filter(|child| requested && child.resource.hash_key) {
                     let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked).await?;
-                    all.retain(|one| one.label != parent.label || !finished.contains(&one.key));
+                    all.retain(|one| {
+                        one.label != parent.label || one.deletion.is_some() || !finished.contains(&one.key)
+                    });
                 }
             }
             Ok(all)
@@ -98,8 +100,9 @@ fn postgres(ledger: &Ledger, rule: &ChildRule, child: Option<&Table>, requested:
     format!(
         "select x.n as label, {key} as key, ({links})::text as links, {own}
          from jsonb_to_recordset($1::jsonb) as x({FRONTIER}) join {table} c on {matches} {joined}
-         where not (x.r = {name} and x.k = {key}) {unfinished}
+         where {among} and not (x.r = {name} and x.k = {key}) {unfinished}
          order by {order}",
+        among = rule.among("c"),
         links = child.map_or_else(|| "'{}'::jsonb".to_owned(), |child| child.links_json("c")),
         table = rule.rows.sql,
         matches = rule.matches("c", "x.v"),
@@ -139,25 +142,33 @@ fn sqlite(
 fn own_deletion(ledger: &Ledger, child: Option<&Table>, key: &str) -> (String, String) {
     match child {
         None => ("null as id, null as state".to_owned(), String::new()),
-        Some(child) => (
-            format!("{} as id, d.state", ledger.dialect.cast("d.id", "text")),
-            format!(
-                "left join {} d on d.resource = {} and d.key = {key}",
-                ledger.deletion,
-                literal(child.name.as_str())
-            ),
-        ),
+        Some(child) => {
+            (format!("{} as id, d.state", ledger.dialect.cast("d.id", "text")), own_joined(ledger, child, key))
+        }
     }
 }
 
-/// Whether a marked row's deletion is not finished: a row that is kept, or whose deletion on-call gave up, still carries
+/// At most one, so that PostgreSQL looks it up by its index for each row, whatever it knows of the ledger.
+fn own_joined(ledger: &Ledger, child: &Table, key: &str) -> String {
+    let (deletion, name) = (&ledger.deletion, literal(child.name.as_str()));
+    match ledger.dialect {
+        Dialect::Postgres => format!(
+            "left join lateral (
+                select o.id, o.state from {deletion} o where o.resource = {name} and o.key = {key} limit 1
+             ) d on true"
+        ),
+        Dialect::Sqlite => format!("left join {deletion} d on d.resource = {name} and d.key = {key}"),
+    }
+}
+
+/// Whether a marked row's deletion, `d`, is not finished: it is open or dead, or there is none that ended; a row that is kept, or whose deletion on-call gave up, still carries
 /// the marker of a deletion that ended.
 pub(crate) fn unfinished(ledger: &Ledger, table: &Table, alias: &str, key: &str) -> String {
     let marker = table.marker_text(alias, &table.rule_number(alias));
     let name = literal(table.name.as_str());
     format!(
-        "not exists (select 1 from {} f where f.resource = {name} and {} and f.marker_value = {marker}
-            and (f.state = {} or f.cancelled_by = 'discarded'))",
+        "(d.id is not null or not exists (select 1 from {} f where f.resource = {name} and {} and f.marker_value = {marker}
+            and (f.state = {} or f.cancelled_by = 'discarded')))",
         ledger.done,
         ledger.is_kept_as("f", &name, key),
         Event::Finished.sql_to(),

@@ -8,6 +8,6 @@ mod delete;
 mod find;
 mod tree;
 
-pub use delete::{DeleteError, delete, delete_some};
+pub use delete::{DeleteError, Step, delete, delete_some};
 pub(crate) use find::{FRONTIER, Parent, find, frontier};
 pub use tree::{Root, Tree, Unfinished};

@@ -78,6 +78,8 @@ struct Search<'s> {
     places: HashMap<(String, String), Place>,
     /// Children of each root, besides those that [`Relative`] remembers.
     of_roots: Vec<Vec<usize>>,
+    /// Roots that are children themselves, by the place of the parent.
+    roots_below: BTreeMap<Place, BTreeSet<usize>>,
     /// Places of rows whose children were found to be locked, or to have deletions of their own.
     locked: BTreeSet<Place>,
     unfinished: BTreeMap<Place, Vec<Unfinished>>,
@@ -150,12 +152,7 @@ impl Tree {
         root: usize,
         id: DeletionId,
     ) -> Result<bool, DbErr> {
-        let unfinished = self.unfinished(root);
-        if unfinished.is_empty() {
-            return Ok(false);
-        }
-        let waiting = ledger.waiting_for(conn, id).await?;
-        Ok(unfinished.iter().any(|child| child.is_none_or(|(child, _)| child != id && !waiting.contains(&child))))
+        wait_for_others(conn, ledger, id, self.unfinished(root)).await
     }
 
     /// Whether there are more rows than the limit: what was found is not all.
@@ -190,6 +187,20 @@ impl Tree {
         let roots = self.reach.iter().zip(goes).filter(|(_, goes)| **goes);
         roots.flat_map(|(reach, _)| reach.iter().copied()).collect()
     }
+}
+
+/// Whether any of these children is neither the deletion `id` itself nor waiting for it.
+pub(super) async fn wait_for_others(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    id: DeletionId,
+    unfinished: &[Unfinished],
+) -> Result<bool, DbErr> {
+    if unfinished.is_empty() {
+        return Ok(false);
+    }
+    let waiting = ledger.waiting_for(conn, id).await?;
+    Ok(unfinished.iter().any(|child| child.is_none_or(|(child, _)| child != id && !waiting.contains(&child))))
 }
 
 /// Children as they are now, with `lock` locked; and the labels of parents some of whose children are locked by somebody else.
@@ -228,6 +239,7 @@ impl<'s> Search<'s> {
             tree,
             places,
             of_roots: vec![Vec::new(); roots.len()],
+            roots_below: BTreeMap::new(),
             locked: BTreeSet::new(),
             unfinished: BTreeMap::new(),
         }
@@ -286,6 +298,9 @@ impl<'s> Search<'s> {
                         (place, true)
                     }
                 };
+                if let Place::Root(root) = place {
+                    self.roots_below.entry(parent).or_default().insert(root);
+                }
                 match (parent, place) {
                     (Place::Root(n), Place::Row(child)) => self.of_roots[n].push(child),
                     (Place::Row(n), Place::Row(child)) => self.tree.rows[n].children.push(child),
@@ -308,14 +323,29 @@ impl<'s> Search<'s> {
                     open.extend(&self.tree.rows[row].children);
                 }
             }
-            let places = || reach.iter().map(|row| Place::Row(*row)).chain([Place::Root(root)]);
+            self.tree.reach.push(reach);
+        }
+        for root in 0..self.roots.len() {
+            // A root that is the child of another keeps that one from going as well.
+            let (mut roots, mut open) = (BTreeSet::from([root]), vec![root]);
+            while let Some(root) = open.pop() {
+                let below = self.places(root).filter_map(|place| self.roots_below.get(&place)).flatten();
+                let new: Vec<usize> = below.copied().filter(|below| !roots.contains(below)).collect();
+                roots.extend(&new);
+                open.extend(new);
+            }
+            let places = || roots.iter().flat_map(|root| self.places(*root));
             let locked = places().any(|place| self.locked.contains(&place));
             let unfinished = places().filter_map(|place| self.unfinished.get(&place)).flatten().copied().collect();
             self.tree.locked.push(locked);
             self.tree.unfinished.push(unfinished);
-            self.tree.reach.push(reach);
         }
         self.tree
+    }
+
+    /// The root and the rows that go with it.
+    fn places(&self, root: usize) -> impl Iterator<Item = Place> {
+        self.tree.reach[root].iter().map(|row| Place::Row(*row)).chain([Place::Root(root)])
     }
 
     /// Children are lower than their parents, except where they go round in a circle.

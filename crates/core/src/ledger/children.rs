@@ -11,6 +11,11 @@ use crate::{
     state::{Event, State},
 };
 
+/// The first of the two numbers of our advisory locks (PostgreSQL §13.3.5).
+const LINKING: i32 = 0x5E87;
+/// Into how many places ids are sorted that are linked at the same time: the server has room for only so many locks.
+const PLACES: i32 = 256;
+
 /// A deletion that waited and does so no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
@@ -39,23 +44,30 @@ impl Ledger {
         if fresh {
             return self.link(transaction, pairs, "").await;
         }
-        for pair in pairs.iter().filter(|(parent, child)| parent != child) {
-            if self.dialect == Dialect::Postgres {
-                // Whoever lets the second wait for the first at this moment comes before or after us.
-                let sql =
-                    format!("select 1 from {} where id in ($1::uuid, $2::uuid) order by id for update", self.deletion);
-                let values = [pair.0.to_string().into(), pair.1.to_string().into()];
-                transaction.query_all_raw(self.dialect.statement(sql, values)).await?;
-            }
+        let pairs: Vec<_> = pairs.iter().filter(|(parent, child)| parent != child).copied().collect();
+        if self.dialect == Dialect::Postgres && !pairs.is_empty() {
+            // Whoever lets the second wait for the first at this moment comes before or after us. Not by locks on the
+            // deletions: a caller's long transaction must not keep their workers from writing back or renewing.
+            let ids: Value =
+                pairs.iter().flat_map(|(parent, child)| [parent, child]).map(ToString::to_string).collect();
+            let sql = format!(
+                "select pg_advisory_xact_lock({LINKING}, place) from (
+                    select distinct abs(hashtext(value) % {PLACES}) as place from jsonb_array_elements_text($1::jsonb)
+                    order by place
+                 ) x"
+            );
+            transaction.query_all_raw(self.dialect.statement(sql, [ids.to_string().into()])).await?;
+        }
+        for pair in pairs {
             let circle = format!(
                 "where not exists (
                     with recursive way (id) as (
-                        select x.child union select w.child_id from {} w join way on w.deletion_id = way.id
+                        select x.child union select w.child_id from {}
                     ) select 1 from way where way.id = x.parent
                  )",
-                self.wait
+                self.waits_of("way", "deletion_id", "child_id"),
             );
-            self.link(transaction, &[*pair], &circle).await?;
+            self.link(transaction, &[pair], &circle).await?;
         }
         Ok(())
     }
@@ -134,15 +146,28 @@ impl Ledger {
             "with recursive up (id, steps) as (
                 select w.deletion_id, 1 from {wait} w where w.child_id = {}
                 union
-                select w.deletion_id, up.steps + 1 from {wait} w join up on up.id = w.child_id
+                select w.deletion_id, up.steps + 1 from {further}
              )
              select {} as id from up join {} p on p.id = up.id group by p.id order by min(up.steps), p.id",
             d.param(1, "uuid"),
             d.cast("p.id", "text"),
             self.deletion,
             wait = self.wait,
+            further = self.waits_of("up", "child_id", "deletion_id"),
         );
         self.ids_of(conn, sql, child).await
+    }
+
+    /// `from`'s rows with those of the waits whose `by` is their id, as `w`; looked up by index for each row, also by a
+    /// planner that knows nothing of the table.
+    fn waits_of(&self, from: &str, by: &str, wanted: &str) -> String {
+        let wait = &self.wait;
+        match self.dialect {
+            Dialect::Postgres => format!(
+                "{from} cross join lateral (select o.{wanted} from {wait} o where o.{by} = {from}.id offset 0) w"
+            ),
+            Dialect::Sqlite => format!("{from} join {wait} w on w.{by} = {from}.id"),
+        }
     }
 
     /// A child's deletion that the same request made and that is completed.

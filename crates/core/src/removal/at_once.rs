@@ -58,6 +58,10 @@ pub(super) async fn delete(
     let ids: Vec<_> =
         fresh.iter().zip(children).filter(|(one, _)| gone(one)).map(|(one, n)| (one.requested.id, n)).collect();
     let completed = ledger.complete_at_once(transaction, &ids).await?;
+    if !table.children.is_empty() {
+        // Marks that a superseded deletion left: what they were on is gone.
+        ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>(), true).await?;
+    }
     for one in fresh {
         if completed.contains(&one.requested.id) {
             one.requested.state = Event::DeletedAtOnce.to();

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{
     mark_children::mark,
@@ -17,13 +17,17 @@ use crate::{
     catalog::{Catalog, ChildRule, Table},
     children::{Parent, find},
     config::ChildThen,
-    db::{Db, kill_point},
+    db::{Db, Dialect, kill_point},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::Ledger,
     state::State,
     template::Values,
 };
+
+/// The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process. Below
+/// `deadlock_timeout`, so that the application wins.
+const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// A row whose children are looked for, with its table. Its label is the deletion with which they go.
 type Member = (Arc<Table>, Parent);
@@ -55,7 +59,8 @@ pub(super) async fn remove(
 /// Children whose deletions are dead are left so. Returns false if the claim is lost; nothing was changed then.
 ///
 /// # Errors
-/// Whatever the database says; nothing was changed then.
+/// Whatever the database says, also that somebody has held the lock of a child for 100 ms (PostgreSQL); nothing was changed
+/// then.
 pub async fn request_children(
     db: &Db,
     ledger: &Ledger,
@@ -66,8 +71,32 @@ pub async fn request_children(
     values: &Values,
 ) -> Result<bool, DbErr> {
     let transaction = db.begin().await?;
-    let ours = ledger.lock_ours(&transaction, &[claim]).await?;
-    let Some(record) = ledger.record(&transaction, claim.0).await?.filter(|_| !ours.is_empty()) else {
+    match ask(&transaction, ledger, catalog, table, claim, key, values).await {
+        Ok(true) => {
+            kill_point("ask_children::before");
+            transaction.commit().await?;
+            kill_point("ask_children::committed");
+            Ok(true)
+        }
+        // Dropping it would roll back only when the pool comes to it, and until then the claim could not be written back.
+        other => transaction.rollback().await.and(other),
+    }
+}
+
+async fn ask(
+    transaction: &DatabaseTransaction,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    claim: (DeletionId, Fence),
+    key: &Key,
+    values: &Values,
+) -> Result<bool, DbErr> {
+    if ledger.dialect == Dialect::Postgres {
+        transaction.execute_unprepared(GIVE_WAY).await?;
+    }
+    let ours = ledger.lock_ours(transaction, &[claim]).await?;
+    let Some(record) = ledger.record(transaction, claim.0).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);
     };
     let request = Request {
@@ -87,11 +116,8 @@ pub async fn request_children(
         due: false,
     };
     let itself = Recorded { requested, links: values.clone(), rule: 0 };
-    let waiting = remove_below(&transaction, ledger, catalog, table, &[&itself], &request, true).await?;
-    ledger.hold_back(&transaction, &waiting).await?;
-    kill_point("ask_children::before");
-    transaction.commit().await?;
-    kill_point("ask_children::committed");
+    let waiting = remove_below(transaction, ledger, catalog, table, &[&itself], &request, true).await?;
+    ledger.hold_back(transaction, &waiting).await?;
     Ok(true)
 }
 
@@ -110,8 +136,9 @@ async fn remove_below(
     let delay = if spare_dead { Duration::ZERO } else { request.after.max(table.resource.grace) };
     let ids = || recorded.iter().map(|one| one.requested.id);
     let (seen, delays) = (ids().collect(), ids().map(|id| (id, delay)).collect());
-    let mut marked_before: HashSet<(String, String, String)> = HashSet::new();
     let mut asked = Asked { request, spare_dead, delays, seen, waiting: HashSet::new() };
+    let place = |table: &Table, one: &Parent| (one.label.clone(), table.name.to_string(), one.key.clone());
+    let mut found: HashSet<_> = frontier.iter().map(|(table, one)| place(table, one)).collect();
     while !frontier.is_empty() {
         let mut next = Vec::new();
         for (table, parents) in by_table(frontier) {
@@ -120,8 +147,7 @@ async fn remove_below(
                 match rule.then {
                     ChildThen::Delete => {
                         let marked = mark(transaction, ledger, rule, child, &parents).await?;
-                        let of = |row: &Parent| (row.label.clone(), row.resource.clone(), row.key.clone());
-                        let new = marked.into_iter().filter(|row| marked_before.insert(of(row)));
+                        let new = marked.into_iter().filter(|one| found.insert(place(child, one)));
                         next.extend(new.map(|parent| (Arc::clone(child), parent)));
                     }
                     ChildThen::Request => {

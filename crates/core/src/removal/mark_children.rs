@@ -11,8 +11,8 @@ use crate::{
     template::Values,
 };
 
-/// Marks the children of `parents` by `rule`. Returns them as parents of their own children, those as well that were marked
-/// for the same deletion before: children of their own may have arrived since.
+/// Marks the children of `parents` by `rule`. Returns them as parents of their own children: also those that were marked
+/// for the same deletion before, as some below them may be new.
 pub(super) async fn mark(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
@@ -52,7 +52,7 @@ pub(super) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Str
         "with found as materialized (
             select x.n::uuid as deletion, {row_keys}, {key} as key, {rule_number} as rule, {before} as marker_before
             from jsonb_to_recordset($1::jsonb) as x({FRONTIER}) join {table} c on {matches}
-            where not (x.r = {name} and x.k = {key})
+            where {among} and not (x.r = {name} and x.k = {key})
             order by {order} for update of c
          ),
          marked as (
@@ -79,13 +79,14 @@ pub(super) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Str
                 marker_before = excluded.marker_before
             where h.marker_value is distinct from excluded.marker_value
          )
-         select f.deletion::text as n, m.key, m.links::text as links
+         select f.deletion::text as n, f.key, m.links::text as links
          from (select distinct deletion, key from found) f join marked m on m.key = f.key",
         row_keys = child.key_parts("c"),
         rule_number = child.rule_number("c"),
         before = child.marker_text("c", &child.rule_number("c")),
         table = child.sql,
         matches = rule.matches("c", "x.v"),
+        among = rule.among("c"),
         name = literal(child.name.as_str()),
         order = child.key_columns("c"),
         mark = child.mark("t", "b.rule"),

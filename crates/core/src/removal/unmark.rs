@@ -52,6 +52,9 @@ pub(super) async fn unmark_children(
     let tables = || catalog.tables().filter(|table| catalog.is_child(&table.name));
     if d == Dialect::Postgres {
         for table in tables() {
+            // In a statement of its own, so that the next one sees what was committed while this one waited: whether
+            // another deletion wants the row gone, or does so no longer.
+            transaction.query_all_raw(d.statement(lock_children(ledger, table), [id.to_string().into()])).await?;
             transaction.execute_raw(d.statement(of_children(ledger, table), [id.to_string().into()])).await?;
         }
     } else {
@@ -76,6 +79,19 @@ pub(super) fn of_row(ledger: &Ledger, table: &Table) -> String {
 /// `$1` is the deletion of the parent (PostgreSQL).
 pub(super) fn of_children(ledger: &Ledger, table: &Table) -> String {
     format!("{} and h.deletion_id = $1::uuid", update(ledger, table, &ledger.child, "true"))
+}
+
+/// Locks the children in the order in which phase 1 does; `$1` is the deletion of the parent (PostgreSQL).
+pub(super) fn lock_children(ledger: &Ledger, table: &Table) -> String {
+    format!(
+        "select 1 from {child} h join {table} t on {key} where h.resource = {name} and h.deletion_id = $1::uuid
+         order by {order} for update of t",
+        child = ledger.child,
+        table = table.sql,
+        key = table.key_is("t", "h.key"),
+        name = literal(table.name.as_str()),
+        order = table.key_columns("t"),
+    )
 }
 
 fn update(ledger: &Ledger, table: &Table, from: &str, another: &str) -> String {

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use sexton_core::{
     catalog::{Catalog, Table},
-    children::{DeleteError, Root, Tree, delete, delete_some},
+    children::{DeleteError, Root, Step, Tree, delete, delete_some},
     db::{Db, Dialect, kill_point},
     ledger::Ledger,
 };
@@ -89,32 +89,51 @@ pub(crate) async fn remove_part(
     removal: &Removal,
 ) -> Result<Part, DbErr> {
     let transaction = db.begin().await?;
-    if db.dialect == Dialect::Postgres {
+    let part = part(&transaction, db.dialect, ledger, catalog, table, removal).await;
+    if let Ok(Part::Some(_)) = part {
+        kill_point("children::before");
+        transaction.commit().await?;
+        kill_point("children::committed");
+    } else {
+        // Dropping it would roll back only when the pool comes to it, and the next step would find its rows locked.
+        transaction.rollback().await?;
+    }
+    part
+}
+
+async fn part(
+    transaction: &DatabaseTransaction,
+    dialect: Dialect,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    removal: &Removal,
+) -> Result<Part, DbErr> {
+    if dialect == Dialect::Postgres {
         transaction.execute_unprepared(super::postgres::LIMITS).await?;
     }
-    if ledger.lock_ours(&transaction, &[(removal.id, removal.fence)]).await?.is_empty() {
+    if ledger.lock_ours(transaction, &[(removal.id, removal.fence)]).await?.is_empty() {
         return Ok(Part::Not(Completion::Lost));
     }
     // A row that was un-removed meanwhile keeps its children.
     let captured = (&removal.key, removal.rule, &removal.payload);
-    let now = match db.dialect {
-        Dialect::Postgres => select(&transaction, table, &[captured], "for update of t").await?.remove(&0),
-        Dialect::Sqlite => super::compare::compare(&transaction, table, &[captured]).await?.pop(),
+    let now = match dialect {
+        Dialect::Postgres => select(transaction, table, &[captured], "for update of t").await?.remove(&0),
+        Dialect::Sqlite => super::compare::compare(transaction, table, &[captured]).await?.pop(),
     };
     match now {
         Some(Now::LiveAgain) => return Ok(Part::Not(Completion::LiveAgain)),
         Some(Now::Changed(now)) => return Ok(Part::Not(Completion::Changed(now))),
         Some(Now::Same | Now::Gone) | None => {}
     }
-    match delete_some(&transaction, ledger, catalog, &root(table, removal), MOST).await {
-        Ok(0) => Ok(Part::All),
-        Ok(went) => {
-            ledger.count_children(&transaction, removal.id, went).await?;
-            kill_point("children::before");
-            transaction.commit().await?;
-            kill_point("children::committed");
+    match delete_some(transaction, ledger, catalog, (&root(table, removal), removal.id), MOST).await {
+        Ok(Step::Done) => Ok(Part::All),
+        Ok(Step::Went(went)) => {
+            ledger.count_children(transaction, removal.id, went).await?;
             Ok(Part::Some(went))
         }
+        Ok(Step::Locked) => Ok(Part::Not(Completion::Locked)),
+        Ok(Step::ChildrenFirst) => Ok(Part::Not(Completion::ChildrenFirst)),
         Err(DeleteError::Kept(table)) => Ok(Part::Not(Completion::ChildRefused(table))),
         Err(DeleteError::Database(error)) => Err(error),
     }

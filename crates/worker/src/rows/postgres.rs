@@ -53,8 +53,15 @@ pub(super) async fn remove(
     for n in delete(transaction, table, batch, &to_delete).await? {
         answers[n] = Completion::Deleted;
     }
+    all_went(table, &answers)?;
     finish(transaction, ledger, table, batch, &answers, &children).await?;
     Ok(answers)
+}
+
+/// A family goes as a whole or not at all.
+pub(super) fn all_went(table: &Table, answers: &[Completion]) -> Result<(), Undone> {
+    let refused = !table.children.is_empty() && answers.contains(&Completion::Refused);
+    if refused { Err(Undone::RowKept) } else { Ok(()) }
 }
 
 /// `skip locked` leaves out rows that are locked and rows that are not there; a plain read tells which is which.

@@ -64,6 +64,8 @@ pub(super) enum Undone {
     Many,
     /// The database kept a child of this table without an error.
     Kept(String),
+    /// The database kept a row without an error, after its children went.
+    RowKept,
 }
 
 impl From<DbErr> for Undone {
@@ -101,7 +103,8 @@ pub(crate) async fn remove(
         Undone::Database(error) => Err(error),
         Undone::Many if batch.len() == 1 => Ok(vec![Completion::ManyChildren]),
         Undone::Kept(table) if batch.len() == 1 => Ok(vec![Completion::ChildRefused(table)]),
-        Undone::Many | Undone::Kept(_) => {
+        Undone::RowKept if batch.len() == 1 => Ok(vec![Completion::Refused]),
+        Undone::Many | Undone::Kept(_) | Undone::RowKept => {
             let (first, second) = batch.split_at(batch.len() / 2);
             let mut answers = Box::pin(remove(db, ledger, catalog, table, first)).await?;
             answers.extend(Box::pin(remove(db, ledger, catalog, table, second)).await?);

@@ -9,7 +9,7 @@ use sexton_core::{
 use super::{
     compare::{Now, judge},
     family::remove_children,
-    postgres::finish,
+    postgres::{all_went, finish},
     remove::{Completion, Removal, Undone},
 };
 
@@ -36,6 +36,7 @@ pub(super) async fn remove(
             *answer = Completion::Deleted;
         }
     }
+    all_went(table, &answers)?;
     finish(transaction, ledger, table, batch, &answers, &children).await?;
     Ok(answers)
 }
