@@ -26,7 +26,7 @@ enum Table {
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![sql_files!("0001_ledger"), sql_files!("0002_children")]
+        vec![sql_files!("0001_ledger"), sql_files!("0002_children"), sql_files!("0004_sql_functions")]
     }
 
     fn migration_table_name() -> DynIden {

@@ -29,7 +29,7 @@ pub use claim::{Claim, Pick};
 pub use confirmation::{Confirmation, Confirmations};
 pub use dead_letters::{DeadLetter, Filter};
 pub use due::Due;
-pub(crate) use finish::COPIED;
+pub(crate) use finish::{COPIED, cancelled_by};
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
 pub use record::{ActionRecord, AttemptRecord, Record};

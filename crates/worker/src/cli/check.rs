@@ -4,7 +4,13 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sexton_core::{catalog, catalog::Catalog, db::connect, ledger::Ledger};
+use sexton_core::{
+    catalog,
+    catalog::Catalog,
+    db::{Db, connect},
+    ledger::Ledger,
+    removal,
+};
 
 use super::{
     error::{Error, Result},
@@ -39,8 +45,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let config = open::config(path)?;
     let db = connect(&config.database.url, 2).await.map_err(|e| Error::start(e.into(), path))?;
     let mut problems = Vec::new();
+    let mut catalog = None;
     match Catalog::load(&db, &config).await {
-        Ok(_) => {}
+        Ok(found) => catalog = Some(found),
         Err(catalog::Error::Problems(found)) => {
             problems.extend(found.into_iter().map(|p| Problem { path: p.path, message: p.message }));
         }
@@ -50,6 +57,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         Ok(ledger) => {
             for drift in ledger.drift(&db, &config.resources).await? {
                 problems.push(Problem { path: "resources".to_owned(), message: drift.to_string() });
+            }
+            if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
+                warn_of_stale_statements(&db, &ledger, &catalog).await?;
             }
         }
         Err(error @ sexton_core::ledger::OpenError::NotMigrated { .. }) => {
@@ -74,6 +84,17 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         eprintln!("sexton: warning: api: tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
     }
     report(path, args.json, problems, unreachable)
+}
+
+/// Workers do not mind, so it is no problem.
+async fn warn_of_stale_statements(db: &Db, ledger: &Ledger, catalog: &Catalog) -> Result {
+    for name in ledger.stale_statements(db, &removal::statements(ledger, catalog)).await? {
+        eprintln!(
+            "sexton: warning: resources.{name}: the statements of the SQL functions are those of another release, or of a \
+             table that was changed since; run `sexton migrate`"
+        );
+    }
+    Ok(())
 }
 
 fn report(path: &Path, json: bool, mut problems: Vec<Problem>, unreachable: Option<String>) -> Result {
