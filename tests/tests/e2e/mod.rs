@@ -17,5 +17,6 @@ mod retries;
 mod rig;
 mod seed_documents;
 mod sessions;
+mod sql_functions;
 mod stale_worker;
 mod stubborn_rows;
