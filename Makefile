@@ -5,7 +5,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit bench build lint fmt deny unused docs clean servers
+.PHONY: help run test test-unit bench build lint fmt deny unused docs clean servers python
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,7 +13,7 @@ help: ## List the targets
 run: ## Watch rows being deleted in two phases through a misbehaving calendar (needs only Rust)
 	$(CARGO) run --quiet --locked --package sexton-example-calendar -- $(ARGS)
 
-test: servers ## Run all tests on private PostgreSQL and Redis servers
+test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --package sexton-worker --features failpoints
 	$(CARGO) test --locked --workspace --features sexton-worker/failpoints
 
@@ -46,6 +46,9 @@ unused: ## Look for unused dependencies (installs cargo-machete if it is missing
 
 servers: ## Find or install the PostgreSQL and Redis that the tests start
 	@scripts/servers.sh
+
+python: ## Find or install the Python driver with which the tests call the SQL functions
+	@scripts/python.sh
 
 clean: ## Remove what was built
 	$(CARGO) clean
