@@ -10,6 +10,7 @@ use sea_orm_migration::{
 };
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, sea_orm};
 
+mod m0003_proof;
 mod sql_files;
 
 use sql_files::sql_files;
@@ -26,7 +27,13 @@ enum Table {
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![sql_files!("0001_ledger"), sql_files!("0002_children"), sql_files!("0004_sql_functions")]
+        vec![
+            sql_files!("0001_ledger"),
+            sql_files!("0002_children"),
+            Box::new(m0003_proof::Migration::new()),
+            sql_files!("0004_sql_functions"),
+            sql_files!("0005_former"),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

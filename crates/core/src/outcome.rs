@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::template::Values;
+
 /// What a call to a target came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -55,6 +57,30 @@ pub struct Failure {
     pub status: Option<u16>,
     /// A short code: `http_503`, `timeout`, `rateLimitExceeded`.
     pub reason: String,
+}
+
+impl Outcome {
+    /// The outcome without a reason that repeats a value of the row: a system that answers with the id that it was asked
+    /// for must not have us keep it.
+    #[must_use]
+    pub fn without_values(mut self, row: &Values) -> Self {
+        /// Shorter ones are in many words by chance.
+        const TELLING: usize = 4;
+        let (Self::Retry(failure)
+        | Self::Unauthorized(failure)
+        | Self::Rejected(failure)
+        | Self::Throttled { failure, .. }) = &mut self
+        else {
+            return self;
+        };
+        let repeats = |value: &String| {
+            *value == failure.reason || (value.len() >= TELLING && failure.reason.contains(value.as_str()))
+        };
+        if let (Some(status), true) = (failure.status, row.values().flatten().any(repeats)) {
+            failure.reason = format!("http_{status}");
+        }
+        self
+    }
 }
 
 /// Why a deletion is dead. Each has a page in docs/runbook.md.

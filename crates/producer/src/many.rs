@@ -2,8 +2,8 @@
 
 use std::{fmt, marker::PhantomData};
 
-use sea_orm::{Condition, EntityTrait};
-use sexton_core::ids::BatchId;
+use sea_orm::{Condition, ConnectionTrait, EntityTrait};
+use sexton_core::{catalog::Table, ids::BatchId, key::Key};
 
 use crate::{
     Error, Producer,
@@ -107,9 +107,21 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
     /// [`Error::UnknownTable`] or [`Error::AmbiguousTable`], [`Error::Database`].
     pub async fn dry_run(self, producer: &Producer) -> Result<u64, Error> {
         let table = producer.table_of::<E>()?;
-        let pages = Pages::new(producer, table, self.filter, self.resume, self.batch_size);
-        let count = pages.count::<E>(&producer.shared.db.conn).await;
-        count.map_err(Error::database(format!("count the rows of table `{}`", table.resource.table)))
+        let pages = Pages::new(table, self.filter, self.batch_size);
+        let conn = &producer.shared.db.conn;
+        let Some(batch) = self.resume else {
+            let count = pages.count::<E>(conn).await;
+            return count.map_err(Error::database(format!("count the rows of table `{}`", table.resource.table)));
+        };
+        let (mut count, mut cursor) = (0, None);
+        loop {
+            let page = pages.read::<E>(conn, cursor, false).await?;
+            count += not_yet(producer, table, conn, batch, &page).await?.len() as u64;
+            if page.len() < self.batch_size {
+                return Ok(count);
+            }
+            cursor = page.into_last();
+        }
     }
 
     /// Removes the rows. Dropping the future stops it at the last commit.
@@ -121,11 +133,11 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         let table = producer.table_of::<E>()?;
         let batch = self.resume.or(producer.removal.batch_id()).unwrap_or_default();
         let mut on_progress = self.on_progress.take();
-        let pages = Pages::new(producer, table, self.filter, self.resume, self.batch_size);
+        let pages = Pages::new(table, self.filter, self.batch_size);
         let mut progress = Progress { batch, requested: 0, open_already: 0, transactions: 0 };
         let mut cursor = None;
         loop {
-            let step = step::<E>(producer, &pages, cursor, &mut progress).await;
+            let step = step::<E>(producer, &pages, cursor, self.resume.is_some(), &mut progress).await;
             let page = step.map_err(|source| Error::Interrupted {
                 table: table.resource.table.clone(),
                 batch,
@@ -151,15 +163,20 @@ async fn step<E: EntityTrait>(
     producer: &Producer,
     pages: &Pages<'_>,
     after: Option<Cursor>,
+    resumed: bool,
     progress: &mut Progress,
 ) -> Result<Page, Error> {
     let transaction = producer.begin_own().await?;
-    let page = pages.read::<E>(&transaction, after).await?;
+    let page = pages.read::<E>(&transaction, after, true).await?;
     if page.is_empty() {
         transaction.rollback().await.map_err(Error::database("end a transaction"))?;
         return Ok(page);
     }
-    let rows = Rows::new(pages.table, page.keys().cloned().map(Ok))?;
+    let keys = match resumed {
+        true => not_yet(producer, pages.table, &transaction, progress.batch, &page).await?,
+        false => page.keys().cloned().collect(),
+    };
+    let rows = Rows::new(pages.table, keys.into_iter().map(Ok))?;
     let requested = producer.request(&transaction, &rows, Some(progress.batch)).await?;
     producer.commit(transaction, &rows, &requested).await?;
     let created = requested.iter().filter(|one| one.created).count();
@@ -167,6 +184,21 @@ async fn step<E: EntityTrait>(
     progress.open_already += (requested.len() - created) as u64;
     progress.transactions += 1;
     Ok(page)
+}
+
+/// The keys of the page that an earlier run under this id did not request.
+async fn not_yet(
+    producer: &Producer,
+    table: &Table,
+    conn: &impl ConnectionTrait,
+    batch: BatchId,
+    page: &Page,
+) -> Result<Vec<Key>, Error> {
+    let mut keys: Vec<_> = page.keys().cloned().collect();
+    let before = producer.shared.ledger.keys_of_batch(conn, batch, table.name.as_str(), &keys).await;
+    let before = before.map_err(Error::database("read what the batch has done so far"))?;
+    keys.retain(|key| !before.contains(&key.to_string()));
+    Ok(keys)
 }
 
 impl<E> fmt::Debug for SoftRemoveMany<'_, E> {

@@ -9,22 +9,17 @@ use sea_orm::{
 use sexton_core::{
     catalog::Table,
     db::{Dialect, quote},
-    ids::BatchId,
     key::Key,
 };
 
-use crate::{Error, Producer, condition};
+use crate::{Error, condition};
 
 /// The live rows of an entity that a filter matches.
 pub(crate) struct Pages<'p> {
     pub(crate) table: &'p Arc<Table>,
     filter: Condition,
-    /// A finished deletion of the row in this batch, as SQL.
-    finished: Option<Finished>,
     size: usize,
 }
-
-type Finished = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 /// Where a page ended: the key columns as the database holds them, for on SQLite one key may be held in several ways.
 pub(crate) struct Cursor(Vec<Value>);
@@ -51,18 +46,8 @@ impl Page {
 }
 
 impl<'p> Pages<'p> {
-    pub(crate) fn new(
-        producer: &Producer,
-        table: &'p Arc<Table>,
-        filter: Condition,
-        resumed: Option<BatchId>,
-        size: usize,
-    ) -> Self {
-        let finished = resumed.map(|batch| {
-            let (ledger, table) = (producer.shared.ledger.clone(), Arc::clone(table));
-            Box::new(move |alias: &str| ledger.finished_in_batch(&table, alias, batch)) as Finished
-        });
-        Self { table, filter, finished, size }
+    pub(crate) const fn new(table: &'p Arc<Table>, filter: Condition, size: usize) -> Self {
+        Self { table, filter, size }
     }
 
     /// How many there are.
@@ -74,11 +59,12 @@ impl<'p> Pages<'p> {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// The first of those after `after`, locked.
+    /// The first of those after `after`, with `lock` locked.
     pub(crate) async fn read<E: EntityTrait>(
         &self,
         transaction: &impl ConnectionTrait,
         after: Option<Cursor>,
+        lock: bool,
     ) -> Result<Page, Error> {
         let alias = alias::<E>();
         let mut query = self.query::<E>();
@@ -96,7 +82,7 @@ impl<'p> Pages<'p> {
             query.and_where(self.after(&alias, after));
         }
         query.limit(self.size as u64);
-        if self.table.dialect == Dialect::Postgres {
+        if lock && self.table.dialect == Dialect::Postgres {
             query.lock(LockType::Update);
         }
         let table = &self.table.resource.table;
@@ -106,11 +92,7 @@ impl<'p> Pages<'p> {
     }
 
     fn query<E: EntityTrait>(&self) -> SelectStatement {
-        let mut select = E::find().filter(condition::live::<E>(self.table)).filter(self.filter.clone());
-        if let Some(finished) = &self.finished {
-            select = select.filter(Expr::cust(finished(&alias::<E>())).not());
-        }
-        let mut query = select.into_query();
+        let mut query = E::find().filter(condition::live::<E>(self.table)).filter(self.filter.clone()).into_query();
         query.clear_selects();
         query
     }

@@ -31,7 +31,7 @@ use crate::{
     figures,
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
     removal::Hints,
-    rescue, waiting,
+    rescue, sweep, waiting,
 };
 
 /// A database that is away for longer than this ends a run that waits to become idle.
@@ -206,6 +206,11 @@ impl Daemon {
         let (context, stop) = (Arc::clone(context), self.stop.clone());
         self.spawn("rescue", async move {
             rescue::rescue(context, stop).await;
+            Ok(())
+        });
+        let (sweeping, stop) = (Arc::clone(&self.engine.context), self.stop_feeding.clone());
+        self.spawn("the sweeps", async move {
+            sweep::schedule(sweeping, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());

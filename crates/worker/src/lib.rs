@@ -15,6 +15,7 @@ pub mod queue;
 mod removal;
 mod rescue;
 mod rows;
+mod sweep;
 mod tls;
 mod waiting;
 

@@ -265,7 +265,8 @@ async fn discarded_child_is_not_asked_again_and_keeps_its_parent_if_it_must(serv
 }
 
 async fn kept_child_is_waited_for_once(server: Server) {
-    let kept = RESOURCES.replace("[resources.photo]\n", "[resources.photo]\nthen = \"keep\"\n");
+    // Also when only a hash of its key is kept.
+    let kept = RESOURCES.replace("[resources.photo]\n", "[resources.photo]\nthen = \"keep\"\nhash_key = true\n");
     let tables = TABLES.replace("album_id bigint references album (id)", "album_id bigint");
     let rig = Rig::with(server, &tables, &kept).await;
     let id = album(&rig).await;

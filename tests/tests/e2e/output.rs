@@ -23,7 +23,7 @@ async fn field_names_of_json_are_a_contract(server: Server) {
     let of_letter = "attempts dead_at error id key kind requested_at requested_by resource target";
     assert_eq!(names(&letter).join(" "), of_letter);
     let of_record = "actions attempts batch_id called_at cancelled_by children_deleted confirmations dead_at dead_kind \
-        failed_attempts fence finished_at id key lane last_error last_error_kind lease_until phase reason requested_at \
+        failed_attempts fence finished_at id key key_hash lane last_error last_error_kind lease_until phase reason requested_at \
         requested_by rescues resource row_outcome run_at state targets worker";
     for id in &ids {
         assert_eq!(names(&rig.show(id).await).join(" "), of_record);

@@ -120,3 +120,26 @@ fn setting_in_the_environment_overrides_the_file() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
+
+#[test]
+fn child_rules_are_checked_in_themselves() {
+    let with = |rule: &str| format!("{URL}{BLOCK}[[resources.block.children]]\n{rule}");
+    let good = "table = \"kid\"\ncolumn = \"parent_id\"\nreferences = \"id\"\nthen = \"delete\"\n";
+    parse(&with(good)).unwrap();
+    let at = "resources.block.children[0]";
+    refused(&with(&good.replace("column = \"parent_id\"\n", "")), &[at, "column", "json"]);
+    refused(&with(&format!("{good}json = {{ column = \"d\", path = \"p\" }}")), &[at, "either"]);
+    let json = good.replace("column = \"parent_id\"", "json = { column = \"d\", path = \"a..b\" }");
+    refused(&with(&json), &[&format!("{at}.json.path"), "`a..b`", "dots"]);
+    refused(&with(&good.replace("\"kid\"", "\"a.\"")), &[&format!("{at}.table"), "`a.`"]);
+    refused(&with(&format!("{good}scope = [\"id\"]")), &[&format!("{at}.scope"), "`id`"]);
+    refused(&with(&good.replace("\"delete\"", "\"request\"\ntwin = \"goes_with_parent\"")), &[&format!("{at}.twin")]);
+    refused(&with(&good.replace("then = \"delete\"\n", "")), &["resources.block.children", "then"]);
+    refused(&with(&good.replace("\"delete\"", "\"drop\"")), &["resources.block.children", "drop", "nullify"]);
+}
+
+#[test]
+fn marker_that_decides_on_itself_is_refused() {
+    let rule = "marker_when = [{ column = \"item_status\", equals = \"Open\", marker = { column = \"item_status\", value = \"Deleted\" }, then = \"keep\" }]\n";
+    refused(&format!("{URL}{BLOCK}{rule}"), &["resources.block.marker_when[0].column", "`item_status`", "`then`"]);
+}

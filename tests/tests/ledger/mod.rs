@@ -2,16 +2,20 @@
 
 mod at_once;
 mod batches;
+mod bulk;
 mod catalog;
+mod child_rules;
 mod claim;
 mod config;
 mod due;
 mod finish;
 mod fixture;
+mod keeping;
 mod keys;
 mod migrations;
 mod operators;
 mod plans;
+mod prune;
 mod races;
 mod request;
 mod rescue;

@@ -137,10 +137,10 @@ impl Binder<'_> {
 
     fn payload(&mut self, found: &Description) -> Vec<Column> {
         let resource = self.resource;
-        for (index, target) in resource.targets.iter().enumerate() {
+        for target in &resource.targets {
             for name in target.columns() {
                 let place = if target.url.columns().any(|c| c == name) { "url" } else { "skip_when_null" };
-                self.column(&format!("targets[{index}].{place}"), found, &name);
+                self.column(&format!("targets[{}].{place}", target.place), found, &name);
             }
         }
         let wanted = resource.payload_columns();

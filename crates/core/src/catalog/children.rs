@@ -62,9 +62,9 @@ impl Binding<'_> {
         };
         let mut scope = Vec::new();
         for named in &self.rule.scope {
-            let of_parent = column("scope", self.parent.1, parent, named);
-            let of_child = column("scope", found, name, named);
-            scope.extend(of_child.zip(of_parent));
+            if let Some(of_parent) = column("scope", self.parent.1, parent, named) {
+                scope.extend(column("scope", found, name, named).map(|of_child| (of_child, of_parent)));
+            }
         }
         if let (Some(link), Some(references)) = (&link, &references) {
             problems.extend(self.never_matches(link, references));
@@ -74,7 +74,7 @@ impl Binding<'_> {
                 problems.push(self.types("scope", of_child, of_parent));
             }
         }
-        problems.extend(self.ambiguous());
+        problems.extend(references.as_ref().and_then(|_| self.ambiguous()));
         let resource = self.resource(found, &mut problems);
         let key = self.key(found, resource, &mut problems);
         if self.rule.then == ChildThen::Nullify
@@ -202,7 +202,8 @@ impl Binding<'_> {
         }
         let columns = found.primary_key.iter().filter_map(|name| found.columns.iter().find(|c| c.name == *name));
         let key: Vec<_> = columns.filter_map(|column| Some((column.clone(), column.key_type()?))).collect();
-        if key.is_empty() || key.len() < found.primary_key.len() {
+        let keyless = key.is_empty() || key.len() < found.primary_key.len();
+        if keyless && found.relation == Relation::Table {
             let message = format!(
                 "`{}` has no primary key of integers, uuids and text by which its rows could be locked in order; add one, or \
                  configure the table as a resource with its `key`",

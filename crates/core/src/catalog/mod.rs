@@ -11,6 +11,8 @@ mod children;
 mod column;
 mod foreign_keys;
 pub mod key;
+mod live;
+mod pages;
 mod postgres;
 mod problem;
 mod rows;
@@ -26,8 +28,11 @@ use sea_orm::DbErr;
 
 pub use child::{ChildRule, Link};
 pub use column::{Column, KeyType};
+pub(crate) use live::Among;
+pub use pages::Cursor;
 pub use problem::Problem;
 pub use rows::Rows;
+
 pub(crate) use table::literal;
 pub use table::{Rule, Table};
 

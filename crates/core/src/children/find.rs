@@ -75,8 +75,15 @@ pub(crate) async fn find(
                 let Some(matches) = rule.matches_one("c", &parent.values, &mut values) else { continue };
                 let sql = format!("{} {limit}", sqlite(ledger, rule, child, requested, &matches, parent));
                 let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, values)).await?;
+                let mut marked = Vec::new();
                 for row in rows {
-                    all.push(found(&row, parent.label.clone())?);
+                    let one = found(&row, parent.label.clone())?;
+                    marked.extend(row.try_get::<Option<String>>("", "marker")?.map(|marker| (one.key.clone(), marker)));
+                    all.push(one);
+                }
+                if let Some(child) = child.filter(|child| requested && child.resource.hash_key) {
+                    let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked).await?;
+                    all.retain(|one| one.label != parent.label || !finished.contains(&one.key));
                 }
             }
             Ok(all)
@@ -121,9 +128,10 @@ fn sqlite(
         _ => String::new(),
     };
     format!(
-        "select {key} as key, {links} as links, {own} from {table} c {joined}
+        "select {key} as key, {links} as links, {marker} as marker, {own} from {table} c {joined}
          where {matches} {itself} {unfinished} order by {order}",
         links = child.map_or_else(|| "'{}'".to_owned(), |child| child.links_json("c")),
+        marker = child.map_or_else(|| "null".to_owned(), |child| child.marker_text("c", &child.rule_number("c"))),
         table = rule.rows.sql,
         unfinished = unfinished.unwrap_or_default(),
         order = rule.rows.key_columns("c"),
@@ -149,11 +157,12 @@ fn own_deletion(ledger: &Ledger, child: Option<&Table>, key: &str) -> (String, S
 /// the marker of a deletion that ended.
 pub(crate) fn unfinished(ledger: &Ledger, table: &Table, alias: &str, key: &str) -> String {
     let marker = table.marker_text(alias, &table.rule_number(alias));
+    let name = literal(table.name.as_str());
     format!(
-        "not exists (select 1 from {} f where f.resource = {} and f.key = {key} and f.marker_value = {marker}
+        "not exists (select 1 from {} f where f.resource = {name} and {} and f.marker_value = {marker}
             and (f.state = {} or f.cancelled_by = 'discarded'))",
         ledger.done,
-        literal(table.name.as_str()),
+        ledger.is_kept_as("f", &name, key),
         Event::Finished.sql_to(),
     )
 }

@@ -8,7 +8,8 @@ use figment::{
     value::{Dict, Value},
 };
 
-use super::{Config, validate::validate};
+use super::{Config, order, validate::validate};
+use crate::ids::TargetName;
 
 const DEFAULTS: &str = include_str!("default.toml");
 
@@ -52,12 +53,20 @@ pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Re
     let invalid = |message: String| Error::Invalid { path: name.to_owned(), message };
     let file: Dict = Figment::from(Toml::string(text)).extract().map_err(|why| invalid(describe(&why)))?;
     let file = fill_dict(file, "", &env).map_err(|(path, why)| invalid(format!("{path}: {why}")))?;
-    let config: Config = Figment::from(Toml::string(DEFAULTS))
+    let mut config: Config = Figment::from(Toml::string(DEFAULTS))
         .merge(Serialized::defaults(file))
         .merge(Env::prefixed("SEXTON_").filter(|key| key.as_str().contains("__")).split("__"))
         .extract()
         .map_err(|why| invalid(describe(&why)))?;
     validate(&config).map_err(|(path, why)| invalid(format!("{path}: {why}")))?;
+    for (name, resource) in &mut config.resources {
+        order::sort(&mut resource.targets).map_err(|cycle| {
+            let place = resource.targets.iter().position(|target| Some(&target.name) == cycle.first());
+            let names: Vec<_> = cycle.iter().map(TargetName::as_str).collect();
+            let path = format!("resources.{name}.targets[{}].after", place.unwrap_or_default());
+            invalid(format!("{path}: these targets wait for each other: {}", names.join(" → ")))
+        })?;
+    }
     Ok(config)
 }
 

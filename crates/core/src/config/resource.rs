@@ -27,6 +27,9 @@ pub struct Resource {
     /// How long a deletion at least stays restorable.
     #[serde(default, deserialize_with = "duration::deserialize")]
     pub grace: Duration,
+    /// Whether a finished deletion keeps only a salted hash of the key.
+    #[serde(default)]
+    pub hash_key: bool,
     /// The external systems in which a row has a twin.
     #[serde(default)]
     pub targets: Vec<Target>,
@@ -85,6 +88,13 @@ impl Resource {
         sorted(of_targets.chain(of_markers).chain(of_children))
     }
 
+    /// Those of the captured columns that a finished deletion keeps for `sync.keep_refs`, for checks that come later.
+    #[must_use]
+    pub fn ref_columns(&self) -> Vec<String> {
+        let verified = self.targets.iter().filter(|target| target.is_verified());
+        sorted(verified.flat_map(|target| target.url.columns().map(str::to_owned)))
+    }
+
     /// What producers must know of this resource; see [`Definition`].
     #[must_use]
     pub fn definition(&self) -> Definition {
@@ -95,6 +105,8 @@ impl Resource {
             marker_when: self.marker_when.clone(),
             then: self.then,
             grace: self.grace,
+            hash_key: self.hash_key,
+            refs: self.ref_columns(),
             targets: self.targets.iter().map(|t| (t.name.clone(), TargetColumns { columns: t.columns() })).collect(),
             children: self.children.clone(),
         }
@@ -120,6 +132,12 @@ pub struct Definition {
     pub then: AfterConfirmation,
     #[serde(serialize_with = "duration::serialize")]
     pub grace: Duration,
+    /// Left out when false, as `refs` is when empty: what an earlier release wrote is then the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hash_key: bool,
+    /// See [`Resource::ref_columns`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refs: Vec<String>,
     pub targets: BTreeMap<TargetName, TargetColumns>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Child>,

@@ -20,6 +20,8 @@ pub struct Config {
     pub worker: Worker,
     /// The retry policy of targets that do not override it.
     pub retry: Retry,
+    /// What sweeps do, and how long finished deletions are kept.
+    pub sync: Sync,
     /// The operators' HTTP address.
     pub console: Console,
     /// The applications' HTTP address.
@@ -65,6 +67,18 @@ pub struct Worker {
     /// Time that calls in flight get to finish after SIGTERM.
     #[serde(with = "duration")]
     pub shutdown_grace: Duration,
+}
+
+/// `[sync]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sync {
+    /// How long a finished deletion is kept.
+    #[serde(with = "duration")]
+    pub keep_completed: Duration,
+    /// How long it keeps columns of the row for later checks.
+    #[serde(with = "duration")]
+    pub keep_refs: Duration,
 }
 
 /// `[console]`

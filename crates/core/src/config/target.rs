@@ -6,7 +6,10 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{RetryOverride, duration};
-use crate::{ids::TargetName, template::UrlTemplate};
+use crate::{
+    ids::TargetName,
+    template::{UrlTemplate, Values},
+};
 
 /// A target and how it is called.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,9 +39,15 @@ pub struct Target {
     /// Whether the target may be at a loopback, private or link-local address.
     #[serde(default)]
     pub allow_private: bool,
+    /// Targets of the same resource that must have confirmed before this one is called.
+    #[serde(default)]
+    pub after: Vec<TargetName>,
     /// Settings that differ from `[retry]`.
     #[serde(default)]
     pub retry: RetryOverride,
+    /// Where the file has it, counted from 0: a resource's targets are kept in the order in which they are asked.
+    #[serde(skip)]
+    pub place: usize,
 }
 
 /// The connectors there are.
@@ -86,6 +95,21 @@ const fn default_timeout() -> Duration {
 }
 
 impl Target {
+    /// Whether the target is asked later whether the twin is really gone.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        match self.kind {
+            // One request says how to delete, not how to look.
+            Kind::Http => false,
+        }
+    }
+
+    /// Whether the target would be called in the same way with either values.
+    #[must_use]
+    pub fn same_twin(&self, one: &Values, other: &Values) -> bool {
+        self.columns().iter().all(|column| one.get(column) == other.get(column))
+    }
+
     /// The columns whose values decide what is called: a change in one of them makes an earlier confirmation void.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {

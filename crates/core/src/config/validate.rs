@@ -35,6 +35,9 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     }
     config.api.validate(config.console.listen)?;
     retry("retry", &config.retry)?;
+    require(config.sync.keep_completed > Duration::ZERO, "sync.keep_completed", || {
+        "it must be longer than 0s: what is finished is the proof that it happened".to_owned()
+    })?;
     for (name, resource) in &config.resources {
         let path = format!("resources.{name}");
         self::resource(&path, resource)?;
@@ -70,6 +73,14 @@ fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
         require(seen.insert(&target.name), &format!("{path}.targets[{index}].name"), || {
             format!("two targets are named `{}`: a confirmation could not tell them apart", target.name)
         })?;
+    }
+    for (index, target) in resource.targets.iter().enumerate() {
+        for name in &target.after {
+            require(seen.contains(name), &format!("{path}.targets[{index}].after"), || {
+                let known: Vec<_> = seen.iter().map(|name| name.as_str()).collect();
+                format!("there is no target `{name}`; the targets of this resource are {}", known.join(", "))
+            })?;
+        }
     }
     Ok(())
 }

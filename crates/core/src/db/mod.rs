@@ -4,6 +4,7 @@ mod connect;
 mod dialect;
 mod error;
 mod failpoint;
+mod read;
 
 pub use connect::{Db, SearchPath, connect};
 pub use dialect::{Dialect, millis, quote};

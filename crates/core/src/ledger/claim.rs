@@ -27,6 +27,8 @@ pub struct Claim {
     pub targets: Vec<String>,
     pub confirmations: Confirmations,
     pub payload: Values,
+    /// Payloads of rows that had the key before and whose twins are still to be deleted.
+    pub former: Vec<Values>,
     /// Whether no external call was ever made before this claim.
     pub uncalled: bool,
     /// Time since the first attempt when it was claimed, by the database's clock.
@@ -157,10 +159,11 @@ impl Ledger {
             Dialect::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)",
         };
         format!(
-            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, {}, {}, {}, {} as age_ms, {now_ms} as now_ms",
+            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, {}, {}, {}, {}, {} as age_ms, {now_ms} as now_ms",
             json("targets"),
             json("confirmations"),
             json("payload"),
+            json("former"),
             d.ms_since(&format!("{of}first_attempt_at")),
         )
     }
@@ -190,6 +193,7 @@ fn claim(row: &QueryResult) -> Result<Claim, DbErr> {
         targets: serde_json::from_str(&row.try_get::<String>("", "targets")?).map_err(json_error)?,
         confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
         payload: serde_json::from_str(&row.try_get::<String>("", "payload")?).map_err(json_error)?,
+        former: serde_json::from_str(&row.try_get::<String>("", "former")?).map_err(json_error)?,
         uncalled: row.try_get("", "uncalled")?,
         age: Duration::from_millis(u64::try_from(age).unwrap_or_default()),
         claimed_at_ms: row.try_get("", "now_ms")?,

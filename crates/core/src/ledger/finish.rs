@@ -114,27 +114,29 @@ impl Ledger {
                         where d.id = x.id and d.id {} and d.fence = x.fence and d.state in ({from})
                         returning d.*, x.confirmations as confirmed, x.row_outcome, d.children_deleted + x.children as children
                      )
-                     insert into {} ({COPIED}, confirmations, row_outcome, children_deleted, state)
-                     select {COPIED}, confirmed, row_outcome, children, {to} from gone returning id::text as id",
+                     insert into {} ({COPIED}, key_hash, confirmations, row_outcome, children_deleted, state, refs)
+                     select {}, confirmed, row_outcome, children, {to}, {} from gone returning id::text as id",
                     self.deletion,
                     recordset(1, "id uuid, fence bigint, confirmations jsonb, row_outcome text, children int"),
                     among(1),
                     self.done,
+                    self.copied("gone"),
+                    self.refs("gone"),
                 );
                 transaction.query_all_raw(self.dialect.statement(sql, [records.into()])).await?
             }
             Dialect::Sqlite => {
                 let x = |name: &str| format!("json_extract(x.value, '$.{name}')");
-                let copied: Vec<_> = COPIED.split(", ").map(|column| format!("d.{}", column.trim())).collect();
                 let sql = format!(
-                    "insert into {} ({COPIED}, confirmations, row_outcome, children_deleted, state)
-                     select {}, {}, {}, d.children_deleted + {}, {to} from {} d join json_each($1) x
+                    "insert into {} ({COPIED}, key_hash, confirmations, row_outcome, children_deleted, state, refs)
+                     select {}, {}, {}, d.children_deleted + {}, {to}, {} from {} d join json_each($1) x
                      on d.id = {} and d.fence = {} where d.state in ({from}) returning id",
                     self.done,
-                    copied.join(", "),
+                    self.copied("d"),
                     x("confirmations"),
                     x("row_outcome"),
                     x("children"),
+                    self.refs("d"),
                     self.deletion,
                     x("id"),
                     x("fence"),
@@ -224,6 +226,7 @@ impl Ledger {
         let d = self.dialect;
         let (from, to) = (event.sql_from(), event.sql_to());
         let (done, deletion, ids_in) = (&self.done, &self.deletion, d.json_texts(1));
+        let copied = self.copied(if d == Dialect::Postgres { "gone" } else { "d" });
         match d {
             Dialect::Postgres => format!(
                 "with ours as materialized (
@@ -231,20 +234,21 @@ impl Ledger {
                     and d.state in ({from}) order by d.id for update of d
                  ),
                  gone as (delete from {deletion} d using ours where d.id = ours.id and d.state in ({from}) returning d.*)
-                 insert into {done} ({COPIED}, children_deleted, confirmations, state, {column})
-                 select {COPIED}, children_deleted, confirmations, {to}, $2 from gone returning id::text as id"
+                 insert into {done} ({COPIED}, key_hash, children_deleted, confirmations, state, {column})
+                 select {copied}, children_deleted, confirmations, {to}, $2 from gone returning id::text as id"
             ),
             Dialect::Sqlite => format!(
-                "insert into {done} ({COPIED}, children_deleted, confirmations, state, {column})
-                 select {COPIED}, children_deleted, confirmations, {to}, $2 from {deletion} d
+                "insert into {done} ({COPIED}, key_hash, children_deleted, confirmations, state, {column})
+                 select {copied}, children_deleted, confirmations, {to}, $2 from {deletion} d
                  where d.id in (select value from {ids_in} wanted) and d.state in ({from}) returning id"
             ),
         }
     }
 
-    /// Deletes what was copied (SQLite; PostgreSQL moves in one statement).
+    /// Hides keys that are not to be kept and deletes what was copied (SQLite; PostgreSQL moves in one statement).
     async fn forget(&self, transaction: &impl ConnectionTrait, deletions: &HashSet<DeletionId>) -> Result<(), DbErr> {
         let d = self.dialect;
+        self.hide_keys(transaction, deletions).await?;
         let sql = format!("delete from {} where id in (select value from {} wanted)", self.deletion, d.json_texts(1));
         let gone: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         transaction.execute_raw(d.statement(sql, [serde_json::Value::from(gone).to_string().into()])).await.map(drop)

@@ -7,21 +7,25 @@
 
 mod action;
 mod age;
+mod batch;
 mod candidates;
 mod children;
 mod claim;
 mod confirmation;
 mod dead_letters;
 mod due;
+mod export;
 mod finish;
-mod in_batch;
+mod keeping;
 mod lease;
 mod partitions;
+mod prune;
 mod record;
 mod rescue;
 mod resources;
 mod settle;
 mod status;
+mod sweep;
 
 pub use action::Action;
 pub use children::Followed;
@@ -29,14 +33,17 @@ pub use claim::{Claim, Pick};
 pub use confirmation::{Confirmation, Confirmations};
 pub use dead_letters::{DeadLetter, Filter};
 pub use due::Due;
+pub use export::{FinishedAt, Moment, Span};
 pub(crate) use finish::{COPIED, cancelled_by};
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
+pub use prune::{Budget, PrunePlace, Pruned};
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
 pub use resources::Drift;
 pub use settle::{FailedAttempt, Phase, Settlement};
 pub use status::{LaneStatus, Status};
+pub use sweep::SweepState;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -53,6 +60,8 @@ pub struct Ledger {
     pub(crate) resource: String,
     pub(crate) child: String,
     pub(crate) wait: String,
+    pub(crate) secret: String,
+    pub(crate) sweep: String,
     schema: Option<String>,
 }
 
@@ -115,6 +124,8 @@ impl Ledger {
             resource: table("sexton_resource"),
             child: table("sexton_child"),
             wait: table("sexton_wait"),
+            secret: table("sexton_secret"),
+            sweep: table("sexton_sweep"),
             schema,
         }
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Confirmations, Ledger};
 use crate::{
+    db::Dialect,
     ids::{BatchId, DeletionId},
     state::State,
 };
@@ -18,6 +19,7 @@ pub struct Record {
     pub id: DeletionId,
     pub resource: String,
     pub key: Option<String>,
+    pub key_hash: Option<String>,
     pub state: String,
     pub phase: Option<String>,
     pub lane: Option<String>,
@@ -104,21 +106,28 @@ impl Ledger {
         resource: &str,
         key: &str,
     ) -> Result<Option<DeletionId>, DbErr> {
-        let statement = self.dialect.statement(self.find_statement(), [resource.into(), key.into()]);
-        let row = conn.query_one_raw(statement).await?;
+        let mut values: Vec<sea_orm::Value> = vec![resource.into(), key.into()];
+        if self.dialect == Dialect::Sqlite {
+            values.push(self.key_hashes(conn, resource, &[key.to_owned()]).await?.concat().into());
+        }
+        let row = conn.query_one_raw(self.dialect.statement(self.find_statement(), values)).await?;
         let Some(row) = row else { return Ok(None) };
         let id: String = row.try_get("", "id")?;
         id.parse().map(Some).map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
     }
 
-    /// `$1` is the resource and `$2` the key.
+    /// `$1` is the resource and `$2` the key; `$3` is the key's hash on SQLite, which cannot hash by itself.
     pub(crate) fn find_statement(&self) -> String {
         let id = self.dialect.cast("id", "text");
+        let is_it = match self.dialect {
+            Dialect::Postgres => self.is_kept_as("d", "$1", "$2"),
+            Dialect::Sqlite => "(d.key = $2 or d.key_hash = $3)".to_owned(),
+        };
         format!(
             "select id from (
                 select {id} as id, requested_at from {} where resource = $1 and key = $2
                 union all
-                select {id} as id, requested_at from {} where resource = $1 and key = $2
+                select {id} as id, requested_at from {} d where d.resource = $1 and {is_it}
              ) deletions order by requested_at desc, id desc limit 1",
             self.deletion, self.done
         )
@@ -157,7 +166,7 @@ impl Ledger {
         let d = self.dialect;
         format!(
             "select {common}, phase, lane, {} as run_at, worker, {} as lease_until, {} as dead_at, dead_kind,
-                null as cancelled_by, null as finished_at, null as row_outcome, {} as children_deleted from {}",
+                null as key_hash, null as cancelled_by, null as finished_at, null as row_outcome, {} as children_deleted from {}",
             d.iso("run_at"),
             d.iso("lease_until"),
             d.iso("dead_at"),
@@ -167,10 +176,10 @@ impl Ledger {
         )
     }
 
-    fn done_columns(&self) -> String {
+    pub(super) fn done_columns(&self) -> String {
         format!(
             "select {common}, null as phase, null as lane, null as run_at, null as worker, null as lease_until,
-                null as dead_at, null as dead_kind, cancelled_by, {} as finished_at, row_outcome, children_deleted from {}",
+                null as dead_at, null as dead_kind, key_hash, cancelled_by, {} as finished_at, row_outcome, children_deleted from {}",
             self.dialect.iso("finished_at"),
             self.done,
             common = self.common_columns(),
@@ -190,61 +199,73 @@ impl Ledger {
         )
     }
 
-    async fn attempts(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<AttemptRecord>, DbErr> {
+    /// The columns that [`attempt_record`] reads.
+    pub(super) fn attempt_columns(&self) -> String {
         let d = self.dialect;
-        let sql = format!(
-            "select {} as at, fence, target, outcome, {} as status, reason, duration_ms, worker from {}
-             where deletion_id = {} order by fence, at limit 1000",
+        format!(
+            "select {} as deletion_id, {} as at, fence, target, outcome, {} as status, reason, duration_ms, worker from {}",
+            d.cast("deletion_id", "text"),
             d.iso("at"),
             d.cast("status", "integer"),
             self.attempt,
-            d.param(1, "uuid"),
+        )
+    }
+
+    /// The columns that [`action_record`] reads.
+    pub(super) fn action_columns(&self) -> String {
+        let d = self.dialect;
+        let (deletion, at) = (d.cast("deletion_id", "text"), d.iso("at"));
+        format!("select {deletion} as deletion_id, {at} as at, who, action, reason from {}", self.action)
+    }
+
+    async fn attempts(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<AttemptRecord>, DbErr> {
+        let wanted = self.dialect.param(1, "uuid");
+        let sql = format!(
+            "{} where sexton_attempt.deletion_id = {wanted} order by fence, sexton_attempt.at limit 1000",
+            self.attempt_columns()
         );
-        let rows = conn.query_all_raw(d.statement(sql, [id.to_string().into()])).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(AttemptRecord {
-                    at: row.try_get("", "at")?,
-                    fence: row.try_get("", "fence")?,
-                    target: row.try_get("", "target")?,
-                    outcome: row.try_get("", "outcome")?,
-                    status: row.try_get("", "status")?,
-                    reason: row.try_get("", "reason")?,
-                    duration_ms: row.try_get("", "duration_ms")?,
-                    worker: row.try_get("", "worker")?,
-                })
-            })
-            .collect()
+        let rows = conn.query_all_raw(self.dialect.statement(sql, [id.to_string().into()])).await?;
+        rows.iter().map(attempt_record).collect()
     }
 
     async fn actions(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<ActionRecord>, DbErr> {
-        let d = self.dialect;
-        let sql = format!(
-            "select {} as at, who, action, reason from {} where deletion_id = {} order by sexton_action.id",
-            d.iso("at"),
-            self.action,
-            d.param(1, "uuid"),
-        );
-        let rows = conn.query_all_raw(d.statement(sql, [id.to_string().into()])).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(ActionRecord {
-                    at: row.try_get("", "at")?,
-                    who: row.try_get("", "who")?,
-                    action: row.try_get("", "action")?,
-                    reason: row.try_get("", "reason")?,
-                })
-            })
-            .collect()
+        let wanted = self.dialect.param(1, "uuid");
+        let sql =
+            format!("{} where sexton_action.deletion_id = {wanted} order by sexton_action.id", self.action_columns());
+        let rows = conn.query_all_raw(self.dialect.statement(sql, [id.to_string().into()])).await?;
+        rows.iter().map(action_record).collect()
     }
 }
 
-fn record(id: DeletionId, row: &QueryResult) -> Result<Record, DbErr> {
+pub(super) fn attempt_record(row: &QueryResult) -> Result<AttemptRecord, DbErr> {
+    Ok(AttemptRecord {
+        at: row.try_get("", "at")?,
+        fence: row.try_get("", "fence")?,
+        target: row.try_get("", "target")?,
+        outcome: row.try_get("", "outcome")?,
+        status: row.try_get("", "status")?,
+        reason: row.try_get("", "reason")?,
+        duration_ms: row.try_get("", "duration_ms")?,
+        worker: row.try_get("", "worker")?,
+    })
+}
+
+pub(super) fn action_record(row: &QueryResult) -> Result<ActionRecord, DbErr> {
+    Ok(ActionRecord {
+        at: row.try_get("", "at")?,
+        who: row.try_get("", "who")?,
+        action: row.try_get("", "action")?,
+        reason: row.try_get("", "reason")?,
+    })
+}
+
+pub(super) fn record(id: DeletionId, row: &QueryResult) -> Result<Record, DbErr> {
     let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
     Ok(Record {
         id,
         resource: row.try_get("", "resource")?,
         key: row.try_get("", "key")?,
+        key_hash: row.try_get("", "key_hash")?,
         state: row.try_get("", "state")?,
         phase: row.try_get("", "phase")?,
         lane: row.try_get("", "lane")?,

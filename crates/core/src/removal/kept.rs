@@ -1,6 +1,6 @@
 //! Which confirmations still hold when a row is requested again: those of targets that would be called in the same way.
 
-use crate::{catalog::Table, ledger::Confirmations, template::Values};
+use crate::{catalog::Table, config::Target, ledger::Confirmations, template::Values};
 
 impl Table {
     /// Those confirmations whose target would be called in the same way with the new values as with the old. Of a target
@@ -8,7 +8,7 @@ impl Table {
     #[must_use]
     pub fn still_confirmed(&self, confirmations: Confirmations, before: &Values, now: &Values) -> Confirmations {
         let holds = |name: &str| match self.resource.targets.iter().find(|target| target.name.as_str() == name) {
-            Some(target) => target.columns().iter().all(|column| before.get(column) == now.get(column)),
+            Some(target) => target.same_twin(before, now),
             None => before == now,
         };
         confirmations.into_iter().filter(|(name, _)| holds(name)).collect()
@@ -24,6 +24,28 @@ pub(super) fn still_confirmed(confirmations: &str, before: &str, now: &str) -> S
                 where {before} ->> used.name is distinct from {now} ->> used.name)
              else {before} = {now} end)"
     )
+}
+
+/// The former payloads of a deletion `d`: those that it has, and its own if the row that is requested now is not the one
+/// that it was marked for, which lost its mark or its key to it, and has another twin than it. `now` and `before` are
+/// the row's payload and what was in its marker column; `$9` is an object of the targets' columns (PostgreSQL).
+pub(super) fn former(d: &str, now: &str, before: &str) -> String {
+    format!(
+        "case when {d}.marker_value is distinct from {before} and exists (
+            select 1 from jsonb_each($9::jsonb) target
+            where not {d}.confirmations ? target.key and exists (
+                select 1 from jsonb_array_elements_text(target.value) used(name)
+                where {d}.payload ->> used.name is distinct from {now} ->> used.name))
+         then {d}.former || jsonb_build_array({d}.payload) else {d}.former end"
+    )
+}
+
+impl Table {
+    /// Whether a target that has not confirmed would be called in another way with the new values than with the old.
+    pub(super) fn has_other_twin(&self, confirmations: &Confirmations, before: &Values, now: &Values) -> bool {
+        let open = |target: &&Target| !confirmations.contains_key(target.name.as_str());
+        self.resource.targets.iter().filter(open).any(|target| !target.same_twin(before, now))
+    }
 }
 
 /// The lane of a deletion with these confirmations: `$2` is the resource, `$5` the targets in order (PostgreSQL).

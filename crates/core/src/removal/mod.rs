@@ -4,6 +4,7 @@
 //! that was committed together with the mark.
 
 mod at_once;
+pub mod bulk;
 mod children;
 mod kept;
 mod mark_children;

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Map, Value, json};
 
 use super::{
-    kept::{lane, still_confirmed},
+    kept::{former, lane, still_confirmed},
     request::{Recorded, Request, Requested, delay_ms, targets},
 };
 use crate::{
@@ -111,17 +111,17 @@ pub(super) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
          ),
          {moved}
          archived as (
-            insert into {done} ({COPIED}, confirmations, state, cancelled_by)
-            select {COPIED}, confirmations, {cancelled}, 'superseded' from superseded
+            insert into {done} ({COPIED}, key_hash, confirmations, state, cancelled_by)
+            select {copied}, confirmations, {cancelled}, 'superseded' from superseded
          ),
          recorded as (
             insert into {deletion} as d (id, parent_id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column,
-                marker_value, marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at)
+                marker_value, marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at, former)
             select m.deletion, m.parent, $2, m.key, {lane}, '{pending}', clock_timestamp() + $3 * interval '1 millisecond', $4::uuid,
                 m.rule, m.marker_column, m.marker_value,
                 case when s.marker_column = m.marker_column and s.marker_value is not distinct from m.marker_before
                     then s.marker_before {held_before} else m.marker_before end,
-                $5::jsonb, kept.confirmations, m.payload, $6, $7, $8, s.called_at
+                $5::jsonb, kept.confirmations, m.payload, $6, $7, $8, s.called_at, coalesce({former}, '[]')
             from marked m left join superseded s on s.key = m.key {held}
                 cross join lateral (select {kept} as confirmations) kept
             where not exists (select 1 from running where running.key = m.key)
@@ -145,6 +145,7 @@ pub(super) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
         marker_value = table.marker_text("t", "b.rule"),
         deletion = ledger.deletion,
         done = ledger.done,
+        copied = ledger.copied("superseded"),
         running = Event::Finished.sql_from(),
         held = if catalog.is_child(&table.name) { held(ledger, "m") } else { String::new() },
         held_before =
@@ -155,6 +156,7 @@ pub(super) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
         cancelled = Event::Superseded.sql_to(),
         pending = State::Pending,
         lane = lane("kept.confirmations"),
+        former = former("s", "m.payload", "m.marker_before"),
         refreshed = refreshed(),
     )
 }
@@ -193,6 +195,7 @@ fn refreshed() -> String {
     let again = format!("{dead} or (d.phase = 'remove' and {kept} <> d.confirmations)");
     let assignments = [
         ("payload", "excluded.payload".to_owned()),
+        ("former", former("d", "excluded.payload", "excluded.marker_before")),
         ("marker_rule", "excluded.marker_rule".to_owned()),
         (
             "marker_before",

@@ -26,6 +26,7 @@ struct Known {
     marker_value: Option<String>,
     marker_before: Option<String>,
     called_at: Option<String>,
+    former: Vec<Values>,
 }
 
 pub(super) async fn record(
@@ -59,7 +60,7 @@ async fn known(
     key: &str,
 ) -> Result<Option<Known>, DbErr> {
     let sql = format!(
-        "select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at
+        "select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at, former
          from {} where resource = $1 and key = $2",
         ledger.deletion
     );
@@ -77,6 +78,7 @@ async fn known(
         marker_value: row.try_get("", "marker_value")?,
         marker_before: row.try_get("", "marker_before")?,
         called_at: row.try_get("", "called_at")?,
+        former: serde_json::from_str(&row.try_get::<String>("", "former")?).map_err(json_error)?,
     }))
 }
 
@@ -84,6 +86,16 @@ async fn known(
 fn before(row: &Marked, known: Option<&Known>) -> Option<String> {
     let ours = |known: &&Known| known.marker_column == row.column && known.marker_value == row.marker_before;
     known.filter(ours).map_or_else(|| row.marker_before.clone(), |known| known.marker_before.clone())
+}
+
+/// See [`super::kept::former`].
+fn former(table: &Table, known: &Known, row: &Marked) -> Vec<Values> {
+    let mut former = known.former.clone();
+    let another = known.marker_value != row.marker_before;
+    if another && table.has_other_twin(&known.confirmations, &known.payload, &row.payload) {
+        former.push(known.payload.clone());
+    }
+    former
 }
 
 async fn insert(
@@ -98,8 +110,8 @@ async fn insert(
     let d = table.dialect;
     let sql = format!(
         "insert into {} (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column, marker_value,
-            marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at, parent_id)
-         values ($1, $2, $3, $4, '{}', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            marker_before, targets, confirmations, payload, requested_by, reason, trace_context, called_at, parent_id, former)
+         values ($1, $2, $3, $4, '{}', {}, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          returning run_at <= {} as due",
         ledger.deletion,
         State::Pending,
@@ -111,6 +123,7 @@ async fn insert(
     if let Some(dead) = &superseded {
         ledger.move_children(transaction, dead.id, id).await?;
     }
+    let former = superseded.as_ref().map(|dead| former(table, dead, &row)).unwrap_or_default();
     let called_at = superseded.as_ref().and_then(|dead| dead.called_at.clone());
     let confirmations = superseded
         .map(|dead| table.still_confirmed(dead.confirmations, &dead.payload, &row.payload))
@@ -134,6 +147,7 @@ async fn insert(
         request.trace_context.clone().into(),
         called_at.into(),
         parent.map(|parent| parent.to_string()).into(),
+        json(&former)?.into(),
     ];
     let recorded = transaction.query_one_raw(d.statement(sql, values)).await?;
     let recorded = recorded.ok_or(DbErr::RecordNotInserted)?;
@@ -152,12 +166,13 @@ async fn refresh(
 ) -> Result<Requested, DbErr> {
     let d = table.dialect;
     let marker_before = before(&row, Some(&known));
+    let former = former(table, &known, &row);
     let confirmed = known.confirmations.len();
     let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
     let again = known.phase == Phase::Remove.as_str() && confirmations.len() < confirmed;
     let sql = format!(
         "update {} set payload = $2, marker_rule = $3, marker_column = $4, marker_value = $5, marker_before = $6,
-            lane = $7, confirmations = $8, phase = case when $9 then '{}' else phase end,
+            lane = $7, confirmations = $8, former = $11, phase = case when $9 then '{}' else phase end,
             run_at = case when $9 then {} else run_at end
          where id = $1 returning state = '{}' and run_at <= {} as due",
         ledger.deletion,
@@ -177,6 +192,7 @@ async fn refresh(
         json(&confirmations)?.into(),
         again.into(),
         delay_ms(table, request).into(),
+        json(&former)?.into(),
     ];
     let updated = transaction.query_one_raw(d.statement(sql, values)).await?;
     let due = updated.ok_or(DbErr::RecordNotUpdated)?.try_get("", "due")?;

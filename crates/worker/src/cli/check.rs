@@ -8,6 +8,7 @@ use sexton_core::{
     catalog,
     catalog::Catalog,
     db::{Db, connect},
+    ids::ResourceName,
     ledger::Ledger,
     removal,
 };
@@ -33,6 +34,7 @@ pub(super) struct Args {
 struct Report {
     ok: bool,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,29 +43,42 @@ struct Problem {
     message: String,
 }
 
+impl Problem {
+    fn new(path: &str, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message: message.into() }
+    }
+}
+
+impl From<catalog::Problem> for Problem {
+    fn from(problem: catalog::Problem) -> Self {
+        Self { path: problem.path, message: problem.message }
+    }
+}
+
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let config = open::config(path)?;
     let db = connect(&config.database.url, 2).await.map_err(|e| Error::start(e.into(), path))?;
-    let mut problems = Vec::new();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let mut catalog = None;
     match Catalog::load(&db, &config).await {
-        Ok(found) => catalog = Some(found),
-        Err(catalog::Error::Problems(found)) => {
-            problems.extend(found.into_iter().map(|p| Problem { path: p.path, message: p.message }));
+        Ok(found) => {
+            warnings.extend(found.advice(&db).await?.into_iter().map(Problem::from));
+            catalog = Some(found);
         }
+        Err(catalog::Error::Problems(found)) => problems.extend(found.into_iter().map(Problem::from)),
         Err(error) => return Err(Error::catalog(error, &path.display().to_string())),
     }
     match Ledger::open(&db).await {
         Ok(ledger) => {
             for drift in ledger.drift(&db, &config.resources).await? {
-                problems.push(Problem { path: "resources".to_owned(), message: drift.to_string() });
+                problems.push(Problem::new("resources", drift.to_string()));
             }
             if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
-                warn_of_stale_statements(&db, &ledger, &catalog).await?;
+                warnings.extend(stale_statements(&db, &ledger, &catalog).await?);
             }
         }
         Err(error @ sexton_core::ledger::OpenError::NotMigrated { .. }) => {
-            problems.push(Problem { path: "database.url".to_owned(), message: error.to_string() });
+            problems.push(Problem::new("database.url", error.to_string()));
         }
         Err(error) => return Err(Error::start(StartError::Open(error), path)),
     }
@@ -74,36 +89,46 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             match finding {
                 // The processes take from the ledger meanwhile, so this is a failure of now, not of the configuration.
                 Finding::Unreachable { .. } => unreachable = Some(message),
-                finding if finding.is_fatal() => problems.push(Problem { path: "queue.url".to_owned(), message }),
-                _ => eprintln!("sexton: warning: queue.url: {message}"),
+                finding if finding.is_fatal() => problems.push(Problem::new("queue.url", message)),
+                _ => warnings.push(Problem::new("queue.url", message)),
             }
         }
     }
     let listen = config.api.listen.unwrap_or(config.console.listen);
     if config.api.is_on() && !listen.ip().is_loopback() {
-        eprintln!("sexton: warning: api: tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
+        let message = format!("tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
+        warnings.push(Problem::new("api", message));
     }
-    report(path, args.json, problems, unreachable)
+    for warning in &warnings {
+        eprintln!("sexton: warning: {}: {}", warning.path, output::clean(&warning.message));
+    }
+    report(path, args.json, problems, warnings, unreachable)
 }
 
 /// Workers do not mind, so it is no problem.
-async fn warn_of_stale_statements(db: &Db, ledger: &Ledger, catalog: &Catalog) -> Result {
-    for name in ledger.stale_statements(db, &removal::statements(ledger, catalog)).await? {
-        eprintln!(
-            "sexton: warning: resources.{name}: the statements of the SQL functions are those of another release, or of a \
-             table that was changed since; run `sexton migrate`"
-        );
-    }
-    Ok(())
+async fn stale_statements(db: &Db, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Problem>> {
+    let stale = ledger.stale_statements(db, &removal::statements(ledger, catalog)).await?;
+    let problem = |name: &ResourceName| {
+        let message = "the statements of the SQL functions are those of another release, or of a table that was changed since; \
+                       run `sexton migrate`";
+        Problem::new(&format!("resources.{name}"), message)
+    };
+    Ok(stale.iter().map(problem).collect())
 }
 
-fn report(path: &Path, json: bool, mut problems: Vec<Problem>, unreachable: Option<String>) -> Result {
+fn report(
+    path: &Path,
+    json: bool,
+    mut problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    unreachable: Option<String>,
+) -> Result {
     let misconfigured = !problems.is_empty();
-    problems.extend(unreachable.clone().map(|message| Problem { path: "queue.url".to_owned(), message }));
+    problems.extend(unreachable.clone().map(|message| Problem::new("queue.url", message)));
     let name = path.display();
     let lines: Vec<_> = problems.iter().map(|p| format!("{name}: {}: {}", p.path, p.message)).collect();
     if json {
-        output::json(&Report { ok: problems.is_empty(), problems })?;
+        output::json(&Report { ok: problems.is_empty(), problems, warnings })?;
     } else if lines.is_empty() {
         println!("{name}: configuration, database{} fit", if unreachable.is_none() { " and queue" } else { "" });
     }

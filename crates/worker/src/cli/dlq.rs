@@ -1,10 +1,6 @@
 //! `sexton dlq`: what on-call does with dead letters.
 
-use std::{
-    io::{IsTerminal, Write, stdin, stdout},
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use sexton_core::{
@@ -14,6 +10,7 @@ use sexton_core::{
 };
 
 use super::{
+    confirm::confirm,
     error::{Error, Result},
     open::{self, Opened},
     output, show,
@@ -177,7 +174,7 @@ async fn act(path: &Path, bulk: Bulk, verb: &str, reason: Option<&str>) -> Resul
         return Ok(());
     }
     if bulk.ids.is_empty() && !bulk.yes && !letters.is_empty() {
-        confirm(&letters, verb)?;
+        confirm(&format!("{verb} {} dead letters", letters.len()))?;
     }
     let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
     let action = Action { who: &bulk.by, action: verb, reason };
@@ -208,18 +205,4 @@ fn report(done: &[DeletionId], verb: &str, json: bool) -> Result {
         _ => println!("{} dead letters are discarded", done.len()),
     }
     Ok(())
-}
-
-fn confirm(letters: &[DeadLetter], verb: &str) -> Result {
-    let count = letters.len();
-    if !stdin().is_terminal() {
-        return Err(Error::Usage(format!(
-            "this would {verb} {count} dead letters; add --yes, or --dry-run to see them"
-        )));
-    }
-    print!("{verb} {count} dead letters? [y/N] ");
-    stdout().flush()?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { Err(Error::Usage("nothing was changed".to_owned())) }
 }

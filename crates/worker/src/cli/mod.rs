@@ -1,8 +1,11 @@
 //! The command line. The commands, their exit codes and the field names of `--json` are a contract (README.md).
 
+mod bulk;
 mod check;
+mod confirm;
 mod dlq;
 mod error;
+mod export;
 mod logging;
 mod open;
 mod output;
@@ -11,6 +14,7 @@ mod restore;
 mod run;
 mod show;
 mod status;
+mod sweep;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -61,6 +65,10 @@ enum Command {
     Status(status::Args),
     /// Everything about one deletion.
     Show(show::Args),
+    /// Run a sweep now: `prune` removes finished deletions that are old enough.
+    Sweep(sweep::Args),
+    /// Write finished deletions as JSON lines, for an audit.
+    Export(export::Args),
     /// The dead-letter queue: deletions that failed for good and wait for somebody.
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -98,6 +106,8 @@ pub async fn main() -> ExitCode {
         Command::Restore(args) => restore::run(&cli.config, args).await,
         Command::Status(args) => status::run(&cli.config, args).await,
         Command::Show(args) => show::run(&cli.config, args).await,
+        Command::Sweep(args) => sweep::run(&cli.config, args).await,
+        Command::Export(args) => export::run(&cli.config, args).await,
         Command::Dlq(command) => dlq::run(&cli.config, command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sexton", &mut std::io::stdout());

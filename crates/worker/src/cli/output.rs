@@ -6,10 +6,15 @@ use super::error::Result;
 
 /// Prints one JSON object on a line. JSON escapes most control characters, but lets DEL and the C1 set pass (RFC 8259 §7).
 pub(super) fn json(value: &impl Serialize) -> Result {
+    println!("{}", line(value)?);
+    Ok(())
+}
+
+/// The line that [`json`] prints.
+pub(super) fn line(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string(value).map_err(anyhow::Error::from)?;
     let escaped = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    println!("{}", text.chars().map(escaped).collect::<String>());
-    Ok(())
+    Ok(text.chars().map(escaped).collect())
 }
 
 /// The text with its control characters escaped, except line feeds: keys are the application's data, and a terminal must

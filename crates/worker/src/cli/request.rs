@@ -6,6 +6,7 @@ use serde::Serialize;
 use sexton_core::{ids::ResourceName, removal::Request};
 
 use super::{
+    bulk,
     error::{Error, Result},
     open, output,
 };
@@ -16,13 +17,20 @@ use crate::removal::{self, Hints};
   sexton request block 42 43 --reason 'ticket 4711'
   sexton request booking '[\"tenant-7\", 42]' --after 1h    # a composite key is a JSON array
 
-All rows are removed, or none: a key without a row ends the command with exit code 3.")]
+  sexton request block --where \"calendar_id = 'c7' and starts_at < now()\" --dry-run      # then with --yes
+  sexton request block --keys-from keys.txt --reason 'account 99 closed'
+
+With KEYs all rows are removed, or none: a key without a row ends the command with exit code 3. With --where and
+--keys-from each --batch-size rows are a transaction of their own; keys without a row are reported, the others are
+requested, and the exit code is 3. What ends early goes on with --batch ID.")]
 pub(super) struct Args {
     /// The resource, as in [resources.NAME].
     resource: ResourceName,
     /// The rows' keys.
-    #[arg(required = true, value_name = "KEY", allow_negative_numbers = true)]
+    #[arg(required_unless_present_any = ["condition", "keys_from"], value_name = "KEY", allow_negative_numbers = true)]
     keys: Vec<String>,
+    #[command(flatten)]
+    which: bulk::Which,
     /// Why.
     #[arg(long)]
     reason: Option<String>,
@@ -32,7 +40,7 @@ pub(super) struct Args {
     /// Keep the deletions restorable for at least this long, for example `1h`.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
     after: Duration,
-    /// Print one JSON object a deletion.
+    /// Print one JSON object a deletion; with --where and --keys-from one a batch, and a summary.
     #[arg(long)]
     json: bool,
 }
@@ -53,6 +61,14 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
         return Err(Error::Usage(message));
     };
+    let mut request = Request::by(args.by);
+    request.reason = args.reason;
+    request.after = args.after;
+    let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
+    request.notify = hints.are_off();
+    if args.which.is_bulk() {
+        return bulk::run(&opened, &catalog, table, args.which, request, &hints, args.json).await;
+    }
     let mut keys = Vec::new();
     for text in &args.keys {
         let key = table.parse_key(text).map_err(|error| Error::Usage(error.to_string()))?;
@@ -60,11 +76,6 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             keys.push(key);
         }
     }
-    let mut request = Request::by(args.by);
-    request.reason = args.reason;
-    request.after = args.after;
-    let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
-    request.notify = hints.are_off();
     let requested = removal::request(&opened.db, &opened.ledger, &catalog, table, &keys, &request).await?;
     hints.push(&requested).await;
     for one in &requested {

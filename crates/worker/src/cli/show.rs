@@ -53,6 +53,9 @@ pub(super) fn print(record: &Record) {
         Some(other) => line("row", other),
         None => {}
     }
+    if let Some(children) = record.children_deleted.filter(|children| *children > 0) {
+        line("children", &format!("{children} went with it"));
+    }
     line("attempts", &format!("{} counted, {} claims, {} rescues", record.attempts, record.fence, record.rescues));
     optional("last error", &record.last_error);
     for target in &record.targets {

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use sexton_core::{
     catalog::Table,
-    config::{AfterConfirmation, Target},
+    config::AfterConfirmation,
     db::{Refusal, refusal},
     key::Key,
-    ledger::{Claim, Confirmation, Confirmations, Phase, Settlement},
-    outcome::{Answer, DeadKind, Failure, Outcome},
+    ledger::{Claim, Confirmations, Phase, Settlement},
+    outcome::{DeadKind, Failure, Outcome},
     state::Event,
     template::Values,
 };
@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
+    calls::Asked,
     claims::{Claimed, Row},
     in_flight::Held,
     verdict::{Miss, Verdict, verdict},
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// Kept free at the end of a lease for writing down what a call came to.
-const WRITE_TIME: Duration = Duration::from_millis(500);
+pub(super) const WRITE_TIME: Duration = Duration::from_millis(500);
 /// How soon a row that just changed is looked at again.
 const SETTLE_DOWN: Duration = Duration::from_millis(100);
 /// How soon a deletion is tried again whose row could not be read for want of a connection.
@@ -56,27 +57,13 @@ pub(super) struct Execution<'e> {
     pub(super) claim: Claim,
     pub(super) held: Held,
     row: Row,
-    since: Instant,
+    pub(super) since: Instant,
     pub(super) payload: Values,
-    confirmations: Confirmations,
+    pub(super) confirmations: Confirmations,
     /// Whether the row was read anew, so that the payload must be written.
     refreshed: bool,
     /// Whether a call was begun under this claim.
-    called: bool,
-}
-
-/// How asking the targets ended.
-enum Asked {
-    /// All confirmed.
-    Confirmed,
-    /// Some did not.
-    Missed(Vec<Miss>),
-    /// A target that was required is not configured any more.
-    NotConfigured(String),
-    /// There is no time left, or the process is shutting down.
-    HandBack,
-    /// The lease is lost: nothing may be written.
-    Lost,
+    pub(super) called: bool,
 }
 
 impl<'e> Execution<'e> {
@@ -128,60 +115,6 @@ impl<'e> Execution<'e> {
         self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
         self.payload = now;
         self.refreshed = true;
-    }
-
-    async fn ask_targets(&mut self) -> Asked {
-        let table = Arc::clone(&self.table);
-        let mut misses = Vec::new();
-        for target in &table.resource.targets {
-            if self.confirmations.contains_key(target.name.as_str()) {
-                continue;
-            }
-            if target.skip_when_null.iter().any(|column| self.payload.get(column).is_none_or(Option::is_none)) {
-                self.confirm(target, Answer::Skipped);
-                continue;
-            }
-            let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
-            // A call starts only while the lease leaves room for it, its timeout and the write-back.
-            if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
-                return Asked::HandBack;
-            }
-            let called_before = std::mem::replace(&mut self.called, true);
-            let started = Instant::now();
-            let outcome = tokio::select! {
-                outcome = self.engine.context.connector.delete(target, &self.payload) => outcome,
-                () = self.held.lost() => return Asked::Lost,
-                () = self.held.interrupted() => return Asked::HandBack,
-            };
-            let duration = started.elapsed();
-            if matches!(outcome, Outcome::BadTemplate(_)) {
-                // There was nothing to call, so it may still be restored.
-                self.called = called_before;
-            } else {
-                metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
-            }
-            match outcome {
-                Outcome::Confirmed { answer } => self.confirm(target, answer),
-                outcome => {
-                    let retry = self.engine.context.config.retry.with(&target.retry);
-                    misses.push(Miss { target: target.name.to_string(), outcome, duration, retry });
-                }
-            }
-        }
-        if !misses.is_empty() {
-            return Asked::Missed(misses);
-        }
-        let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
-        unknown.map_or(Asked::Confirmed, |name| Asked::NotConfigured(name.clone()))
-    }
-
-    fn confirm(&mut self, target: &Target, answer: Answer) {
-        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
-        // The database's clock, carried on: this machine's own may be wrong.
-        let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
-        let at = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
-        let at = humantime::format_rfc3339_millis(at).to_string();
-        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer });
     }
 
     async fn complete(mut self, key: Key) {

@@ -6,5 +6,5 @@ mod request;
 mod restore;
 
 pub(crate) use hints::Hints;
-pub(crate) use request::{RequestError, request};
+pub(crate) use request::{RequestError, missing, request};
 pub(crate) use restore::{TakeBack, take_back};

@@ -1,6 +1,9 @@
 //! Requesting deletions: all of the rows, or none.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use sea_orm::DbErr;
 use sexton_core::{
@@ -45,7 +48,8 @@ pub(crate) async fn request(
     let missing = missing(keys, &requested);
     if !missing.is_empty() {
         transaction.rollback().await?;
-        return Err(RequestError::Missing { resource: table.name.to_string(), keys: missing });
+        let keys = missing.iter().map(|key| format!("`{key}`")).collect();
+        return Err(RequestError::Missing { resource: table.name.to_string(), keys });
     }
     kill_point("request::before");
     transaction.commit().await?;
@@ -55,8 +59,8 @@ pub(crate) async fn request(
     Ok(requested)
 }
 
-fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
-    let found: std::collections::HashSet<_> = requested.iter().map(|one| one.key.as_str()).collect();
-    let keys = keys.iter().map(ToString::to_string).filter(|key| !found.contains(key.as_str()));
-    keys.map(|key| format!("`{key}`")).collect()
+/// The keys without a row.
+pub(crate) fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
+    let found: HashSet<_> = requested.iter().map(|one| one.key.as_str()).collect();
+    keys.iter().map(ToString::to_string).filter(|key| !found.contains(key.as_str())).collect()
 }

@@ -44,14 +44,18 @@ async fn statements_that_are_missing_or_do_not_fit_are_refused_until_the_next_mi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_warns_of_statements_for_a_table_that_was_changed() {
     let rig = rig().await;
-    let quiet = rig.run(&["check"]).await.expect_code(0);
-    assert_eq!(quiet.stderr, "");
+    // It has other advice as well, on indexes.
+    let warnings = async || {
+        let stderr = rig.run(&["check"]).await.expect_code(0).stderr;
+        stderr.lines().filter(|line| line.contains("SQL functions")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings().await, [""; 0]);
     rig.execute("alter table note alter column deleted_at type timestamp").await;
-    let warned = rig.run(&["check"]).await.expect_code(0).stderr;
-    assert!(warned.contains("resources.note") && warned.contains("sexton migrate"), "{warned}");
-    assert_eq!(warned.lines().count(), 1, "{warned}");
+    let warned = warnings().await;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("resources.note") && warned[0].contains("sexton migrate"), "{warned:?}");
     drop(rig.run(&["migrate"]).await.expect_code(0));
-    assert_eq!(rig.run(&["check"]).await.expect_code(0).stderr, "");
+    assert_eq!(warnings().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,38 @@
+//! Queries that may take long and cannot write.
+
+use sea_orm::{AccessMode, ConnectionTrait, DbErr, IsolationLevel, QueryResult, TransactionTrait, Value};
+
+use super::{Db, Dialect};
+
+impl Db {
+    /// Runs a query in a transaction of its own that cannot write, without a limit of time.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn read_only(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+        let statement = self.dialect.statement(sql, values);
+        match self.dialect {
+            Dialect::Postgres => {
+                let (level, mode) = (IsolationLevel::ReadCommitted, AccessMode::ReadOnly);
+                let transaction = self.conn.begin_with_config(Some(level), Some(mode)).await?;
+                transaction.execute_unprepared("set local statement_timeout = 0").await?;
+                let result = transaction.query_all_raw(statement).await;
+                transaction.rollback().await?;
+                result
+            }
+            Dialect::Sqlite => {
+                let conn = self.conn.clone();
+                // A task of its own, so that a caller that is dropped leaves no connection behind that cannot write.
+                let reading = tokio::spawn(async move {
+                    let transaction = conn.begin().await?;
+                    transaction.execute_unprepared("pragma query_only = on").await?;
+                    let result = transaction.query_all_raw(statement).await;
+                    transaction.execute_unprepared("pragma query_only = off").await?;
+                    transaction.rollback().await?;
+                    result
+                });
+                reading.await.map_err(|error| DbErr::Custom(format!("reading was cut off: {error}")))?
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Choosing many rows by a condition that an operator wrote.
+//!
+//! The condition is SQL on the table's own columns. It stands alone on its line, in parentheses, in a query of its own
+//! that only reads: what follows it cannot become part of it, nor it part of what follows. That query runs as a prepared
+//! statement in a transaction that cannot write. Under the lock of the transaction that removes the rows the condition
+//! is asked once more, so that a row that changed in between stays.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+pub use crate::catalog::Cursor;
+use crate::{
+    catalog::{Among, Table},
+    db::Db,
+    key::Key,
+};
+
+/// An operator's condition on the columns of a table.
+#[derive(Debug, Clone)]
+pub struct Condition(String);
+
+/// A text that is not one condition.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidCondition {
+    /// It says nothing.
+    #[error("the condition is empty; say `true` if every live row is meant")]
+    Empty,
+    /// It holds a `;` outside of quotes.
+    #[error("the condition is one SQL expression; it cannot have a `;`")]
+    Semicolon,
+    /// It holds a NUL character.
+    #[error("the condition cannot have a NUL character")]
+    Nul,
+}
+
+impl Condition {
+    /// Takes the text for a condition. Whether the database understands it shows when it is asked.
+    ///
+    /// # Errors
+    /// [`InvalidCondition`] when it cannot be one expression.
+    pub fn new(text: &str) -> Result<Self, InvalidCondition> {
+        if text.trim().is_empty() {
+            return Err(InvalidCondition::Empty);
+        }
+        if text.contains('\0') {
+            return Err(InvalidCondition::Nul);
+        }
+        // PostgreSQL refuses a second statement by itself, SQLite's driver would run it.
+        let mut quote = None;
+        for c in text.chars() {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if ['\'', '"', '`'].contains(&c) => quote = Some(c),
+                None if c == ';' => return Err(InvalidCondition::Semicolon),
+                None => {}
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The rows that meet it, with the table's columns.
+    fn rows_of(&self, table: &Table) -> String {
+        format!("(select * from {} where (\n{}\n))", table.sql, self.0)
+    }
+}
+
+/// How many live rows meet the condition.
+///
+/// # Errors
+/// Whatever the database says, above all of the condition.
+pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, DbErr> {
+    let sql = format!("select count(*) as n from {} t where {}", condition.rows_of(table), table.live("t"));
+    let rows = db.read_only(sql, Vec::new()).await?;
+    let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(n).unwrap_or_default())
+}
+
+/// The keys of the next live rows that meet the condition, at most `limit`, in key order; and where to go on.
+///
+/// # Errors
+/// Whatever the database says, above all of the condition.
+pub async fn live_page(
+    db: &Db,
+    table: &Table,
+    condition: &Condition,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
+    table.page(db, &condition.rows_of(table), &table.live("t"), after, limit).await
+}
+
+/// Locks those of the rows that are still live and still meet the condition, and returns their keys.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lock_live(
+    transaction: &impl ConnectionTrait,
+    table: &Table,
+    condition: &Condition,
+    keys: &[Key],
+) -> Result<Vec<Key>, DbErr> {
+    let (source, live) = (condition.rows_of(table), table.live("t"));
+    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: true }).await
+}

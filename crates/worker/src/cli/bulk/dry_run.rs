@@ -1,0 +1,51 @@
+//! `--dry-run`: what a bulk request would take, without taking it.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sexton_core::{catalog::Table, key::Key};
+
+use super::{absent, source::Source};
+use crate::cli::{error::Result, open::Opened, output};
+
+/// Keys that are shown.
+const SAMPLE: usize = 10;
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    dry_run: bool,
+    /// Live rows.
+    rows: u64,
+    /// Rows that carry their marker already: they would be requested if they have no open deletion.
+    marked: u64,
+    /// Keys without a row.
+    missing: u64,
+    sample: Vec<String>,
+}
+
+pub(super) async fn run(opened: &Opened, table: &Table, mut source: Source, size: usize, json: bool) -> Result {
+    let mut report = Report { dry_run: true, ..Report::default() };
+    while let Some(keys) = source.next(&opened.db, table, size).await? {
+        let live = match &source {
+            Source::Condition { .. } => keys.clone(),
+            Source::Keys(_) => table.live_among(&opened.db.conn, &keys).await?,
+        };
+        if let Source::Keys(_) = &source {
+            let there: HashSet<Key> = table.existing(&opened.db.conn, &keys).await?.into_iter().collect();
+            report.marked += (there.len() - live.len().min(there.len())) as u64;
+            report.missing += keys.iter().filter(|key| !there.contains(*key)).count() as u64;
+        }
+        report.rows += live.len() as u64;
+        let more = SAMPLE.saturating_sub(report.sample.len());
+        report.sample.extend(live.iter().take(more).map(ToString::to_string));
+    }
+    if json {
+        output::json(&report)?;
+    } else {
+        let sample: Vec<_> = report.sample.iter().map(|key| output::clean(key).replace('\n', "\\n")).collect();
+        let sample = if sample.is_empty() { String::new() } else { format!(", for example {}", sample.join(", ")) };
+        let marked = if report.marked == 0 { String::new() } else { format!("; {} carry their marker", report.marked) };
+        println!("would request {} live rows of {}{sample}{marked}; nothing was changed", report.rows, table.name);
+    }
+    absent(table, report.missing, "nothing was changed")
+}

@@ -1,0 +1,50 @@
+//! Ctrl-C and SIGTERM: the first ends the command after the current batch, the second at once.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use crate::cli::error::Result;
+
+pub(super) struct Interrupt {
+    /// Whether somebody asked for the end.
+    pub(super) asked: Arc<AtomicBool>,
+    again: oneshot::Receiver<()>,
+}
+
+impl Interrupt {
+    pub(super) fn listen() -> Result<Self> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let asked = Arc::new(AtomicBool::new(false));
+        let (sender, again) = oneshot::channel();
+        let flag = Arc::clone(&asked);
+        tokio::spawn(async move {
+            for first in [true, false] {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if first {
+                    flag.store(true, Ordering::Relaxed);
+                    eprintln!("sexton: ending after this batch; once more to end at once");
+                }
+            }
+            // Nobody listens any more when the command ended meanwhile.
+            sender.send(()).ok();
+        });
+        Ok(Self { asked, again })
+    }
+
+    /// Resolves at the second signal.
+    pub(super) async fn again(&mut self) {
+        if (&mut self.again).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

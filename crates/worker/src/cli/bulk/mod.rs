@@ -1,0 +1,253 @@
+//! `sexton request --where` and `--keys-from`: phase 1 for as many rows as there are, one bounded transaction a batch.
+//!
+//! All deletions of a request have one batch id, which is printed before anything changes. Whatever ends the command
+//! early, the same command with `--batch ID` goes on where it stopped: a row that was requested under that id is neither
+//! requested again nor reported missing.
+
+mod dry_run;
+mod interrupt;
+mod lines;
+mod progress;
+mod source;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde::Serialize;
+use sexton_core::{
+    catalog::{Catalog, Table},
+    db::kill_point,
+    ids::BatchId,
+    key::Key,
+    ledger::Ledger,
+    removal::{Request, Requested, bulk, soft_remove},
+};
+
+use self::{interrupt::Interrupt, progress::Progress, source::Source};
+use super::{
+    error::{Error, Result},
+    open::Opened,
+    output,
+};
+use crate::removal::{Hints, missing};
+
+/// Keys without a row that are named on standard error; of the others only the number is told.
+const MOST_NAMED: u64 = 20;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// The live rows that meet this SQL condition on the table's columns; asks first, without a terminal it needs --yes.
+    #[arg(long = "where", value_name = "SQL", conflicts_with_all = ["keys", "keys_from"])]
+    condition: Option<String>,
+    /// The rows whose keys are in this file, one a line; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    keys_from: Option<PathBuf>,
+    /// Rows in one transaction.
+    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "keys",
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    batch_size: u32,
+    /// Go on with the request that printed this id.
+    #[arg(long, value_name = "ID", conflicts_with = "keys")]
+    batch: Option<BatchId>,
+    /// Only count the rows, and show some keys.
+    #[arg(long, conflicts_with = "keys")]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Which {
+    pub(super) const fn is_bulk(&self) -> bool {
+        self.condition.is_some() || self.keys_from.is_some()
+    }
+}
+
+/// What a batch came to, and in the end all of them.
+#[derive(Debug, Default, Serialize)]
+struct Line {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    summary: bool,
+    batch_id: BatchId,
+    /// Rows that have an open or completed deletion now.
+    rows: u64,
+    /// Of these, those that had none before.
+    created: u64,
+    /// Rows that this request had done before it was interrupted.
+    done_before: u64,
+    /// Keys without a row: how many in all, and in a batch which.
+    missing: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_keys: Vec<String>,
+}
+
+impl Line {
+    fn add(&mut self, batch: &Self) {
+        self.rows += batch.rows;
+        self.created += batch.created;
+        self.done_before += batch.done_before;
+        self.missing += batch.missing;
+    }
+}
+
+/// What all batches have in common.
+struct Bulk<'a> {
+    opened: &'a Opened,
+    catalog: &'a Catalog,
+    table: &'a Table,
+    request: Request,
+    hints: &'a Hints,
+    json: bool,
+}
+
+pub(super) async fn run(
+    opened: &Opened,
+    catalog: &Catalog,
+    table: &Table,
+    which: Which,
+    mut request: Request,
+    hints: &Hints,
+    json: bool,
+) -> Result {
+    let size = which.batch_size as usize;
+    let (mut source, total) = source::open(&opened.db, table, &which).await?;
+    if which.dry_run {
+        return dry_run::run(opened, table, source, size, json).await;
+    }
+    let rows = total.filter(|rows| *rows > 0 && !which.yes);
+    if let (Source::Condition { .. }, Some(rows)) = (&source, rows) {
+        super::confirm::confirm(&format!("request the deletion of {rows} rows of {}", table.name))?;
+    }
+    request.batch = which.batch.unwrap_or_default();
+    let batch = request.batch;
+    let bulk = Bulk { opened, catalog, table, request, hints, json };
+    let mut all = Line { batch_id: batch, ..Line::default() };
+    if which.batch.is_some() && !opened.ledger.knows_batch(&opened.db.conn, batch).await? {
+        eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
+    }
+    let mut interrupt = Interrupt::listen()?;
+    eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
+    let progress = Progress::start(total);
+    let work =
+        bulk.batches(&mut source, size, which.batch.is_some(), Arc::clone(&interrupt.asked), &progress, &mut all);
+    let result = tokio::select! {
+        result = work => result,
+        () = interrupt.again() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
+    };
+    progress.end();
+    result.map_err(|error| resumable(error, batch, all.rows + all.done_before))?;
+    bulk.report(all)
+}
+
+/// The error with what was done before it and how to go on.
+fn resumable(error: Error, batch: BatchId, done: u64) -> Error {
+    let more = format!("{done} rows of batch {batch} are done; go on with\n  {}", resume_command(batch));
+    match error {
+        Error::Usage(message) => Error::Usage(format!("{message}\n{more}")),
+        Error::NotFound(message) => Error::NotFound(format!("{message}\n{more}")),
+        Error::Failed(error) => Error::Failed(anyhow::anyhow!("{error:#}\n{more}")),
+    }
+}
+
+/// This command as one would type it, with the batch's id.
+fn resume_command(batch: BatchId) -> String {
+    let mut words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if !words.iter().any(|word| word == "--batch" || word.starts_with("--batch=")) {
+        words.extend(["--batch".to_owned(), batch.to_string()]);
+    }
+    words.insert(0, "sexton".to_owned());
+    shlex::try_join(words.iter().map(String::as_str))
+        .unwrap_or_else(|_| format!("the same command and --batch {batch}"))
+}
+
+impl Bulk<'_> {
+    async fn batches(
+        &self,
+        source: &mut Source,
+        size: usize,
+        resumed: bool,
+        asked: Arc<AtomicBool>,
+        progress: &Progress,
+        all: &mut Line,
+    ) -> Result {
+        let mut known = resumed;
+        while let Some(keys) = source.next(&self.opened.db, self.table, size).await? {
+            if asked.load(Ordering::Relaxed) {
+                return Err(Error::Failed(anyhow::anyhow!("interrupted")));
+            }
+            let (line, requested) = self.batch(source, keys, known).await?;
+            // In a file a key may come twice, and the row of the first may be gone by the second.
+            known = resumed || matches!(source, Source::Keys(_));
+            self.hints.push(&requested).await;
+            all.add(&line);
+            self.tell(&line, all.missing)?;
+            progress.advance(line.rows + line.done_before + line.missing, all.rows + all.done_before);
+        }
+        Ok(())
+    }
+
+    /// One batch in one transaction; `known` says that some of its rows may have been requested by this request already.
+    async fn batch(&self, source: &Source, keys: Vec<Key>, known: bool) -> Result<(Line, Vec<Requested>)> {
+        let (ledger, name): (&Ledger, _) = (&self.opened.ledger, self.table.name.as_str());
+        let mut line = Line { batch_id: self.request.batch, ..Line::default() };
+        let transaction = self.opened.db.begin().await?;
+        let mut keys = keys;
+        if known {
+            let before = ledger.keys_of_batch(&transaction, self.request.batch, name, &keys).await?;
+            line.done_before = before.len() as u64;
+            keys.retain(|key| !before.contains(&key.to_string()));
+        }
+        if let Source::Condition { condition, .. } = source {
+            keys = bulk::lock_live(&transaction, self.table, condition, &keys).await?;
+        }
+        let requested = soft_remove(&transaction, ledger, self.catalog, self.table, &keys, &self.request).await?;
+        kill_point("bulk::before");
+        transaction.commit().await?;
+        kill_point("bulk::committed");
+        line.rows = requested.len() as u64;
+        line.created = requested.iter().filter(|one| one.created).count() as u64;
+        line.missing_keys = missing(&keys, &requested);
+        line.missing = line.missing_keys.len() as u64;
+        Ok((line, requested))
+    }
+
+    fn tell(&self, line: &Line, missing: u64) -> Result {
+        let before = missing - line.missing;
+        let named = usize::try_from(MOST_NAMED.saturating_sub(before)).unwrap_or_default();
+        for key in line.missing_keys.iter().take(named) {
+            eprintln!("sexton: {} has no row with the key `{}`", self.table.name, output::clean(key));
+        }
+        if self.json { output::json(line) } else { Ok(()) }
+    }
+
+    fn report(&self, mut all: Line) -> Result {
+        all.summary = true;
+        if self.json {
+            output::json(&all)?;
+        } else {
+            let again = all.rows - all.created;
+            let mut notes = String::new();
+            if again > 0 {
+                notes.push_str(&format!(", {again} of them were requested already"));
+            }
+            if all.done_before > 0 {
+                notes.push_str(&format!("; {} had been done before", all.done_before));
+            }
+            println!("{} rows of {} are requested{notes} (batch {})", all.rows, self.table.name, all.batch_id);
+        }
+        absent(self.table, all.missing, "the others are requested")
+    }
+}
+
+/// Exit code 3, if keys had no row.
+fn absent(table: &Table, missing: u64, others: &str) -> Result {
+    match missing {
+        0 => Ok(()),
+        n => Err(Error::NotFound(format!("{n} keys have no row in {}; {others}", table.name))),
+    }
+}

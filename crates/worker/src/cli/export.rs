@@ -1,0 +1,111 @@
+//! `sexton export`: the proof of what was deleted, for an audit.
+
+use std::{
+    io::{self, BufWriter, Write, stdout},
+    path::{Path, PathBuf},
+};
+
+use sexton_core::{
+    ids::ResourceName,
+    ledger::{Moment, Record, Span},
+};
+
+use super::{
+    error::{Error, Result},
+    open::{self, Opened},
+    output,
+};
+
+/// Deletions read at once.
+const PAGE: usize = 500;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sexton export --since 7d > audit.jsonl
+  sexton export --since 2026-01-01 --until 2026-02-01 --resource block --output january.jsonl
+
+One JSON object a line, with the field names of `show --json`, in the order in which the deletions finished: at --since
+or later, and before --until. Exports that follow each other miss nothing if each begins where the one before ended and
+ends a minute in the past: what is finishing now may be committed a moment later.")]
+pub(super) struct Args {
+    /// From then on: RFC 3339, or an age such as `7d`.
+    #[arg(long, value_name = "TIME")]
+    since: Moment,
+    /// Until then; until now if left out.
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true)]
+    until: Moment,
+    /// Only of this resource.
+    #[arg(long)]
+    resource: Option<ResourceName>,
+    /// Write to this file, which appears when it is complete.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn run(path: &Path, args: Args) -> Result {
+    let opened = open::ledger(path).await?;
+    let since = moment(&opened, "--since", &args.since).await?;
+    let until = moment(&opened, "--until", &args.until).await?;
+    let span = Span { since, until, resource: args.resource };
+    let Some(file) = args.output else {
+        return match write(&opened, &span, &mut BufWriter::new(stdout())).await {
+            // Whoever reads has seen enough.
+            Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(failure) => Err(failure.into()),
+            Ok(_) => Ok(()),
+        };
+    };
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let cannot = |error: io::Error| Error::Failed(anyhow::anyhow!("cannot write {}: {error}", file.display()));
+    let mut draft = tempfile::NamedTempFile::new_in(dir).map_err(cannot)?;
+    let written = match write(&opened, &span, &mut BufWriter::new(draft.as_file_mut())).await {
+        Err(Failure::Write(error)) => return Err(cannot(error)),
+        result => result?,
+    };
+    draft.as_file().sync_all().map_err(cannot)?;
+    draft.persist(&file).map_err(|error| cannot(error.error))?;
+    eprintln!("sexton: wrote {written} deletions to {}", file.display());
+    Ok(())
+}
+
+async fn moment(opened: &Opened, option: &str, moment: &Moment) -> Result<String> {
+    let found = opened.ledger.moment(&opened.db, moment).await?;
+    found.ok_or_else(|| Error::Usage(format!("{option}: there is no such time")))
+}
+
+enum Failure {
+    Write(io::Error),
+    Other(Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Write(error) => error.into(),
+            Failure::Other(error) => error,
+        }
+    }
+}
+
+/// Writes page by page and returns how many deletions it wrote.
+async fn write(opened: &Opened, span: &Span, to: &mut impl Write) -> std::result::Result<u64, Failure> {
+    let (mut after, mut written) = (None, 0);
+    loop {
+        let page = opened.ledger.finished(&opened.db, span, after.as_ref(), PAGE).await;
+        let (records, last) = page.map_err(|error| Failure::Other(error.into()))?;
+        for record in &records {
+            line(record, to)?;
+        }
+        written += records.len() as u64;
+        if records.len() < PAGE {
+            to.flush().map_err(Failure::Write)?;
+            return Ok(written);
+        }
+        after = last;
+    }
+}
+
+fn line(record: &Record, to: &mut impl Write) -> std::result::Result<(), Failure> {
+    let text = output::line(record).map_err(Failure::Other)?;
+    writeln!(to, "{text}").map_err(Failure::Write)
+}

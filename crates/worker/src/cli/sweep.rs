@@ -1,0 +1,90 @@
+//! `sexton sweep`: running a sweep now.
+
+use std::{path::Path, time::Duration};
+
+use serde::Serialize;
+use serde_json::Value;
+use sexton_core::ledger::Budget;
+
+use super::{
+    error::{Error, Result},
+    open, output,
+};
+use crate::sweep::{Ground, Run, Sweep, all, run_once};
+
+/// Nothing is left for a later run, for there is none.
+const UNLIMITED: Budget = Budget { rows: u64::MAX, time: Duration::MAX };
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sexton sweep prune --dry-run
+  sexton sweep prune --json
+
+Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
+process is at it.")]
+pub(super) struct Args {
+    /// The sweep; all of them if left out.
+    name: Option<String>,
+    /// Only count what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object a sweep.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'s> {
+    sweep: &'s str,
+    dry_run: bool,
+    #[serde(flatten)]
+    figures: Value,
+}
+
+pub(super) async fn run(path: &Path, args: Args) -> Result {
+    let sweeps = all();
+    if let Some(name) = args.name.as_deref().filter(|name| !sweeps.iter().any(|sweep| sweep.name() == *name)) {
+        let known: Vec<_> = sweeps.iter().map(|sweep| sweep.name()).collect();
+        return Err(Error::Usage(format!("there is no sweep `{name}`; expected one of {}", known.join(", "))));
+    }
+    let opened = open::ledger(path).await?;
+    let catalog = open::catalog(path, &opened).await?;
+    let ground = Ground { db: &opened.db, ledger: &opened.ledger, catalog: &catalog, config: &opened.config };
+    for sweep in sweeps.iter().filter(|sweep| args.name.as_deref().is_none_or(|name| name == sweep.name())) {
+        let run = if args.dry_run {
+            sweep.run(ground, Value::Object(serde_json::Map::new()), UNLIMITED, true).await?
+        } else {
+            to_the_end(&**sweep, ground).await?
+        };
+        report(sweep.name(), run, &args)?;
+    }
+    Ok(())
+}
+
+async fn to_the_end(sweep: &dyn Sweep, ground: Ground<'_>) -> Result<Run> {
+    let leader = format!("{} (command line, {})", open::default_user(), std::process::id());
+    loop {
+        match run_once(sweep, ground, &leader, Duration::ZERO).await? {
+            Some(run) if run.over => return Ok(run),
+            Some(_) => {}
+            None => {
+                let state = ground.ledger.sweep_state(ground.db, sweep.name()).await?;
+                let who = state.and_then(|state| Some((state.leader?, state.lease_until?)));
+                let (leader, until) = who.unwrap_or_default();
+                let name = sweep.name();
+                return Err(Error::NotFound(format!("{name} is being run by {leader}, whose lease ends at {until}")));
+            }
+        }
+    }
+}
+
+fn report(name: &str, run: Run, args: &Args) -> Result {
+    if args.json {
+        return output::json(&Line { sweep: name, dry_run: args.dry_run, figures: run.figures });
+    }
+    println!("{name}{}", if args.dry_run { " (nothing was changed)" } else { "" });
+    for (figure, count) in run.figures.as_object().into_iter().flatten() {
+        println!("  {figure:<12}{count}");
+    }
+    Ok(())
+}

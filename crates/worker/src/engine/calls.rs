@@ -1,0 +1,117 @@
+//! Asking the targets of a claimed deletion, one after the other, while its lease leaves room for it.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use sexton_core::{
+    config::Target,
+    ledger::Confirmation,
+    outcome::{Answer, Outcome},
+    template::Values,
+};
+
+use super::{
+    execution::{Execution, WRITE_TIME},
+    verdict::Miss,
+};
+use crate::metrics;
+
+/// How asking the targets ended.
+pub(super) enum Asked {
+    /// All confirmed.
+    Confirmed,
+    /// Some did not.
+    Missed(Vec<Miss>),
+    /// A target that was required is not configured any more.
+    NotConfigured(String),
+    /// There is no time left, or the process is shutting down.
+    HandBack,
+    /// The lease is lost: nothing may be written.
+    Lost,
+}
+
+impl Execution<'_> {
+    /// Asks each target that has not confirmed, in their order.
+    pub(super) async fn ask_targets(&mut self) -> Asked {
+        let table = Arc::clone(&self.table);
+        let mut misses = Vec::new();
+        for target in &table.resource.targets {
+            if self.confirmations.contains_key(target.name.as_str()) {
+                continue;
+            }
+            // One that did not confirm just now is among the misses, so this is not taken for the end.
+            if !target.after.iter().all(|before| self.confirmations.contains_key(before.as_str())) {
+                continue;
+            }
+            match self.ask(target).await {
+                Ok(Ok(answer)) => self.confirm(target, answer),
+                Ok(Err(miss)) => misses.push(miss),
+                Err(asked) => return asked,
+            }
+        }
+        if !misses.is_empty() {
+            return Asked::Missed(misses);
+        }
+        let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
+        unknown.map_or(Asked::Confirmed, |name| Asked::NotConfigured(name.clone()))
+    }
+
+    /// Asks a target to delete the row's twin, and before it the twins of rows that had its key before.
+    async fn ask(&mut self, target: &Target) -> Result<Result<Answer, Miss>, Asked> {
+        let mut twins: Vec<&Values> = Vec::new();
+        for values in self.claim.former.iter().chain([&self.payload]) {
+            twins.retain(|known| !target.same_twin(known, values));
+            twins.push(values);
+        }
+        let twins: Vec<Values> = twins.into_iter().cloned().collect();
+        let mut answer = Answer::Skipped;
+        for values in &twins {
+            if target.skip_when_null.iter().any(|column| values.get(column).is_none_or(Option::is_none)) {
+                answer = Answer::Skipped;
+                continue;
+            }
+            match self.call(target, values).await? {
+                Ok(confirmed) => answer = confirmed,
+                Err(miss) => return Ok(Err(miss)),
+            }
+        }
+        Ok(Ok(answer))
+    }
+
+    async fn call(&mut self, target: &Target, values: &Values) -> Result<Result<Answer, Miss>, Asked> {
+        let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
+        // A call starts only while the lease leaves room for it, its timeout and the write-back.
+        if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
+            return Err(Asked::HandBack);
+        }
+        let called_before = std::mem::replace(&mut self.called, true);
+        let started = Instant::now();
+        let outcome = tokio::select! {
+            outcome = self.engine.context.connector.delete(target, values) => outcome.without_values(values),
+            () = self.held.lost() => return Err(Asked::Lost),
+            () = self.held.interrupted() => return Err(Asked::HandBack),
+        };
+        let duration = started.elapsed();
+        if matches!(outcome, Outcome::BadTemplate(_)) {
+            // There was nothing to call, so it may still be restored.
+            self.called = called_before;
+        } else {
+            metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
+        }
+        Ok(match outcome {
+            Outcome::Confirmed { answer } => Ok(answer),
+            outcome => {
+                let retry = self.engine.context.config.retry.with(&target.retry);
+                Err(Miss { target: target.name.to_string(), outcome, duration, retry })
+            }
+        })
+    }
+
+    fn confirm(&mut self, target: &Target, answer: Answer) {
+        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
+        // The database's clock, carried on: this machine's own may be wrong.
+        let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
+        let at = humantime::format_rfc3339_millis(at).to_string();
+        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer });
+    }
+}

@@ -1,0 +1,1 @@
+alter table sexton_deletion drop column former;
