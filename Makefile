@@ -6,7 +6,7 @@ ARGS ?=
 CASES ?= 4000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-unit bench build lint fmt deny unused docs clean servers
+.PHONY: help run test test-long test-unit bench build lint fmt deny unused docs clean servers python
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,7 +14,7 @@ help: ## List the targets
 run: ## Watch rows being deleted in two phases through a misbehaving calendar (needs only Rust)
 	$(CARGO) run --quiet --locked --package sexton-example-calendar -- $(ARGS)
 
-test: servers ## Run all tests on private PostgreSQL and Redis servers
+test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --package sexton-worker --features failpoints
 	$(CARGO) test --locked --workspace --features sexton-worker/failpoints
 
@@ -50,6 +50,9 @@ unused: ## Look for unused dependencies (installs cargo-machete if it is missing
 
 servers: ## Find or install the PostgreSQL and Redis that the tests start
 	@scripts/servers.sh
+
+python: ## Find or install the Python driver with which the tests call the SQL functions
+	@scripts/python.sh
 
 clean: ## Remove what was built
 	$(CARGO) clean

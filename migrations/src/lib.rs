@@ -31,6 +31,7 @@ impl MigratorTrait for Migrator {
             sql_files!("0001_ledger"),
             sql_files!("0002_children"),
             Box::new(m0003_proof::Migration::new()),
+            sql_files!("0004_sql_functions"),
             sql_files!("0005_former"),
         ]
     }

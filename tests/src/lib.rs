@@ -9,6 +9,7 @@
 #![expect(clippy::expect_used, reason = "a broken invariant here is a failed test, and a panic is how a test says so")]
 
 pub mod api;
+pub mod clients;
 mod port;
 mod postgres;
 mod process;

@@ -3,7 +3,7 @@
 //! `fsync=off`: only the process is ever killed here, never the machine. `synchronous_commit` stays on: without it, a
 //! killed server forgets what it had already reported as committed.
 
-mod programs;
+pub(crate) mod programs;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,13 +1,23 @@
 //! `sexton migrate`: Sexton's tables, and the resource definitions in them.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
-use sexton_core::{config::Config, db::connect, ledger::Ledger};
+use serde_json::Value;
+use sexton_core::{
+    catalog::{self, Catalog},
+    config::Config,
+    db::{Db, Dialect, connect},
+    ids::ResourceName,
+    ledger::Ledger,
+    removal::statements,
+};
 use sexton_migrations::{Migrator, MigratorTrait};
 
 use crate::daemon::StartError;
 
-/// Applies the migrations that are missing, writes the resource definitions and creates partitions ahead. Safe to run
+/// Applies the migrations that are missing, writes the resource definitions with the statements made from them, and creates partitions ahead. Safe to run
 /// at every deployment, and by several processes at once. Returns how many migrations were applied.
 ///
 /// # Errors
@@ -24,7 +34,31 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Migrator::up(&conn, None).await?;
     conn.close().await?;
     let ledger = Ledger::open(&db).await?;
-    ledger.write_resources(&db, &config.resources).await?;
+    let statements = statements_for(&db, &ledger, config).await?;
+    ledger.write_resources(&db, &config.resources, &statements).await?;
     ledger.create_partitions(&db).await?;
     Ok(pending)
+}
+
+/// What the SQL functions are to run. The application's tables may not be there yet, when it migrates after us: then there
+/// is nothing to run, and the functions say so until `migrate` is run again.
+async fn statements_for(
+    db: &Db,
+    ledger: &Ledger,
+    config: &Config,
+) -> Result<BTreeMap<ResourceName, Value>, StartError> {
+    if db.dialect == Dialect::Sqlite {
+        return Ok(BTreeMap::new());
+    }
+    match Catalog::load(db, config).await {
+        Ok(catalog) => Ok(statements(ledger, &catalog)),
+        Err(catalog::Error::Problems(problems)) => {
+            for problem in problems {
+                eprintln!("sexton: warning: {problem}");
+            }
+            eprintln!("sexton: warning: the SQL functions refuse every resource until `sexton migrate` is run again");
+            Ok(BTreeMap::new())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

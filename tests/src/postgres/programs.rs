@@ -11,7 +11,7 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// The path of a server program: from the directory `SEXTON_POSTGRES_BIN`, else from `PATH`, else the newest version that
 /// Debian's packages installed (they keep the server's programs off `PATH`).
-pub(super) fn find(program: &str) -> PathBuf {
+pub(crate) fn find(program: &str) -> PathBuf {
     let dirs = match env::var_os("SEXTON_POSTGRES_BIN") {
         Some(dir) => vec![PathBuf::from(dir)],
         None => on_path().chain(debian_newest_first()).collect(),

@@ -20,6 +20,7 @@ mod retries;
 mod rig;
 mod seed_documents;
 mod sessions;
+mod sql_functions;
 mod stale_worker;
 mod stubborn_rows;
 mod sweeps;

@@ -141,7 +141,7 @@ async fn definitions_that_differ_are_drift(f: Fixture) {
     assert_eq!(drift(&config).await.len(), config.resources.len());
     assert!(matches!(drift(&config).await[0], Drift::Missing(_)));
     for _ in 0..2 {
-        f.ledger.write_resources(&f.db, &config.resources).await.unwrap();
+        f.ledger.write_resources(&f.db, &config.resources, &std::collections::BTreeMap::new()).await.unwrap();
         assert_eq!(drift(&config).await, []);
     }
     let other = parse(&schema::CONFIG.replace("value = true }\ngrace = \"1h\"", "value = true }\ngrace = \"2h\""));

@@ -120,7 +120,7 @@ impl Bed {
     async fn configured(self) -> Self {
         let db = Db::of_application(self.conn.clone()).await.unwrap();
         let ledger = Ledger::open(&db).await.unwrap();
-        ledger.write_resources(&db, &self.config("").resources).await.unwrap();
+        ledger.write_resources(&db, &self.config("").resources, &std::collections::BTreeMap::new()).await.unwrap();
         self
     }
 

@@ -91,7 +91,12 @@ async fn table_hidden_by_another_schema_is_not_taken_for_it() {
     );
     let config = sexton_core::config::parse("test.toml", &text, |_| None).unwrap();
     let app = Db::of_application(conn.clone()).await.unwrap();
-    Ledger::open(&app).await.unwrap().write_resources(&app, &config.resources).await.unwrap();
+    Ledger::open(&app)
+        .await
+        .unwrap()
+        .write_resources(&app, &config.resources, &std::collections::BTreeMap::new())
+        .await
+        .unwrap();
 
     let producer = Producer::connect(conn.clone(), &config).await.unwrap();
     assert!(archived_block::Entity::find_live(&producer).is_ok());

@@ -64,7 +64,7 @@ pub(crate) async fn find(
     match rule.rows.dialect {
         Dialect::Postgres => {
             let lock = if lock { "for update of c skip locked" } else { "" };
-            let sql = format!("{} {limit} {lock}", postgres(ledger, rule, child, requested));
+            let sql = format!("{} {limit} {lock}", statement(ledger, catalog, rule));
             let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, [frontier(parents).into()])).await?;
             rows.iter().map(|row| found(row, row.try_get("", "label")?)).collect()
         }
@@ -93,7 +93,10 @@ pub(crate) async fn find(
     }
 }
 
-fn postgres(ledger: &Ledger, rule: &ChildRule, child: Option<&Table>, requested: bool) -> String {
+/// `$1` is an array of parents, see [`FRONTIER`]; returns label, key, links, and the child's own deletion (PostgreSQL).
+pub(crate) fn statement(ledger: &Ledger, catalog: &Catalog, rule: &ChildRule) -> String {
+    let child = rule.resource.as_ref().and_then(|name| catalog.table(name)).map(AsRef::as_ref);
+    let requested = rule.then == ChildThen::Request;
     let key = rule.rows.key_text("c");
     let (own, joined) = own_deletion(ledger, child, &key);
     let unfinished = child.filter(|_| requested).map(|child| format!("and {}", unfinished(ledger, child, "c", &key)));

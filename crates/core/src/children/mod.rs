@@ -9,5 +9,5 @@ mod find;
 mod tree;
 
 pub use delete::{DeleteError, Step, delete, delete_some};
-pub(crate) use find::{FRONTIER, Parent, find, frontier};
+pub(crate) use find::{FRONTIER, Parent, find, frontier, statement as find_statement};
 pub use tree::{Root, Tree, Unfinished};

@@ -28,13 +28,6 @@ impl Ledger {
         deletions: &[DeletionId],
     ) -> Result<(), DbErr> {
         let d = self.dialect;
-        let sql = format!(
-            "insert into {} (who, action, deletion_id, reason) select $2, $3, {}, {} from {} wanted",
-            self.action,
-            d.cast("value", "uuid"),
-            d.param(4, "text"),
-            d.json_texts(1),
-        );
         let ids: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let values = [
             serde_json::Value::from(ids).to_string().into(),
@@ -42,6 +35,18 @@ impl Ledger {
             action.action.into(),
             action.reason.map(str::to_owned).into(),
         ];
-        transaction.execute_raw(d.statement(sql, values)).await.map(drop)
+        transaction.execute_raw(d.statement(self.action_statement(), values)).await.map(drop)
+    }
+
+    /// `$1` is an array of ids, then come who, what and why.
+    pub(crate) fn action_statement(&self) -> String {
+        let d = self.dialect;
+        format!(
+            "insert into {} (who, action, deletion_id, reason) select $2, $3, {}, {} from {} wanted",
+            self.action,
+            d.cast("value", "uuid"),
+            d.param(4, "text"),
+            d.json_texts(1),
+        )
     }
 }

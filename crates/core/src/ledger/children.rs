@@ -42,32 +42,17 @@ impl Ledger {
         fresh: bool,
     ) -> Result<(), DbErr> {
         if fresh {
-            return self.link(transaction, pairs, "").await;
+            return self.link(transaction, pairs, true).await;
         }
         let pairs: Vec<_> = pairs.iter().filter(|(parent, child)| parent != child).copied().collect();
         if self.dialect == Dialect::Postgres && !pairs.is_empty() {
-            // Whoever lets the second wait for the first at this moment comes before or after us. Not by locks on the
-            // deletions: a caller's long transaction must not keep their workers from writing back or renewing.
             let ids: Value =
                 pairs.iter().flat_map(|(parent, child)| [parent, child]).map(ToString::to_string).collect();
-            let sql = format!(
-                "select pg_advisory_xact_lock({LINKING}, place) from (
-                    select distinct abs(hashtext(value) % {PLACES}) as place from jsonb_array_elements_text($1::jsonb)
-                    order by place
-                 ) x"
-            );
-            transaction.query_all_raw(self.dialect.statement(sql, [ids.to_string().into()])).await?;
+            let statement = self.dialect.statement(self.lock_links_statement(), [ids.to_string().into()]);
+            transaction.query_all_raw(statement).await?;
         }
         for pair in pairs {
-            let circle = format!(
-                "where not exists (
-                    with recursive way (id) as (
-                        select x.child union select w.child_id from {}
-                    ) select 1 from way where way.id = x.parent
-                 )",
-                self.waits_of("way", "deletion_id", "child_id"),
-            );
-            self.link(transaction, &[pair], &circle).await?;
+            self.link(transaction, &[pair], false).await?;
         }
         Ok(())
     }
@@ -76,21 +61,49 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         pairs: &[(DeletionId, DeletionId)],
-        unless: &str,
+        fresh: bool,
     ) -> Result<(), DbErr> {
         let pairs: Value = pairs.iter().map(|(parent, child)| json!({ "parent": parent, "child": child })).collect();
+        let statement = self.dialect.statement(self.link_statement(fresh), [pairs.to_string().into()]);
+        transaction.execute_raw(statement).await.map(drop)
+    }
+
+    /// `$1` is an array of the ids of deletions that are about to be linked: whoever lets the second of them wait for the
+    /// first at this moment comes before or after us. Not by locks on the deletions: a caller's long transaction must not
+    /// keep their workers from writing back or renewing (PostgreSQL).
+    pub(crate) fn lock_links_statement(&self) -> String {
+        format!(
+            "select pg_advisory_xact_lock({LINKING}, place) from (
+                select distinct abs(hashtext(value) % {PLACES}) as place from jsonb_array_elements_text($1::jsonb)
+                order by place
+             ) x"
+        )
+    }
+
+    /// `$1` is an array of `{parent, child}`; only one, unless it is `fresh` and certain to close no circle.
+    pub(crate) fn link_statement(&self, fresh: bool) -> String {
         let from = match self.dialect {
             Dialect::Postgres => super::recordset(1, "parent uuid, child uuid"),
             Dialect::Sqlite => {
                 "(select value ->> 'parent' as parent, value ->> 'child' as child from json_each($1)) x".to_owned()
             }
         };
-        let unless = if unless.is_empty() { "where true" } else { unless };
-        let sql = format!(
+        let unless = if fresh {
+            "where true".to_owned()
+        } else {
+            format!(
+                "where not exists (
+                    with recursive way (id) as (
+                        select x.child union select w.child_id from {}
+                    ) select 1 from way where way.id = x.parent
+                 )",
+                self.waits_of("way", "deletion_id", "child_id")
+            )
+        };
+        format!(
             "insert into {} (deletion_id, child_id) select x.parent, x.child from {from} {unless} on conflict do nothing",
             self.wait
-        );
-        transaction.execute_raw(self.dialect.statement(sql, [pairs.to_string().into()])).await.map(drop)
+        )
     }
 
     /// Puts those of the deletions that are pending and wait for others in the state that says so. Returns them.
@@ -102,8 +115,15 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         deletions: &[DeletionId],
     ) -> Result<std::collections::HashSet<DeletionId>, DbErr> {
+        let wanted: Value = deletions.iter().map(ToString::to_string).collect();
+        let statement = self.dialect.statement(self.hold_back_statement(), [wanted.to_string().into()]);
+        ids(&transaction.query_all_raw(statement).await?)
+    }
+
+    /// `$1` is an array of ids.
+    pub(crate) fn hold_back_statement(&self) -> String {
         let d = self.dialect;
-        let sql = format!(
+        format!(
             "update {} as d set state = {} where d.id {} and d.state = '{}'
                 and exists (select 1 from {} w where w.deletion_id = d.id) returning {} as id",
             self.deletion,
@@ -112,10 +132,7 @@ impl Ledger {
             State::Pending,
             self.wait,
             d.cast(if d == Dialect::Postgres { "d.id" } else { "id" }, "text"),
-        );
-        let wanted: Value = deletions.iter().map(ToString::to_string).collect();
-        let rows = transaction.query_all_raw(d.statement(sql, [wanted.to_string().into()])).await?;
-        ids(&rows)
+        )
     }
 
     /// The children's deletions that the same request made and that the deletion waits for.
@@ -124,16 +141,20 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         deletion: DeletionId,
     ) -> Result<Vec<DeletionId>, DbErr> {
+        self.ids_of(transaction, self.children_to_restore_statement(), deletion).await
+    }
+
+    /// `$1` is the deletion.
+    pub(crate) fn children_to_restore_statement(&self) -> String {
         let d = self.dialect;
-        let sql = format!(
+        format!(
             "select {} as id from {table} p join {} w on w.deletion_id = p.id
              join {table} c on c.id = w.child_id and c.batch_id = p.batch_id where p.id = {} order by c.id desc",
             d.cast("c.id", "text"),
             self.wait,
             d.param(1, "uuid"),
             table = self.deletion,
-        );
-        self.ids_of(transaction, sql, deletion).await
+        )
     }
 
     /// The deletions that wait for this one, directly or not; the direct ones first.
@@ -141,8 +162,13 @@ impl Ledger {
     /// # Errors
     /// Whatever the database says.
     pub async fn waiting_for(&self, conn: &impl ConnectionTrait, child: DeletionId) -> Result<Vec<DeletionId>, DbErr> {
+        self.ids_of(conn, self.waiting_for_statement(), child).await
+    }
+
+    /// `$1` is the deletion.
+    pub(crate) fn waiting_for_statement(&self) -> String {
         let d = self.dialect;
-        let sql = format!(
+        format!(
             "with recursive up (id, steps) as (
                 select w.deletion_id, 1 from {wait} w where w.child_id = {}
                 union
@@ -154,8 +180,7 @@ impl Ledger {
             self.deletion,
             wait = self.wait,
             further = self.waits_of("up", "child_id", "deletion_id"),
-        );
-        self.ids_of(conn, sql, child).await
+        )
     }
 
     /// `from`'s rows with those of the waits whose `by` is their id, as `w`; looked up by index for each row, also by a
@@ -176,8 +201,13 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         deletion: DeletionId,
     ) -> Result<Option<DeletionId>, DbErr> {
+        Ok(self.ids_of(transaction, self.finished_child_statement(), deletion).await?.into_iter().next())
+    }
+
+    /// `$1` is the deletion.
+    pub(crate) fn finished_child_statement(&self) -> String {
         let d = self.dialect;
-        let sql = format!(
+        format!(
             "select {} as id from {} p join {} c on c.batch_id = p.batch_id and c.parent_id = p.id
              where p.id = {} and c.state = {} limit 1",
             d.cast("c.id", "text"),
@@ -185,8 +215,7 @@ impl Ledger {
             self.done,
             d.param(1, "uuid"),
             Event::Finished.sql_to(),
-        );
-        Ok(self.ids_of(transaction, sql, deletion).await?.into_iter().next())
+        )
     }
 
     async fn ids_of(&self, conn: &impl ConnectionTrait, sql: String, of: DeletionId) -> Result<Vec<DeletionId>, DbErr> {
@@ -275,12 +304,16 @@ impl Ledger {
         marks: bool,
     ) -> Result<(), DbErr> {
         let wanted: Value = deletions.iter().map(ToString::to_string).collect();
-        let tables: &[&String] = if marks { &[&self.wait, &self.child] } else { &[&self.wait] };
-        for table in tables {
-            let sql = format!("delete from {table} where deletion_id {}", self.dialect.any_of(1, "uuid"));
+        for sql in &self.forget_statements()[..if marks { 2 } else { 1 }] {
             transaction.execute_raw(self.dialect.statement(sql, [wanted.to_string().into()])).await?;
         }
         Ok(())
+    }
+
+    /// `$1` is an array of ids: for whom they waited, and which rows were marked with theirs.
+    pub(crate) fn forget_statements(&self) -> [String; 2] {
+        let of = |table: &str| format!("delete from {table} where deletion_id {}", self.dialect.any_of(1, "uuid"));
+        [of(&self.wait), of(&self.child)]
     }
 
     /// Hands the marks of children over to the deletion that takes the place of a superseded one (SQLite; on PostgreSQL

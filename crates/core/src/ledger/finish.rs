@@ -159,8 +159,7 @@ impl Ledger {
         deletions: &[DeletionId],
         event: Event,
     ) -> Result<HashSet<DeletionId>, DbErr> {
-        let by = format!("{event:?}").to_lowercase();
-        self.archive(transaction, deletions, event, "cancelled_by", &by).await
+        self.archive(transaction, deletions, event, "cancelled_by", &cancelled_by(event)).await
     }
 
     /// Completes deletions whose rows the same transaction deleted in phase 1, because there was nothing to call; each
@@ -210,13 +209,25 @@ impl Ledger {
         column: &str,
         why: &str,
     ) -> Result<HashSet<DeletionId>, DbErr> {
-        let (from, to) = (event.sql_from(), event.sql_to());
         let d = self.dialect;
         let wanted: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let wanted = serde_json::Value::from(wanted).to_string();
+        let sql = self.archive_statement(event, column);
+        let rows = transaction.query_all_raw(d.statement(sql, [wanted.into(), why.into()])).await?;
+        let archived = ids(&rows)?;
+        if d == Dialect::Sqlite {
+            self.forget(transaction, &archived).await?;
+        }
+        Ok(archived)
+    }
+
+    /// `$1` is an array of ids, and `$2` goes into `column`.
+    pub(crate) fn archive_statement(&self, event: Event, column: &str) -> String {
+        let d = self.dialect;
+        let (from, to) = (event.sql_from(), event.sql_to());
         let (done, deletion, ids_in) = (&self.done, &self.deletion, d.json_texts(1));
         let copied = self.copied(if d == Dialect::Postgres { "gone" } else { "d" });
-        let sql = match d {
+        match d {
             Dialect::Postgres => format!(
                 "with ours as materialized (
                     select d.id from {deletion} d where d.id in (select value::uuid from {ids_in} wanted)
@@ -231,13 +242,7 @@ impl Ledger {
                  select {copied}, children_deleted, confirmations, {to}, $2 from {deletion} d
                  where d.id in (select value from {ids_in} wanted) and d.state in ({from}) returning id"
             ),
-        };
-        let rows = transaction.query_all_raw(d.statement(sql, [wanted.into(), why.into()])).await?;
-        let archived = ids(&rows)?;
-        if d == Dialect::Sqlite {
-            self.forget(transaction, &archived).await?;
         }
-        Ok(archived)
     }
 
     /// Hides keys that are not to be kept and deletes what was copied (SQLite; PostgreSQL moves in one statement).
@@ -248,6 +253,11 @@ impl Ledger {
         let gone: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         transaction.execute_raw(d.statement(sql, [serde_json::Value::from(gone).to_string().into()])).await.map(drop)
     }
+}
+
+/// The event as `cancelled_by` has it.
+pub(crate) fn cancelled_by(event: Event) -> String {
+    format!("{event:?}").to_lowercase()
 }
 
 pub(super) fn ids(rows: &[sea_orm::QueryResult]) -> Result<HashSet<DeletionId>, DbErr> {

@@ -34,7 +34,7 @@ pub use confirmation::{Confirmation, Confirmations};
 pub use dead_letters::{DeadLetter, Filter};
 pub use due::Due;
 pub use export::{FinishedAt, Moment, Span};
-pub(crate) use finish::COPIED;
+pub(crate) use finish::{COPIED, cancelled_by};
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
 pub use prune::{Budget, PrunePlace, Pruned};

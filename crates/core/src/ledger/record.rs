@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Confirmations, Ledger};
 use crate::{
+    db::Dialect,
     ids::{BatchId, DeletionId},
     state::State,
 };
@@ -105,22 +106,31 @@ impl Ledger {
         resource: &str,
         key: &str,
     ) -> Result<Option<DeletionId>, DbErr> {
-        let d = self.dialect;
-        let id = d.cast("id", "text");
-        let sql = format!(
-            "select id from (
-                select {id} as id, requested_at from {} where resource = $1 and key = $2
-                union all
-                select {id} as id, requested_at from {} where resource = $1 and (key = $2 or key_hash = $3)
-             ) deletions order by requested_at desc, id desc limit 1",
-            self.deletion, self.done
-        );
-        let hash = self.key_hashes(conn, resource, &[key.to_owned()]).await?.concat();
-        let values = [resource.into(), key.into(), hash.into()];
-        let row = conn.query_one_raw(d.statement(sql, values)).await?;
+        let mut values: Vec<sea_orm::Value> = vec![resource.into(), key.into()];
+        if self.dialect == Dialect::Sqlite {
+            values.push(self.key_hashes(conn, resource, &[key.to_owned()]).await?.concat().into());
+        }
+        let row = conn.query_one_raw(self.dialect.statement(self.find_statement(), values)).await?;
         let Some(row) = row else { return Ok(None) };
         let id: String = row.try_get("", "id")?;
         id.parse().map(Some).map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+    }
+
+    /// `$1` is the resource and `$2` the key; `$3` is the key's hash on SQLite, which cannot hash by itself.
+    pub(crate) fn find_statement(&self) -> String {
+        let id = self.dialect.cast("id", "text");
+        let is_it = match self.dialect {
+            Dialect::Postgres => self.is_kept_as("d", "$1", "$2"),
+            Dialect::Sqlite => "(d.key = $2 or d.key_hash = $3)".to_owned(),
+        };
+        format!(
+            "select id from (
+                select {id} as id, requested_at from {} where resource = $1 and key = $2
+                union all
+                select {id} as id, requested_at from {} d where d.resource = $1 and {is_it}
+             ) deletions order by requested_at desc, id desc limit 1",
+            self.deletion, self.done
+        )
     }
 
     /// The deletions of a request that are not cancelled, in the order of their ids.
@@ -128,19 +138,24 @@ impl Ledger {
     /// # Errors
     /// Whatever the database says.
     pub async fn of_batch(&self, conn: &impl ConnectionTrait, batch: BatchId) -> Result<Vec<DeletionId>, DbErr> {
+        let statement = self.dialect.statement(self.of_batch_statement(), [batch.to_string().into()]);
+        let rows = conn.query_all_raw(statement).await?;
+        let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
+        ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
+    }
+
+    /// `$1` is the batch.
+    pub(crate) fn of_batch_statement(&self) -> String {
         let d = self.dialect;
         let (id, wanted) = (d.cast("id", "text"), d.param(1, "uuid"));
-        let sql = format!(
+        format!(
             "select {id} as id from {} where batch_id = {wanted}
              union all
              select {id} from {} where batch_id = {wanted} and state = '{}' order by id",
             self.deletion,
             self.done,
             State::Completed,
-        );
-        let rows = conn.query_all_raw(d.statement(sql, [batch.to_string().into()])).await?;
-        let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
-        ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
+        )
     }
 
     async fn one(&self, conn: &impl ConnectionTrait, sql: &str, id: DeletionId) -> Result<Option<QueryResult>, DbErr> {

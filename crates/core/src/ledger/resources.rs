@@ -22,25 +22,69 @@ pub enum Drift {
 }
 
 impl Ledger {
-    /// Writes the definitions of `resources`; those of others stay.
+    /// Writes the definitions of `resources`, each together with its entry in `statements`; those of others stay. A
+    /// resource without an entry is left without statements, and the SQL functions refuse it.
+    ///
+    /// * `statements`: what [`statements`](crate::removal::statements) made of the same resources.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn write_resources(&self, db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<(), DbErr> {
+    pub async fn write_resources(
+        &self,
+        db: &Db,
+        resources: &BTreeMap<ResourceName, Resource>,
+        statements: &BTreeMap<ResourceName, Value>,
+    ) -> Result<(), DbErr> {
         let d = self.dialect;
         let sql = format!(
-            "insert into {} (name, definition) values ($1, {})
-             on conflict (name) do update set definition = excluded.definition, migrated_at = {}",
+            "insert into {} (name, definition, statements) values ($1, {}, {})
+             on conflict (name) do update set definition = excluded.definition, statements = excluded.statements,
+                migrated_at = {}",
             self.resource,
             d.param(2, "jsonb"),
+            d.param(3, "jsonb"),
             d.now(),
         );
         let transaction = db.begin().await?;
         for (name, resource) in resources {
-            let values = [name.as_str().into(), definition(resource)?.to_string().into()];
+            let of_resource = statements.get(name).map(Value::to_string);
+            let values = [name.as_str().into(), definition(resource)?.to_string().into(), of_resource.into()];
             transaction.execute_raw(d.statement(sql.clone(), values)).await?;
         }
         transaction.commit().await
+    }
+
+    /// The resources whose statements in the database are not those in `statements`: another release wrote them, or the
+    /// tables are no longer what they were.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn stale_statements(
+        &self,
+        db: &Db,
+        statements: &BTreeMap<ResourceName, Value>,
+    ) -> Result<Vec<ResourceName>, DbErr> {
+        let d = self.dialect;
+        let sql = format!("select name, {} as statements from {}", d.cast("statements", "text"), self.resource);
+        let mut known = BTreeMap::new();
+        for row in db.conn.query_all_raw(d.statement(sql, [])).await? {
+            let text: Option<String> = row.try_get("", "statements")?;
+            let there: Value =
+                serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|e| DbErr::Json(e.to_string()))?;
+            known.insert(row.try_get::<String>("", "name")?, there);
+        }
+        // A release that writes the same statements does not make them stale.
+        let same = |there: &Value, here: &Value| {
+            let without = |value: &Value| {
+                let mut value = value.clone();
+                value.as_object_mut().map(|object| object.remove("release"));
+                value
+            };
+            without(there) == without(here)
+        };
+        let stale =
+            statements.iter().filter(|(name, here)| !known.get(name.as_str()).is_some_and(|there| same(there, here)));
+        Ok(stale.map(|(name, _)| name.clone()).collect())
     }
 
     /// The resources whose definition here is not the one in the database.

@@ -136,16 +136,20 @@ async fn postgres(
             Value::Object(record)
         })
         .collect();
-    let sql = format!(
+    let values = [Value::from(records).to_string().into()];
+    let rows = transaction.query_all_raw(table.dialect.statement(statement(table), values)).await?;
+    rows.iter().map(|row| row.try_get("", "key")).collect()
+}
+
+/// `$1` is an array of `{k0, k1, …}`; returns the keys of the rows that went (PostgreSQL).
+pub(super) fn statement(table: &Table) -> String {
+    format!(
         "delete from {} t using {} where {} returning {} as key",
         table.sql,
         recordset(1, &table.key_record()),
         table.key_equals("t", "x"),
         table.key_text("t"),
-    );
-    let values = [Value::from(records).to_string().into()];
-    let rows = transaction.query_all_raw(table.dialect.statement(sql, values)).await?;
-    rows.iter().map(|row| row.try_get("", "key")).collect()
+    )
 }
 
 /// SQLite takes a long `or` for a deep one, of which it allows a depth of 1,000 ("Implementation Limits For SQLite").

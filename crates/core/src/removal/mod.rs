@@ -13,10 +13,12 @@ mod request;
 mod restore;
 mod sqlite;
 mod sqlite_record;
+mod statements;
 mod unmark;
 mod wake;
 
 pub use children::request_children;
 pub use request::{Request, Requested, soft_remove};
 pub use restore::{RestoreError, Restored, restore, restore_batch};
+pub use statements::statements;
 pub use wake::DUE_CHANNEL;

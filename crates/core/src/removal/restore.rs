@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::unmark::{unmark_children, unmark_row};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Table},
     db::Dialect,
     ids::{BatchId, DeletionId},
     ledger::Ledger,
@@ -138,16 +138,9 @@ async fn restore_one(
     catalog: &Catalog,
     id: DeletionId,
 ) -> Result<Restored, RestoreError> {
-    let d = ledger.dialect;
-    let lock = if d == Dialect::Postgres { "for update" } else { "" };
-    lock_row(transaction, ledger, catalog, id, lock).await?;
-    let sql = format!(
-        "select resource, key from {} where id = {} and state in ({}) and called_at is null {lock}",
-        ledger.deletion,
-        d.param(1, "uuid"),
-        Event::Restored.sql_from(),
-    );
-    let Some(row) = transaction.query_one_raw(d.statement(sql, [id.to_string().into()])).await? else {
+    lock_row(transaction, ledger, catalog, id).await?;
+    let statement = ledger.dialect.statement(restorable(ledger), [id.to_string().into()]);
+    let Some(row) = transaction.query_one_raw(statement).await? else {
         return Err(refusal(transaction, ledger, id).await?);
     };
     let resource: String = row.try_get("", "resource")?;
@@ -163,13 +156,29 @@ async fn restore_one(
     Ok(Restored { id, resource, key, row_restored, children: Vec::new() })
 }
 
-/// Locks the row of the deletion, if there is one.
+/// `$1` is the deletion, which is returned and locked if it may be restored.
+pub(super) fn restorable(ledger: &Ledger) -> String {
+    let d = ledger.dialect;
+    format!(
+        "select resource, key from {} where id = {} and state in ({}) and called_at is null {}",
+        ledger.deletion,
+        d.param(1, "uuid"),
+        Event::Restored.sql_from(),
+        if d == Dialect::Postgres { "for update" } else { "" },
+    )
+}
+
+/// `$1` is the key of the row that is locked (PostgreSQL).
+pub(super) fn lock(table: &Table) -> String {
+    format!("select 1 from {} t where {} for update", table.sql, table.key_is("t", "$1::text"))
+}
+
+/// Locks the row of the deletion, if there is one. On SQLite the transaction has locked everything.
 async fn lock_row(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     catalog: &Catalog,
     id: DeletionId,
-    lock: &str,
 ) -> Result<(), RestoreError> {
     let d = ledger.dialect;
     let sql = format!("select resource, key from {} where id = {}", ledger.deletion, d.param(1, "uuid"));
@@ -178,11 +187,9 @@ async fn lock_row(
     };
     let (resource, key): (String, String) = (row.try_get("", "resource")?, row.try_get("", "key")?);
     let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
-    let Ok(key) = table.parse_key(&key) else { return Ok(()) };
-    let mut values = Vec::new();
-    let matches = table.key_matches("t", &key, &mut values);
-    let sql = format!("select 1 from {} t where {matches} {lock}", table.sql);
-    transaction.query_all_raw(d.statement(sql, values)).await?;
+    if let (Dialect::Postgres, Ok(key)) = (d, table.parse_key(&key)) {
+        transaction.query_all_raw(d.statement(lock(table), [key.to_string().into()])).await?;
+    }
     Ok(())
 }
 

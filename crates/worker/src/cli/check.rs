@@ -4,7 +4,14 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sexton_core::{catalog, catalog::Catalog, db::connect, ledger::Ledger};
+use sexton_core::{
+    catalog,
+    catalog::Catalog,
+    db::{Db, connect},
+    ids::ResourceName,
+    ledger::Ledger,
+    removal,
+};
 
 use super::{
     error::{Error, Result},
@@ -52,8 +59,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let config = open::config(path)?;
     let db = connect(&config.database.url, 2).await.map_err(|e| Error::start(e.into(), path))?;
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let mut catalog = None;
     match Catalog::load(&db, &config).await {
-        Ok(catalog) => warnings.extend(catalog.advice(&db).await?.into_iter().map(Problem::from)),
+        Ok(found) => {
+            warnings.extend(found.advice(&db).await?.into_iter().map(Problem::from));
+            catalog = Some(found);
+        }
         Err(catalog::Error::Problems(found)) => problems.extend(found.into_iter().map(Problem::from)),
         Err(error) => return Err(Error::catalog(error, &path.display().to_string())),
     }
@@ -61,6 +72,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         Ok(ledger) => {
             for drift in ledger.drift(&db, &config.resources).await? {
                 problems.push(Problem::new("resources", drift.to_string()));
+            }
+            if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
+                warnings.extend(stale_statements(&db, &ledger, &catalog).await?);
             }
         }
         Err(error @ sexton_core::ledger::OpenError::NotMigrated { .. }) => {
@@ -89,6 +103,17 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         eprintln!("sexton: warning: {}: {}", warning.path, output::clean(&warning.message));
     }
     report(path, args.json, problems, warnings, unreachable)
+}
+
+/// Workers do not mind, so it is no problem.
+async fn stale_statements(db: &Db, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Problem>> {
+    let stale = ledger.stale_statements(db, &removal::statements(ledger, catalog)).await?;
+    let problem = |name: &ResourceName| {
+        let message = "the statements of the SQL functions are those of another release, or of a table that was changed since; \
+                       run `sexton migrate`";
+        Problem::new(&format!("resources.{name}"), message)
+    };
+    Ok(stale.iter().map(problem).collect())
 }
 
 fn report(

@@ -1,0 +1,15 @@
+drop function sexton_restore_batch;
+drop function sexton_restore_row;
+drop function sexton_restore;
+drop function sexton_restore_all;
+drop function sexton_refuse_restore;
+drop function sexton_soft_remove;
+drop function sexton_remove_below;
+drop function sexton_record;
+drop function sexton_key;
+drop function sexton_key_parts;
+drop function sexton_statements_of_ledger;
+drop function sexton_statements;
+drop function sexton_uuidv7;
+drop type sexton_restored;
+alter table sexton_resource drop column statements;

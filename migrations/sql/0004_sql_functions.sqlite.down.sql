@@ -1,0 +1,1 @@
+alter table sexton_resource drop column statements;

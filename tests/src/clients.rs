@@ -1,0 +1,55 @@
+//! What applications in other languages connect with: `psql`, and Python with psycopg.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::postgres::programs;
+use crate::process::{Process, Stream};
+use crate::sexton::Output;
+use crate::workdir::Workdir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a script in `psql`, which stops at the first error (exit code 3) and prints rows without decoration. Errors have
+/// their SQLSTATE.
+pub async fn psql(url: &str, script: &str) -> Output {
+    let dir = Workdir::new("sexton-psql-");
+    let file = dir.path().join("script.sql");
+    std::fs::write(&file, script).unwrap_or_else(|error| panic!("cannot write {}: {error}", file.display()));
+    let mut command = Command::new(programs::find("psql"));
+    command.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]);
+    command.args(["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--dbname", url, "--file"]).arg(file);
+    run(&command).await
+}
+
+/// Runs a Python program that may import psycopg 3.
+pub async fn python(program: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(interpreter());
+    command.arg(program).args(args);
+    run(&command).await
+}
+
+async fn run(command: &Command) -> Output {
+    let process = Process::start(command, None);
+    let code = process.wait(PATIENCE).await;
+    let of = |stream| {
+        let lines = process.lines().into_iter().filter(|line| line.stream == stream);
+        lines.map(|line| line.text + "\n").collect()
+    };
+    Output { code, stdout: of(Stream::Stdout), stderr: of(Stream::Stderr) }
+}
+
+/// The one from `SEXTON_PYTHON`, else the one that scripts/python.sh made beside this test.
+fn interpreter() -> PathBuf {
+    if let Some(path) = env::var_os("SEXTON_PYTHON") {
+        return PathBuf::from(path);
+    }
+    let test = env::current_exe().unwrap_or_else(|error| panic!("cannot tell where this test is: {error}"));
+    // target/debug/deps/main-… → target/python/bin/python
+    let target = test.ancestors().nth(3).expect("a test is three directories deep");
+    let path = target.join("python/bin/python");
+    assert!(path.is_file(), "{} is missing: run scripts/python.sh, or set SEXTON_PYTHON", path.display());
+    path
+}
