@@ -281,6 +281,7 @@ impl Model {
         } else {
             BTreeSet::from([id])
         };
+        let alone = wanted.len() == 1;
         let mut all = wanted.clone();
         let mut open: Vec<Id> = wanted.into_iter().collect();
         while let Some(parent) = open.pop() {
@@ -288,7 +289,8 @@ impl Model {
             let children = self.waits.iter().filter(|(of, _)| *of == parent).map(|(_, child)| *child).filter(same);
             open.extend(children.filter(|child| all.insert(*child)).collect::<Vec<_>>());
         }
-        if !batch && self.waiting_for(id).iter().any(|of| !all.contains(of)) {
+        // Also of a batch of one; of a larger one nobody asks who else waits.
+        if alone && self.waiting_for(id).iter().any(|of| !all.contains(of)) {
             return false;
         }
         let possible = |id: &Id| {

@@ -58,7 +58,10 @@ impl Execution<'_> {
         }
         let mut settlement = self.settlement(Event::ChildrenFirst, Duration::ZERO);
         settlement.give_back = true;
+        let engine = self.engine;
         self.write(settlement).await;
+        // The last child may have ended before it was written down that this one waits.
+        engine.child_ended.notify_one();
     }
 
     /// Deletes the children of a row that has very many, until few enough are left to go with it. Returns what keeps
