@@ -54,7 +54,9 @@ pub async fn delete(transaction: &impl ConnectionTrait, tree: &Tree, goes: &[boo
     if tree.has_circle() {
         match tree.roots.first().map(|(rows, _)| rows.dialect) {
             // Foreign keys are then looked at when the transaction commits (SQLite, "PRAGMA defer_foreign_keys").
-            Some(Dialect::Sqlite) => drop(transaction.execute_unprepared("pragma defer_foreign_keys = on").await?),
+            Some(Dialect::Sqlite) => {
+                transaction.execute_unprepared("pragma defer_foreign_keys = on").await?;
+            }
             _ => return delete_circle(transaction, tree, goes, groups).await,
         }
     }

@@ -35,10 +35,10 @@ pub(super) async fn unmark_row(
         "select resource, key, marker_rule, marker_value, marker_before from {} where id = $1",
         ledger.deletion
     );
-    for mark in marks(transaction, ledger, &sql, id).await? {
-        return unmark(transaction, ledger, table, &mark, id).await;
+    match marks(transaction, ledger, &sql, id).await?.first() {
+        Some(mark) => unmark(transaction, ledger, table, mark, id).await,
+        None => Ok(false),
     }
-    Ok(false)
 }
 
 /// The same for the rows that were marked with the row of the deletion, which then are forgotten.
