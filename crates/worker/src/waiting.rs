@@ -3,40 +3,52 @@
 
 use std::sync::Arc;
 
-use sexton_core::{outcome::DeadKind, state::State};
+use sexton_core::{ids::DeletionId, outcome::DeadKind, state::State};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Engine, metrics};
+use crate::{
+    engine::{Context, Engine},
+    metrics,
+};
 
 /// Most deletions in one statement; more are moved on in further ones at once.
 const BATCH: u32 = 500;
 
-/// Moves on what waits until `stop`: whenever this process ended the deletion of a child, and every quarter of a lease,
-/// because the process that ended one may have died right after.
+/// Moves on what waits until `stop`: at once what waited for deletions that this process ended, and all every quarter of a
+/// lease, because the process that ended one may have died right after.
 pub(crate) async fn follow_children(engine: Arc<Engine>, stop: CancellationToken) {
     let context = Arc::clone(&engine.context);
     loop {
-        match context.ledger.follow_children(&context.db, BATCH).await {
-            // A parent that died may have a parent of its own.
-            Ok(followed) if !followed.is_empty() => {
-                for one in followed {
-                    let id = one.id;
-                    if one.state == State::Dead {
-                        metrics::died(&one.resource, DeadKind::ChildDead);
-                        tracing::warn!(%id, kind = %DeadKind::ChildDead, "deletion {id} is dead: a child's deletion is");
-                    } else {
-                        tracing::debug!(%id, "the children of deletion {id} are finished");
-                    }
-                }
-                continue;
+        move_on(&context, None).await;
+        let next = Instant::now() + context.config.worker.lease / 4;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                ended = engine.ended.take() => move_on(&context, Some(ended)).await,
+                () = sleep_until(next) => break,
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot move on deletions that wait for their children"),
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = engine.child_ended() => {}
-            () = tokio::time::sleep(context.config.worker.lease / 4) => {}
+    }
+}
+
+async fn move_on(context: &Context, mut near: Option<Vec<DeletionId>>) {
+    loop {
+        let followed = match context.ledger.follow_children(&context.db, near.as_deref(), BATCH).await {
+            Ok(followed) if followed.is_empty() => return,
+            Ok(followed) => followed,
+            Err(error) => return tracing::warn!(%error, "cannot move on deletions that wait for their children"),
+        };
+        for one in &followed {
+            let id = one.id;
+            if one.state == State::Dead {
+                metrics::died(&one.resource, DeadKind::ChildDead);
+                tracing::warn!(%id, kind = %DeadKind::ChildDead, "deletion {id} is dead: a child's deletion is");
+            } else {
+                tracing::debug!(%id, "the children of deletion {id} are finished");
+            }
         }
+        // A parent that died may have a parent of its own.
+        near.iter_mut().for_each(|near| near.extend(followed.iter().map(|one| one.id)));
     }
 }

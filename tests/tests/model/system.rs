@@ -196,7 +196,7 @@ impl<'b> System<'b> {
     }
 
     pub(super) async fn follow(&self) {
-        while !self.ledger.follow_children(&self.db, 10).await.unwrap().is_empty() {}
+        while !self.ledger.follow_children(&self.db, None, 10).await.unwrap().is_empty() {}
     }
 
     /// Lets a worker work on one deletion, and on no other, until it is not due any more.

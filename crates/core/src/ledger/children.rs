@@ -247,10 +247,20 @@ impl Ledger {
     /// Moves on what waits: deletions whose children are all finished are due, and those of which a child's deletion is
     /// dead are dead as well. Safe at any time and in several processes at once; at most `limit` at a time.
     ///
+    /// * `near`: only these deletions and those that wait for them; none: all, which costs the more the more of them wait.
+    ///
     /// # Errors
     /// Whatever the database says; nothing changed then.
-    pub async fn follow_children(&self, db: &Db, limit: u32) -> Result<Vec<Followed>, DbErr> {
+    pub async fn follow_children(
+        &self,
+        db: &Db,
+        near: Option<&[DeletionId]>,
+        limit: u32,
+    ) -> Result<Vec<Followed>, DbErr> {
         let d = self.dialect;
+        let among = near.map_or_else(|| "$2 = ''".to_owned(), |_| self.near(2));
+        let ids: Value = near.unwrap_or_default().iter().map(ToString::to_string).collect();
+        let ids = near.map_or_else(String::new, |_| ids.to_string());
         let (dead, free) = self.followable();
         let error = format!(
             "(select 'the deletion of its child ' || c.resource || ' is dead: ' || c.id from {} w
@@ -259,7 +269,7 @@ impl Ledger {
         );
         let sql = format!(
             "with ready as materialized (
-                select d.id from {table} d where d.state in ({waiting}) and ({dead} or {free})
+                select d.id from {table} d where d.state in ({waiting}) and {among} and ({dead} or {free})
                 order by d.run_at limit $1 {lock}
              )
              update {table} as d set
@@ -279,7 +289,7 @@ impl Ledger {
             lock = d.skip_locked("d"),
             id = d.cast(if d == Dialect::Postgres { "d.id" } else { "id" }, "text"),
         );
-        let rows = db.conn.query_all_raw(d.statement(sql, [i64::from(limit).into()])).await?;
+        let rows = db.conn.query_all_raw(d.statement(sql, [i64::from(limit).into(), ids.into()])).await?;
         let followed = rows.iter().map(|row| {
             Ok(Followed {
                 id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
@@ -291,6 +301,17 @@ impl Ledger {
             })
         });
         followed.collect()
+    }
+
+    /// Whether `d` is one of the deletions in `$n` or waits for one of them.
+    fn near(&self, n: usize) -> String {
+        let (d, wait) = (self.dialect, &self.wait);
+        let parents = format!("select w.deletion_id from {wait} w where w.child_id {}", d.any_of(n, "uuid"));
+        let itself = format!("select {} from {} x", d.cast("x.value", "uuid"), d.json_texts(n));
+        match d {
+            Dialect::Postgres => format!("d.id = any (array({parents} union all {itself}))"),
+            Dialect::Sqlite => format!("d.id in ({parents} union all {itself})"),
+        }
     }
 
     /// Forgets whom these deletions waited for and, unless they stay marked, which rows were marked with theirs.

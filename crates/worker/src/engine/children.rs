@@ -58,10 +58,10 @@ impl Execution<'_> {
         }
         let mut settlement = self.settlement(Event::ChildrenFirst, Duration::ZERO);
         settlement.give_back = true;
-        let engine = self.engine;
+        let (engine, id) = (self.engine, self.claim.id);
         self.write(settlement).await;
         // The last child may have ended before it was written down that this one waits.
-        engine.child_ended.notify_one();
+        engine.ended.add(id);
     }
 
     /// Deletes the children of a row that has very many, until few enough are left to go with it. Returns what keeps
@@ -87,7 +87,7 @@ impl Execution<'_> {
     /// The deletion ended, and another may wait for it.
     pub(super) fn tell_parent(&self) {
         if self.engine.context.catalog.is_waited_for(&self.table.name) {
-            self.engine.child_ended.notify_one();
+            self.engine.ended.add(self.claim.id);
         }
     }
 

@@ -11,6 +11,7 @@ mod calls;
 mod children;
 mod claims;
 mod completions;
+mod ended;
 mod execution;
 mod in_flight;
 mod leases;
@@ -25,10 +26,11 @@ pub(crate) use taking::Rescued;
 use std::{sync::Arc, time::Duration};
 
 use sexton_core::{catalog::Catalog, config::Config, db::Db, ids::DeletionId, ledger::Ledger};
-use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{claims::Claims, completions::Completions, in_flight::InFlight, settlements::Settlements, slots::Slots};
+use self::{
+    claims::Claims, completions::Completions, ended::Ended, in_flight::InFlight, settlements::Settlements, slots::Slots,
+};
 use crate::connector::Connector;
 
 /// Everything that the parts of a process share.
@@ -51,8 +53,8 @@ pub(crate) struct Engine {
     completions: Completions,
     settlements: Settlements,
     executions: TaskTracker,
-    /// The deletion of a row ended for which another may wait.
-    child_ended: Notify,
+    /// Deletions that ended, or began to wait, and with which others may move on.
+    pub(crate) ended: Ended,
     /// No new calls begin once it is cancelled.
     closing: CancellationToken,
 }
@@ -70,7 +72,7 @@ impl Engine {
             completions: Completions::start(&context),
             settlements: Settlements::start(&context),
             executions: TaskTracker::new(),
-            child_ended: Notify::new(),
+            ended: Ended::default(),
             closing: CancellationToken::new(),
             in_flight,
             context,
@@ -80,11 +82,6 @@ impl Engine {
     /// Deletions that this process holds a claim on.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
-    }
-
-    /// Resolves when this process has ended a deletion for which another may wait.
-    pub(crate) async fn child_ended(&self) {
-        self.child_ended.notified().await;
     }
 
     /// Stops claiming and waits at most `grace` for what is in flight; the rest is handed back. Returns the deletions
