@@ -38,7 +38,10 @@ async fn field_names_of_json_are_a_contract(server: Server) {
     let status = rig.json(&["status", "--json"]).await.remove(0);
     assert_eq!(names(&status), ["dead", "lanes", "oldest_due_ms", "states"]);
     assert_eq!(names(&status["lanes"][0]).join(" "), "due lane later oldest_due_ms running");
-    assert_eq!(rig.json(&["check", "--json"]).await, [serde_json::json!({ "ok": true, "problems": [] })]);
+    assert_eq!(
+        rig.json(&["check", "--json"]).await,
+        [serde_json::json!({ "ok": true, "problems": [], "warnings": [] })]
+    );
     rig.reconfigure(&RESOURCE.replace("{gcal_id}", "{nope}"));
     let checked = rig.run(&["check", "--json"]).await.expect_code(2).stdout;
     let checked: Value = serde_json::from_str(&checked).unwrap();
