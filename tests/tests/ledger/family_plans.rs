@@ -115,13 +115,15 @@ async fn families_are_found_by_index(analyze: bool) {
     for round in 1..=ROUNDS {
         let key = table.parse_key(&round.to_string()).unwrap();
         let transaction = db.begin().await.unwrap();
-        let requested =
-            soft_remove(&transaction, ledger, catalog, &table, &[key.clone()], &request).await.unwrap().remove(0);
+        let requested = soft_remove(&transaction, ledger, catalog, &table, std::slice::from_ref(&key), &request)
+            .await
+            .unwrap()
+            .remove(0);
         transaction.commit().await.unwrap();
         check("a request", scans(&f, &db).await);
         // Again: the pairs are known.
         let transaction = db.begin().await.unwrap();
-        soft_remove(&transaction, ledger, catalog, &table, &[key.clone()], &request).await.unwrap();
+        soft_remove(&transaction, ledger, catalog, &table, std::slice::from_ref(&key), &request).await.unwrap();
         transaction.commit().await.unwrap();
         check("another request", scans(&f, &db).await);
         let claim = |id| {
