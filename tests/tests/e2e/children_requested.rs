@@ -16,6 +16,7 @@ on_both!(
     child_alone_is_not_restored_while_its_parent_waits,
     child_is_not_called_while_its_parent_can_be_restored,
     circle_of_deletions_does_not_wait_for_itself,
+    circle_that_came_apart_and_went_behind_our_back_is_worked_off,
     two_parents_wait_for_the_same_child,
     discarded_child_is_not_asked_again_and_keeps_its_parent_if_it_must,
     kept_child_is_waited_for_once,
@@ -225,6 +226,28 @@ then = "request"
     assert_eq!(rig.state(&id).await, "completed");
     assert_eq!(rig.rows(LIVE).await, ["2", "21"]);
     assert_eq!(rig.calls().last().unwrap(), "DELETE /albums/1");
+}
+
+async fn circle_that_came_apart_and_went_behind_our_back_is_worked_off(server: Server) {
+    let past = if server.is_postgres() { "now()" } else { "'2020-01-01T00:00:00.000Z'" };
+    let circle = r#"
+[[resources.album.children]]
+table = "album"
+column = "buddy"
+references = "id"
+then = "request"
+"#;
+    let resources = RESOURCES.replace("[resources.photo]", &format!("{circle}\n[resources.photo]"));
+    let rig = Rig::with(server, TABLES, &resources).await;
+    rig.execute("insert into album (id, buddy) values (3, 4), (4, 3)").await;
+    drop(rig.run(&["request", "album", "4", "--after", "1h"]).await.expect_code(0));
+    rig.execute("update album set buddy = 99 where id = 3").await;
+    let ids = rig.request("album", &["3", "4"]).await;
+    rig.execute("delete from album where id in (3, 4)").await;
+    rig.execute(&format!("update sexton_deletion set run_at = {past}")).await;
+    rig.work().await;
+    assert_eq!((rig.state(&ids[0]).await.as_str(), rig.state(&ids[1]).await.as_str()), ("completed", "completed"));
+    assert_eq!(rig.rows("select count(*) from sexton_wait").await, ["0"]);
 }
 
 async fn two_parents_wait_for_the_same_child(server: Server) {

@@ -34,12 +34,12 @@ async fn whatever_happens_rows_and_ledger_are_as_the_model_says_on_sqlite() {
     check(Bed::sqlite().await);
 }
 
-/// A fixed half of the cases, and another one every time.
+/// The same cases every time, so that what fails here was broken by the last change; others every time when somebody
+/// asks for a number of cases or for a seed.
 fn check(bed: Bed) {
-    let cases: u32 = setting("SEXTON_MODEL_CASES").unwrap_or(CASES);
-    let seed = setting("SEXTON_MODEL_SEED").unwrap_or_else(rand_seed);
-    run_cases(&bed, 1, cases / 2);
-    run_cases(&bed, seed, cases.div_ceil(2));
+    let (cases, seed) = (setting("SEXTON_MODEL_CASES"), setting("SEXTON_MODEL_SEED"));
+    let fixed = if cases.is_none() { 1 } else { rand_seed() };
+    run_cases(&bed, seed.unwrap_or(fixed), cases.unwrap_or(CASES));
 }
 
 fn setting<T: FromStr>(name: &str) -> Option<T> {
