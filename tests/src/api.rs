@@ -177,8 +177,9 @@ impl Api {
     /// Waits until the calls so far are as `wanted`; `what` names it in the panic after `timeout`.
     pub async fn wait_until(&self, what: &str, timeout: Duration, wanted: impl Fn(&[Call]) -> bool) -> Vec<Call> {
         let mut state = self.state.subscribe();
-        let waited = tokio::time::timeout(timeout, state.wait_for(|state| wanted(&state.calls))).await;
-        if waited.is_err() {
+        // What is waited for borrows the state, and reading it again while somebody wants to write it would wait for ever.
+        let in_time = tokio::time::timeout(timeout, state.wait_for(|state| wanted(&state.calls))).await.is_ok();
+        if !in_time {
             panic!("no {what} after {timeout:?}; the calls so far: {:#?}", self.log());
         }
         self.log()
