@@ -16,7 +16,8 @@ run: ## Watch rows being deleted in two phases through a misbehaving calendar (n
 
 test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --package sexton-worker --features failpoints
-	$(CARGO) test --locked --workspace --features sexton-worker/failpoints -- --test-threads=3 # most of them wait
+	$(CARGO) test --locked --workspace --features sexton-worker/failpoints -- --test-threads=3 --skip timing:: # most of them wait
+	$(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints --test main -- --test-threads=1 timing::
 
 test-long: servers ## Hold thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one)
 	SEXTON_MODEL_CASES=$(CASES) $(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints model::cases -- --nocapture

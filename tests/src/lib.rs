@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod clients;
+pub mod measure;
 mod port;
 mod postgres;
 mod process;

@@ -93,8 +93,10 @@ impl Redis {
     /// A new connection for the test's own looks and writes.
     pub async fn connect(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.url()).expect("the URL is well-formed");
+        // The client's own patience with an answer is half a second.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
         client
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&config)
             .await
             .unwrap_or_else(|error| panic!("cannot connect to the private Redis at port {}: {error}", self.port))
     }

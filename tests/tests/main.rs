@@ -8,3 +8,4 @@ mod model;
 mod producer;
 mod queue;
 mod support;
+mod timing;

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::Api,
-    connector::{Http, SetupError},
+    connector::{Connectors, SetupError},
     console,
     engine::{Context, Engine, renew_leases},
     feed::{self, Wake},
@@ -59,9 +59,9 @@ pub enum StartError {
     /// Producers and this worker would not agree.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Drift(Vec<Drift>),
-    /// No HTTP client.
+    /// A connector cannot be set up.
     #[error(transparent)]
-    Http(#[from] SetupError),
+    Connector(#[from] SetupError),
     /// The queue's name or URL is wrong.
     #[error("queue: {0}")]
     Queue(#[from] sexton_core::queue::Error),
@@ -130,8 +130,8 @@ impl Daemon {
             None => None,
         };
         let worker = queue::process_name(&host_name());
-        let connector = Box::new(Http::new()?);
-        let context = Arc::new(Context { db, ledger, catalog, config, worker, connector });
+        let connectors = Connectors::new(&config)?;
+        let context = Arc::new(Context { db, ledger, catalog, config, worker, connectors });
         let (stop, stop_feeding) = (CancellationToken::new(), CancellationToken::new());
         // Before anything is counted.
         let metrics = console::recorder();

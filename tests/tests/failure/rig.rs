@@ -18,18 +18,22 @@ use sexton_core::{
 use sexton_tests::{Daemon, Postgres, Sexton, TestDb, api::Api};
 
 /// Far more than anything here takes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Deletions that came to an end, good or bad.
+const ENDED: &str = "select (select count(*) from sexton_deletion_done)
+                          + (select count(*) from sexton_deletion where state = 'dead')";
 
 /// What tests set differently; everything is scaled down so that a lease is over within seconds.
-pub(super) struct Setup {
-    pub(super) redis: Option<String>,
-    pub(super) concurrency: usize,
-    pub(super) connections: u32,
-    pub(super) lease: &'static str,
-    pub(super) timeout: &'static str,
-    pub(super) max_rescues: u32,
-    pub(super) grace: &'static str,
-    pub(super) retry: &'static str,
+pub(crate) struct Setup {
+    pub(crate) redis: Option<String>,
+    pub(crate) concurrency: usize,
+    pub(crate) connections: u32,
+    pub(crate) lease: &'static str,
+    pub(crate) timeout: &'static str,
+    pub(crate) max_rescues: u32,
+    pub(crate) grace: &'static str,
+    pub(crate) retry: &'static str,
 }
 
 impl Default for Setup {
@@ -47,20 +51,20 @@ impl Default for Setup {
     }
 }
 
-pub(super) struct Rig {
-    pub(super) test_db: TestDb,
-    pub(super) api: Api,
-    pub(super) sexton: Sexton,
+pub(crate) struct Rig {
+    pub(crate) test_db: TestDb,
+    pub(crate) api: Api,
+    pub(crate) sexton: Sexton,
     config: String,
     db: Option<(Db, Ledger, Catalog)>,
 }
 
 impl Rig {
-    pub(super) async fn new(setup: Setup) -> Self {
+    pub(crate) async fn new(setup: Setup) -> Self {
         Self::on(Postgres::shared().await, setup).await
     }
 
-    pub(super) async fn on(server: &Postgres, setup: Setup) -> Self {
+    pub(crate) async fn on(server: &Postgres, setup: Setup) -> Self {
         let (test_db, api) = (TestDb::on(server).await, Api::start().await);
         let tables = ["item", "other"];
         for table in tables {
@@ -74,13 +78,13 @@ impl Rig {
     }
 
     /// The configuration with `from` replaced by `to`, for a process that differs.
-    pub(super) fn sexton_with(&self, from: &str, to: &str) -> Sexton {
+    pub(crate) fn sexton_with(&self, from: &str, to: &str) -> Sexton {
         assert!(self.config.contains(from), "{from} is not in the configuration");
         Sexton::new(&self.config.replace(from, to))
     }
 
     /// Inserts rows into `table` and requests their deletion, in one transaction.
-    pub(super) async fn request(&mut self, table: &str, ids: RangeInclusive<i64>) -> Vec<Requested> {
+    pub(crate) async fn request(&mut self, table: &str, ids: RangeInclusive<i64>) -> Vec<Requested> {
         let (first, last) = (ids.start(), ids.end());
         let insert =
             format!("insert into {table} select n, '{table}-' || n, null from generate_series({first}, {last}) n");
@@ -105,36 +109,48 @@ impl Rig {
     }
 
     /// Starts `sexton run` and waits until it works.
-    pub(super) async fn run(&self) -> Worker {
+    pub(crate) async fn run(&self) -> Worker {
         Worker::start(&self.sexton).await
     }
 
     /// Works off what is due, in a process of its own.
-    pub(super) async fn drain(&self) {
+    pub(crate) async fn drain(&self) {
         drop(self.sexton.run_within(PATIENCE, &["run", "--until-idle"]).await.expect_code(0));
     }
 
     /// One value of a query.
-    pub(super) async fn value(&self, sql: &str) -> String {
+    pub(crate) async fn value(&self, sql: &str) -> String {
         let rows = self.test_db.query_text(sql).await;
         rows.first().and_then(|row| row.first().cloned().flatten()).unwrap_or_default()
     }
 
-    pub(super) async fn number(&self, sql: &str) -> usize {
+    pub(crate) async fn number(&self, sql: &str) -> usize {
         self.value(sql).await.parse().unwrap()
     }
 
-    /// Waits until `condition` (SQL) is true.
-    pub(super) async fn wait_until(&self, condition: &str) {
-        let start = Instant::now();
+    /// Waits until `condition` (SQL) is true, for as long as deletions come to an end: how many do so in a second is for
+    /// the benchmark to say.
+    pub(crate) async fn wait_until(&self, condition: &str) {
+        let (mut ended, mut since, mut looked) = (0, Instant::now(), Instant::now());
         while self.value(&format!("select {condition}")).await != "t" {
-            assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {condition}\n{:?}", self.states().await);
+            if looked.elapsed() > Duration::from_secs(1) {
+                let now = self.number(ENDED).await;
+                if now > ended {
+                    (ended, since) = (now, Instant::now());
+                }
+                looked = Instant::now();
+            }
+            assert!(
+                since.elapsed() < PATIENCE,
+                "nothing ended in {PATIENCE:?}: {condition}\n{:?}",
+                self.states().await
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// Deletions by state, the dead ones by kind.
-    pub(super) async fn states(&self) -> BTreeMap<String, usize> {
+    pub(crate) async fn states(&self) -> BTreeMap<String, usize> {
         let sql = "select coalesce(dead_kind, state), count(*) from sexton_deletion group by 1
                    union all select state, count(*) from sexton_deletion_done group by 1";
         let rows = self.test_db.query_text(sql).await;
@@ -142,7 +158,7 @@ impl Rig {
     }
 
     /// All `count` deletions completed, and what must always be true.
-    pub(super) async fn assert_completed(&self, count: usize) {
+    pub(crate) async fn assert_completed(&self, count: usize) {
         assert_eq!(self.states().await, BTreeMap::from([("completed".to_owned(), count)]));
         assert_eq!(self.number("select (select count(*) from item) + (select count(*) from other)").await, 0);
         self.assert_sound().await;
@@ -150,7 +166,7 @@ impl Rig {
 
     /// Every hard-deleted row was confirmed by the external system before it went, by the system's own account; no row
     /// was called by two workers at once; no row went without a completed deletion.
-    pub(super) async fn assert_sound(&self) {
+    pub(crate) async fn assert_sound(&self) {
         let mut first = BTreeMap::new();
         for call in self.api.log().iter().filter(|call| call.confirmed) {
             let at = call.at_time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
@@ -178,13 +194,13 @@ impl Rig {
 }
 
 /// A running `sexton run`.
-pub(super) struct Worker {
-    pub(super) daemon: Daemon,
+pub(crate) struct Worker {
+    pub(crate) daemon: Daemon,
     console: String,
 }
 
 impl Worker {
-    pub(super) async fn start(sexton: &Sexton) -> Self {
+    pub(crate) async fn start(sexton: &Sexton) -> Self {
         let daemon = sexton.spawn(&["run"]).await;
         let line = daemon.wait_for_log("working", PATIENCE).await;
         let console = line.text.split("console=").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -192,7 +208,7 @@ impl Worker {
     }
 
     /// A metric's value; zero if it is not there yet.
-    pub(super) async fn metric(&self, name: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let client = plain_client();
         let text = client.get(format!("http://{}/metrics", self.console)).send().await.unwrap().text().await.unwrap();
         let of = text.lines().filter(|line| line.starts_with(name));
@@ -200,7 +216,7 @@ impl Worker {
     }
 
     /// Waits until a metric is as `wanted`.
-    pub(super) async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) {
+    pub(crate) async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) {
         let start = Instant::now();
         loop {
             let value = self.metric(name).await;
@@ -213,12 +229,12 @@ impl Worker {
     }
 
     /// Ends it in good order.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.daemon.signal("TERM");
         assert_eq!(self.daemon.wait(PATIENCE).await, 0);
     }
 
-    pub(super) async fn kill(&self) {
+    pub(crate) async fn kill(&self) {
         self.daemon.signal("KILL");
         assert_eq!(self.daemon.wait(PATIENCE).await, 137);
     }

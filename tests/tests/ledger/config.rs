@@ -3,7 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use secrecy::ExposeSecret;
-use sexton_core::config::{self, AfterConfirmation, Config};
+use sexton_core::config::{self, AfterConfirmation, Config, Connector, Http};
 
 const URL: &str = "[database]\nurl = \"postgres://app@localhost/app\"\n";
 const BLOCK: &str = "[resources.block]\ntable = \"block\"\nkey = \"id\"\nmarker = { column = \"deleted_at\" }\n";
@@ -13,6 +13,12 @@ const TARGET: &str =
 fn parse(text: &str) -> Result<Config, String> {
     let env = |name: &str| (name == "TOKEN").then(|| "s3cret\"".to_owned());
     config::parse("sexton.toml", text, env).map_err(|error| error.to_string())
+}
+
+/// The settings of the first target.
+fn http(config: &Config) -> &Http {
+    let Connector::Http(http) = &config.resources.values().next().unwrap().targets[0].connector;
+    http
 }
 
 fn refused(text: &str, parts: &[&str]) {
@@ -37,7 +43,7 @@ fn what_is_left_out_has_the_documented_default() {
     );
     let target = &block.targets[0];
     assert_eq!(
-        (target.gone.as_slice(), target.timeout, target.allow_private),
+        (http(&config).gone.as_slice(), target.timeout, target.allow_private),
         (&[410][..], Duration::from_secs(10), false)
     );
 }
@@ -55,7 +61,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
 fn variables_are_filled_in_and_must_be_set() {
     let with = |value: &str| format!("{URL}{BLOCK}{TARGET}headers = {{ Authorization = '{value}' }}");
     let config = parse(&with("Bearer ${TOKEN}-${TOKEN}")).unwrap();
-    let header = &config.resources.values().next().unwrap().targets[0].headers["Authorization"];
+    let header = &http(&config).headers["Authorization"];
     assert_eq!(header.expose_secret(), "Bearer s3cret\"-s3cret\"");
     assert!(!format!("{config:?}").contains("s3cret"), "a credential is printed");
     refused(&with("${NOPE}"), &["resources.block.targets[0].headers.Authorization", "NOPE is not set"]);

@@ -8,4 +8,4 @@ mod housekeeping;
 mod intake;
 mod leader;
 mod poison;
-mod support;
+pub(crate) mod support;

@@ -138,9 +138,11 @@ impl Binder<'_> {
     fn payload(&mut self, found: &Description) -> Vec<Column> {
         let resource = self.resource;
         for target in &resource.targets {
-            for name in target.columns() {
-                let place = if target.url.columns().any(|c| c == name) { "url" } else { "skip_when_null" };
-                self.column(&format!("targets[{}].{place}", target.place), found, &name);
+            let mut seen = BTreeSet::new();
+            for (setting, name) in target.uses() {
+                if seen.insert(name) {
+                    self.column(&format!("targets[{}].{setting}", target.place), found, name);
+                }
             }
         }
         let wanted = resource.payload_columns();

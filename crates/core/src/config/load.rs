@@ -74,11 +74,17 @@ pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Re
 fn describe(error: &figment::Error) -> String {
     let first = error.clone().into_iter().next();
     let Some(error) = first else { return error.to_string() };
-    if error.path.is_empty() { error.kind.to_string() } else { format!("{}: {}", key_path(&error.path), error.kind) }
+    let (path, message) = (key_path(&error.path), error.kind.to_string());
+    match message.starts_with('.') {
+        // What is wrong is further down: the message goes on with the key path.
+        true => format!("{path}{message}"),
+        false if path.is_empty() => message,
+        false => format!("{path}: {message}"),
+    }
 }
 
 /// `resources.block.targets[0].url`, as the messages of the other checks have it.
-fn key_path(parts: &[String]) -> String {
+pub(super) fn key_path(parts: &[String]) -> String {
     let mut path = String::new();
     for part in parts {
         if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {

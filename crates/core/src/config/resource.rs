@@ -92,7 +92,7 @@ impl Resource {
     #[must_use]
     pub fn ref_columns(&self) -> Vec<String> {
         let verified = self.targets.iter().filter(|target| target.is_verified());
-        sorted(verified.flat_map(|target| target.url.columns().map(str::to_owned)))
+        sorted(verified.flat_map(Target::place_columns).map(str::to_owned))
     }
 
     /// What producers must know of this resource; see [`Definition`].

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Child, ChildThen, Config, Marker, Resource, Retry, Target};
+use super::{Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target};
 
 /// A call may take a third of a lease, a lease is renewed when a third has passed, and half a second is kept free for
 /// writing down: with a shorter one no call would ever begin.
@@ -126,12 +126,18 @@ fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
             humantime::format_duration(config.worker.lease)
         )
     })?;
-    for status in &target.gone {
-        require((400..500).contains(status), &at("gone"), || {
+    match &target.connector {
+        Connector::Http(http) => gone(&at("gone"), &http.gone),
+    }
+}
+
+fn gone(path: &str, gone: &[u16]) -> Result<(), Mistake> {
+    for status in gone {
+        require((400..500).contains(status), path, || {
             format!("{status} cannot mean \"already deleted\": expected statuses from 400 to 499")
         })?;
     }
-    require(target.gone.iter().all(|s| ![401, 403, 408, 429].contains(s)), &at("gone"), || {
+    require(gone.iter().all(|s| ![401, 403, 408, 429].contains(s)), path, || {
         "401, 403, 408 and 429 speak of the caller, not of the object".to_owned()
     })
 }

@@ -12,7 +12,7 @@ use reqwest::{Client, Method, Response, header::RETRY_AFTER, redirect::Policy};
 use secrecy::ExposeSecret;
 use sexton_core::{
     answer::{HttpAnswer, classify, reason_in},
-    config::Target,
+    config::{Http as Settings, Target},
     outcome::{Failure, Outcome},
     template::Values,
 };
@@ -26,23 +26,18 @@ use super::{
 /// Most of an answer that is read: reasons are short, and a body is never kept.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// Calls targets over HTTP, with connections kept alive and shared by all of them.
-pub(crate) struct Http {
+/// Connections kept alive and shared by all targets.
+pub(super) struct Clients {
     public: Client,
     any: Client,
 }
 
-/// The HTTP client cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up the HTTP client: {0}")]
-pub struct SetupError(#[from] reqwest::Error);
-
-impl Http {
-    /// A connector with connection pools of its own.
+impl Clients {
+    /// Connection pools of their own.
     ///
     /// # Errors
-    /// [`SetupError`] when the system's certificates cannot be read.
-    pub(crate) fn new() -> Result<Self, SetupError> {
+    /// When the system's certificates cannot be read.
+    pub(super) fn new() -> Result<Self, reqwest::Error> {
         let builder = || {
             Client::builder()
                 .user_agent(concat!("sexton/", env!("CARGO_PKG_VERSION")))
@@ -56,19 +51,39 @@ impl Http {
         };
         Ok(Self { public: builder().dns_resolver(Arc::new(PublicOnly)).build()?, any: builder().build()? })
     }
+}
 
-    async fn call(&self, target: &Target, url: Url) -> Outcome {
-        if !target.allow_private && is_private_host(&url) {
+/// Calls one target over HTTP.
+pub(super) struct Http {
+    client: Client,
+    settings: Settings,
+    timeout: Duration,
+    allow_private: bool,
+}
+
+impl Http {
+    /// A connector for `target`, whose own settings are `settings`.
+    pub(super) fn new(clients: &Clients, target: &Target, settings: &Settings) -> Self {
+        let client = if target.allow_private { &clients.any } else { &clients.public };
+        Self {
+            client: client.clone(),
+            settings: settings.clone(),
+            timeout: target.timeout,
+            allow_private: target.allow_private,
+        }
+    }
+
+    async fn call(&self, url: Url) -> Outcome {
+        if !self.allow_private && is_private_host(&url) {
             return rejected("private_address_refused");
         }
-        let client = if target.allow_private { &self.any } else { &self.public };
-        let method = Method::from_bytes(target.method.as_str().as_bytes()).unwrap_or(Method::DELETE);
-        let mut request = client.request(method, url).timeout(target.timeout);
-        for (name, value) in &target.headers {
+        let method = Method::from_bytes(self.settings.method.as_str().as_bytes()).unwrap_or(Method::DELETE);
+        let mut request = self.client.request(method, url).timeout(self.timeout);
+        for (name, value) in &self.settings.headers {
             request = request.header(name, value.expose_secret());
         }
         match request.send().await {
-            Ok(response) => judge(response, &target.gone).await,
+            Ok(response) => judge(response, &self.settings.gone).await,
             Err(error) => unanswered(&error),
         }
     }
@@ -76,9 +91,9 @@ impl Http {
 
 #[async_trait]
 impl Connector for Http {
-    async fn delete(&self, target: &Target, row: &Values) -> Outcome {
-        match target.url.render(row) {
-            Ok(url) => self.call(target, url).await,
+    async fn delete(&self, row: &Values) -> Outcome {
+        match self.settings.url.render(row) {
+            Ok(url) => self.call(url).await,
             Err(why) => Outcome::BadTemplate(Failure { status: None, reason: why.to_string() }),
         }
     }

@@ -1,18 +1,58 @@
-//! Connectors: the code that talks to a kind of target.
+//! Connectors: the code that talks to a kind of target, one file a kind behind one small trait.
 
 mod address;
 mod http;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use sexton_core::{config::Target, outcome::Outcome, template::Values};
+use sexton_core::{
+    config::{Config, Connector as Settings},
+    outcome::Outcome,
+    template::Values,
+};
 
-pub(crate) use http::Http;
-pub use http::SetupError;
-
-/// Calls a kind of target.
+/// Calls one target.
 #[async_trait]
 pub(crate) trait Connector: Send + Sync {
-    /// Asks `target` to delete the twin of the row with these values, in at most the target's timeout. Every way in
+    /// Asks the target to delete the twin of the row with these values, in at most the target's timeout. Every way in
     /// which it can end is an [`Outcome`]; it never panics on what a server answers.
-    async fn delete(&self, target: &Target, row: &Values) -> Outcome;
+    async fn delete(&self, row: &Values) -> Outcome;
+}
+
+/// A connector cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The HTTP client, for want of the system's certificates.
+    #[error("cannot set up the HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// The connectors of all targets, by resource and target.
+pub(crate) struct Connectors(HashMap<String, HashMap<String, Box<dyn Connector>>>);
+
+impl Connectors {
+    /// Sets up a connector for each configured target.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub(crate) fn new(config: &Config) -> Result<Self, SetupError> {
+        let clients = http::Clients::new()?;
+        let mut all = HashMap::new();
+        for (name, resource) in &config.resources {
+            let of_resource: &mut HashMap<String, Box<dyn Connector>> = all.entry(name.to_string()).or_default();
+            for target in &resource.targets {
+                let connector = match &target.connector {
+                    Settings::Http(settings) => Box::new(http::Http::new(&clients, target, settings)),
+                };
+                of_resource.insert(target.name.to_string(), connector);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// The connector of a target of a resource; none if it is not configured.
+    pub(crate) fn of(&self, resource: &str, target: &str) -> Option<&dyn Connector> {
+        self.0.get(resource)?.get(target).map(|connector| &**connector)
+    }
 }

@@ -83,10 +83,13 @@ impl Execution<'_> {
         if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
             return Err(Asked::HandBack);
         }
+        let Some(connector) = self.engine.context.connectors.of(&self.claim.resource, target.name.as_str()) else {
+            return Err(Asked::NotConfigured(target.name.to_string()));
+        };
         let called_before = std::mem::replace(&mut self.called, true);
         let started = Instant::now();
         let outcome = tokio::select! {
-            outcome = self.engine.context.connector.delete(target, values) => outcome.without_values(values),
+            outcome = connector.delete(values) => outcome.without_values(values),
             () = self.held.lost() => return Err(Asked::Lost),
             () = self.held.interrupted() => return Err(Asked::HandBack),
         };

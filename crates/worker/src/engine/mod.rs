@@ -31,7 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     claims::Claims, completions::Completions, ended::Ended, in_flight::InFlight, settlements::Settlements, slots::Slots,
 };
-use crate::connector::Connector;
+use crate::connector::Connectors;
 
 /// Everything that the parts of a process share.
 pub(crate) struct Context {
@@ -41,7 +41,7 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     /// The name under which this process claims.
     pub(crate) worker: String,
-    pub(crate) connector: Box<dyn Connector>,
+    pub(crate) connectors: Connectors,
 }
 
 /// The claims, calls and write-backs of one process.

@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use super::rig::{PATIENCE, Rig, Setup};
+use crate::failure::rig::{PATIENCE, Rig, Setup};
 
 const LEASE: Duration = Duration::from_secs(3);
 

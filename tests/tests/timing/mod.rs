@@ -1,0 +1,8 @@
+//! Tests that measure time, or that keep a machine busy: they run one at a time, after all others.
+
+mod fairness;
+mod flood;
+mod hints;
+mod killed;
+mod latency;
+mod wake;
