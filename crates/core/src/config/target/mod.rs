@@ -6,7 +6,10 @@ mod http;
 
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use figment::{
+    error::Kind,
+    value::{Dict, Value},
+};
 use serde::Deserialize;
 
 pub use http::{Http, Method};
@@ -47,7 +50,7 @@ pub enum Connector {
 #[derive(Deserialize)]
 struct Read {
     name: TargetName,
-    kind: Kind,
+    kind: KindOfTarget,
     #[serde(default)]
     skip_when_null: Vec<String>,
     #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
@@ -63,9 +66,12 @@ struct Read {
     connector: Dict,
 }
 
+/// The keys of [`Read`] that are not a connector's, for messages.
+const GENERAL: [&str; 7] = ["name", "kind", "skip_when_null", "timeout", "allow_private", "after", "retry"];
+
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum KindOfTarget {
     Http,
 }
 
@@ -79,7 +85,7 @@ impl TryFrom<Read> for Target {
     fn try_from(read: Read) -> Result<Self, String> {
         Ok(Self {
             connector: match read.kind {
-                Kind::Http => Connector::Http(settings(read.connector)?),
+                KindOfTarget::Http => Connector::Http(settings(read.connector)?),
             },
             name: read.name,
             skip_when_null: read.skip_when_null,
@@ -95,9 +101,13 @@ impl TryFrom<Read> for Target {
 /// The settings of a connector. An error begins with a dot and the key below the target, if it is about one: the caller
 /// puts its own key path before it.
 fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
-    Value::from(rest).deserialize().map_err(|error| match key_path(&error.path) {
-        path if path.is_empty() => error.kind.to_string(),
-        path => format!(".{path}: {}", error.kind),
+    Value::from(rest).deserialize().map_err(|error| match (key_path(&error.path), error.kind) {
+        (path, Kind::UnknownField(found, own)) if path.is_empty() => {
+            let expected: Vec<_> = GENERAL.iter().chain(own).map(|name| format!("`{name}`")).collect();
+            format!("unknown field: found `{found}`, expected one of {}", expected.join(", "))
+        }
+        (path, kind) if path.is_empty() => kind.to_string(),
+        (path, kind) => format!(".{path}: {kind}"),
     })
 }
 
@@ -142,5 +152,23 @@ impl Target {
         match &self.connector {
             Connector::Http(http) => http.url.columns().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn general_settings_are_those_that_no_connector_gets() {
+        let entries = GENERAL.iter().map(|name| match *name {
+            "skip_when_null" | "after" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
+            "allow_private" => ((*name).to_owned(), Value::from(true)),
+            "retry" => ((*name).to_owned(), Value::from(Dict::new())),
+            "timeout" => ((*name).to_owned(), Value::from("1s")),
+            _ => ((*name).to_owned(), Value::from("http")),
+        });
+        let read: Read = Value::from(entries.collect::<Dict>()).deserialize().unwrap();
+        assert_eq!(read.connector, Dict::new());
     }
 }
