@@ -3,6 +3,7 @@
 
 mod e2e;
 mod failure;
+mod gate;
 mod ledger;
 mod model;
 mod producer;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use sexton_core::{
     config::Target,
+    ids::DeletionId,
     ledger::Confirmation,
     outcome::{Answer, Outcome},
     template::Values,
@@ -11,9 +12,18 @@ use sexton_core::{
 
 use super::{
     execution::{Execution, WRITE_TIME},
-    verdict::Miss,
+    verdict::{Miss, describe},
 };
-use crate::metrics;
+use crate::{
+    gate::{Admission, Called},
+    metrics,
+};
+
+/// Those that are held together should not all come back together: the random part of the id spreads them.
+fn spread(id: DeletionId, wait: Duration) -> Duration {
+    let part = (id.as_uuid().as_u128() % 1000) as u32;
+    wait.clamp(Duration::from_millis(100), Duration::from_secs(5)) * part / 1000
+}
 
 /// How asking the targets ended.
 pub(super) enum Asked {
@@ -21,6 +31,8 @@ pub(super) enum Asked {
     Confirmed,
     /// Some did not.
     Missed(Vec<Miss>),
+    /// The gate of one is shut, or too narrow for now.
+    Held(Held),
     /// A target that was required is not configured any more.
     NotConfigured(String),
     /// There is no time left, or the process is shutting down.
@@ -29,11 +41,27 @@ pub(super) enum Asked {
     Lost,
 }
 
+/// A call that may not begin now, or failed while its target was left alone.
+pub(super) struct Held {
+    /// When to ask again, if the lane is open then.
+    pub(super) wait: Duration,
+    /// The class of what happened, and what on-call is told; none if there is nothing to tell.
+    pub(super) error: Option<(String, String)>,
+}
+
+/// What a call came to, if its deletion is still ours.
+enum Call {
+    Confirmed(Answer),
+    Missed(Miss),
+    Held(Held),
+}
+
 impl Execution<'_> {
     /// Asks each target that has not confirmed, in their order.
     pub(super) async fn ask_targets(&mut self) -> Asked {
         let table = Arc::clone(&self.table);
         let mut misses = Vec::new();
+        let mut held = None;
         for target in &table.resource.targets {
             if self.confirmations.contains_key(target.name.as_str()) {
                 continue;
@@ -43,20 +71,25 @@ impl Execution<'_> {
                 continue;
             }
             match self.ask(target).await {
-                Ok(Ok(answer)) => self.confirm(target, answer),
-                Ok(Err(miss)) => misses.push(miss),
+                Ok(Call::Confirmed(answer)) => self.confirm(target, answer),
+                Ok(Call::Missed(miss)) => misses.push(miss),
+                // The first in order is the lane in which it waits.
+                Ok(Call::Held(by)) => held = held.or(Some(by)),
                 Err(asked) => return asked,
             }
         }
         if !misses.is_empty() {
             return Asked::Missed(misses);
         }
+        if let Some(held) = held {
+            return Asked::Held(held);
+        }
         let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
         unknown.map_or(Asked::Confirmed, |name| Asked::NotConfigured(name.clone()))
     }
 
     /// Asks a target to delete the row's twin, and before it the twins of rows that had its key before.
-    async fn ask(&mut self, target: &Target) -> Result<Result<Answer, Miss>, Asked> {
+    async fn ask(&mut self, target: &Target) -> Result<Call, Asked> {
         let mut twins: Vec<&Values> = Vec::new();
         for values in self.claim.former.iter().chain([&self.payload]) {
             twins.retain(|known| !target.same_twin(known, values));
@@ -70,14 +103,24 @@ impl Execution<'_> {
                 continue;
             }
             match self.call(target, values).await? {
-                Ok(confirmed) => answer = confirmed,
-                Err(miss) => return Ok(Err(miss)),
+                Call::Confirmed(confirmed) => answer = confirmed,
+                other => return Ok(other),
             }
         }
-        Ok(Ok(answer))
+        Ok(Call::Confirmed(answer))
     }
 
-    async fn call(&mut self, target: &Target, values: &Values) -> Result<Result<Answer, Miss>, Asked> {
+    async fn call(&mut self, target: &Target, values: &Values) -> Result<Call, Asked> {
+        let context = Arc::clone(&self.engine.context);
+        let lane = format!("{}.{}", self.claim.resource, target.name);
+        let pass = match context.gates.admit(&lane, self.claim.id).await {
+            Admission::Go(pass) => pass,
+            Admission::Wait(wait, why) => {
+                let wait = wait + spread(self.claim.id, wait);
+                tracing::trace!(id = %self.claim.id, lane, why, "deletion {} is held", self.claim.id);
+                return Ok(Call::Held(Held { wait, error: None }));
+            }
+        };
         let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
         // A call starts only while the lease leaves room for it, its timeout and the write-back.
         if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
@@ -100,11 +143,20 @@ impl Execution<'_> {
         } else {
             metrics::called(&self.claim.resource, target.name.as_str(), &outcome, duration);
         }
+        let first = self.claim.uncalled && self.claim.attempts == 1;
+        let called = Called { lane: &lane, id: self.claim.id, outcome: &outcome, first, probe: pass.probe };
+        let shut = context.gates.called(&context.db, &context.ledger, &called).await;
+        drop(pass);
         Ok(match outcome {
-            Outcome::Confirmed { answer } => Ok(answer),
+            Outcome::Confirmed { answer } => Call::Confirmed(answer),
+            // That the target is away is not this deletion's fault.
+            Outcome::Retry(failure) | Outcome::Unauthorized(failure) if shut => {
+                let error = Some(("breaker_open".to_owned(), describe(target.name.as_str(), &failure)));
+                Call::Held(Held { wait: Duration::ZERO, error })
+            }
             outcome => {
-                let retry = self.engine.context.config.retry.with(&target.retry);
-                Err(Miss { target: target.name.to_string(), outcome, duration, retry })
+                let retry = context.config.retry.with(&target.retry);
+                Call::Missed(Miss { target: target.name.to_string(), outcome, duration, retry })
             }
         })
     }

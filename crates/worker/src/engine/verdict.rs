@@ -104,7 +104,7 @@ const fn severity(outcome: &Outcome) -> u8 {
     }
 }
 
-fn describe(target: &str, failure: &Failure) -> String {
+pub(super) fn describe(target: &str, failure: &Failure) -> String {
     match failure.status {
         Some(status) => format!("{target} answered {status} ({})", failure.reason),
         None => format!("{target}: {}", failure.reason),

@@ -3,6 +3,7 @@
 //! What is said of every target is read here; the rest belongs to its connector, one file a kind.
 
 mod http;
+mod limits;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use figment::{
 use serde::Deserialize;
 
 pub use http::{Http, Method};
+pub use limits::{Breaker, RateLimit};
 
 use super::{RetryOverride, duration, load::key_path};
 use crate::{ids::TargetName, template::Values};
@@ -35,6 +37,15 @@ pub struct Target {
     pub after: Vec<TargetName>,
     /// Settings that differ from `[retry]`.
     pub retry: RetryOverride,
+    /// How many calls a second it gets, if that is limited.
+    pub rate_limit: Option<RateLimit>,
+    /// How many calls of one process may be in flight at once, if that is limited.
+    pub max_in_flight: Option<usize>,
+    /// When it is left alone because it fails.
+    pub breaker: Breaker,
+    /// The share of first calls answered "gone" above which it is left alone until somebody has looked: a wrong base path
+    /// answers like that.
+    pub gone_limit: f64,
     /// Where the file has it, counted from 0: a resource's targets are kept in the order in which they are asked.
     pub place: usize,
 }
@@ -61,18 +72,40 @@ struct Read {
     after: Vec<TargetName>,
     #[serde(default)]
     retry: RetryOverride,
+    rate_limit: Option<RateLimit>,
+    max_in_flight: Option<usize>,
+    #[serde(default)]
+    breaker: Breaker,
+    #[serde(default = "half")]
+    gone_limit: f64,
     /// What none of the others is: the settings of the connector.
     #[serde(flatten)]
     connector: Dict,
 }
 
 /// The keys of [`Read`] that are not a connector's, for messages.
-const GENERAL: [&str; 7] = ["name", "kind", "skip_when_null", "timeout", "allow_private", "after", "retry"];
+const GENERAL: [&str; 11] = [
+    "name",
+    "kind",
+    "skip_when_null",
+    "timeout",
+    "allow_private",
+    "after",
+    "retry",
+    "rate_limit",
+    "max_in_flight",
+    "breaker",
+    "gone_limit",
+];
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum KindOfTarget {
     Http,
+}
+
+const fn half() -> f64 {
+    0.5
 }
 
 const fn default_timeout() -> Duration {
@@ -93,6 +126,10 @@ impl TryFrom<Read> for Target {
             allow_private: read.allow_private,
             after: read.after,
             retry: read.retry,
+            rate_limit: read.rate_limit,
+            max_in_flight: read.max_in_flight,
+            breaker: read.breaker,
+            gone_limit: read.gone_limit,
             place: 0,
         })
     }
@@ -102,7 +139,8 @@ impl TryFrom<Read> for Target {
 /// puts its own key path before it.
 fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
     Value::from(rest).deserialize().map_err(|error| match (key_path(&error.path), error.kind) {
-        (path, Kind::UnknownField(found, own)) if path.is_empty() => {
+        // An unknown key of the target itself may be a slip in a general one.
+        (path, Kind::UnknownField(found, own)) if path == found => {
             let expected: Vec<_> = GENERAL.iter().chain(own).map(|name| format!("`{name}`")).collect();
             format!("unknown field: found `{found}`, expected one of {}", expected.join(", "))
         }
@@ -164,7 +202,10 @@ mod tests {
         let entries = GENERAL.iter().map(|name| match *name {
             "skip_when_null" | "after" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
             "allow_private" => ((*name).to_owned(), Value::from(true)),
-            "retry" => ((*name).to_owned(), Value::from(Dict::new())),
+            "max_in_flight" => ((*name).to_owned(), Value::from(1)),
+            "gone_limit" => ((*name).to_owned(), Value::from(0.5)),
+            "rate_limit" => ((*name).to_owned(), Value::from(Dict::from([("per_second".to_owned(), Value::from(1))]))),
+            "retry" | "breaker" => ((*name).to_owned(), Value::from(Dict::new())),
             "timeout" => ((*name).to_owned(), Value::from("1s")),
             _ => ((*name).to_owned(), Value::from("http")),
         });
