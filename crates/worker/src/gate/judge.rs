@@ -41,15 +41,16 @@ impl Gates {
     pub(crate) async fn called(&self, db: &Db, ledger: &Ledger, call: &Called<'_>) -> bool {
         let lane = call.lane;
         let Some(gate) = self.lanes.get(lane) else { return false };
-        let changed = match gate.judge(call) {
-            None => return self.shut().get(lane).is_some_and(Closure::lasts),
-            Some(Judgement::Close) => {
+        let Some(judgement) = gate.judge(call) else { return self.is_shut(lane) };
+        let change = self.change();
+        let changed = match judgement {
+            Judgement::Close => {
                 tracing::info!(lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
                 gate.window().clear();
                 ledger.close_breaker(db, lane).await
             }
-            Some(Judgement::Open(cause, reason, probe_after)) => {
+            Judgement::Open(cause, reason, probe_after) => {
                 let new = self.shut_here(lane, cause, probe_after);
                 if new {
                     tracing::warn!(lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
@@ -57,7 +58,7 @@ impl Gates {
                 }
                 ledger.open_breaker(db, lane, cause, &reason, probe_after).await
             }
-            Some(Judgement::Throttle(reason, time)) => {
+            Judgement::Throttle(reason, time) => {
                 if self.shut_here(lane, Cause::Throttled, Some(time)) {
                     let time_ms = time.as_millis();
                     tracing::info!(lane, time_ms, reason, "{lane} is left alone for {time:?}: {reason}");
@@ -68,6 +69,11 @@ impl Gates {
         if let Err(error) = changed {
             tracing::warn!(lane, %error, "cannot tell other processes what {lane} answered");
         }
+        drop(change);
+        self.is_shut(lane)
+    }
+
+    fn is_shut(&self, lane: &str) -> bool {
         self.shut().get(lane).is_some_and(Closure::lasts)
     }
 

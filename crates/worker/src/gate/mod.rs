@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -45,6 +45,20 @@ pub(crate) struct Gates {
     hard_deletes_paused: AtomicBool,
     /// Somebody knows of a change.
     changed: Notify,
+    /// Changes of this process that the ledger may not have yet, and how many it has by now: what was read meanwhile is
+    /// old.
+    changing: AtomicUsize,
+    changes: AtomicUsize,
+}
+
+/// A change of this process on its way to the ledger.
+struct Change<'g>(&'g Gates);
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
+        self.0.changing.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The gate of one lane; that of a resource itself has no target.
@@ -92,7 +106,20 @@ impl Gates {
                 lanes.insert(lane, Gate { target: Some(target.clone()), limit, ..Gate::default() });
             }
         }
-        Self { lanes, shut: Mutex::default(), hard_deletes_paused: AtomicBool::new(false), changed: Notify::new() }
+        Self {
+            lanes,
+            shut: Mutex::default(),
+            hard_deletes_paused: AtomicBool::new(false),
+            changed: Notify::new(),
+            changing: AtomicUsize::new(0),
+            changes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Begins a change, which ends when the answer is dropped.
+    fn change(&self) -> Change<'_> {
+        self.changing.fetch_add(1, Ordering::AcqRel);
+        Change(self)
     }
 
     /// The lanes that may be claimed from.

@@ -79,7 +79,7 @@ impl Gates {
     /// # Errors
     /// Whatever the database says; what was known before still holds.
     pub(crate) async fn read(&self, db: &Db, ledger: &Ledger) -> Result<(), DbErr> {
-        let now = Instant::now();
+        let (now, changes) = (Instant::now(), self.changes.load(Ordering::Acquire));
         let (pauses, breakers) = (ledger.pauses(&db.conn).await?, ledger.breakers(&db.conn).await?);
         let mut shut: HashMap<String, Closure> = HashMap::new();
         for OpenBreaker { lane, cause, left_ms, .. } in breakers {
@@ -102,6 +102,10 @@ impl Gates {
             for (name, _) in self.lanes.iter().filter(|(_, gate)| gate.target.is_none()) {
                 shut.insert(name.clone(), Closure::Paused);
             }
+        }
+        if self.changing.load(Ordering::Acquire) > 0 || self.changes.load(Ordering::Acquire) != changes {
+            self.look();
+            return Ok(());
         }
         let before = std::mem::replace(&mut *self.shut(), shut.clone());
         // Whoever closed a breaker starts from a clean slate.
