@@ -24,6 +24,7 @@ kind = "http"
 url = "@API@/calendars/{calendar_id}/events/{gcal_id}"
 timeout = "2s"
 allow_private = true
+breaker = { probe_interval = "20ms", max_probe_interval = "200ms" }
 "#;
 
 /// Settings that a test may say otherwise, as long as it does so in the same tables.

@@ -149,8 +149,8 @@ impl Execution<'_> {
         drop(pass);
         Ok(match outcome {
             Outcome::Confirmed { answer } => Call::Confirmed(answer),
-            // That the target is away is not this deletion's fault.
-            Outcome::Retry(failure) | Outcome::Unauthorized(failure) if shut => {
+            // That the target is away is not this deletion's fault, but it does not wait for it for ever.
+            Outcome::Retry(failure) | Outcome::Unauthorized(failure) if shut && !self.has_expired(target) => {
                 let error = Some(("breaker_open".to_owned(), describe(target.name.as_str(), &failure)));
                 Call::Held(Held { wait: Duration::ZERO, error })
             }
@@ -159,6 +159,11 @@ impl Execution<'_> {
                 Call::Missed(Miss { target: target.name.to_string(), outcome, duration, retry })
             }
         })
+    }
+
+    fn has_expired(&self, target: &Target) -> bool {
+        let retry = self.engine.context.config.retry.with(&target.retry);
+        self.claim.age + self.since.elapsed() >= retry.give_up_after
     }
 
     fn confirm(&mut self, target: &Target, answer: Answer) {

@@ -14,8 +14,6 @@ use crate::metrics;
 
 /// How long a target is left alone that throttles without saying for how long.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The longest that a target's own wish is heeded: beyond that it is asked again.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What is to become of a target.
 enum Judgement {
@@ -104,7 +102,7 @@ impl Gate {
             // There was no call.
             Outcome::BadTemplate(_) => None,
             Outcome::Throttled { retry_after, failure } => {
-                let time = retry_after.unwrap_or(PATIENCE).min(LONGEST);
+                let time = retry_after.unwrap_or(PATIENCE).min(self.longest);
                 (time > Duration::ZERO).then(|| Judgement::Throttle(failure.reason.clone(), time))
             }
             // A breaker that never opens is one that somebody switched off.

@@ -65,6 +65,8 @@ impl Drop for Change<'_> {
 #[derive(Default)]
 struct Gate {
     target: Option<Target>,
+    /// The longest that the target's own wish for patience is heeded: beyond that it is asked again.
+    longest: Duration,
     limit: Option<Arc<Limit>>,
     window: Mutex<Window>,
     /// Until when this process may make one call although the breaker is open.
@@ -102,8 +104,9 @@ impl Gates {
             lanes.insert(name.to_string(), Gate::default());
             for target in &resource.targets {
                 let lane = format!("{name}.{}", target.name);
+                let longest = config.retry.with(&target.retry).max_interval;
                 let limit = Limit::new(&lane, target, queue);
-                lanes.insert(lane, Gate { target: Some(target.clone()), limit, ..Gate::default() });
+                lanes.insert(lane, Gate { target: Some(target.clone()), limit, longest, ..Gate::default() });
             }
         }
         Self {
