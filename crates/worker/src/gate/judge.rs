@@ -34,12 +34,12 @@ pub(crate) struct Called<'c> {
 }
 
 impl Gates {
-    /// Takes note of a call. Returns whether the lane is shut by now: what failed meanwhile is then not the deletion's
+    /// Takes note of a call. Returns whether the breaker is open by now: what failed meanwhile is then not the deletion's
     /// fault.
     pub(crate) async fn called(&self, db: &Db, ledger: &Ledger, call: &Called<'_>) -> bool {
         let lane = call.lane;
         let Some(gate) = self.lanes.get(lane) else { return false };
-        let Some(judgement) = gate.judge(call) else { return self.is_shut(lane) };
+        let Some(judgement) = gate.judge(call) else { return self.breaker_is_open(lane) };
         let change = self.change();
         let changed = match judgement {
             Judgement::Close => {
@@ -68,11 +68,11 @@ impl Gates {
             tracing::warn!(lane, %error, "cannot tell other processes what {lane} answered");
         }
         drop(change);
-        self.is_shut(lane)
+        self.breaker_is_open(lane)
     }
 
-    fn is_shut(&self, lane: &str) -> bool {
-        self.shut().get(lane).is_some_and(Closure::lasts)
+    fn breaker_is_open(&self, lane: &str) -> bool {
+        self.shut().get(lane).is_some_and(Closure::is_open_breaker)
     }
 
     /// Shuts the lane in this process, before the others know. False if it was shut already.
