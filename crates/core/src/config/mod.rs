@@ -23,4 +23,6 @@ pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, Sync, Worker};
-pub use target::{Connector, Http, Method, Target};
+pub use target::{
+    Auth, Connector, Gone, GoneReason, Http, Method, OAuth2, Pointer, Secret, Target, Verify, When, signing_key,
+};

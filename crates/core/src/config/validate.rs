@@ -127,7 +127,10 @@ fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
         )
     })?;
     match &target.connector {
-        Connector::Http(http) => gone(&at("gone"), &http.gone),
+        Connector::Http(http) => {
+            gone(&at("gone"), &http.gone_statuses())?;
+            http.validate().map_err(|(key, why)| (at(key), why))
+        }
     }
 }
 

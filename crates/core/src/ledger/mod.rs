@@ -8,6 +8,7 @@
 mod action;
 mod age;
 mod batch;
+mod calling;
 mod candidates;
 mod children;
 mod claim;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 use sexton_core::{
     config::Target,
     ledger::Confirmation,
-    outcome::{Answer, Outcome},
+    outcome::{Answer, Failure, Look, Outcome},
     template::Values,
 };
 
@@ -13,7 +13,10 @@ use super::{
     execution::{Execution, WRITE_TIME},
     verdict::Miss,
 };
-use crate::metrics;
+use crate::{
+    connector::{Call, Connector},
+    metrics,
+};
 
 /// How asking the targets ended.
 pub(super) enum Asked {
@@ -43,7 +46,14 @@ impl Execution<'_> {
                 continue;
             }
             match self.ask(target).await {
-                Ok(Ok(answer)) => self.confirm(target, answer),
+                Ok(Ok(answer)) => {
+                    self.confirm(target, answer);
+                    if !target.repeatable {
+                        if let Err(asked) = self.end_call().await {
+                            return asked;
+                        }
+                    }
+                }
                 Ok(Err(miss)) => misses.push(miss),
                 Err(asked) => return asked,
             }
@@ -78,22 +88,38 @@ impl Execution<'_> {
     }
 
     async fn call(&mut self, target: &Target, values: &Values) -> Result<Result<Answer, Miss>, Asked> {
-        let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
-        // A call starts only while the lease leaves room for it, its timeout and the write-back.
-        if self.held.remaining() < target.timeout + write_time || self.engine.closing.is_cancelled() {
-            return Err(Asked::HandBack);
-        }
-        let Some(connector) = self.engine.context.connectors.of(&self.claim.resource, target.name.as_str()) else {
+        self.may_begin(target)?;
+        let engine = self.engine;
+        let Some(connector) = engine.context.connectors.of(&self.claim.resource, target.name.as_str()) else {
             return Err(Asked::NotConfigured(target.name.to_string()));
         };
+        if !target.repeatable {
+            self.begin_call(target).await?;
+        }
+        let call = Call { id: self.claim.id, row: values };
         let called_before = std::mem::replace(&mut self.called, true);
         let started = Instant::now();
-        let outcome = tokio::select! {
-            outcome = connector.delete(values) => outcome.without_values(values),
+        let mut outcome = tokio::select! {
+            outcome = connector.delete(call) => outcome,
             () = self.held.lost() => return Err(Asked::Lost),
-            () = self.held.interrupted() => return Err(Asked::HandBack),
+            () = self.held.interrupted() => match target.repeatable {
+                true => return Err(Asked::HandBack),
+                false => Outcome::Lost(Failure { status: None, reason: "interrupted".to_owned() }),
+            },
         };
+        // Before the duration is taken: a target is as slow as everything that its confirmation needs.
+        if matches!(outcome, Outcome::Confirmed { .. }) && target.is_verified() {
+            outcome = match self.look(target, connector, call).await? {
+                Look::Gone => outcome,
+                Look::Differs(failure) => Outcome::NotVerified(failure),
+                Look::Failed(failed) => failed,
+            };
+        }
         let duration = started.elapsed();
+        let outcome = match outcome.without_values(values) {
+            Outcome::Lost(failure) if target.repeatable => Outcome::Retry(failure),
+            outcome => outcome,
+        };
         if matches!(outcome, Outcome::BadTemplate(_)) {
             // There was nothing to call, so it may still be restored.
             self.called = called_before;
@@ -109,12 +135,72 @@ impl Execution<'_> {
         })
     }
 
+    /// A call starts only while the process is not shutting down and [there is time](Self::has_time_for) for it.
+    fn may_begin(&self, target: &Target) -> Result<(), Asked> {
+        if self.engine.closing.is_cancelled() { Err(Asked::HandBack) } else { self.has_time_for(target) }
+    }
+
+    /// The lease must leave room for a call, its timeout and the write-back.
+    fn has_time_for(&self, target: &Target) -> Result<(), Asked> {
+        let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
+        let is_time = self.held.remaining() >= target.timeout + write_time;
+        if is_time { Ok(()) } else { Err(Asked::HandBack) }
+    }
+
+    /// Looks whether a twin is gone that the target says it deleted.
+    async fn look(&self, target: &Target, connector: &dyn Connector, call: Call<'_>) -> Result<Look, Asked> {
+        // Also while the process is shutting down: it is the end of what was begun.
+        self.has_time_for(target)?;
+        tokio::select! {
+            look = connector.look(call) => Ok(look),
+            () = self.held.lost() => Err(Asked::Lost),
+            () = self.held.interrupted() => Err(Asked::HandBack),
+        }
+    }
+
+    /// Commits that a call begins which must not be repeated; only then may it begin.
+    async fn begin_call(&self, target: &Target) -> Result<(), Asked> {
+        let context = &self.engine.context;
+        let (id, fence) = (self.claim.id, self.claim.fence);
+        loop {
+            match context.ledger.begin_call(&context.db, id, fence, target.name.as_str()).await {
+                // Writing took its time.
+                Ok(true) => return self.may_begin(target),
+                Ok(false) => return Err(Asked::Lost),
+                Err(_) if self.pause().await => {}
+                Err(error) => {
+                    tracing::warn!(%id, %error, "cannot note the call for deletion {id}, so it is not made");
+                    return Err(Asked::HandBack);
+                }
+            }
+        }
+    }
+
+    /// Commits what is confirmed, and that no call is in flight.
+    async fn end_call(&self) -> Result<(), Asked> {
+        let context = &self.engine.context;
+        let (id, fence) = (self.claim.id, self.claim.fence);
+        loop {
+            match context.ledger.end_call(&context.db, id, fence, &self.confirmations).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Asked::Lost),
+                Err(_) if self.pause().await => {}
+                Err(error) => {
+                    // What completes or settles it writes the same; only a worker that vanishes before leaves it open.
+                    tracing::warn!(%id, %error, "cannot note the confirmation of deletion {id} yet");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     fn confirm(&mut self, target: &Target, answer: Answer) {
         let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
         // The database's clock, carried on: this machine's own may be wrong.
         let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
         let at = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
         let at = humantime::format_rfc3339_millis(at).to_string();
-        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer });
+        let verified = target.is_verified() && answer != Answer::Skipped;
+        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer, verified });
     }
 }

@@ -2,14 +2,20 @@
 //!
 //! What is said of every target is read here; the rest belongs to its connector, one file a kind.
 
+mod answers;
+mod auth;
 mod http;
+mod method;
 
 use std::time::Duration;
 
 use figment::value::{Dict, Value};
 use serde::Deserialize;
 
-pub use http::{Http, Method};
+pub use answers::{Gone, GoneReason, Pointer, Verify, When};
+pub use auth::{Auth, OAuth2, Secret, signing_key};
+pub use http::Http;
+pub use method::Method;
 
 use super::{RetryOverride, duration, load::key_path};
 use crate::{ids::TargetName, template::Values};
@@ -28,6 +34,8 @@ pub struct Target {
     pub timeout: Duration,
     /// Whether the target may be at a loopback, private or link-local address.
     pub allow_private: bool,
+    /// Whether a call may be made again whose answer was lost. If not, the deletion ends as `unknown_outcome`.
+    pub repeatable: bool,
     /// Targets of the same resource that must have confirmed before this one is called.
     pub after: Vec<TargetName>,
     /// Settings that differ from `[retry]`.
@@ -54,6 +62,8 @@ struct Read {
     timeout: Duration,
     #[serde(default)]
     allow_private: bool,
+    #[serde(default = "default_repeatable")]
+    repeatable: bool,
     #[serde(default)]
     after: Vec<TargetName>,
     #[serde(default)]
@@ -73,6 +83,10 @@ const fn default_timeout() -> Duration {
     Duration::from_secs(10)
 }
 
+const fn default_repeatable() -> bool {
+    true
+}
+
 impl TryFrom<Read> for Target {
     type Error = String;
 
@@ -85,6 +99,7 @@ impl TryFrom<Read> for Target {
             skip_when_null: read.skip_when_null,
             timeout: read.timeout,
             allow_private: read.allow_private,
+            repeatable: read.repeatable,
             after: read.after,
             retry: read.retry,
             place: 0,
@@ -97,17 +112,20 @@ impl TryFrom<Read> for Target {
 fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
     Value::from(rest).deserialize().map_err(|error| match key_path(&error.path) {
         path if path.is_empty() => error.kind.to_string(),
-        path => format!(".{path}: {}", error.kind),
+        path => match error.kind.to_string() {
+            // What is wrong is further down: the message goes on with the key path.
+            message if message.starts_with('.') => format!(".{path}{message}"),
+            message => format!(".{path}: {message}"),
+        },
     })
 }
 
 impl Target {
-    /// Whether the target is asked later whether the twin is really gone.
+    /// Whether the target is asked whether the twin is really gone.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
-        match self.connector {
-            // One request says how to delete, not how to look.
-            Connector::Http(_) => false,
+        match &self.connector {
+            Connector::Http(http) => http.verify.is_some(),
         }
     }
 
@@ -140,7 +158,7 @@ impl Target {
     #[must_use]
     pub fn place_columns(&self) -> Vec<&str> {
         match &self.connector {
-            Connector::Http(http) => http.url.columns().collect(),
+            Connector::Http(http) => http.place_columns(),
         }
     }
 }
