@@ -1,8 +1,7 @@
 //! Calls that must not be repeated: which one is in flight is committed before it begins.
 //!
 //! A worker that vanishes in mid-call leaves the name of the target behind, and the rescue makes the deletion
-//! `unknown_outcome` instead of calling again. An answer takes it away: with what confirmed, at once, because nothing may
-//! take the target for one that has not answered.
+//! `unknown_outcome` instead of calling again. A clear answer takes it away, in one statement with what is confirmed.
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 

@@ -100,3 +100,26 @@ fn build(transport: &Transport) -> Result<Client, SetupError> {
     }
     Ok(builder.build()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_that_are_reached_in_the_same_way_share_a_client() {
+        crate::tls::install();
+        let mut clients = Clients::default();
+        let (timeout, proxy) = (Duration::from_secs(1), SecretString::from("http://127.0.0.1:1"));
+        let ways = [
+            Transport::new(false),
+            Transport::new(true),
+            Transport::new(true).with_http2(true),
+            Transport::new(true).with_proxy(Some(&proxy)),
+            Transport::new(true).telling(timeout),
+        ];
+        for way in ways.iter().chain(&ways) {
+            clients.get(way).unwrap();
+        }
+        assert_eq!(clients.0.len(), ways.len());
+    }
+}

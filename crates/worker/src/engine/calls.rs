@@ -45,17 +45,29 @@ impl Execution<'_> {
             if !target.after.iter().all(|before| self.confirmations.contains_key(before.as_str())) {
                 continue;
             }
-            match self.ask(target).await {
+            let answered = match self.ask(target).await {
+                Ok(Ok(Answer::Skipped)) => {
+                    self.confirm(target, Answer::Skipped);
+                    continue;
+                }
                 Ok(Ok(answer)) => {
                     self.confirm(target, answer);
-                    if !target.repeatable {
-                        if let Err(asked) = self.end_call().await {
-                            return asked;
-                        }
-                    }
+                    true
                 }
-                Ok(Err(miss)) => misses.push(miss),
+                Ok(Err(miss)) => {
+                    misses.push(miss);
+                    !misses.iter().any(|miss| matches!(miss.outcome, Outcome::Lost(_)))
+                }
                 Err(asked) => return asked,
+            };
+            // What must not be asked again is the end of it: nothing else may be noted over it.
+            if !answered {
+                break;
+            }
+            if !target.repeatable
+                && let Err(asked) = self.end_call().await
+            {
+                return asked;
             }
         }
         if !misses.is_empty() {

@@ -4,18 +4,23 @@ use std::time::Duration;
 
 use sexton_tests::api::{Answer, Gate};
 
-use super::{THING, things, things_on};
+use super::{things, things_on};
 use crate::e2e::rig::{PATIENCE, Rig, Server, on_both};
 
 const ONCE: &str = "url = \"@API@/once/{ref}\"\nrepeatable = false";
 
 on_both!(worker_killed_in_mid_call_ends_as_unknown_outcome, lost_answer_is_not_asked_for_again);
 
-/// Beside `once`, a target that may be asked again.
+/// With a short lease, so that what a killed worker leaves is taken back soon.
+fn once() -> String {
+    format!("[worker]\nlease = \"2s\"\n{}", super::thing(ONCE).replace("\"2s\"", "\"600ms\""))
+}
+
+/// Beside it, a target that may be asked again.
 fn two_targets() -> String {
-    let again = "\n[[resources.thing.targets]]\nname = \"again\"\nkind = \"http\"\ntimeout = \"600ms\"\n\
+    let again = "[[resources.thing.targets]]\nname = \"again\"\nkind = \"http\"\ntimeout = \"600ms\"\n\
                  allow_private = true\nurl = \"@API@/again/{ref}\"\n";
-    format!("[worker]\nlease = \"2s\"\n{}{again}", THING.replace("SETTINGS", ONCE).replace("\"2s\"", "\"600ms\""))
+    format!("{}\n{again}", once())
 }
 
 async fn worker_killed_in_mid_call_ends_as_unknown_outcome(server: Server) {
@@ -118,4 +123,28 @@ async fn worker_that_is_told_to_stop_in_mid_call_does_not_hand_the_call_back() {
     assert_eq!(worker.wait(PATIENCE + Duration::from_secs(30)).await, 0);
     assert_eq!(rig.state(&id).await, "dead: unknown_outcome");
     assert_eq!(rig.show(&id).await["last_error"], "crm: interrupted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn death_around_a_call_leaves_it_open_only_while_its_answer_is_not_noted() {
+    for (point, state, calls) in [
+        ("calling::before", "completed", 1),
+        // Nothing was called, but nobody can know.
+        ("calling::committed", "dead: unknown_outcome", 0),
+        ("answered::before", "dead: unknown_outcome", 1),
+        ("answered::committed", "completed", 1),
+    ] {
+        let mut rig = things(1, ONCE).await;
+        rig.reconfigure(&once());
+        let id = super::request(&rig, 1).await.remove(0);
+        rig.sexton = rig.sexton.env("FAILPOINTS", &format!("{point}=1*return"));
+        let mortal = rig.sexton.spawn(&["run"]).await;
+        assert_eq!(mortal.wait(PATIENCE).await, 134, "{point}: {:#?}", mortal.logs());
+        rig.sexton = rig.sexton.env("FAILPOINTS", "");
+        let worker = rig.daemon().await;
+        assert_eq!(rig.settled(&id).await, state, "{point}");
+        assert_eq!(rig.calls().len(), calls, "{point}");
+        worker.signal("KILL");
+        worker.wait(PATIENCE).await;
+    }
 }

@@ -142,3 +142,69 @@ impl Http {
         self.gone.iter().filter_map(status).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, parse};
+
+    fn read(settings: &str) -> Result<Config, String> {
+        let text = format!(
+            "[database]\nurl = 'sqlite://x'\n[resources.r]\ntable = 'r'\nkey = 'id'\nmarker = {{ column = 'd' }}\n\
+             [[resources.r.targets]]\nname = 't'\nkind = 'http'\nurl = 'https://h.example/{{id}}'\n{settings}\n"
+        );
+        let env = |name: &str| Some(if name == "BRACES" { "s3cret{x}".to_owned() } else { "s3cret".to_owned() });
+        parse("sexton.toml", &text, env).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn mistakes_are_named_by_their_key_path_and_tell_no_secret() {
+        for (settings, part) in [
+            ("headrs = { A = '${T}' }", "unknown field: found `headrs`"),
+            ("headers = 'Bearer ${T}'", "targets[0].headers: expected a table"),
+            ("headers = { A = ['${T}'] }", "targets[0].headers.A: expected a text"),
+            ("headers = { A = '${T} {' }", "targets[0].headers.A: it has a `{`"),
+            ("query = { a = 1 }", "targets[0].query.a: expected a text"),
+            ("body = '${T}'", "targets[0].body: expected a table"),
+            ("body = { a = ['{'] }", "targets[0].body: it has a `{`"),
+            ("method = 'delete'", "targets[0].method: expected a method in capital letters"),
+            ("success = []", "targets[0].success: expected statuses from 200 to 299"),
+            ("success = [404]", "targets[0].success"),
+            ("success_when = { pointer = 'deleted', equals = true }", "targets[0].success_when.pointer"),
+            ("success_when = { pointer = '/d', equal = true }", "equal"),
+            ("gone = [500]", "targets[0].gone: 500"),
+            ("gone = ['404']", "targets[0].gone[0]: expected a status"),
+            ("gone = [{ status = 401, reason = 'x' }]", "targets[0].gone: with a reason"),
+            ("gone = [{ status = 400, reson = 'x' }]", "reson"),
+            ("verify = { url = 'https://h.example/{id}' }", "targets[0].verify: expected `status`, `when` or both"),
+            ("verify = { url = 'https://h.example/{id}', status = [500] }", "targets[0].verify.status"),
+            ("verify = { url = 'https://h.example/{id}', statuses = [404] }", "statuses"),
+            ("auth = { bearer = { tokn = '${T}' } }", "targets[0].auth.bearer.token: it is missing"),
+            ("auth = { bearer = { token = '${T}', x = '${T}' } }", "targets[0].auth.bearer.x: unknown key"),
+            ("auth = '${T}'", "targets[0].auth: expected a table"),
+            ("auth = { bearer = { token = 'x' } }\nheaders = { authorization = '${T}' }", "targets[0].auth: `headers`"),
+            ("proxy = 'socks5://me:${T}@h'", "targets[0].proxy: expected an http:// or https:// URL"),
+            ("http2 = 'yes'", "targets[0].http2"),
+        ] {
+            let why = read(settings).unwrap_err();
+            assert!(why.contains(part) && !why.contains("s3cret"), "{settings}: {why}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_may_be_a_credential_is_printed() {
+        let config = read(
+            "headers = { A = '${T}' }\nquery = { key = '${T}' }\nbody = { key = ['${T}'] }\n\
+             proxy = 'http://me:${T}@h'\nauth = { webhook = { secret_file = '/run/secret' } }",
+        );
+        let shown = format!("{:?}", config.unwrap());
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn braces_of_a_variable_are_no_columns() {
+        let config =
+            read("headers = { A = '${BRACES} {id}' }\nbody = { a = ['${BRACES}'] }\nquery = { q = '${BRACES}' }");
+        let columns = config.unwrap().resources.values().next().unwrap().targets[0].columns();
+        assert_eq!(columns, ["id"]);
+    }
+}
