@@ -25,7 +25,7 @@ pub enum Auth {
         password: Secret,
     },
     /// A bearer token that is fetched from a token endpoint (RFC 6749).
-    OAuth2(OAuth2),
+    OAuth2(Box<OAuth2>),
     /// A signature over the body (Standard Webhooks).
     Webhook(Secret),
 }
@@ -76,7 +76,7 @@ impl TryFrom<Value> for Auth {
         let auth = match kind.as_str() {
             "bearer" => Self::Bearer(keys.secret("token")?),
             "basic" => Self::Basic { user: keys.user()?, password: keys.secret("password")? },
-            "oauth2" => Self::OAuth2(keys.oauth2()?),
+            "oauth2" => Self::OAuth2(Box::new(keys.oauth2()?)),
             "webhook" => Self::Webhook(keys.signing_secret()?),
             _ => return Err(format!("`{kind}` is not a kind of authentication: expected {KINDS}")),
         };

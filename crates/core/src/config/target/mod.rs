@@ -9,7 +9,10 @@ mod method;
 
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use figment::{
+    error::Kind as Wrong,
+    value::{Dict, Value},
+};
 use serde::Deserialize;
 
 pub use answers::{Gone, GoneReason, Pointer, Verify, When};
@@ -112,12 +115,24 @@ impl TryFrom<Read> for Target {
 fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
     Value::from(rest).deserialize().map_err(|error| match key_path(&error.path) {
         path if path.is_empty() => error.kind.to_string(),
-        path => match error.kind.to_string() {
+        path => match describe(&error) {
             // What is wrong is further down: the message goes on with the key path.
             message if message.starts_with('.') => format!(".{path}{message}"),
             message => format!(".{path}: {message}"),
         },
     })
+}
+
+/// What is said of every target, for whoever is told which keys there are.
+const COMMON: &str = "name, kind, skip_when_null, timeout, allow_private, repeatable, after, retry";
+
+fn describe(error: &figment::Error) -> String {
+    match &error.kind {
+        Wrong::UnknownField(key, of_connector) if error.path.len() <= 1 => {
+            format!("unknown field: found `{key}`, expected one of {COMMON}; {}", of_connector.join(", "))
+        }
+        kind => kind.to_string(),
+    }
 }
 
 impl Target {
