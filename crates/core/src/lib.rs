@@ -10,6 +10,7 @@ pub mod config;
 pub mod db;
 pub mod hint;
 pub mod ids;
+pub mod judge;
 pub mod ledger;
 pub mod outcome;
 pub mod queue;

@@ -42,6 +42,8 @@ pub(crate) fn called(resource: &str, target: &str, outcome: &Outcome, duration: 
     let outcome = match outcome {
         Outcome::Confirmed { .. } => "confirmed",
         Outcome::Retry(_) => "retry",
+        Outcome::Lost(_) => "unknown",
+        Outcome::NotVerified(_) => "not_verified",
         Outcome::Throttled { .. } => "throttled",
         Outcome::Unauthorized(_) => "unauthorized",
         Outcome::Rejected(_) => "rejected",

@@ -23,4 +23,7 @@ pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, Sync, Worker};
-pub use target::{Breaker, Connector, Http, Method, RateLimit, Target};
+pub use target::{
+    Auth, Breaker, Connector, Gone, GoneReason, Http, Method, OAuth2, Pointer, RateLimit, Secret, Target, Verify, When,
+    signing_key,
+};

@@ -152,7 +152,10 @@ fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
         "it is shorter than probe_interval".to_owned()
     })?;
     match &target.connector {
-        Connector::Http(http) => gone(&at("gone"), &http.gone),
+        Connector::Http(http) => {
+            gone(&at("gone"), &http.gone_statuses())?;
+            http.validate().map_err(|(key, why)| (at(key), why))
+        }
     }
 }
 

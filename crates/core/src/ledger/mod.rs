@@ -9,6 +9,7 @@ mod action;
 mod age;
 mod batch;
 mod breaker;
+mod calling;
 mod candidates;
 mod children;
 mod claim;

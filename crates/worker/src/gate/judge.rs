@@ -106,14 +106,14 @@ impl Gate {
                 (time > Duration::ZERO).then(|| Judgement::Throttle(failure.reason.clone(), time))
             }
             // A breaker that never opens is one that somebody switched off.
-            Outcome::Unauthorized(_) | Outcome::Retry(_) if breaker.failure_ratio > 1.0 => None,
+            Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if breaker.failure_ratio > 1.0 => None,
             // The next probe was put off when this one was allowed.
-            Outcome::Unauthorized(_) | Outcome::Retry(_) if call.probe => None,
+            Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if call.probe => None,
             Outcome::Unauthorized(failure) => {
                 let reason = format!("it refuses our credentials ({})", failure.reason);
                 Some(Judgement::Open(Cause::Unauthorized, reason, Some(breaker.probe_interval)))
             }
-            Outcome::Retry(failure) => {
+            Outcome::Retry(failure) | Outcome::Lost(failure) => {
                 let (failures, calls) = self.window().called(breaker, call.id, true, now)?;
                 let reason = format!("{failures} of {calls} deletions failed, the last with {}", failure.reason);
                 Some(Judgement::Open(Cause::Failures, reason, Some(breaker.probe_interval)))
@@ -129,7 +129,8 @@ impl Gate {
                 self.window().called(breaker, call.id, false, now);
                 call.probe.then_some(Judgement::Close)
             }
-            Outcome::Rejected(_) => {
+            // It answers, whatever it says.
+            Outcome::Rejected(_) | Outcome::NotVerified(_) => {
                 self.window().called(breaker, call.id, false, now);
                 call.probe.then_some(Judgement::Close)
             }

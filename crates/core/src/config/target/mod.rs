@@ -2,19 +2,25 @@
 //!
 //! What is said of every target is read here; the rest belongs to its connector, one file a kind.
 
+mod answers;
+mod auth;
 mod http;
 mod limits;
+mod method;
 
 use std::time::Duration;
 
 use figment::{
-    error::Kind,
+    error::Kind as Wrong,
     value::{Dict, Value},
 };
 use serde::Deserialize;
 
-pub use http::{Http, Method};
+pub use answers::{Gone, GoneReason, Pointer, Verify, When};
+pub use auth::{Auth, OAuth2, Secret, signing_key};
+pub use http::Http;
 pub use limits::{Breaker, RateLimit};
+pub use method::Method;
 
 use super::{RetryOverride, duration, load::key_path};
 use crate::{ids::TargetName, template::Values};
@@ -33,6 +39,8 @@ pub struct Target {
     pub timeout: Duration,
     /// Whether the target may be at a loopback, private or link-local address.
     pub allow_private: bool,
+    /// Whether a call may be made again whose answer was lost. If not, the deletion ends as `unknown_outcome`.
+    pub repeatable: bool,
     /// Targets of the same resource that must have confirmed before this one is called.
     pub after: Vec<TargetName>,
     /// Settings that differ from `[retry]`.
@@ -68,6 +76,8 @@ struct Read {
     timeout: Duration,
     #[serde(default)]
     allow_private: bool,
+    #[serde(default = "default_repeatable")]
+    repeatable: bool,
     #[serde(default)]
     after: Vec<TargetName>,
     #[serde(default)]
@@ -84,12 +94,13 @@ struct Read {
 }
 
 /// The keys of [`Read`] that are not a connector's, for messages.
-const GENERAL: [&str; 11] = [
+const GENERAL: [&str; 12] = [
     "name",
     "kind",
     "skip_when_null",
     "timeout",
     "allow_private",
+    "repeatable",
     "after",
     "retry",
     "rate_limit",
@@ -112,6 +123,10 @@ const fn default_timeout() -> Duration {
     Duration::from_secs(10)
 }
 
+const fn default_repeatable() -> bool {
+    true
+}
+
 impl TryFrom<Read> for Target {
     type Error = String;
 
@@ -124,6 +139,7 @@ impl TryFrom<Read> for Target {
             skip_when_null: read.skip_when_null,
             timeout: read.timeout,
             allow_private: read.allow_private,
+            repeatable: read.repeatable,
             after: read.after,
             retry: read.retry,
             rate_limit: read.rate_limit,
@@ -138,24 +154,39 @@ impl TryFrom<Read> for Target {
 /// The settings of a connector. An error begins with a dot and the key below the target, if it is about one: the caller
 /// puts its own key path before it.
 fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
-    Value::from(rest).deserialize().map_err(|error| match (key_path(&error.path), error.kind) {
+    Value::from(rest).deserialize().map_err(|error| match (key_path(&error.path), &error.kind) {
         // An unknown key of the target itself may be a slip in a general one.
-        (path, Kind::UnknownField(found, own)) if path == found => {
-            let expected: Vec<_> = GENERAL.iter().chain(own).map(|name| format!("`{name}`")).collect();
+        (path, Wrong::UnknownField(found, own)) if path == *found => {
+            let expected: Vec<_> = GENERAL.iter().chain(*own).map(|name| format!("`{name}`")).collect();
             format!("unknown field: found `{found}`, expected one of {}", expected.join(", "))
         }
         (path, kind) if path.is_empty() => kind.to_string(),
-        (path, kind) => format!(".{path}: {kind}"),
+        (path, _) => match describe(&error) {
+            // What is wrong is further down: the message goes on with the key path.
+            message if message.starts_with('.') => format!(".{path}{message}"),
+            message => format!(".{path}: {message}"),
+        },
     })
 }
 
+/// What is said of every target, for whoever is told which keys there are.
+const COMMON: &str = "name, kind, skip_when_null, timeout, allow_private, repeatable, after, retry";
+
+fn describe(error: &figment::Error) -> String {
+    match &error.kind {
+        Wrong::UnknownField(key, of_connector) if error.path.len() <= 1 => {
+            format!("unknown field: found `{key}`, expected one of {COMMON}; {}", of_connector.join(", "))
+        }
+        kind => kind.to_string(),
+    }
+}
+
 impl Target {
-    /// Whether the target is asked later whether the twin is really gone.
+    /// Whether the target is asked whether the twin is really gone.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
-        match self.connector {
-            // One request says how to delete, not how to look.
-            Connector::Http(_) => false,
+        match &self.connector {
+            Connector::Http(http) => http.verify.is_some(),
         }
     }
 
@@ -188,7 +219,7 @@ impl Target {
     #[must_use]
     pub fn place_columns(&self) -> Vec<&str> {
         match &self.connector {
-            Connector::Http(http) => http.url.columns().collect(),
+            Connector::Http(http) => http.place_columns(),
         }
     }
 }
@@ -201,7 +232,7 @@ mod tests {
     fn general_settings_are_those_that_no_connector_gets() {
         let entries = GENERAL.iter().map(|name| match *name {
             "skip_when_null" | "after" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
-            "allow_private" => ((*name).to_owned(), Value::from(true)),
+            "allow_private" | "repeatable" => ((*name).to_owned(), Value::from(true)),
             "max_in_flight" => ((*name).to_owned(), Value::from(1)),
             "gone_limit" => ((*name).to_owned(), Value::from(0.5)),
             "rate_limit" => ((*name).to_owned(), Value::from(Dict::from([("per_second".to_owned(), Value::from(1))]))),

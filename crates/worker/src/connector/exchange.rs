@@ -1,0 +1,164 @@
+//! One request over the network and its answer, within a deadline, and never to an address that may not be called.
+
+use std::{
+    error::Error as _,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{HeaderMap, LOCATION, RETRY_AFTER},
+};
+use sexton_core::{
+    judge::Received,
+    outcome::{Failure, Outcome},
+};
+use url::{Host, Url};
+
+use super::address::{REFUSED, is_private};
+
+/// Most of an answer that is read: reasons are short, and a body is never kept.
+const BODY_LIMIT: usize = 64 * 1024;
+/// Most redirects that are followed.
+const MOST_REDIRECTS: usize = 5;
+
+/// A request as it is sent.
+#[derive(Clone)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// Sends requests.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    client: Client,
+    allow_private: bool,
+}
+
+impl Exchange {
+    pub(super) const fn new(client: Client, allow_private: bool) -> Self {
+        Self { client, allow_private }
+    }
+
+    /// Sends a request and follows redirects to the same scheme, host and port, if they keep the method: a `DELETE` must
+    /// not become a `GET` (RFC 9110 §15.4), and neither the call nor its credentials go to a place that the configuration
+    /// does not name.
+    ///
+    /// # Errors
+    /// What it came to if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent,
+    /// [`Outcome::Lost`] if it may have been, [`Outcome::Rejected`] for what may not be called.
+    pub(super) async fn follow(&self, mut request: Request, deadline: Instant) -> Result<Received, Outcome> {
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.hop(&request, deadline).await?;
+            match redirected(&request.url, &response) {
+                Ok(None) => return Ok(read(response).await),
+                Ok(Some(url)) => request.url = url,
+                Err(reason) => return Err(rejected(Some(response.status().as_u16()), reason)),
+            }
+        }
+        Err(rejected(None, "too_many_redirects"))
+    }
+
+    /// Sends a request, without following redirects.
+    ///
+    /// # Errors
+    /// As [`Self::follow`].
+    pub(super) async fn send(&self, request: &Request, deadline: Instant) -> Result<Received, Outcome> {
+        Ok(read(self.hop(request, deadline).await?).await)
+    }
+
+    async fn hop(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
+        if !self.allow_private && is_private_host(&request.url) {
+            return Err(rejected(None, "private_address_refused"));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO {
+            return Err(Outcome::Retry(Failure { status: None, reason: "timeout".to_owned() }));
+        }
+        let mut builder = self.client.request(request.method.clone(), request.url.clone());
+        builder = builder.headers(request.headers.clone()).timeout(left);
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        builder.send().await.map_err(|error| unanswered(&error))
+    }
+}
+
+/// Where a redirect leads, if the answer is one that may be followed; else why it may not.
+fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, &'static str> {
+    match response.status() {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {}
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => {
+            return Err("redirect_changes_method");
+        }
+        _ => return Ok(None),
+    }
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let to = location.and_then(|location| from.join(location).ok()).ok_or("redirect_without_location")?;
+    let place = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+    let same_user = (to.username(), to.password()) == (from.username(), from.password())
+        || (to.username().is_empty() && to.password().is_none());
+    if place(&to) == place(from) && same_user { Ok(Some(to)) } else { Err("redirect_elsewhere") }
+}
+
+/// Read to its end where that is cheap, also after success: only then is the connection used again.
+async fn read(mut response: Response) -> Received {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (mut body, mut broken) = (Vec::new(), None);
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => {
+                broken = Some(why(&error));
+                break;
+            }
+        }
+        if body.len() > BODY_LIMIT {
+            break;
+        }
+    }
+    Received { status, retry_after, body, broken }
+}
+
+/// No answer: whether the call arrived is known only if there was no connection.
+fn unanswered(error: &reqwest::Error) -> Outcome {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.to_string() == REFUSED {
+            return rejected(None, "private_address_refused");
+        }
+        source = cause.source();
+    }
+    if error.is_builder() {
+        return rejected(None, "bad_request");
+    }
+    let failure = Failure { status: None, reason: why(error).to_owned() };
+    if error.is_connect() { Outcome::Retry(failure) } else { Outcome::Lost(failure) }
+}
+
+fn why(error: &reqwest::Error) -> &'static str {
+    match error {
+        e if e.is_timeout() => "timeout",
+        e if e.is_connect() => "no_connection",
+        _ => "connection_lost",
+    }
+}
+
+pub(super) fn rejected(status: Option<u16>, reason: &str) -> Outcome {
+    Outcome::Rejected(Failure { status, reason: reason.to_owned() })
+}
+
+/// A literal address is never resolved, so the resolver does not see it.
+fn is_private_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
+        Some(Host::Domain(_)) | None => false,
+    }
+}

@@ -1,0 +1,3 @@
+//! Connectors against real servers, one folder a kind.
+
+mod http;
