@@ -161,24 +161,12 @@ fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
             format!("unknown field: found `{found}`, expected one of {}", expected.join(", "))
         }
         (path, kind) if path.is_empty() => kind.to_string(),
-        (path, _) => match describe(&error) {
+        (path, kind) => match kind.to_string() {
             // What is wrong is further down: the message goes on with the key path.
             message if message.starts_with('.') => format!(".{path}{message}"),
             message => format!(".{path}: {message}"),
         },
     })
-}
-
-/// What is said of every target, for whoever is told which keys there are.
-const COMMON: &str = "name, kind, skip_when_null, timeout, allow_private, repeatable, after, retry";
-
-fn describe(error: &figment::Error) -> String {
-    match &error.kind {
-        Wrong::UnknownField(key, of_connector) if error.path.len() <= 1 => {
-            format!("unknown field: found `{key}`, expected one of {COMMON}; {}", of_connector.join(", "))
-        }
-        kind => kind.to_string(),
-    }
 }
 
 impl Target {
