@@ -19,7 +19,9 @@ test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) test --locked --workspace --features sexton-worker/failpoints -- --test-threads=3 --skip timing:: # most of them wait
 	$(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints --test main -- --test-threads=1 timing::
 
-test-long: servers ## Hold thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one)
+test-long: servers ## Thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one); an outage with 50,000 due deletions
+	$(CARGO) build --locked --package sexton-worker --features failpoints
+	SEXTON_OUTAGE=50000 $(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints --test main -- timing::outage
 	SEXTON_MODEL_CASES=$(CASES) $(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints model::cases -- --nocapture
 
 test-unit: ## Run the tests that need no server

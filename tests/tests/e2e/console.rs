@@ -38,7 +38,15 @@ async fn console_answers_health_readiness_and_metrics() {
     for id in ids {
         rig.settled(&id).await;
     }
-    let (_, metrics) = get(&console, "/metrics").await;
+    // Gauges are refreshed now and then.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let metrics = loop {
+        let (_, metrics) = get(&console, "/metrics").await;
+        if metrics.contains("sexton_dead_letters") || tokio::time::Instant::now() > deadline {
+            break metrics;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
     for line in [
         "# TYPE sexton_claims_total counter",
         "sexton_claims_total{resource=\"block\"} 2",

@@ -2,3 +2,10 @@
 
 mod breaker;
 mod pause;
+
+use crate::failure::rig::Setup;
+
+/// No call takes too long and no lease ends, however slow the machine is: each call is made once.
+fn calm() -> Setup {
+    Setup { lease: "60s", timeout: "20s", ..Setup::default() }
+}

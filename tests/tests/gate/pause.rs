@@ -7,11 +7,12 @@ use std::{
 
 use sexton_tests::api::{Answer, Behaviour, Call, Gate};
 
+use super::calm;
 use crate::failure::rig::{PATIENCE, Rig, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paused_resource_is_not_called_by_any_process_until_it_is_resumed() {
-    let mut rig = Rig::new(Setup::default()).await;
+    let mut rig = Rig::new(calm()).await;
     let (one, two) = (rig.run().await, rig.run().await);
     let paused = rig.sexton.run(&["pause", "item", "--reason", "they move", "--by", "ann"]).await.expect_code(0);
     assert!(paused.stdout.contains("item is paused"), "{}", paused.stdout);
@@ -40,7 +41,7 @@ async fn paused_resource_is_not_called_by_any_process_until_it_is_resumed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_stay_while_hard_deletes_are_paused_and_go_without_another_call() {
-    let mut rig = Rig::new(Setup::default()).await;
+    let mut rig = Rig::new(calm()).await;
     drop(rig.sexton.run(&["pause", "--hard-deletes"]).await.expect_code(0));
     let worker = rig.run().await;
     rig.request("item", 1..=30).await;
@@ -56,7 +57,7 @@ async fn rows_stay_while_hard_deletes_are_paused_and_go_without_another_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn call_under_way_is_finished_although_its_target_is_paused() {
-    let mut rig = Rig::new(Setup { lease: "60s", timeout: "20s", ..Setup::default() }).await;
+    let mut rig = Rig::new(calm()).await;
     let gate = Gate::new();
     rig.api.set_default(Behaviour::Always(Answer::Held(gate.clone(), Box::new(Answer::Status(204)))));
     rig.request("item", 1..=1).await;
@@ -73,7 +74,7 @@ async fn call_under_way_is_finished_although_its_target_is_paused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_of_a_pause_does_not_count_against_giving_up() {
     let retry = "max_attempts = 1000\ninitial_interval = '10ms'\nmax_interval = '50ms'\ngive_up_after = '1h'";
-    let mut rig = Rig::new(Setup { retry, ..Setup::default() }).await;
+    let mut rig = Rig::new(Setup { retry, ..calm() }).await;
     rig.api.set_default(Behaviour::Always(Answer::Status(503)));
     let worker = rig.run().await;
     rig.request("item", 1..=1).await;

@@ -194,8 +194,9 @@ impl Execution<'_> {
         Ok(match outcome {
             Outcome::Confirmed { answer } => Reply::Confirmed(answer),
             // That the target is away is not this deletion's fault, but it does not wait for it for ever.
-            Outcome::Retry(failure) | Outcome::Unauthorized(failure) if shut && !self.has_expired(target) => {
-                let error = Some(("breaker_open".to_owned(), describe(target.name.as_str(), &failure)));
+            Outcome::Retry(ref failure) | Outcome::Unauthorized(ref failure) if shut && !self.has_expired(target) => {
+                let class = if matches!(outcome, Outcome::Retry(_)) { "retry" } else { "unauthorized" };
+                let error = Some((class.to_owned(), describe(target.name.as_str(), failure)));
                 Reply::Held(Held { wait: Duration::ZERO, error })
             }
             outcome => {

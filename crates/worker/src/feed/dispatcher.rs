@@ -118,14 +118,16 @@ impl Dispatcher {
         if window.saturating_sub(length) < (window / 10).clamp(1, LEAST) {
             return Ok(BUSY);
         }
-        let mut lanes = context.gates.open_lanes();
-        // Of a lane whose target has limits, no more is hinted than it will let through soon.
+        let mut lanes = context.gates.lanes_to_hint();
+        // Of a lane whose target has limits, no more is hinted at than it will let through soon.
+        let all = lanes.len();
         lanes.retain(|lane| lane.room != Some(0));
+        let idle = if lanes.len() < all { BUSY } else { IDLE };
         let names: Vec<_> = lanes.iter().map(|lane| lane.name.clone()).collect();
         match context.ledger.next_due_in(&context.db, &names).await? {
             Some(Duration::ZERO) => {}
-            Some(next) => return Ok(next.min(IDLE)),
-            None => return Ok(IDLE),
+            Some(next) => return Ok(next.min(idle)),
+            None => return Ok(idle),
         }
         let start = self.first % lanes.len();
         self.first = start + 1;
@@ -149,6 +151,7 @@ impl Dispatcher {
                 }
                 let enqueued = self.queue.enqueue(&hints, (length + share).min(window)).await?;
                 metrics::hints_pushed(enqueued.accepted);
+                context.gates.hinted(&lane, enqueued.accepted);
                 pushed += enqueued.accepted;
                 length = enqueued.length;
                 let seen = enqueued.accepted + enqueued.damped;

@@ -27,13 +27,18 @@ impl Bucket {
         Ok(())
     }
 
-    /// How many calls could be taken at `when`.
-    pub(super) fn available(&self, when: Instant) -> usize {
-        let taken = self.next.saturating_duration_since(when);
-        let free = (self.interval * self.burst).saturating_sub(taken);
+    /// How many calls can be taken from now until `soon` has passed.
+    pub(super) fn available(&self, now: Instant, soon: Duration) -> usize {
+        let taken = self.next.saturating_duration_since(now);
+        let free = (self.interval * self.burst + soon).saturating_sub(taken);
         // A hair's breadth below a whole call is rounding.
         let calls = (free.as_secs_f64() + 1e-9) / self.interval.as_secs_f64();
         calls as usize
+    }
+
+    /// Takes so many calls, whether they are there or not.
+    pub(super) fn take_anyway(&mut self, calls: usize, now: Instant) {
+        self.next = self.next.max(now) + self.interval * u32::try_from(calls).unwrap_or(u32::MAX);
     }
 
     /// Takes over what all processes together have taken.
@@ -52,13 +57,14 @@ mod tests {
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
         let start = Instant::now();
         let mut bucket = Bucket::new(TENTH, 3, start);
-        assert_eq!(bucket.available(start), 3);
+        assert_eq!(bucket.available(start, Duration::ZERO), 3);
+        assert_eq!(bucket.available(start, TENTH * 2), 5);
         for _ in 0..3 {
             assert_eq!(bucket.take(start), Ok(()));
         }
         assert_eq!(bucket.take(start), Err(TENTH));
-        assert_eq!(bucket.available(start), 0);
-        assert_eq!(bucket.available(start + TENTH), 1);
+        assert_eq!(bucket.available(start, Duration::ZERO), 0);
+        assert_eq!(bucket.available(start + TENTH, Duration::ZERO), 1);
         assert_eq!(bucket.take(start + TENTH), Ok(()));
         assert_eq!(bucket.take(start + TENTH * 3 / 2), Err(TENTH / 2));
     }
@@ -79,6 +85,15 @@ mod tests {
             assert!(in_a_second <= 5 + 10, "{in_a_second} from {from} ms on");
         }
         assert_eq!(taken.len(), 5 + 99);
+    }
+
+    #[test]
+    fn what_is_taken_in_advance_is_missing_later() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(TENTH, 1, start);
+        bucket.take_anyway(3, start);
+        assert_eq!(bucket.available(start, TENTH), 0);
+        assert_eq!(bucket.available(start + 2 * TENTH, TENTH), 1);
     }
 
     #[test]

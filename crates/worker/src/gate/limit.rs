@@ -34,6 +34,8 @@ pub(super) struct Limit {
     lane: String,
     /// Without a rate there is none.
     bucket: Option<Mutex<Bucket>>,
+    /// What this process has hinted at, while it dispatches.
+    hinted: Option<Mutex<Bucket>>,
     interval: Duration,
     burst: u32,
     max_in_flight: Option<usize>,
@@ -63,6 +65,7 @@ impl Limit {
         Some(Arc::new(Self {
             lane: lane.to_owned(),
             bucket: target.rate_limit.map(|_| Mutex::new(Bucket::new(interval, burst, Instant::now()))),
+            hinted: target.rate_limit.map(|_| Mutex::new(Bucket::new(interval, burst, Instant::now()))),
             interval,
             burst,
             max_in_flight: target.max_in_flight,
@@ -124,13 +127,22 @@ impl Limit {
 
     /// How many calls will be let through soon, as far as this process knows.
     pub(super) fn available(&self) -> usize {
-        let by_rate = self.bucket.as_ref().map(|bucket| {
-            let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.available(Instant::now() + SOON)
-        });
+        let by_rate = self.bucket.as_ref().map(available);
         let in_flight = self.in_flight.load(Ordering::Acquire);
         let by_place = self.max_in_flight.map(|most| most.saturating_sub(in_flight));
         by_rate.into_iter().chain(by_place).min().unwrap_or(usize::MAX)
+    }
+
+    /// How many deletions may be hinted at: what will be let through, without what was hinted at already.
+    pub(super) fn to_hint(&self) -> usize {
+        self.hinted.as_ref().map_or(usize::MAX, available).min(self.available())
+    }
+
+    /// Takes note of hints.
+    pub(super) fn hinted(&self, hints: usize) {
+        if let Some(bucket) = &self.hinted {
+            bucket.lock().unwrap_or_else(PoisonError::into_inner).take_anyway(hints, Instant::now());
+        }
     }
 
     fn redis_is_away(&self) -> bool {
@@ -147,6 +159,10 @@ impl Limit {
         *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + AWAY);
         false
     }
+}
+
+fn available(bucket: &Mutex<Bucket>) -> usize {
+    bucket.lock().unwrap_or_else(PoisonError::into_inner).available(Instant::now(), SOON)
 }
 
 impl Drop for Place {

@@ -127,13 +127,26 @@ impl Gates {
 
     /// The lanes that may be claimed from.
     pub(crate) fn open_lanes(&self) -> Vec<OpenLane> {
+        self.open(Limit::available)
+    }
+
+    /// The lanes whose deletions may be hinted at.
+    pub(crate) fn lanes_to_hint(&self) -> Vec<OpenLane> {
+        self.open(Limit::to_hint)
+    }
+
+    /// Takes note of hints at deletions in `lane`.
+    pub(crate) fn hinted(&self, lane: &str, hints: usize) {
+        if let Some(limit) = self.lanes.get(lane).and_then(|gate| gate.limit.as_ref()) {
+            limit.hinted(hints);
+        }
+    }
+
+    fn open(&self, room: impl Fn(&Limit) -> usize) -> Vec<OpenLane> {
         let shut = self.shut();
         let open = self.lanes.iter().filter(|(name, _)| !shut.get(*name).is_some_and(Closure::lasts));
-        open.map(|(name, gate)| OpenLane {
-            name: name.clone(),
-            room: gate.limit.as_ref().map(|limit| limit.available()),
-        })
-        .collect()
+        open.map(|(name, gate)| OpenLane { name: name.clone(), room: gate.limit.as_ref().map(|limit| room(limit)) })
+            .collect()
     }
 
     /// The names of the lanes that may be claimed from.

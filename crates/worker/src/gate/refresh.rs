@@ -79,15 +79,15 @@ impl Gates {
     /// # Errors
     /// Whatever the database says; what was known before still holds.
     pub(crate) async fn read(&self, db: &Db, ledger: &Ledger) -> Result<(), DbErr> {
-        let (now, changes) = (Instant::now(), self.changes.load(Ordering::Acquire));
+        let changes = self.changes.load(Ordering::Acquire);
         let (pauses, breakers) = (ledger.pauses(&db.conn).await?, ledger.breakers(&db.conn).await?);
+        // After the answer: it may have taken a while, and nobody should be called too early.
+        let now = Instant::now();
         let mut shut: HashMap<String, Closure> = HashMap::new();
         for OpenBreaker { lane, cause, left_ms, .. } in breakers {
             shut.insert(lane, Closure::breaker(cause, left_ms, now));
         }
         for name in self.lanes.keys() {
-            metrics::breaker(name, shut.get(name).is_some_and(Closure::is_open_breaker));
-            metrics::throttled(name, shut.get(name).is_some_and(Closure::is_throttled));
             let paused = pauses.iter().any(|pause| pause.holds(name));
             metrics::paused(name, paused);
             if paused {
@@ -103,11 +103,21 @@ impl Gates {
                 shut.insert(name.clone(), Closure::Paused);
             }
         }
-        if self.changing.load(Ordering::Acquire) > 0 || self.changes.load(Ordering::Acquire) != changes {
-            self.look();
-            return Ok(());
+        let before = {
+            let mut known = self.shut();
+            // Under the lock: a change begins before it takes it.
+            if self.changing.load(Ordering::Acquire) > 0 || self.changes.load(Ordering::Acquire) != changes {
+                drop(known);
+                self.look();
+                return Ok(());
+            }
+            std::mem::replace(&mut *known, shut.clone())
+        };
+        for name in self.lanes.keys() {
+            let is = |what: fn(&Closure) -> bool| shut.get(name).is_some_and(what);
+            metrics::breaker(name, is(Closure::is_open_breaker));
+            metrics::throttled(name, is(Closure::is_throttled));
         }
-        let before = std::mem::replace(&mut *self.shut(), shut.clone());
         // Whoever closed a breaker starts from a clean slate.
         let closed = before.iter().filter(|(lane, before)| before.is_open_breaker() && !shut.contains_key(*lane));
         closed.filter_map(|(lane, _)| self.lanes.get(lane)).for_each(|gate| gate.window().clear());

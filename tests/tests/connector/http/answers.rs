@@ -80,7 +80,8 @@ async fn every_row_of_the_documented_table_is_true() {
             resources,
             "[resources.t{n}]\ntable = \"t{n}\"\nkey = \"id\"\nmarker = {{ column = \"deleted_at\" }}\n\
              [[resources.t{n}.targets]]\nname = \"crm\"\nkind = \"http\"\nurl = \"@API@/t{n}/{{id}}\"\n\
-             timeout = \"2s\"\nallow_private = true\n{}\n",
+             timeout = \"2s\"\nallow_private = true\n{}\n\
+             breaker = {{ probe_interval = \"20ms\", max_probe_interval = \"200ms\" }}\n",
             settings.replace("http://proxy:3128", "@API@")
         )
         .unwrap();
