@@ -17,5 +17,6 @@ pub mod removal;
 pub mod retry;
 pub mod state;
 pub mod template;
+pub mod text_template;
 
 pub use catalog::key;

@@ -23,4 +23,4 @@ pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, Sync, Worker};
-pub use target::{Connector, Http, Method, Target};
+pub use target::{CalDav, Connector, GoogleCalendar, Http, Method, S3, SendUpdates, Target};

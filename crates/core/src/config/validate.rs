@@ -126,8 +126,11 @@ fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
             humantime::format_duration(config.worker.lease)
         )
     })?;
+    target.validate_connector().map_err(|(key, why)| (at(&key), why))?;
     match &target.connector {
         Connector::Http(http) => gone(&at("gone"), &http.gone),
+        Connector::CalDav(caldav) => gone(&at("gone"), &caldav.gone),
+        Connector::S3(_) | Connector::GoogleCalendar(_) => Ok(()),
     }
 }
 
@@ -159,6 +162,6 @@ fn range(path: &str, value: usize, least: usize, most: usize) -> Result<(), Mist
     require((least..=most).contains(&value), path, || format!("{value} is not between {least} and {most}"))
 }
 
-fn require(good: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), Mistake> {
+pub(super) fn require(good: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), Mistake> {
     if good { Ok(()) } else { Err((path.to_owned(), message())) }
 }

@@ -51,6 +51,11 @@ impl Clients {
         };
         Ok(Self { public: builder().dns_resolver(Arc::new(PublicOnly)).build()?, any: builder().build()? })
     }
+
+    /// The one for a target that may be at private addresses, or may not.
+    pub(super) fn allowing_private(&self, allowed: bool) -> Client {
+        if allowed { self.any.clone() } else { self.public.clone() }
+    }
 }
 
 /// Calls one target over HTTP.
@@ -64,9 +69,8 @@ pub(super) struct Http {
 impl Http {
     /// A connector for `target`, whose own settings are `settings`.
     pub(super) fn new(clients: &Clients, target: &Target, settings: &Settings) -> Self {
-        let client = if target.allow_private { &clients.any } else { &clients.public };
         Self {
-            client: client.clone(),
+            client: clients.allowing_private(target.allow_private),
             settings: settings.clone(),
             timeout: target.timeout,
             allow_private: target.allow_private,
@@ -122,7 +126,7 @@ async fn judge(mut response: Response, gone: &[u16]) -> Outcome {
 }
 
 /// No answer: whether the call arrived is unknown, so it is made again.
-fn unanswered(error: &reqwest::Error) -> Outcome {
+pub(super) fn unanswered(error: &reqwest::Error) -> Outcome {
     let mut source = error.source();
     while let Some(cause) = source {
         if cause.to_string() == REFUSED {
@@ -136,7 +140,7 @@ fn unanswered(error: &reqwest::Error) -> Outcome {
     Outcome::Retry(Failure { status: None, reason: lost(error).to_owned() })
 }
 
-fn lost(error: &reqwest::Error) -> &'static str {
+pub(super) fn lost(error: &reqwest::Error) -> &'static str {
     match error {
         e if e.is_timeout() => "timeout",
         e if e.is_connect() => "no_connection",
@@ -144,12 +148,12 @@ fn lost(error: &reqwest::Error) -> &'static str {
     }
 }
 
-fn rejected(reason: &str) -> Outcome {
+pub(super) fn rejected(reason: &str) -> Outcome {
     Outcome::Rejected(Failure { status: None, reason: reason.to_owned() })
 }
 
 /// A literal address is never resolved, so the resolver does not see it.
-fn is_private_host(url: &Url) -> bool {
+pub(super) fn is_private_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),

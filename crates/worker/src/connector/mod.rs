@@ -1,7 +1,12 @@
 //! Connectors: the code that talks to a kind of target, one file a kind behind one small trait.
 
 mod address;
+mod caldav;
+mod exchange;
+mod google_calendar;
 mod http;
+mod s3;
+mod secret_file;
 
 use std::collections::HashMap;
 
@@ -26,6 +31,14 @@ pub enum SetupError {
     /// The HTTP client, for want of the system's certificates.
     #[error("cannot set up the HTTP client: {0}")]
     Http(#[from] reqwest::Error),
+    /// The settings of a target do not go together.
+    #[error("cannot set up target {target}: {why}")]
+    Target {
+        /// The target's name.
+        target: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// The connectors of all targets, by resource and target.
@@ -42,8 +55,13 @@ impl Connectors {
         for (name, resource) in &config.resources {
             let of_resource: &mut HashMap<String, Box<dyn Connector>> = all.entry(name.to_string()).or_default();
             for target in &resource.targets {
-                let connector = match &target.connector {
+                let connector: Box<dyn Connector> = match &target.connector {
                     Settings::Http(settings) => Box::new(http::Http::new(&clients, target, settings)),
+                    Settings::CalDav(settings) => Box::new(caldav::CalDav::new(&clients, target, settings)),
+                    Settings::S3(settings) => Box::new(s3::S3::new(&clients, target, settings)?),
+                    Settings::GoogleCalendar(settings) => {
+                        Box::new(google_calendar::GoogleCalendar::new(&clients, target, settings)?)
+                    }
                 };
                 of_resource.insert(target.name.to_string(), connector);
             }

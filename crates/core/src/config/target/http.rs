@@ -25,7 +25,7 @@ pub struct Http {
 }
 
 /// 410 says "was here and is gone" (RFC 9110 §15.5.11). 404 also answers a wrong base path, so it must be asked for.
-fn default_gone() -> Vec<u16> {
+pub(super) fn default_gone() -> Vec<u16> {
     vec![410]
 }
 

@@ -2,16 +2,26 @@
 //!
 //! What is said of every target is read here; the rest belongs to its connector, one file a kind.
 
+mod caldav;
+mod google_calendar;
 mod http;
+mod s3;
 
 use std::time::Duration;
 
 use figment::value::{Dict, Value};
 use serde::Deserialize;
 
+pub use caldav::CalDav;
+pub use google_calendar::{GoogleCalendar, SendUpdates};
 pub use http::{Http, Method};
+pub use s3::S3;
 
-use super::{RetryOverride, duration, load::key_path};
+use super::{
+    RetryOverride, duration,
+    load::key_path,
+    validate::{Mistake, require},
+};
 use crate::{ids::TargetName, template::Values};
 
 /// A target and how it is called.
@@ -41,6 +51,12 @@ pub struct Target {
 pub enum Connector {
     /// One HTTP request.
     Http(Http),
+    /// A calendar object, or any other on a WebDAV server.
+    CalDav(CalDav),
+    /// Objects in a bucket.
+    S3(S3),
+    /// An event in a Google calendar.
+    GoogleCalendar(GoogleCalendar),
 }
 
 /// A target as the file has it.
@@ -67,6 +83,10 @@ struct Read {
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Http,
+    #[serde(rename = "caldav")]
+    CalDav,
+    S3,
+    GoogleCalendar,
 }
 
 const fn default_timeout() -> Duration {
@@ -80,6 +100,9 @@ impl TryFrom<Read> for Target {
         Ok(Self {
             connector: match read.kind {
                 Kind::Http => Connector::Http(settings(read.connector)?),
+                Kind::CalDav => Connector::CalDav(settings(read.connector)?),
+                Kind::S3 => Connector::S3(settings(read.connector)?),
+                Kind::GoogleCalendar => Connector::GoogleCalendar(settings(read.connector)?),
             },
             name: read.name,
             skip_when_null: read.skip_when_null,
@@ -108,6 +131,7 @@ impl Target {
         match self.connector {
             // One request says how to delete, not how to look.
             Connector::Http(_) => false,
+            Connector::CalDav(_) | Connector::S3(_) | Connector::GoogleCalendar(_) => false,
         }
     }
 
@@ -131,6 +155,9 @@ impl Target {
     pub fn uses(&self) -> Vec<(&'static str, &str)> {
         let mut uses = match &self.connector {
             Connector::Http(http) => http.uses(),
+            Connector::CalDav(caldav) => caldav.uses(),
+            Connector::S3(s3) => s3.uses(),
+            Connector::GoogleCalendar(calendar) => calendar.uses(),
         };
         uses.extend(self.skip_when_null.iter().map(|column| ("skip_when_null", column.as_str())));
         uses
@@ -141,6 +168,19 @@ impl Target {
     pub fn place_columns(&self) -> Vec<&str> {
         match &self.connector {
             Connector::Http(http) => http.url.columns().collect(),
+            Connector::CalDav(caldav) => caldav.url.columns().collect(),
+            Connector::S3(s3) => s3.uses().into_iter().map(|(_, column)| column).collect(),
+            Connector::GoogleCalendar(calendar) => calendar.uses().into_iter().map(|(_, column)| column).collect(),
+        }
+    }
+
+    /// What is wrong with the connector's settings, below the target's key path.
+    pub(super) fn validate_connector(&self) -> Result<(), Mistake> {
+        match &self.connector {
+            Connector::Http(_) => Ok(()),
+            Connector::CalDav(caldav) => caldav.validate(),
+            Connector::S3(s3) => s3.validate(),
+            Connector::GoogleCalendar(calendar) => calendar.validate(),
         }
     }
 }

@@ -1,0 +1,6 @@
+//! Each connector against the system that it is for, or one that acts as that system.
+
+mod caldav;
+mod google_calendar;
+mod rig;
+mod s3;
