@@ -1,13 +1,14 @@
 #!/bin/sh
 # Makes a Python in target/python with what the tests use of it: psycopg for the SQL functions, Radicale as the CalDAV
-# server, moto as the S3 server, with boto3 to look at what is left in it and cryptography to make RSA keys. Quiet and
-# quick when it is there.
+# server, moto as the S3 server, which brings boto3 to look at what is left in it and cryptography to make RSA keys. Quiet
+# and quick when it is there.
 # On Debian and its derivatives it installs Python's venv module if that is missing, as root or with a sudo that asks for
 # no password; elsewhere it says what to install.
 set -eu
 
-# psycopg's wheel brings its own libpq, so that no compiler is needed.
-packages='psycopg[binary]==3.3.9 radicale==3.9.0 moto[server]==5.2.5'
+# psycopg's wheel brings its own libpq, so that no compiler is needed. Of moto's server only what S3 needs is named: its
+# extra "server" brings what every one of its services needs.
+packages='psycopg[binary]==3.3.9 radicale==3.9.0 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5'
 cd "$(dirname "$0")/.."
 # The same place as in tests/src/clients.rs.
 dir=${CARGO_TARGET_DIR:-target}/python

@@ -33,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_proof::Migration::new()),
             sql_files!("0004_sql_functions"),
             sql_files!("0005_former"),
+            sql_files!("0006_gates"),
         ]
     }
 

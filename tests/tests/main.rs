@@ -4,6 +4,7 @@
 mod connector;
 mod e2e;
 mod failure;
+mod gate;
 mod ledger;
 mod model;
 mod producer;

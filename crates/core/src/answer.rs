@@ -60,8 +60,14 @@ pub fn reason_in(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let places = ["/error/errors/0/reason", "/error/status", "/error/code", "/code"];
     let code = places.iter().find_map(|place| body.pointer(place)?.as_str())?;
-    let short = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    short.then(|| code.to_owned())
+    is_code(code).then(|| code.to_owned())
+}
+
+/// Whether a text is short and plain enough for a reason code.
+#[must_use]
+pub fn is_code(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod config;
 pub mod db;
 pub mod hint;
 pub mod ids;
+pub mod judge;
 pub mod ledger;
 pub mod outcome;
 pub mod queue;
@@ -17,6 +18,5 @@ pub mod removal;
 pub mod retry;
 pub mod state;
 pub mod template;
-pub mod text_template;
 
 pub use catalog::key;

@@ -16,6 +16,11 @@ pub enum Outcome {
     },
     /// It may work next time: 408, 5xx, no connection, no answer in time.
     Retry(Failure),
+    /// The request was sent and there is no answer: whether the target acted is unknown. Where calls may be repeated,
+    /// this is [`Self::Retry`].
+    Lost(Failure),
+    /// The target said that the twin is gone, and does not agree when it is asked again.
+    NotVerified(Failure),
     /// The target asks for patience; costs no attempt.
     Throttled {
         /// What it asked for, if it did.
@@ -50,6 +55,17 @@ pub enum Answer {
     Skipped,
 }
 
+/// What a look at a twin came to that is said to be gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// It is gone.
+    Gone,
+    /// It is still there, or nothing says that it is not.
+    Differs(Failure),
+    /// It could not be seen; never [`Outcome::Confirmed`].
+    Failed(Outcome),
+}
+
 /// A call that did not confirm. Status and reason code are kept; bodies and URLs with values never are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -60,6 +76,16 @@ pub struct Failure {
 }
 
 impl Outcome {
+    /// What it is if the request only looked, or asked for something that does no harm: it may be sent again whether or
+    /// not it arrived.
+    #[must_use]
+    pub fn of_a_look(self) -> Self {
+        match self {
+            Self::Lost(failure) => Self::Retry(failure),
+            other => other,
+        }
+    }
+
     /// The outcome without a reason that repeats a value of the row: a system that answers with the id that it was asked
     /// for must not have us keep it.
     #[must_use]
@@ -67,6 +93,8 @@ impl Outcome {
         /// Shorter ones are in many words by chance.
         const TELLING: usize = 4;
         let (Self::Retry(failure)
+        | Self::Lost(failure)
+        | Self::NotVerified(failure)
         | Self::Unauthorized(failure)
         | Self::Rejected(failure)
         | Self::Throttled { failure, .. }) = &mut self
@@ -97,7 +125,7 @@ pub enum DeadKind {
     Expired,
     /// Its workers kept dying.
     Poison,
-    /// A call that must not be repeated was in flight when its worker vanished.
+    /// The answer to a call that must not be repeated was lost, or its worker vanished in mid-call.
     UnknownOutcome,
     /// The database kept the row without an error (a trigger, a rule).
     NotDeleted,

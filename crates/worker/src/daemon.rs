@@ -29,6 +29,7 @@ use crate::{
     engine::{Context, Engine, renew_leases},
     feed::{self, Wake},
     figures,
+    gate::{self, Gates},
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
     removal::Hints,
     rescue, sweep, waiting,
@@ -131,7 +132,10 @@ impl Daemon {
         };
         let worker = queue::process_name(&host_name());
         let connectors = Connectors::new(&config)?;
-        let context = Arc::new(Context { db, ledger, catalog, config, worker, connectors });
+        let gates = Gates::new(&config, queue.as_ref().map(|(queue, _)| queue));
+        // Before anything is claimed.
+        gates.read(&db, &ledger).await?;
+        let context = Arc::new(Context { db, ledger, catalog, config, worker, connectors, gates });
         let (stop, stop_feeding) = (CancellationToken::new(), CancellationToken::new());
         // Before anything is counted.
         let metrics = console::recorder();
@@ -182,15 +186,24 @@ impl Daemon {
     /// Starts what works on deletions, with or without Redis.
     fn work(&mut self, context: &Arc<Context>, activity: Option<Arc<Activity>>, wake: Arc<Wake>) {
         if context.db.dialect == Dialect::Postgres {
-            let (db, wake, stop) = (context.db.clone(), Arc::clone(&wake), self.stop_feeding.clone());
+            let (context, wake, stop) = (Arc::clone(context), Arc::clone(&wake), self.stop_feeding.clone());
             self.spawn("listening on the database", async move {
-                feed::listen(db, wake, stop).await;
+                let told = || {
+                    wake.now();
+                    context.gates.look();
+                };
+                feed::listen(&context.db, told, stop).await;
                 Ok(())
             });
         }
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
         self.spawn("the direct feed", async move {
             feed::feed_directly(engine, activity, wake, stop).await;
+            Ok(())
+        });
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
+        self.spawn("the gates", async move {
+            gate::refresh(engine, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
@@ -313,11 +326,11 @@ async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener
 
 async fn idle(engine: Arc<Engine>) -> Result<(), DbErr> {
     let context = &engine.context;
-    let lanes = context.catalog.lanes();
     let mut failing: Option<Instant> = None;
     loop {
         if engine.in_flight() == 0 {
-            match context.ledger.is_idle(&context.db, &lanes).await {
+            // What an operator holds will not be due by itself.
+            match context.ledger.is_idle(&context.db, &context.gates.not_held()).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => failing = None,
                 // The database may be restarting; whatever else runs here bears that as well.

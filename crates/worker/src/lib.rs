@@ -9,6 +9,7 @@ mod daemon;
 mod engine;
 mod feed;
 mod figures;
+mod gate;
 mod metrics;
 mod migrate;
 pub mod queue;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sexton_core::{
-    ledger::Settlement,
+    ledger::{Cause, Settlement},
     outcome::{DeadKind, Outcome},
     state::Event,
 };
@@ -23,6 +23,11 @@ pub(crate) fn describe() {
     describe_counter!("sexton_rescues_total", "Expired leases taken back");
     describe_counter!("sexton_hints_pushed_total", "Hints pushed to Redis");
     describe_counter!("sexton_api_requests_total", "Requests to the HTTP API, by status of the answer");
+    describe_counter!("sexton_breaker_openings_total", "Breakers opened, by lane and cause");
+    describe_gauge!("sexton_breaker_open", "1 while the breaker of a lane is open");
+    describe_gauge!("sexton_throttled", "1 while a lane is left alone because its target asked for patience");
+    describe_gauge!("sexton_paused", "1 while a lane is paused");
+    describe_gauge!("sexton_hard_deletes_paused", "1 while rows are not deleted although all targets confirmed");
     describe_gauge!("sexton_in_flight_deletions", "Deletions this process holds a claim on");
     describe_gauge!("sexton_oldest_due_seconds", "Age of the oldest due deletion, by lane");
     describe_gauge!("sexton_dead_letters", "Dead deletions waiting for on-call, by kind");
@@ -37,6 +42,8 @@ pub(crate) fn called(resource: &str, target: &str, outcome: &Outcome, duration: 
     let outcome = match outcome {
         Outcome::Confirmed { .. } => "confirmed",
         Outcome::Retry(_) => "retry",
+        Outcome::Lost(_) => "unknown",
+        Outcome::NotVerified(_) => "not_verified",
         Outcome::Throttled { .. } => "throttled",
         Outcome::Unauthorized(_) => "unauthorized",
         Outcome::Rejected(_) => "rejected",
@@ -80,6 +87,26 @@ pub(crate) fn hints_pushed(hints: usize) {
 
 pub(crate) fn api_answered(status: u16) {
     counter!("sexton_api_requests_total", "status" => status.to_string()).increment(1);
+}
+
+pub(crate) fn breaker_opened(lane: &str, cause: Cause) {
+    counter!("sexton_breaker_openings_total", "lane" => lane.to_owned(), "cause" => cause.as_str()).increment(1);
+}
+
+pub(crate) fn breaker(lane: &str, open: bool) {
+    gauge!("sexton_breaker_open", "lane" => lane.to_owned()).set(if open { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn throttled(lane: &str, throttled: bool) {
+    gauge!("sexton_throttled", "lane" => lane.to_owned()).set(if throttled { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn paused(lane: &str, paused: bool) {
+    gauge!("sexton_paused", "lane" => lane.to_owned()).set(if paused { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn hard_deletes_paused(paused: bool) {
+    gauge!("sexton_hard_deletes_paused").set(if paused { 1.0 } else { 0.0 });
 }
 
 pub(crate) fn in_flight(deletions: usize) {

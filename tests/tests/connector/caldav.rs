@@ -60,7 +60,8 @@ fn encoded(name: &str) -> String {
 
 fn target(server: &str, more: &str) -> String {
     format!(
-        "kind = 'caldav'\nurl = '{server}/sexton/{{place}}/{{name}}'\netag = '{{tag}}'\nuser = '{}'\npassword = '{}'\n{more}",
+        "kind = 'caldav'\nurl = '{server}/sexton/{{place}}/{{name}}'\netag = '{{tag}}'\n\
+         auth = {{ basic = {{ user = '{}', password = '{}' }} }}\n{more}",
         Radicale::USER,
         Radicale::PASSWORD
     )
@@ -157,10 +158,8 @@ async fn wrong_password_waits_instead_of_dying_and_the_file_is_read_anew() {
     let secrets = tempfile::tempdir().unwrap();
     let file = secrets.path().join("password");
     std::fs::write(&file, "wrong\n").unwrap();
-    let with_file = target(&server.url(), "").replace(
-        &format!("password = '{}'", Radicale::PASSWORD),
-        &format!("password_file = '{}'\nretry = {{ give_up_after = '1s' }}", file.display()),
-    );
+    let with_file = target(&server.url(), "retry = { give_up_after = '1s' }")
+        .replace(&format!("password = '{}'", Radicale::PASSWORD), &format!("password_file = '{}'", file.display()));
     let mut rig = Rig::new(&with_file).await;
     let key = rig.row("cal", "a.ics", None).await;
     assert_eq!(rig.delete(&[key.clone()]).await, ["dead: expired 401 http_401"]);
@@ -229,7 +228,7 @@ fn documented() -> Vec<(Vec<Answer>, &'static str)> {
         (deleted(status(403)), "completed deleted 204"),
         (vec![status(401)], "completed deleted 204"),
         (deleted(status(409)), "dead: rejected 409 http_409"),
-        (deleted(with(301, "location", "/elsewhere")), "dead: rejected 301 http_301"),
+        (deleted(with(301, "location", "/elsewhere")), "dead: rejected 301 redirect_changes_method"),
     ]
 }
 
@@ -273,13 +272,12 @@ async fn settings_that_do_not_go_together_are_refused() {
     let plain = "kind = 'caldav'\nurl = 'https://dav.example/{place}/{name}'\n";
     let rig = Rig::new(plain).await;
     for (more, why) in [
-        ("user = 'a'", "targets[0].user: basic authentication needs user, and password or password_file"),
-        ("password = 'a'", "targets[0].user: basic authentication needs user"),
-        ("user = 'a'\npassword = 'b'\npassword_file = 'c'", "targets[0].password: it and password_file exclude"),
-        ("user = 'a'\npassword = 'b'\nheaders = { authorization = 'c' }", "targets[0].headers: user and an Auth"),
+        ("auth = { basic = { user = 'a' } }", "targets[0].auth.basic.password: it is missing"),
+        ("auth = { webhook = { secret_file = 'a' } }", "targets[0].auth: a WebDAV server knows no webhook signatures"),
+        ("auth = { bearer = { token = 'a' } }\nheaders = { authorization = 'b' }", "targets[0].auth: `headers` has an"),
         ("etag = '{tag}'\nif_match = false", "targets[0].etag: it is of no use with if_match = false"),
         ("gone = [401]", "targets[0].gone: 401, 403, 408 and 429 speak of the caller"),
-        ("method = 'DELETE'", "targets[0].method: unknown field"),
+        ("method = 'DELETE'", "unknown field: found `method`"),
     ] {
         rig.reconfigure(&format!("{plain}{more}"));
         let output = rig.run(&["check"]).await.expect_code(2);

@@ -2,5 +2,6 @@
 
 mod caldav;
 mod google_calendar;
+mod http;
 mod rig;
 mod s3;

@@ -11,7 +11,7 @@ pub(super) struct Rig {
     rows: usize,
 }
 
-/// One attempt, and a second of patience with what costs none.
+/// One attempt, a second of patience with what costs none, and no breaker: each row stands for a target of its own.
 const SETTINGS: &str = r#"
 [retry]
 max_attempts = 1
@@ -28,6 +28,8 @@ marker = { column = "deleted_at" }
 name = "there"
 timeout = "20s"
 allow_private = true
+gone_limit = 1.0
+breaker = { failure_ratio = 2.0 }
 "#;
 
 impl Rig {

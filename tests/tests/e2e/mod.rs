@@ -17,7 +17,7 @@ mod output;
 mod proof;
 mod requests;
 mod retries;
-mod rig;
+pub(crate) mod rig;
 mod seed_documents;
 mod sessions;
 mod sql_functions;

@@ -6,13 +6,13 @@ use serde_json::Value;
 use sexton_tests::{Daemon, Output, Sexton, SqliteDb, TestDb, api::Api};
 
 /// Generous: tests share two cores with everything else.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bookings, mirrored in a calendar.
-pub(super) const BLOCK: &str = "create table block (id bigint primary key, calendar_id text, gcal_id text, note text,
+pub(crate) const BLOCK: &str = "create table block (id bigint primary key, calendar_id text, gcal_id text, note text,
     kind text, item_status text, deleted_at TIME_TYPE)";
 
-pub(super) const RESOURCE: &str = r#"
+pub(crate) const RESOURCE: &str = r#"
 [resources.block]
 table = "block"
 key = "id"
@@ -24,6 +24,7 @@ kind = "http"
 url = "@API@/calendars/{calendar_id}/events/{gcal_id}"
 timeout = "2s"
 allow_private = true
+breaker = { probe_interval = "20ms", max_probe_interval = "200ms" }
 "#;
 
 /// Settings that a test may say otherwise, as long as it does so in the same tables.
@@ -55,24 +56,24 @@ macro_rules! on_both {
         }
     )+};
 }
-pub(super) use on_both;
+pub(crate) use on_both;
 
 /// The application's database.
-pub(super) enum Server {
+pub(crate) enum Server {
     Postgres(TestDb),
     Sqlite(SqliteDb),
 }
 
 impl Server {
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::Postgres(TestDb::new().await)
     }
 
-    pub(super) async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         Self::Sqlite(SqliteDb::new().await)
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         match self {
             Self::Postgres(db) => db.url(),
             Self::Sqlite(db) => db.url(),
@@ -80,19 +81,19 @@ impl Server {
     }
 
     /// A new pool, as an application has it.
-    pub(super) async fn connect(&self) -> sea_orm::DatabaseConnection {
+    pub(crate) async fn connect(&self) -> sea_orm::DatabaseConnection {
         match self {
             Self::Postgres(db) => db.connect().await,
             Self::Sqlite(db) => db.connect().await,
         }
     }
 
-    pub(super) const fn is_postgres(&self) -> bool {
+    pub(crate) const fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
     /// Runs statements; `TIME_TYPE` is the type of a time.
-    pub(super) async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         match self {
             Self::Postgres(db) => db.execute(&sql.replace("TIME_TYPE", "timestamptz")).await,
             Self::Sqlite(db) => db.execute(&sql.replace("TIME_TYPE", "text")).await,
@@ -100,7 +101,7 @@ impl Server {
     }
 
     /// The rows of a query as text, columns joined by `|`, null as `-`.
-    pub(super) async fn rows(&self, sql: &str) -> Vec<String> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
         let rows = match self {
             Self::Postgres(db) => db.query_text(sql).await,
             Self::Sqlite(db) => db.query_text(sql).await,
@@ -112,21 +113,21 @@ impl Server {
     }
 }
 
-pub(super) struct Rig {
-    pub(super) server: Server,
-    pub(super) api: Api,
-    pub(super) sexton: Sexton,
+pub(crate) struct Rig {
+    pub(crate) server: Server,
+    pub(crate) api: Api,
+    pub(crate) sexton: Sexton,
 }
 
 impl Rig {
     /// These tables, and a migrated ledger for these resources.
-    pub(super) async fn with(server: Server, tables: &str, resources: &str) -> Self {
+    pub(crate) async fn with(server: Server, tables: &str, resources: &str) -> Self {
         let url = server.url().to_owned();
         Self::as_role(server, &url, tables, resources).await
     }
 
     /// The same, but `sexton` connects with another URL (it migrates with that of the database's owner).
-    pub(super) async fn as_role(server: Server, url: &str, tables: &str, resources: &str) -> Self {
+    pub(crate) async fn as_role(server: Server, url: &str, tables: &str, resources: &str) -> Self {
         server.execute(tables).await;
         let api = Api::start().await;
         let sexton = Sexton::new(&config(server.url(), &api, resources));
@@ -136,11 +137,11 @@ impl Rig {
     }
 
     /// Blocks 1 to `n` with events `g1` to `gn` in calendar `c`.
-    pub(super) async fn blocks(server: Server, n: usize) -> Self {
+    pub(crate) async fn blocks(server: Server, n: usize) -> Self {
         Self::blocks_with(server, n, RESOURCE).await
     }
 
-    pub(super) async fn blocks_with(server: Server, n: usize, resources: &str) -> Self {
+    pub(crate) async fn blocks_with(server: Server, n: usize, resources: &str) -> Self {
         let rig = Self::with(server, BLOCK, resources).await;
         for i in 1..=n {
             rig.execute(&format!("insert into block (id, calendar_id, gcal_id) values ({i}, 'c', 'g{i}')")).await;
@@ -149,34 +150,34 @@ impl Rig {
     }
 
     /// Another configuration for the same database and external system.
-    pub(super) fn reconfigure(&self, resources: &str) {
+    pub(crate) fn reconfigure(&self, resources: &str) {
         self.sexton.write("sexton.toml", &config(self.server.url(), &self.api, resources));
     }
 
-    pub(super) async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         self.server.execute(sql).await;
     }
 
-    pub(super) async fn rows(&self, sql: &str) -> Vec<String> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
         self.server.rows(sql).await
     }
 
-    pub(super) async fn one(&self, sql: &str) -> String {
+    pub(crate) async fn one(&self, sql: &str) -> String {
         self.rows(sql).await.into_iter().next().unwrap()
     }
 
-    pub(super) async fn run(&self, args: &[&str]) -> Output {
+    pub(crate) async fn run(&self, args: &[&str]) -> Output {
         self.sexton.run(args).await
     }
 
     /// The objects that a `--json` command prints.
-    pub(super) async fn json(&self, args: &[&str]) -> Vec<Value> {
+    pub(crate) async fn json(&self, args: &[&str]) -> Vec<Value> {
         let output = self.run(args).await.expect_code(0);
         output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Requests deletions and returns their ids in the order of the keys.
-    pub(super) async fn request(&self, resource: &str, keys: &[&str]) -> Vec<String> {
+    pub(crate) async fn request(&self, resource: &str, keys: &[&str]) -> Vec<String> {
         let args = [&["request", resource, "--json", "--"], keys].concat();
         let lines = self.json(&args).await;
         assert_eq!(lines.len(), keys.len(), "{lines:?}");
@@ -184,35 +185,35 @@ impl Rig {
         keys.iter().map(|key| id_of(key).as_str().unwrap().to_owned()).collect()
     }
 
-    pub(super) async fn request_block(&self) -> String {
+    pub(crate) async fn request_block(&self) -> String {
         self.request("block", &["1"]).await.remove(0)
     }
 
     /// Works off everything that becomes due without outside help.
-    pub(super) async fn work(&self) {
+    pub(crate) async fn work(&self) {
         drop(self.run(&["run", "--until-idle"]).await.expect_code(0));
     }
 
     /// A worker that runs until it is told to stop.
-    pub(super) async fn daemon(&self) -> Daemon {
+    pub(crate) async fn daemon(&self) -> Daemon {
         let daemon = self.sexton.spawn(&["run"]).await;
         daemon.wait_for_log("working", PATIENCE).await;
         daemon
     }
 
-    pub(super) async fn show(&self, id: &str) -> Value {
+    pub(crate) async fn show(&self, id: &str) -> Value {
         self.json(&["show", id, "--json"]).await.remove(0)
     }
 
     /// Its state; for a dead one `dead: KIND`.
-    pub(super) async fn state(&self, id: &str) -> String {
+    pub(crate) async fn state(&self, id: &str) -> String {
         let record = self.show(id).await;
         let state = record["state"].as_str().unwrap();
         record["dead_kind"].as_str().map_or_else(|| state.to_owned(), |kind| format!("{state}: {kind}"))
     }
 
     /// Waits until a query's only row is as wanted.
-    pub(super) async fn until(&self, sql: &str, wanted: &str) {
+    pub(crate) async fn until(&self, sql: &str, wanted: &str) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let rows = self.rows(sql).await;
@@ -225,20 +226,20 @@ impl Rig {
     }
 
     /// Waits until the deletion is completed or dead.
-    pub(super) async fn settled(&self, id: &str) -> String {
+    pub(crate) async fn settled(&self, id: &str) -> String {
         let open = format!("select count(*) from sexton_deletion where id = '{id}' and state <> 'dead'");
         self.until(&open, "0").await;
         self.state(id).await
     }
 
     /// Method and path of every call so far.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.api.log().iter().map(|call| format!("{} {}", call.method, call.path_and_query)).collect()
     }
 }
 
 /// A configuration file; `@API@` in `resources` is the external system's URL.
-pub(super) fn config(url: &str, api: &Api, resources: &str) -> String {
+pub(crate) fn config(url: &str, api: &Api, resources: &str) -> String {
     let settings =
         if resources.contains("[retry]") { &SETTINGS[SETTINGS.find("[console]").unwrap()..] } else { SETTINGS };
     format!("[database]\nurl = \"{url}\"\n{settings}{}", resources.replace("@API@", &api.url()))

@@ -26,9 +26,9 @@ struct Stale {
 
 /// A worker stopped in mid-call, whose lease another worker has taken back; that one gets `answers`.
 async fn stale(server: Server, answers: Vec<Answer>) -> (Stale, Daemon) {
-    let resource = RESOURCE.replace("timeout = \"2s\"", "timeout = \"1s\"");
+    let resource = RESOURCE.replace("timeout = \"2s\"", "timeout = \"3s\"");
     let resource = format!(
-        "[worker]\nlease = \"3s\"\n[retry]\nmax_attempts = 3\ninitial_interval = \"1ms\"\nmax_interval = \"1h\"\n{resource}"
+        "[worker]\nlease = \"9s\"\n[retry]\nmax_attempts = 3\ninitial_interval = \"1ms\"\nmax_interval = \"1h\"\n{resource}"
     );
     let rig = Rig::blocks_with(server, 1, &resource).await;
     let gate = Gate::new();

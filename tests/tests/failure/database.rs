@@ -33,7 +33,7 @@ async fn database_restarted_in_mid_run_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_connections_are_enough_for_500_rows_at_once() {
     let redis = Redis::start().await;
-    let setup = Setup { redis: Some(redis.url()), concurrency: 500, connections: 2, ..Setup::default() };
+    let setup = Setup { redis: Some(redis.url()), concurrency: 500, connections: 2, lease: "12s", ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     rig.request("item", 1..=2000).await;
     rig.request("other", 1..=2000).await;

@@ -67,7 +67,9 @@ async fn absent_redis_keeps_nothing_from_completing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_restarted_empty_in_mid_run_loses_nothing() {
     let mut redis = Redis::start().await;
-    let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
+    // No lease ends and no call takes too long, however slow the machine is: each row is called once.
+    let setup = Setup { redis: Some(redis.url()), lease: "60s", timeout: "20s", ..Setup::default() };
+    let mut rig = Rig::new(setup).await;
     let slow = Answer::Delay(Duration::from_millis(20), Box::new(Answer::Status(204)));
     rig.api.set_default(Behaviour::Always(slow));
     let (one, two) = (rig.run().await, rig.run().await);

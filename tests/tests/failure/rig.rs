@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) max_rescues: u32,
     pub(crate) grace: &'static str,
     pub(crate) retry: &'static str,
+    /// Further settings of both targets.
+    pub(crate) target: &'static str,
 }
 
 impl Default for Setup {
@@ -47,6 +49,7 @@ impl Default for Setup {
             max_rescues: 5,
             grace: "5s",
             retry: "max_attempts = 30\ninitial_interval = '50ms'\nmax_interval = '500ms'",
+            target: "",
         }
     }
 }
@@ -246,7 +249,7 @@ fn plain_client() -> reqwest::Client {
 }
 
 fn config_text(setup: &Setup, database: &str, api: &str, tables: &[&str]) -> String {
-    let Setup { concurrency, connections, lease, timeout, max_rescues, grace, retry, .. } = setup;
+    let Setup { concurrency, connections, lease, timeout, max_rescues, grace, retry, target, .. } = setup;
     let queue = setup.redis.as_ref().map(|url| format!("[queue]\nurl = '{url}'\n")).unwrap_or_default();
     let mut text = format!(
         "[database]\nurl = '{database}'\nmax_connections = {connections}\n{queue}\
@@ -257,7 +260,7 @@ fn config_text(setup: &Setup, database: &str, api: &str, tables: &[&str]) -> Str
         text += &format!(
             "[resources.{table}]\ntable = '{table}'\nkey = 'id'\nmarker = {{ column = 'deleted_at' }}\n\
              [[resources.{table}.targets]]\nname = 'api'\nkind = 'http'\nurl = '{api}/{{name}}'\n\
-             timeout = '{timeout}'\nallow_private = true\ngone = [410]\n"
+             timeout = '{timeout}'\nallow_private = true\ngone = [410]\n{target}\n"
         );
     }
     text

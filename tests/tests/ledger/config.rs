@@ -3,7 +3,10 @@
 use std::{process::Command, time::Duration};
 
 use secrecy::ExposeSecret;
-use sexton_core::config::{self, AfterConfirmation, Config, Connector, Http};
+use sexton_core::{
+    config::{self, AfterConfirmation, Config, Connector, Gone, Http},
+    template::Values,
+};
 
 const URL: &str = "[database]\nurl = \"postgres://app@localhost/app\"\n";
 const BLOCK: &str = "[resources.block]\ntable = \"block\"\nkey = \"id\"\nmarker = { column = \"deleted_at\" }\n";
@@ -46,7 +49,7 @@ fn what_is_left_out_has_the_documented_default() {
     let target = &block.targets[0];
     assert_eq!(
         (http(&config).gone.as_slice(), target.timeout, target.allow_private),
-        (&[410][..], Duration::from_secs(10), false)
+        (&[Gone::Status(410)][..], Duration::from_secs(10), false)
     );
 }
 
@@ -63,7 +66,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
 fn variables_are_filled_in_and_must_be_set() {
     let with = |value: &str| format!("{URL}{BLOCK}{TARGET}headers = {{ Authorization = '{value}' }}");
     let config = parse(&with("Bearer ${TOKEN}-${TOKEN}")).unwrap();
-    let header = &http(&config).headers["Authorization"];
+    let header = http(&config).headers["Authorization"].render(&Values::new()).unwrap();
     assert_eq!(header.expose_secret(), "Bearer s3cret\"-s3cret\"");
     assert!(!format!("{config:?}").contains("s3cret"), "a credential is printed");
     refused(&with("${NOPE}"), &["resources.block.targets[0].headers.Authorization", "NOPE is not set"]);

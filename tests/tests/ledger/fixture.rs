@@ -233,7 +233,11 @@ pub(super) fn settlement(claim: &Claim, event: Event) -> Settlement {
 
 /// Confirmations of these targets.
 pub(super) fn confirmed(targets: &[&str]) -> Confirmations {
-    let one = || Confirmation { at: "2026-01-01T00:00:00.000Z".to_owned(), answer: Answer::Deleted { status: 204 } };
+    let one = || Confirmation {
+        at: "2026-01-01T00:00:00.000Z".to_owned(),
+        answer: Answer::Deleted { status: 204 },
+        verified: false,
+    };
     targets.iter().map(|target| ((*target).to_owned(), one())).collect()
 }
 

@@ -222,7 +222,8 @@ impl Schema {
                 write!(
                     toml,
                     "[[resources.t{n}.targets]]\nname = \"{name}\"\nkind = \"http\"\n\
-                     url = \"@API@/t{n}/{name}/{of_key}{of_gcal}\"\ntimeout = \"2s\"\nallow_private = true\n"
+                     url = \"@API@/t{n}/{name}/{of_key}{of_gcal}\"\ntimeout = \"2s\"\nallow_private = true\n\
+                     breaker = {{ failure_ratio = 2.0 }}\ngone_limit = 1\n"
                 )
                 .unwrap();
                 if *target == Target::Skips {

@@ -5,4 +5,6 @@ mod flood;
 mod hints;
 mod killed;
 mod latency;
+mod outage;
+mod rates;
 mod wake;

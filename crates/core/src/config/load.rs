@@ -135,9 +135,20 @@ fn fill_text(text: &str, path: &str, env: &impl Fn(&str) -> Option<String>) -> R
             return Err((path.to_owned(), format!("the environment variable {variable} is not set")));
         };
         filled.push_str(before);
+        // What is not in the file is no template: a credential may have braces in it.
+        let value = if holds_text_templates(path) { value.replace('{', "{{").replace('}', "}}") } else { value };
         filled.push_str(&value);
         rest = after;
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// Whether the setting at this key path is one or more [`TextTemplate`](crate::template::TextTemplate)s or a
+/// [`NameTemplate`](crate::template::NameTemplate) of a target.
+fn holds_text_templates(path: &str) -> bool {
+    let below_target = path.split_once(".targets[").and_then(|(_, rest)| rest.split_once("]."));
+    let of_texts = |key: &str| ["headers.", "query.", "body.", "body["].iter().any(|at| key.starts_with(at));
+    let of_names = |key: &str| ["calendar", "etag", "event", "key", "prefix"].contains(&key);
+    below_target.is_some_and(|(_, key)| of_texts(key) || of_names(key))
 }

@@ -23,4 +23,7 @@ pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, Sync, Worker};
-pub use target::{CalDav, Connector, GoogleCalendar, Http, Method, S3, SendUpdates, Target};
+pub use target::{
+    Auth, Breaker, CalDav, Connector, Gone, GoneReason, GoogleCalendar, Http, Method, OAuth2, Pointer, RateLimit, S3,
+    Secret, SendUpdates, Target, Verify, When, signing_key,
+};

@@ -126,12 +126,37 @@ fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
             humantime::format_duration(config.worker.lease)
         )
     })?;
-    target.validate_connector().map_err(|(key, why)| (at(&key), why))?;
-    match &target.connector {
-        Connector::Http(http) => gone(&at("gone"), &http.gone),
-        Connector::CalDav(caldav) => gone(&at("gone"), &caldav.gone),
-        Connector::S3(_) | Connector::GoogleCalendar(_) => Ok(()),
+    if let Some(limit) = &target.rate_limit {
+        let most = 1_000_000.0;
+        require((0.001..=most).contains(&limit.per_second), &at("rate_limit.per_second"), || {
+            format!("{} is not between 0.001 and {most}", limit.per_second)
+        })?;
+        range(&at("rate_limit.burst"), limit.burst as usize, 1, 1_000_000)?;
     }
+    if let Some(most) = target.max_in_flight {
+        range(&at("max_in_flight"), most, 1, 10_000)?;
+    }
+    require((0.0..=1.0).contains(&target.gone_limit), &at("gone_limit"), || {
+        format!("{} is not a share: expected a number from 0 to 1, where 1 never opens the breaker", target.gone_limit)
+    })?;
+    let breaker = &target.breaker;
+    require(breaker.failure_ratio > 0.0, &at("breaker.failure_ratio"), || {
+        "it must be more than 0: a target that never fails would be left alone as well".to_owned()
+    })?;
+    range(&at("breaker.min_calls"), breaker.min_calls as usize, 1, 10_000)?;
+    require(breaker.window > Duration::ZERO, &at("breaker.window"), || "it must be longer than 0s".to_owned())?;
+    require(breaker.probe_interval > Duration::ZERO, &at("breaker.probe_interval"), || {
+        "it must be longer than 0s: a target that is away would be called without a pause".to_owned()
+    })?;
+    require(breaker.probe_interval <= breaker.max_probe_interval, &at("breaker.max_probe_interval"), || {
+        "it is shorter than probe_interval".to_owned()
+    })?;
+    match &target.connector {
+        Connector::Http(http) => gone(&at("gone"), &http.gone_statuses())?,
+        Connector::CalDav(caldav) => gone(&at("gone"), &caldav.gone)?,
+        Connector::S3(_) | Connector::GoogleCalendar(_) => {}
+    }
+    target.validate_connector().map_err(|(key, why)| (at(&key), why))
 }
 
 fn gone(path: &str, gone: &[u16]) -> Result<(), Mistake> {

@@ -31,7 +31,7 @@ pub struct Claim {
     pub former: Vec<Values>,
     /// Whether no external call was ever made before this claim.
     pub uncalled: bool,
-    /// Time since the first attempt when it was claimed, by the database's clock.
+    /// Time since the first attempt when it was claimed, pauses left out, by the database's clock.
     pub age: Duration,
     /// When it was claimed by the database's clock, in milliseconds of the Unix epoch.
     pub claimed_at_ms: i64,
@@ -159,12 +159,13 @@ impl Ledger {
             Dialect::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)",
         };
         format!(
-            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, {}, {}, {}, {}, {} as age_ms, {now_ms} as now_ms",
+            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, {}, {}, {}, {}, ({} - {paused}) as age_ms, {now_ms} as now_ms",
             json("targets"),
             json("confirmations"),
             json("payload"),
             json("former"),
             d.ms_since(&format!("{of}first_attempt_at")),
+            paused = self.paused_ms(&format!("{of}resource"), &format!("{of}first_attempt_at")),
         )
     }
 }

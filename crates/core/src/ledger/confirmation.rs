@@ -18,4 +18,7 @@ pub struct Confirmation {
     /// How.
     #[serde(flatten)]
     pub answer: Answer,
+    /// Whether the target agreed when it was asked again (`verify`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verified: bool,
 }

@@ -8,6 +8,8 @@
 mod action;
 mod age;
 mod batch;
+mod breaker;
+mod calling;
 mod candidates;
 mod children;
 mod claim;
@@ -19,6 +21,7 @@ mod finish;
 mod keeping;
 mod lease;
 mod partitions;
+mod pause;
 mod prune;
 mod record;
 mod rescue;
@@ -28,6 +31,7 @@ mod status;
 mod sweep;
 
 pub use action::Action;
+pub use breaker::{Cause, OpenBreaker};
 pub use children::Followed;
 pub use claim::{Claim, Pick};
 pub use confirmation::{Confirmation, Confirmations};
@@ -37,6 +41,7 @@ pub use export::{FinishedAt, Moment, Span};
 pub(crate) use finish::{COPIED, cancelled_by};
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
+pub use pause::{Pause, Scope};
 pub use prune::{Budget, PrunePlace, Pruned};
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
@@ -62,6 +67,8 @@ pub struct Ledger {
     pub(crate) wait: String,
     pub(crate) secret: String,
     pub(crate) sweep: String,
+    pub(crate) control: String,
+    pub(crate) breaker: String,
     schema: Option<String>,
 }
 
@@ -126,6 +133,8 @@ impl Ledger {
             wait: table("sexton_wait"),
             secret: table("sexton_secret"),
             sweep: table("sexton_sweep"),
+            control: table("sexton_control"),
+            breaker: table("sexton_breaker"),
             schema,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 
-use super::Ledger;
+use super::{Ledger, OpenBreaker, Pause};
 
 /// How things stand; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -14,6 +14,10 @@ pub struct Status {
     pub states: BTreeMap<String, i64>,
     /// Dead letters by kind.
     pub dead: BTreeMap<String, i64>,
+    /// What operators paused.
+    pub paused: Vec<Pause>,
+    /// The targets that are left alone.
+    pub breakers: Vec<OpenBreaker>,
     /// The lanes with anything pending or running.
     pub lanes: Vec<LaneStatus>,
     /// Milliseconds since the oldest due deletion became due; none if none is due.
@@ -55,6 +59,8 @@ impl Ledger {
         for row in conn.query_all_raw(d.statement(dead, [])).await? {
             status.dead.insert(row.try_get("", "dead_kind")?, row.try_get("", "n")?);
         }
+        status.paused = self.pauses(conn).await?;
+        status.breakers = self.breakers(conn).await?;
         status.lanes = self.lane_status(conn).await?;
         status.oldest_due_ms = status.lanes.iter().filter_map(|lane| lane.oldest_due_ms).max();
         Ok(status)

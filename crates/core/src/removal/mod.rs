@@ -22,3 +22,4 @@ pub use request::{Request, Requested, soft_remove};
 pub use restore::{RestoreError, Restored, restore, restore_batch};
 pub use statements::statements;
 pub use wake::DUE_CHANNEL;
+pub(crate) use wake::notify;

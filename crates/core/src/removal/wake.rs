@@ -14,7 +14,7 @@ use crate::db::Dialect;
 pub const DUE_CHANNEL: &str = "sexton_due";
 
 /// Wakes listening workers when the transaction commits. SQLite has nobody to tell: its workers look by themselves.
-pub(super) async fn notify(transaction: &impl ConnectionTrait, dialect: Dialect) -> Result<(), DbErr> {
+pub(crate) async fn notify(transaction: &impl ConnectionTrait, dialect: Dialect) -> Result<(), DbErr> {
     if dialect == Dialect::Postgres {
         let statement = dialect.statement("select pg_notify($1, '')", [DUE_CHANNEL.into()]);
         transaction.query_one_raw(statement).await?;

@@ -9,6 +9,7 @@ mod export;
 mod logging;
 mod open;
 mod output;
+mod pause;
 mod request;
 mod restore;
 mod run;
@@ -61,6 +62,10 @@ enum Command {
     Request(request::Args),
     /// Take a request back, as long as no external call was made.
     Restore(restore::Args),
+    /// Stop claiming and calling for a resource or a target, or stop deleting rows, in all processes.
+    Pause(pause::Args),
+    /// Go on with what was paused, or with a target whose breaker is open.
+    Resume(pause::Args),
     /// How many deletions are in which state, and how old the oldest due one is.
     Status(status::Args),
     /// Everything about one deletion.
@@ -104,6 +109,8 @@ pub async fn main() -> ExitCode {
         Command::Run(args) => run::run(&cli.config, args).await,
         Command::Request(args) => request::run(&cli.config, args).await,
         Command::Restore(args) => restore::run(&cli.config, args).await,
+        Command::Pause(args) => pause::pause(&cli.config, args).await,
+        Command::Resume(args) => pause::resume(&cli.config, args).await,
         Command::Status(args) => status::run(&cli.config, args).await,
         Command::Show(args) => show::run(&cli.config, args).await,
         Command::Sweep(args) => sweep::run(&cli.config, args).await,

@@ -61,11 +61,18 @@ pub(super) fn print(record: &Record) {
     for target in &record.targets {
         let answer = match record.confirmations.get(target) {
             None => "not confirmed".to_owned(),
-            Some(confirmation) => match confirmation.answer {
-                Answer::Deleted { status } => format!("confirmed {}: deleted ({status})", confirmation.at),
-                Answer::Gone { status } => format!("confirmed {}: already gone ({status})", confirmation.at),
-                Answer::Skipped => format!("confirmed {}: never synced, nothing to call", confirmation.at),
-            },
+            Some(confirmation) => {
+                let verified = if confirmation.verified { ", verified" } else { "" };
+                match confirmation.answer {
+                    Answer::Deleted { status } => {
+                        format!("confirmed {}: deleted ({status}){verified}", confirmation.at)
+                    }
+                    Answer::Gone { status } => {
+                        format!("confirmed {}: already gone ({status}){verified}", confirmation.at)
+                    }
+                    Answer::Skipped => format!("confirmed {}: never synced, nothing to call", confirmation.at),
+                }
+            }
         };
         line("target", &format!("{target}: {answer}"));
     }

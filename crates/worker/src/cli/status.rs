@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use sexton_core::ledger::{Cause, OpenBreaker, Pause};
+
 use super::{error::Result, open, output};
 
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,26 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     if !status.dead.is_empty() {
         println!();
         output::table(["DEAD LETTERS", "DELETIONS"], &status.dead.iter().map(count).collect::<Vec<_>>());
+    }
+    if !status.paused.is_empty() {
+        println!();
+        let row = |pause: &Pause| {
+            [pause.scope.clone(), pause.since.clone(), pause.by.clone(), pause.reason.clone().unwrap_or_default()]
+        };
+        output::table(["PAUSED", "SINCE", "BY", "REASON"], &status.paused.iter().map(row).collect::<Vec<_>>());
+    }
+    if !status.breakers.is_empty() {
+        println!();
+        let row = |open: &OpenBreaker| {
+            let next = match (open.cause, open.left_ms) {
+                (_, None) => format!("when somebody runs `sexton resume {}`", open.lane),
+                (Cause::Throttled, Some(ms)) => format!("in {}", output::age(ms.max(0))),
+                (_, Some(ms)) => format!("probe {} in {}", open.probes + 1, output::age(ms.max(0))),
+            };
+            [open.lane.clone(), open.cause.as_str().to_owned(), open.since.clone(), next, open.reason.clone()]
+        };
+        let rows: Vec<_> = status.breakers.iter().map(row).collect();
+        output::table(["LEFT ALONE", "CAUSE", "SINCE", "AGAIN", "REASON"], &rows);
     }
     if !status.lanes.is_empty() {
         println!();

@@ -1,108 +1,179 @@
-//! One request and its answer, for connectors whose deletion takes several.
+//! One request over the network and its answer, within a deadline, and never to an address that may not be called.
 
 use std::{
-    future::Future,
-    time::{Duration, SystemTime},
+    error::Error as _,
+    net::IpAddr,
+    time::{Duration, Instant},
 };
 
 use reqwest::{
-    Client, Request,
-    header::{HeaderMap, RETRY_AFTER},
+    Client, Method, Response, StatusCode,
+    header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
 };
 use sexton_core::{
-    answer::{HttpAnswer, classify},
-    config::Target,
+    judge::Received,
     outcome::{Failure, Outcome},
 };
+use url::{Host, Url};
 
-use super::http::{Clients, is_private_host, lost, rejected, unanswered};
+use super::address::{REFUSED, is_private};
 
-/// The way to a target.
-pub(super) struct Line {
-    pub(super) client: Client,
-    allow_private: bool,
-    /// How long all requests of a deletion may take together.
-    pub(super) timeout: Duration,
-}
+/// Most of an answer that is read if it is not said otherwise: reasons are short, and a body is never kept.
+const BODY_LIMIT: usize = 64 * 1024;
+/// Most redirects that are followed.
+const MOST_REDIRECTS: usize = 5;
 
-/// An answer. Its body is never kept beyond what it is judged by.
-pub(super) struct Reply {
-    pub(super) status: u16,
+/// A request as it is sent.
+#[derive(Clone)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    /// As much of the body as was asked for.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Option<Vec<u8>>,
 }
 
-impl Line {
-    pub(super) fn new(clients: &Clients, target: &Target) -> Self {
-        Self {
-            client: clients.allowing_private(target.allow_private),
-            allow_private: target.allow_private,
-            timeout: target.timeout,
-        }
+/// Sends requests.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    client: Client,
+    allow_private: bool,
+    most: usize,
+}
+
+impl Exchange {
+    pub(super) const fn new(client: Client, allow_private: bool) -> Self {
+        Self { client, allow_private, most: BODY_LIMIT }
     }
 
-    /// Sends a request and reads at most `most` bytes of the answer's body.
+    /// Reads so many bytes of an answer.
+    pub(super) fn reading(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Sends a request and follows redirects to the same scheme, host and port, if they keep the method: a `DELETE` must
+    /// not become a `GET` (RFC 9110 §15.4), and neither the call nor its credentials go to a place that the configuration
+    /// does not name.
     ///
     /// # Errors
-    /// What it means that there was no answer, or that it broke off.
-    pub(super) async fn send(&self, request: Request, most: usize) -> Result<Reply, Outcome> {
-        if !self.allow_private && is_private_host(request.url()) {
-            return Err(rejected("private_address_refused"));
+    /// What it came to if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent,
+    /// [`Outcome::Lost`] if it may have been, [`Outcome::Rejected`] for what may not be called.
+    pub(super) async fn follow(&self, mut request: Request, deadline: Instant) -> Result<Received, Outcome> {
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.hop(&request, deadline).await?;
+            match redirected(&request.url, &response) {
+                Ok(None) => return Ok(self.read(response).await),
+                Ok(Some(url)) => request.url = url,
+                Err(reason) => return Err(rejected(Some(response.status().as_u16()), reason)),
+            }
         }
-        let mut response = self.client.execute(request).await.map_err(|error| unanswered(&error))?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Vec::new();
+        Err(rejected(None, "too_many_redirects"))
+    }
+
+    /// Sends a request, without following redirects.
+    ///
+    /// # Errors
+    /// As [`Self::follow`].
+    pub(super) async fn send(&self, request: &Request, deadline: Instant) -> Result<Received, Outcome> {
+        Ok(self.read(self.hop(request, deadline).await?).await)
+    }
+
+    async fn hop(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
+        if !self.allow_private && is_private_host(&request.url) {
+            return Err(rejected(None, "private_address_refused"));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO {
+            return Err(retry(None, "timeout"));
+        }
+        let mut builder = self.client.request(request.method.clone(), request.url.clone());
+        builder = builder.headers(request.headers.clone()).timeout(left);
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        builder.send().await.map_err(|error| unanswered(&error))
+    }
+
+    /// Read to its end where that is cheap, also after success: only then is the connection used again.
+    async fn read(&self, mut response: Response) -> Received {
+        let status = response.status().as_u16();
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let (retry_after, etag) = (header(RETRY_AFTER), header(ETAG));
+        let (mut body, mut broken) = (Vec::new(), None);
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                // What is missing may be the reason, or a failure within a success.
                 Err(error) => {
-                    return Err(Outcome::Retry(Failure { status: Some(status), reason: lost(&error).to_owned() }));
+                    broken = Some(why(&error));
+                    break;
                 }
             }
-            if body.len() > most {
-                body.truncate(most);
+            if body.len() > self.most {
                 break;
             }
         }
-        Ok(Reply { status, headers, body })
-    }
-
-    /// Gives a deletion its time; what takes longer may work next time.
-    pub(super) async fn in_time(&self, deletion: impl Future<Output = Outcome> + Send) -> Outcome {
-        tokio::time::timeout(self.timeout, deletion).await.unwrap_or_else(|_| retry(None, "timeout"))
+        Received { status, retry_after, body, broken, etag }
     }
 }
 
-impl Reply {
-    pub(super) const fn is_success(&self) -> bool {
-        matches!(self.status, 200..=299)
+/// Where a redirect leads, if the answer is one that may be followed; else why it may not.
+fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, &'static str> {
+    match response.status() {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {}
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => {
+            return Err("redirect_changes_method");
+        }
+        _ => return Ok(None),
     }
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let to = location.and_then(|location| from.join(location).ok()).ok_or("redirect_without_location")?;
+    let place = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+    let same_user = (to.username(), to.password()) == (from.username(), from.password())
+        || (to.username().is_empty() && to.password().is_none());
+    if place(&to) == place(from) && same_user { Ok(Some(to)) } else { Err("redirect_elsewhere") }
+}
 
-    pub(super) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+/// No answer: whether the call arrived is known only if there was no connection.
+fn unanswered(error: &reqwest::Error) -> Outcome {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.to_string() == REFUSED {
+            return rejected(None, "private_address_refused");
+        }
+        source = cause.source();
     }
-
-    /// What the answer means by its status, a reason and `Retry-After`.
-    pub(super) fn judge(&self, reason: Option<&str>, gone: &[u16]) -> Outcome {
-        let answer = HttpAnswer { status: self.status, retry_after: self.header(RETRY_AFTER), reason };
-        classify(answer, gone, SystemTime::now())
+    if error.is_builder() {
+        return rejected(None, "bad_request");
     }
+    let failure = Failure { status: None, reason: why(error).to_owned() };
+    if error.is_connect() { Outcome::Retry(failure) } else { Outcome::Lost(failure) }
+}
 
-    /// The failure that this answer is, with a reason of our own.
-    pub(super) fn failure(&self, reason: &str) -> Failure {
-        Failure { status: Some(self.status), reason: reason.to_owned() }
+fn why(error: &reqwest::Error) -> &'static str {
+    match error {
+        e if e.is_timeout() => "timeout",
+        e if e.is_connect() => "no_connection",
+        _ => "connection_lost",
     }
 }
 
-/// A failure that may pass.
+pub(super) fn rejected(status: Option<u16>, reason: &str) -> Outcome {
+    Outcome::Rejected(Failure { status, reason: reason.to_owned() })
+}
+
 pub(super) fn retry(status: Option<u16>, reason: &str) -> Outcome {
     Outcome::Retry(Failure { status, reason: reason.to_owned() })
 }
 
-/// Our credentials are missing or refused.
 pub(super) fn unauthorized(status: Option<u16>, reason: &str) -> Outcome {
     Outcome::Unauthorized(Failure { status, reason: reason.to_owned() })
+}
+
+/// A literal address is never resolved, so the resolver does not see it.
+fn is_private_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
+        Some(Host::Domain(_)) | None => false,
+    }
 }

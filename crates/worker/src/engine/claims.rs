@@ -56,7 +56,7 @@ impl Claims {
         let process = move |ids: Vec<DeletionId>| -> BoxFuture<'static, Result<Vec<_>, DbErr>> {
             let (context, in_flight) = (Arc::clone(&context), in_flight.clone());
             Box::pin(async move {
-                let lanes = context.catalog.lanes();
+                let lanes = context.gates.open_names();
                 let claimed = take(&context, &in_flight, Pick::Hinted(&ids), &lanes, None).await?;
                 let mut claimed: HashMap<_, _> = claimed.into_iter().map(|c| (c.claim.id, c)).collect();
                 // The same id twice in a batch: the first asker gets it.

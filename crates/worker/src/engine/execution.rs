@@ -109,6 +109,7 @@ impl<'e> Execution<'e> {
                 let why = format!("target {target} was required when it was requested, and is not configured any more");
                 self.snooze(NOT_CONFIGURED, Some(("target_not_configured".to_owned(), why))).await;
             }
+            Asked::Held(held) => self.snooze(held.wait, held.error).await,
             Asked::HandBack => self.snooze(Duration::ZERO, None).await,
             Asked::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
         }
@@ -146,6 +147,14 @@ impl<'e> Execution<'e> {
         if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay)) = (self.claim.phase, then) {
             let mut settlement = self.settlement(Event::RemovalScheduled, delay);
             settlement.phase = Phase::Remove;
+            return self.write(settlement).await;
+        }
+        if then != AfterConfirmation::Keep && self.engine.context.gates.hard_deletes_paused() {
+            // It waits in the lane of the resource itself, which is shut meanwhile.
+            let event = if self.claim.phase == Phase::Confirm { Event::RemovalScheduled } else { Event::Snoozed };
+            let mut settlement = self.settlement(event, Duration::ZERO);
+            settlement.phase = Phase::Remove;
+            settlement.give_back = true;
             return self.write(settlement).await;
         }
         let removal = Removal {

@@ -31,7 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     claims::Claims, completions::Completions, ended::Ended, in_flight::InFlight, settlements::Settlements, slots::Slots,
 };
-use crate::connector::Connectors;
+use crate::{connector::Connectors, gate::Gates};
 
 /// Everything that the parts of a process share.
 pub(crate) struct Context {
@@ -42,6 +42,7 @@ pub(crate) struct Context {
     /// The name under which this process claims.
     pub(crate) worker: String,
     pub(crate) connectors: Connectors,
+    pub(crate) gates: Gates,
 }
 
 /// The claims, calls and write-backs of one process.

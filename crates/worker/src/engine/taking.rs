@@ -7,6 +7,7 @@ use sexton_core::{hint::Hint, ledger::Pick};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Engine, claims};
+use crate::gate::OpenLane;
 
 /// A deletion of a lane that has few places is taken out of turn when it has been due for this long.
 const NEGLECTED: Duration = Duration::from_secs(1);
@@ -55,13 +56,53 @@ impl Engine {
     pub(crate) async fn take_due(self: &Arc<Self>, overdue: Duration) -> Result<usize, DbErr> {
         let mut taken = 0;
         if let Some(slots) = self.slots.take_open(claims::BATCH) {
-            taken += self.fill(slots, overdue, self.context.catalog.lanes()).await?;
+            taken += self.fill_lanes(slots, overdue, self.context.gates.open_lanes()).await?;
         }
         if let Some(slots) = self.slots.take_reserved(claims::BATCH) {
-            let lanes = self.slots.below_share(self.context.catalog.lanes(), &self.in_flight.by_lane());
-            if !lanes.is_empty() {
-                taken += self.fill(slots, NEGLECTED, lanes).await?;
+            let mut lanes = self.context.gates.open_lanes();
+            let names = lanes.iter().map(|lane| lane.name.clone()).collect();
+            let below = self.slots.below_share(names, &self.in_flight.by_lane());
+            lanes.retain(|lane| below.contains(&lane.name));
+            taken += self.fill_lanes(slots, NEGLECTED, lanes).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes one due deletion of `lane`, to see what its target answers. False if there is none, or no free slot.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub(crate) async fn take_one(self: &Arc<Self>, lane: &str) -> Result<bool, DbErr> {
+        match self.slots.wait().await {
+            Some(slot) => Ok(self.fill(slot, Duration::ZERO, vec![lane.to_owned()]).await? > 0),
+            None => Ok(false),
+        }
+    }
+
+    /// Of a lane whose target has limits no more is taken than it will let through soon; the others share the rest.
+    async fn fill_lanes(
+        self: &Arc<Self>,
+        mut slots: OwnedSemaphorePermit,
+        overdue: Duration,
+        lanes: Vec<OpenLane>,
+    ) -> Result<usize, DbErr> {
+        let mut taken = 0;
+        let mut unlimited = Vec::new();
+        let mut left = lanes.len();
+        for OpenLane { name, room } in lanes {
+            let share = slots.num_permits().div_ceil(left.max(1));
+            left -= 1;
+            match room {
+                None => unlimited.push(name),
+                Some(room) => {
+                    if let Some(slots) = slots.split(room.min(share)).filter(|slots| slots.num_permits() > 0) {
+                        taken += self.fill(slots, overdue, vec![name]).await?;
+                    }
+                }
             }
+        }
+        if !unlimited.is_empty() && slots.num_permits() > 0 {
+            taken += self.fill(slots, overdue, unlimited).await?;
         }
         Ok(taken)
     }
@@ -102,7 +143,7 @@ impl Engine {
     /// # Errors
     /// Whatever the database says.
     pub(crate) async fn take_rescued(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Rescued, DbErr> {
-        let lanes = self.context.catalog.lanes();
+        let lanes = self.context.gates.open_names();
         let candidates = self.context.ledger.rescued(&self.context.db, &lanes, RESCUED).await?;
         if candidates.is_empty() {
             return Ok(Rescued::None);

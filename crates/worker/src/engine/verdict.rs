@@ -46,6 +46,8 @@ pub(super) fn verdict(misses: &[Miss], attempts: u32, claims: u32, age: Duration
     let (class, failure, retry_after) = match outcome {
         Outcome::Confirmed { .. } => return None,
         Outcome::Retry(failure) => ("retry", failure, None),
+        Outcome::Lost(failure) => ("unknown", failure, None),
+        Outcome::NotVerified(failure) => ("not_verified", failure, None),
         Outcome::Throttled { retry_after, failure } => ("throttled", failure, *retry_after),
         Outcome::Unauthorized(failure) => ("unauthorized", failure, None),
         Outcome::Rejected(failure) => ("rejected", failure, None),
@@ -70,7 +72,9 @@ pub(super) fn verdict(misses: &[Miss], attempts: u32, claims: u32, age: Duration
     Some(match outcome {
         Outcome::Rejected(_) => died(DeadKind::Rejected),
         Outcome::BadTemplate(_) => died(DeadKind::BadTemplate),
-        Outcome::Retry(_) => match decide(retry, attempts, age, None) {
+        Outcome::Lost(_) => died(DeadKind::UnknownOutcome),
+        Outcome::Retry(_) | Outcome::NotVerified(_) => match decide(retry, attempts, age, None) {
+            Decision::GiveUp(_) if matches!(outcome, Outcome::NotVerified(_)) => died(DeadKind::NotVerified),
             Decision::GiveUp(kind) => died(kind),
             Decision::RetryIn(delay) => {
                 Verdict { event: Event::Failed, dead: None, delay, give_back: false, error, attempt: Some(attempt) }
@@ -98,13 +102,15 @@ const fn severity(outcome: &Outcome) -> u8 {
         Outcome::Confirmed { .. } => 0,
         Outcome::Throttled { .. } => 1,
         Outcome::Unauthorized(_) => 2,
-        Outcome::Retry(_) => 3,
+        Outcome::Retry(_) | Outcome::NotVerified(_) => 3,
         Outcome::Rejected(_) => 4,
         Outcome::BadTemplate(_) => 5,
+        // On-call must hear of it before anything is asked again.
+        Outcome::Lost(_) => 6,
     }
 }
 
-fn describe(target: &str, failure: &Failure) -> String {
+pub(super) fn describe(target: &str, failure: &Failure) -> String {
     match failure.status {
         Some(status) => format!("{target} answered {status} ({})", failure.reason),
         None => format!("{target}: {}", failure.reason),
@@ -161,6 +167,23 @@ mod tests {
         let refused = judge(Outcome::Unauthorized(failure(401)), 3, Duration::from_secs(60));
         assert_eq!((refused.event, refused.give_back, refused.dead), (Event::Snoozed, true, None));
         assert!(refused.delay <= PATIENCE);
+    }
+
+    #[test]
+    fn lost_answer_that_must_not_be_asked_for_again_outweighs_everything() {
+        let misses = [miss(Outcome::BadTemplate(failure(0))), miss(Outcome::Lost(failure(504)))];
+        let verdict = verdict(&misses, 1, 1, Duration::ZERO).unwrap();
+        assert_eq!((verdict.event, verdict.dead), (Event::Died, Some(DeadKind::UnknownOutcome)));
+    }
+
+    #[test]
+    fn what_is_not_verified_is_asked_again_and_dies_of_that() {
+        let first = judge(Outcome::NotVerified(failure(200)), 1, Duration::ZERO);
+        assert_eq!((first.event, first.give_back, first.dead), (Event::Failed, false, None));
+        for (attempts, age) in [(3, Duration::ZERO), (1, RETRY.give_up_after)] {
+            let last = judge(Outcome::NotVerified(failure(200)), attempts, age);
+            assert_eq!((last.event, last.dead), (Event::Died, Some(DeadKind::NotVerified)));
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ const OVERDUE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_millis(500);
 /// How often it is asked while something is due that is not to be had: another process has it.
 const TAKEN: Duration = Duration::from_millis(250);
+/// How often it is asked while a lane has had as many calls as its target may get for now.
+const LIMITED: Duration = Duration::from_millis(50);
 /// How often it is asked while Redis feeds us, and while every slot is taken.
 const FED: Duration = Duration::from_secs(1);
 /// After a wake the dispatcher goes first, while Redis feeds us: it has this long to hint at what is due.
@@ -90,7 +92,12 @@ fn patience(activity: &Activity) -> Duration {
 /// Until something is due, but not longer than a request without a hint should wait.
 async fn idle_time(engine: &Engine) -> Duration {
     let context = &engine.context;
-    match context.ledger.next_due_in(&context.db, &context.catalog.lanes()).await {
+    let (full, lanes): (Vec<_>, Vec<_>) = context.gates.open_lanes().into_iter().partition(|lane| lane.room == Some(0));
+    let lanes: Vec<_> = lanes.into_iter().map(|lane| lane.name).collect();
+    // A lane that has had its share for now has a little more soon.
+    let most = if full.is_empty() { IDLE } else { LIMITED };
+    match context.ledger.next_due_in(&context.db, &lanes).await {
+        Ok(_) if !full.is_empty() => most,
         Ok(Some(Duration::ZERO)) => TAKEN,
         Ok(Some(next)) => next.min(IDLE),
         Ok(None) | Err(_) => IDLE,

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Wake;
 use crate::{
     engine::Context,
+    gate::OpenLane,
     metrics,
     queue::{Activity, Leader, window},
 };
@@ -117,8 +118,11 @@ impl Dispatcher {
         if window.saturating_sub(length) < (window / 10).clamp(1, LEAST) {
             return Ok(BUSY);
         }
-        let mut lanes = context.catalog.lanes();
-        match context.ledger.next_due_in(&context.db, &lanes).await? {
+        let mut lanes = context.gates.open_lanes();
+        // Of a lane whose target has limits, no more is hinted than it will let through soon.
+        lanes.retain(|lane| lane.room != Some(0));
+        let names: Vec<_> = lanes.iter().map(|lane| lane.name.clone()).collect();
+        match context.ledger.next_due_in(&context.db, &names).await? {
             Some(Duration::ZERO) => {}
             Some(next) => return Ok(next.min(IDLE)),
             None => return Ok(IDLE),
@@ -131,12 +135,13 @@ impl Dispatcher {
         while length < window && !lanes.is_empty() {
             let share = (window - length).div_ceil(lanes.len());
             let mut unfinished = Vec::new();
-            for lane in lanes {
+            for OpenLane { name: lane, room } in lanes {
                 if length >= window {
                     break;
                 }
                 // More than the share, for much of it may be in the window already.
                 let page = share.max(LEAST);
+                let share = share.min(room.unwrap_or(usize::MAX));
                 let due = context.ledger.due_in_lane(&context.db, &lane, self.after.get(&lane), page).await?;
                 let hints: Vec<_> = due.iter().map(|due| due.hint).collect();
                 if hints.is_empty() {
@@ -147,8 +152,8 @@ impl Dispatcher {
                 pushed += enqueued.accepted;
                 length = enqueued.length;
                 let seen = enqueued.accepted + enqueued.damped;
-                if seen == page || seen < due.len() {
-                    unfinished.push(lane.clone());
+                if room.is_none() && (seen == page || seen < due.len()) {
+                    unfinished.push(OpenLane { name: lane.clone(), room });
                 }
                 if let Some(last) = due.into_iter().take(seen).next_back() {
                     self.after.insert(lane, last);

@@ -3,7 +3,7 @@
 //! It costs one connection besides the pool's. Where notifications do not arrive (a pooler in transaction mode, no
 //! connection to be had), it only takes longer until a look into the ledger finds what is due.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use sea_orm::sqlx::{
     self, Executor, PgPool,
@@ -13,8 +13,6 @@ use sexton_core::{db::Db, removal::DUE_CHANNEL};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Wake;
-
 /// Between attempts to listen.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// A connection that was silent for this long is tried: what lies between may have dropped it without a word.
@@ -22,8 +20,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How long connecting, and trying, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Passes notifications on until `stop`. For PostgreSQL only.
-pub(crate) async fn listen(db: Db, wake: Arc<Wake>, stop: CancellationToken) {
+/// Calls `told` at each notification until `stop`. For PostgreSQL only.
+pub(crate) async fn listen(db: &Db, told: impl Fn(), stop: CancellationToken) {
     let options = db.conn.get_postgres_connection_pool().connect_options();
     // A pool, because that is how the listener connects again. Its connection is never idle in it.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
@@ -32,7 +30,7 @@ pub(crate) async fn listen(db: Db, wake: Arc<Wake>, stop: CancellationToken) {
     loop {
         let failure = tokio::select! {
             () = stop.cancelled() => return,
-            failure = follow(&pool, &wake, &mut failing) => failure,
+            failure = follow(&pool, &told, &mut failing) => failure,
         };
         if let Err(error) = failure
             && !failing
@@ -48,13 +46,13 @@ pub(crate) async fn listen(db: Db, wake: Arc<Wake>, stop: CancellationToken) {
 }
 
 /// Listens until the connection fails for good.
-async fn follow(pool: &PgPool, wake: &Wake, failing: &mut bool) -> Result<Infallible, sqlx::Error> {
+async fn follow(pool: &PgPool, told: &impl Fn(), failing: &mut bool) -> Result<Infallible, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(DUE_CHANNEL).await?;
     tracing::debug!("listening on {DUE_CHANNEL}");
     *failing = false;
     // For what was notified while nobody listened.
-    wake.now();
+    told();
     loop {
         match timeout(SILENCE, listener.try_recv()).await {
             // Nothing is received when the connection was lost and is back: what was notified meanwhile nobody knows.
@@ -67,6 +65,6 @@ async fn follow(pool: &PgPool, wake: &Wake, failing: &mut bool) -> Result<Infall
                 Err(_) => return Err(sqlx::Error::PoolTimedOut),
             },
         }
-        wake.now();
+        told();
     }
 }

@@ -1,12 +1,11 @@
 //! The settings of `kind = "caldav"`: an object in a calendar, an address book, or any WebDAV server.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
-use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Mistake, http::default_gone, require};
-use crate::{template::UrlTemplate, text_template::TextTemplate};
+use super::{Auth, Mistake, http::texts, require};
+use crate::template::{NameTemplate, TextTemplate, UrlTemplate};
 
 /// Where the object is, and how the server knows us.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,22 +14,18 @@ pub struct CalDav {
     /// Where the object is; `{column}` is replaced by the row's value, percent-encoded.
     pub url: UrlTemplate,
     /// The `ETag` that the application remembers; without it, it is read first.
-    pub etag: Option<TextTemplate>,
+    pub etag: Option<NameTemplate>,
     /// Whether to delete only what has the `ETag` that was read or remembered.
     #[serde(default = "yes")]
     pub if_match: bool,
     /// Whether a collection may be deleted, with all that is in it.
     #[serde(default)]
     pub collection: bool,
-    /// The user's name, for basic authentication.
-    pub user: Option<String>,
-    /// The user's password.
-    pub password: Option<SecretString>,
-    /// A file that has the password; it is read before each call.
-    pub password_file: Option<PathBuf>,
-    /// More headers of every request. They often carry credentials, so they are secrets as a whole.
-    #[serde(default)]
-    pub headers: BTreeMap<String, SecretString>,
+    /// How requests are authenticated.
+    pub auth: Option<Auth>,
+    /// More headers of every request. They often carry credentials, so what they say literally is secret.
+    #[serde(default, deserialize_with = "texts")]
+    pub headers: BTreeMap<String, TextTemplate>,
     /// Statuses, besides 2xx, that mean "already deleted" without a look at the collection.
     #[serde(default = "default_gone")]
     pub gone: Vec<u16>,
@@ -40,22 +35,25 @@ const fn yes() -> bool {
     true
 }
 
+/// As for `http`; a 404 is looked into.
+fn default_gone() -> Vec<u16> {
+    vec![410]
+}
+
 impl CalDav {
     pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
-        let url = self.url.columns().map(|column| ("url", column));
-        url.chain(self.etag.iter().flat_map(TextTemplate::columns).map(|column| ("etag", column))).collect()
+        let mut uses: Vec<_> = self.url.columns().map(|column| ("url", column)).collect();
+        uses.extend(self.etag.iter().flat_map(NameTemplate::columns).map(|column| ("etag", column)));
+        uses.extend(self.headers.values().flat_map(TextTemplate::columns).map(|column| ("headers", column)));
+        uses
     }
 
     pub(super) fn validate(&self) -> Result<(), Mistake> {
-        let passwords = usize::from(self.password.is_some()) + usize::from(self.password_file.is_some());
-        require(passwords <= 1, "password", || "it and password_file exclude each other".to_owned())?;
-        require(self.user.is_some() == (passwords == 1), "user", || {
-            "basic authentication needs user, and password or password_file".to_owned()
+        require(!matches!(self.auth, Some(Auth::Webhook(_))), "auth", || {
+            "a WebDAV server knows no webhook signatures: expected bearer, basic or oauth2".to_owned()
         })?;
         let authorized = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
-        require(self.user.is_none() || !authorized, "headers", || {
-            "user and an Authorization header exclude each other".to_owned()
-        })?;
+        require(self.auth.is_none() || !authorized, "auth", || "`headers` has an Authorization already".to_owned())?;
         require(self.if_match || self.etag.is_none(), "etag", || "it is of no use with if_match = false".to_owned())
     }
 }

@@ -6,16 +6,16 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Mistake, require};
-use crate::{template::UrlTemplate, text_template::TextTemplate};
+use crate::template::{InvalidTemplate, NameTemplate, UrlTemplate};
 
 /// Which event, and as whom it is deleted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoogleCalendar {
     /// The calendar's id, often an e-mail address, or `primary`.
-    pub calendar: TextTemplate,
+    pub calendar: NameTemplate,
     /// The event's id.
-    pub event: TextTemplate,
+    pub event: NameTemplate,
     /// The JSON file of a service account or of an authorised user; it is read again when it changes.
     pub credentials_file: PathBuf,
     /// The user on whose behalf a service account acts (domain-wide delegation).
@@ -68,7 +68,7 @@ impl GoogleCalendar {
     ///
     /// # Errors
     /// When the endpoint is not a URL.
-    pub fn events_url(&self) -> Result<UrlTemplate, crate::template::InvalidTemplate> {
+    pub fn events_url(&self) -> Result<UrlTemplate, InvalidTemplate> {
         let base = self.endpoint.trim_end_matches('/');
         UrlTemplate::try_from(format!("{base}/calendar/v3/calendars/{{calendar}}/events"))
     }
@@ -77,7 +77,7 @@ impl GoogleCalendar {
     ///
     /// # Errors
     /// When the endpoint is not a URL.
-    pub fn event_url(&self) -> Result<UrlTemplate, crate::template::InvalidTemplate> {
+    pub fn event_url(&self) -> Result<UrlTemplate, InvalidTemplate> {
         let base = self.endpoint.trim_end_matches('/');
         let updates = self.send_updates.as_str();
         UrlTemplate::try_from(format!(

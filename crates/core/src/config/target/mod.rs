@@ -2,19 +2,30 @@
 //!
 //! What is said of every target is read here; the rest belongs to its connector, one file a kind.
 
+mod answers;
+mod auth;
 mod caldav;
 mod google_calendar;
 mod http;
+mod limits;
+mod method;
 mod s3;
 
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use figment::{
+    error::Kind as Wrong,
+    value::{Dict, Value},
+};
 use serde::Deserialize;
 
+pub use answers::{Gone, GoneReason, Pointer, Verify, When};
+pub use auth::{Auth, OAuth2, Secret, signing_key};
 pub use caldav::CalDav;
 pub use google_calendar::{GoogleCalendar, SendUpdates};
-pub use http::{Http, Method};
+pub use http::Http;
+pub use limits::{Breaker, RateLimit};
+pub use method::Method;
 pub use s3::S3;
 
 use super::{
@@ -38,10 +49,21 @@ pub struct Target {
     pub timeout: Duration,
     /// Whether the target may be at a loopback, private or link-local address.
     pub allow_private: bool,
+    /// Whether a call may be made again whose answer was lost. If not, the deletion ends as `unknown_outcome`.
+    pub repeatable: bool,
     /// Targets of the same resource that must have confirmed before this one is called.
     pub after: Vec<TargetName>,
     /// Settings that differ from `[retry]`.
     pub retry: RetryOverride,
+    /// How many calls a second it gets, if that is limited.
+    pub rate_limit: Option<RateLimit>,
+    /// How many calls of one process may be in flight at once, if that is limited.
+    pub max_in_flight: Option<usize>,
+    /// When it is left alone because it fails.
+    pub breaker: Breaker,
+    /// The share of first calls answered "gone" above which it is left alone until somebody has looked: a wrong base path
+    /// answers like that.
+    pub gone_limit: f64,
     /// Where the file has it, counted from 0: a resource's targets are kept in the order in which they are asked.
     pub place: usize,
 }
@@ -63,25 +85,49 @@ pub enum Connector {
 #[derive(Deserialize)]
 struct Read {
     name: TargetName,
-    kind: Kind,
+    kind: KindOfTarget,
     #[serde(default)]
     skip_when_null: Vec<String>,
     #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
     timeout: Duration,
     #[serde(default)]
     allow_private: bool,
+    #[serde(default = "default_repeatable")]
+    repeatable: bool,
     #[serde(default)]
     after: Vec<TargetName>,
     #[serde(default)]
     retry: RetryOverride,
+    rate_limit: Option<RateLimit>,
+    max_in_flight: Option<usize>,
+    #[serde(default)]
+    breaker: Breaker,
+    #[serde(default = "half")]
+    gone_limit: f64,
     /// What none of the others is: the settings of the connector.
     #[serde(flatten)]
     connector: Dict,
 }
 
+/// The keys of [`Read`] that are not a connector's, for messages.
+const GENERAL: [&str; 12] = [
+    "name",
+    "kind",
+    "skip_when_null",
+    "timeout",
+    "allow_private",
+    "repeatable",
+    "after",
+    "retry",
+    "rate_limit",
+    "max_in_flight",
+    "breaker",
+    "gone_limit",
+];
+
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum KindOfTarget {
     Http,
     #[serde(rename = "caldav")]
     CalDav,
@@ -89,8 +135,16 @@ enum Kind {
     GoogleCalendar,
 }
 
+const fn half() -> f64 {
+    0.5
+}
+
 const fn default_timeout() -> Duration {
     Duration::from_secs(10)
+}
+
+const fn default_repeatable() -> bool {
+    true
 }
 
 impl TryFrom<Read> for Target {
@@ -99,17 +153,22 @@ impl TryFrom<Read> for Target {
     fn try_from(read: Read) -> Result<Self, String> {
         Ok(Self {
             connector: match read.kind {
-                Kind::Http => Connector::Http(settings(read.connector)?),
-                Kind::CalDav => Connector::CalDav(settings(read.connector)?),
-                Kind::S3 => Connector::S3(settings(read.connector)?),
-                Kind::GoogleCalendar => Connector::GoogleCalendar(settings(read.connector)?),
+                KindOfTarget::Http => Connector::Http(settings(read.connector)?),
+                KindOfTarget::CalDav => Connector::CalDav(settings(read.connector)?),
+                KindOfTarget::S3 => Connector::S3(settings(read.connector)?),
+                KindOfTarget::GoogleCalendar => Connector::GoogleCalendar(settings(read.connector)?),
             },
             name: read.name,
             skip_when_null: read.skip_when_null,
             timeout: read.timeout,
             allow_private: read.allow_private,
+            repeatable: read.repeatable,
             after: read.after,
             retry: read.retry,
+            rate_limit: read.rate_limit,
+            max_in_flight: read.max_in_flight,
+            breaker: read.breaker,
+            gone_limit: read.gone_limit,
             place: 0,
         })
     }
@@ -118,19 +177,27 @@ impl TryFrom<Read> for Target {
 /// The settings of a connector. An error begins with a dot and the key below the target, if it is about one: the caller
 /// puts its own key path before it.
 fn settings<T: for<'de> Deserialize<'de>>(rest: Dict) -> Result<T, String> {
-    Value::from(rest).deserialize().map_err(|error| match key_path(&error.path) {
-        path if path.is_empty() => error.kind.to_string(),
-        path => format!(".{path}: {}", error.kind),
+    Value::from(rest).deserialize().map_err(|error| match (key_path(&error.path), &error.kind) {
+        // An unknown key of the target itself may be a slip in a general one.
+        (path, Wrong::UnknownField(found, own)) if path == *found => {
+            let expected: Vec<_> = GENERAL.iter().chain(*own).map(|name| format!("`{name}`")).collect();
+            format!("unknown field: found `{found}`, expected one of {}", expected.join(", "))
+        }
+        (path, kind) if path.is_empty() => kind.to_string(),
+        (path, kind) => match kind.to_string() {
+            // What is wrong is further down: the message goes on with the key path.
+            message if message.starts_with('.') => format!(".{path}{message}"),
+            message => format!(".{path}: {message}"),
+        },
     })
 }
 
 impl Target {
-    /// Whether the target is asked later whether the twin is really gone.
+    /// Whether the target is asked whether the twin is really gone.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
-        match self.connector {
-            // One request says how to delete, not how to look.
-            Connector::Http(_) => false,
+        match &self.connector {
+            Connector::Http(http) => http.verify.is_some(),
             Connector::CalDav(_) | Connector::S3(_) | Connector::GoogleCalendar(_) => false,
         }
     }
@@ -167,7 +234,7 @@ impl Target {
     #[must_use]
     pub fn place_columns(&self) -> Vec<&str> {
         match &self.connector {
-            Connector::Http(http) => http.url.columns().collect(),
+            Connector::Http(http) => http.place_columns(),
             Connector::CalDav(caldav) => caldav.url.columns().collect(),
             Connector::S3(s3) => s3.uses().into_iter().map(|(_, column)| column).collect(),
             Connector::GoogleCalendar(calendar) => calendar.uses().into_iter().map(|(_, column)| column).collect(),
@@ -177,10 +244,31 @@ impl Target {
     /// What is wrong with the connector's settings, below the target's key path.
     pub(super) fn validate_connector(&self) -> Result<(), Mistake> {
         match &self.connector {
-            Connector::Http(_) => Ok(()),
+            Connector::Http(http) => http.validate().map_err(|(key, why)| (key.to_owned(), why)),
             Connector::CalDav(caldav) => caldav.validate(),
             Connector::S3(s3) => s3.validate(),
             Connector::GoogleCalendar(calendar) => calendar.validate(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn general_settings_are_those_that_no_connector_gets() {
+        let entries = GENERAL.iter().map(|name| match *name {
+            "skip_when_null" | "after" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
+            "allow_private" | "repeatable" => ((*name).to_owned(), Value::from(true)),
+            "max_in_flight" => ((*name).to_owned(), Value::from(1)),
+            "gone_limit" => ((*name).to_owned(), Value::from(0.5)),
+            "rate_limit" => ((*name).to_owned(), Value::from(Dict::from([("per_second".to_owned(), Value::from(1))]))),
+            "retry" | "breaker" => ((*name).to_owned(), Value::from(Dict::new())),
+            "timeout" => ((*name).to_owned(), Value::from("1s")),
+            _ => ((*name).to_owned(), Value::from("http")),
+        });
+        let read: Read = Value::from(entries.collect::<Dict>()).deserialize().unwrap();
+        assert_eq!(read.connector, Dict::new());
     }
 }

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Mistake, require};
-use crate::text_template::TextTemplate;
+use super::{Mistake, Secret, require};
+use crate::template::NameTemplate;
 
 /// Where the objects are, and how the service knows us.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,23 +26,30 @@ pub struct S3 {
     #[serde(default)]
     pub allow_http: bool,
     /// The key of the one object.
-    pub key: Option<TextTemplate>,
+    pub key: Option<NameTemplate>,
     /// What the keys of all objects to delete begin with.
-    pub prefix: Option<TextTemplate>,
+    pub prefix: Option<NameTemplate>,
     /// The access key's id; without it, credentials are looked for in the environment.
     pub access_key_id: Option<SecretString>,
     /// The access key's secret.
     pub secret_access_key: Option<SecretString>,
-    /// A file that has the access key's secret; it is read before each call.
+    /// A file that has the access key's secret; it is read anew when it changes.
     pub secret_access_key_file: Option<PathBuf>,
     /// The token of temporary credentials.
     pub session_token: Option<SecretString>,
 }
 
 impl S3 {
+    /// The access key's secret.
+    #[must_use]
+    pub fn secret(&self) -> Option<Secret> {
+        let file = || self.secret_access_key_file.clone().map(Secret::File);
+        self.secret_access_key.clone().map(Secret::Value).or_else(file)
+    }
+
     pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
-        let key = self.key.iter().flat_map(TextTemplate::columns).map(|column| ("key", column));
-        key.chain(self.prefix.iter().flat_map(TextTemplate::columns).map(|column| ("prefix", column))).collect()
+        let key = self.key.iter().flat_map(NameTemplate::columns).map(|column| ("key", column));
+        key.chain(self.prefix.iter().flat_map(NameTemplate::columns).map(|column| ("prefix", column))).collect()
     }
 
     pub(super) fn validate(&self) -> Result<(), Mistake> {

@@ -69,15 +69,13 @@ impl File {
     }
 
     /// What version the file has now.
-    pub(super) async fn version(&self) -> std::io::Result<Version> {
-        let path = self.path.clone();
-        let found = tokio::task::spawn_blocking(move || std::fs::metadata(path)).await;
-        let found = found.map_err(std::io::Error::other)??;
+    pub(super) fn version(&self) -> std::io::Result<Version> {
+        let found = std::fs::metadata(&self.path)?;
         Ok(Version { modified: found.modified().ok(), length: found.len() })
     }
 
-    pub(super) async fn read(&self) -> Result<Credentials, Unusable> {
-        let text = super::super::secret_file::read(&self.path).await?;
+    pub(super) fn read(&self) -> Result<Credentials, Unusable> {
+        let text = SecretString::from(std::fs::read_to_string(&self.path)?);
         serde_json::from_str(text.expose_secret()).map_err(|error| Unusable::Malformed(error.line()))
     }
 }

@@ -8,29 +8,35 @@ mod assertion;
 mod credentials;
 mod token;
 
+use std::time::{Duration, Instant, SystemTime};
+
 use async_trait::async_trait;
-use reqwest::Method;
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use secrecy::ExposeSecret;
 use sexton_core::{
-    answer::reason_in,
+    answer::{reason_in, retry_after},
     config::{GoogleCalendar as Settings, Target},
-    outcome::{Answer, Failure, Outcome},
-    template::{BadTemplate, UrlTemplate, Values},
+    judge::Received,
+    outcome::{Answer, Outcome},
+    template::{BadTemplate, InvalidTemplate, UrlTemplate, Values},
 };
 use url::Url;
 
 use self::{credentials::File, token::Tokens};
 use super::{
-    Connector, SetupError,
-    exchange::{Line, Reply},
-    http::{Clients, rejected},
+    Call, Connector, SetupError,
+    clients::{Clients, Transport},
+    exchange::{Exchange, Request, rejected, unauthorized},
+    headers::bad,
 };
-
-const BODY_LIMIT: usize = 64 * 1024;
 
 /// Deletes events with one set of credentials.
 pub(super) struct GoogleCalendar {
-    line: Line,
+    exchange: Exchange,
+    timeout: Duration,
     settings: Settings,
     event: UrlTemplate,
     events: UrlTemplate,
@@ -41,14 +47,13 @@ impl GoogleCalendar {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
-    /// When the endpoint is not a URL.
-    pub(super) fn new(clients: &Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let failed = |why: sexton_core::template::InvalidTemplate| SetupError::Target {
-            target: target.name.to_string(),
-            why: why.to_string(),
-        };
+    /// When the client cannot be set up, or the endpoint is not a URL.
+    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+        let failed =
+            |why: InvalidTemplate| SetupError::Target { target: target.name.to_string(), why: why.to_string() };
         Ok(Self {
-            line: Line::new(clients, target),
+            exchange: Exchange::new(clients.get(&Transport::of(target))?, target.allow_private),
+            timeout: target.timeout,
             event: settings.event_url().map_err(failed)?,
             events: settings.events_url().map_err(failed)?,
             tokens: Tokens::new(
@@ -73,22 +78,27 @@ impl GoogleCalendar {
         Ok((self.event.render(&ids)?, calendar))
     }
 
-    async fn call(&self, event: Url, calendar: Url) -> Result<Outcome, Outcome> {
-        let reply = self.send(Method::DELETE, &event).await?;
-        let reason = reason_in(&reply.body);
-        Ok(match (reply.status, reason.as_deref()) {
-            (404, _) => self.missing(&reply, calendar).await?,
+    async fn call(&self, row: &Values) -> Result<Outcome, Outcome> {
+        let (event, calendar) = self.urls(row).map_err(bad)?;
+        let deadline = Instant::now() + self.timeout;
+        let received = self.send(Method::DELETE, &event, deadline).await?;
+        match received.broken {
+            // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
+            Some(why) if !received.is_success() => return Err(Outcome::Lost(received.failure(why))),
+            _ => {}
+        }
+        Ok(match (received.status, reason_in(&received.body).as_deref()) {
+            (404, _) => self.missing(&received, &calendar, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
-            (_, reason) => meaning(&reply, reason),
+            _ => meaning(&received),
         })
     }
 
-    async fn missing(&self, reply: &Reply, calendar: Url) -> Result<Outcome, Outcome> {
-        let seen = self.send(Method::GET, &calendar).await?;
-        let reason = reason_in(&seen.body);
-        Ok(match (seen.status, meaning(&seen, reason.as_deref())) {
-            (200, _) => Outcome::Confirmed { answer: Answer::Gone { status: reply.status } },
-            (404, _) => Outcome::Rejected(reply.failure("calendar_not_visible")),
+    async fn missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
+        let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_a_look)?;
+        Ok(match (seen.status, meaning(&seen).of_a_look()) {
+            (200, _) => Outcome::Confirmed { answer: Answer::Gone { status: received.status } },
+            (404, _) => Outcome::Rejected(received.failure("calendar_not_visible")),
             (403, Outcome::Unauthorized(_)) => Outcome::Unauthorized(seen.failure("calendar_not_visible")),
             (_, Outcome::Confirmed { .. }) => Outcome::Rejected(seen.failure("calendar_not_visible")),
             (_, outcome) => outcome,
@@ -96,47 +106,46 @@ impl GoogleCalendar {
     }
 
     /// Sends a request; a token that is refused is tried once more as a fresh one, for it may have been revoked.
-    async fn send(&self, method: Method, url: &Url) -> Result<Reply, Outcome> {
+    async fn send(&self, method: Method, url: &Url, deadline: Instant) -> Result<Received, Outcome> {
         let mut fresh = false;
         loop {
-            let token = self.tokens.get(&self.line).await?;
-            let request = self.line.client.request(method.clone(), url.clone()).bearer_auth(token.expose_secret());
-            let reply = self.line.send(request.build().map_err(|_| rejected("bad_request"))?, BODY_LIMIT).await?;
-            if reply.status != 401 {
-                return Ok(reply);
+            let token = self.tokens.get(&self.exchange, deadline).await?;
+            let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()));
+            let mut bearer = bearer.map_err(|_| unauthorized(None, "token_not_granted"))?;
+            bearer.set_sensitive(true);
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+            let request = Request { method: method.clone(), url: url.clone(), headers, body: None };
+            let received = self.exchange.follow(request, deadline).await?;
+            if received.status != 401 {
+                return Ok(received);
             }
             self.tokens.refused(&token).await;
             if std::mem::replace(&mut fresh, true) {
-                return Ok(reply);
+                return Ok(received);
             }
         }
     }
 }
 
 /// What an answer means by its reason ("Handle API errors" in the Calendar API's guide).
-fn meaning(reply: &Reply, reason: Option<&str>) -> Outcome {
-    match (reply.status, reason) {
+fn meaning(received: &Received) -> Outcome {
+    let now = SystemTime::now();
+    let reason = reason_in(&received.body);
+    match (received.status, reason.as_deref()) {
         // Limits of the project's day and of the calendar's use: "wait until the limit replenishes".
-        (403, Some("quotaExceeded" | "dailyLimitExceeded" | "calendarLimitExceeded")) => {
-            let failure = reply.failure(reason.unwrap_or_default());
-            match reply.judge(Some("rateLimitExceeded"), &[]) {
-                Outcome::Throttled { retry_after, .. } => Outcome::Throttled { retry_after, failure },
-                _ => Outcome::Throttled { retry_after: None, failure },
-            }
+        (403, Some(reason @ ("quotaExceeded" | "dailyLimitExceeded" | "calendarLimitExceeded"))) => {
+            let retry_after = received.retry_after.as_deref().and_then(|value| retry_after(value, now));
+            Outcome::Throttled { retry_after, failure: received.failure(reason) }
         }
         // It speaks of this event: other deletions with the same credentials go on.
-        (403, Some("forbiddenForNonOrganizer")) => Outcome::Rejected(reply.failure("forbiddenForNonOrganizer")),
-        _ => reply.judge(reason, &[]),
+        (403, Some(reason @ "forbiddenForNonOrganizer")) => rejected(Some(403), reason),
+        _ => received.classified(now),
     }
 }
 
 #[async_trait]
 impl Connector for GoogleCalendar {
-    async fn delete(&self, row: &Values) -> Outcome {
-        let (event, calendar) = match self.urls(row) {
-            Ok(urls) => urls,
-            Err(why) => return Outcome::BadTemplate(Failure { status: None, reason: why.to_string() }),
-        };
-        self.line.in_time(async { self.call(event, calendar).await.unwrap_or_else(|outcome| outcome) }).await
+    async fn delete(&self, call: Call<'_>) -> Outcome {
+        self.call(call.row).await.unwrap_or_else(|outcome| outcome)
     }
 }

@@ -3,25 +3,24 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use reqwest::{Method, header::CONTENT_TYPE};
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sexton_core::outcome::Outcome;
+use sexton_core::{judge::Received, outcome::Outcome};
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded::Serializer};
 
 use super::{
-    super::{
-        exchange::{Line, Reply, unauthorized},
-        http::rejected,
-    },
+    super::exchange::{Exchange, Request, retry, unauthorized},
     assertion::{Claims, sign},
     credentials::{Credentials, File, Version},
 };
 
 /// How long before its end a token is not used any more: a call may take a while to arrive.
 const EARLY: Duration = Duration::from_secs(60);
-const BODY_LIMIT: usize = 64 * 1024;
 const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The tokens of one target.
@@ -55,21 +54,25 @@ impl Tokens {
     }
 
     /// A token that is valid for a while.
-    pub(super) async fn get(&self, line: &Line) -> Result<SecretString, Outcome> {
+    ///
+    /// # Errors
+    /// Why there is none; nothing was sent to the API.
+    pub(super) async fn get(&self, exchange: &Exchange, deadline: Instant) -> Result<SecretString, Outcome> {
         // Held while it is fetched: the others wait for the same token instead of fetching one each.
-        let mut kept = self.kept.lock().await;
+        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
+        let Ok(mut kept) = wait.await else { return Err(retry(None, "token_timeout")) };
         let unreadable = |error: &dyn std::fmt::Display| {
             tracing::warn!(%error, "cannot use credentials_file {}", self.file.path().display());
             unauthorized(None, "credentials_file_unusable")
         };
-        let version = self.file.version().await.map_err(|error| unreadable(&error))?;
+        let version = self.file.version().map_err(|error| unreadable(&error))?;
         if let Some(kept) = kept.as_ref().filter(|kept| kept.version == version && Instant::now() < kept.until) {
             return Ok(kept.token.clone());
         }
         *kept = None;
-        let credentials = self.file.read().await.map_err(|error| unreadable(&error))?;
+        let credentials = self.file.read().map_err(|error| unreadable(&error))?;
         let asked = Instant::now();
-        let granted = self.fetch(line, &credentials).await?;
+        let granted = self.fetch(exchange, deadline, &credentials).await?;
         let valid = Duration::from_secs(granted.expires_in.min(24 * 3600));
         // One that lives shorter than that is used for half its life.
         let until = asked + valid.saturating_sub(EARLY).max(valid / 2);
@@ -85,15 +88,26 @@ impl Tokens {
         }
     }
 
-    async fn fetch(&self, line: &Line, credentials: &Credentials) -> Result<Granted, Outcome> {
+    async fn fetch(
+        &self,
+        exchange: &Exchange,
+        deadline: Instant,
+        credentials: &Credentials,
+    ) -> Result<Granted, Outcome> {
         let url = Url::parse(credentials.token_uri()).map_err(|_| unauthorized(None, "bad_token_uri"))?;
-        let request = line.client.request(Method::POST, url);
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(self.form(credentials)?);
-        let reply = line.send(request.build().map_err(|_| rejected("bad_request"))?, BODY_LIMIT).await?;
-        if !reply.is_success() {
-            return Err(refusal(&reply));
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
+        let body = Some(self.form(credentials)?.into_bytes());
+        // Whether the endpoint acted does not matter: another token does no harm.
+        let request = Request { method: Method::POST, url, headers, body };
+        let received = exchange.send(&request, deadline).await.map_err(Outcome::of_a_look)?;
+        if let Some(why) = received.broken {
+            return Err(retry(Some(received.status), why));
         }
-        serde_json::from_slice(&reply.body).map_err(|_| unauthorized(Some(reply.status), "token_not_granted"))
+        if !received.is_success() {
+            return Err(refusal(&received));
+        }
+        serde_json::from_slice(&received.body).map_err(|_| unauthorized(Some(received.status), "token_not_granted"))
     }
 
     /// What proves who we are.
@@ -123,12 +137,12 @@ impl Tokens {
 
 /// What a token endpoint's refusal means (RFC 6749 §5.2): nothing can be deleted until somebody repairs the credentials,
 /// unless it is only busy.
-fn refusal(reply: &Reply) -> Outcome {
+fn refusal(received: &Received) -> Outcome {
     #[derive(Deserialize)]
     struct Error {
         error: String,
     }
-    let code = serde_json::from_slice::<Error>(&reply.body).map(|body| body.error).unwrap_or_default();
+    let code = serde_json::from_slice::<Error>(&received.body).map(|body| body.error).unwrap_or_default();
     let known = [
         "access_denied",
         "invalid_client",
@@ -138,11 +152,11 @@ fn refusal(reply: &Reply) -> Outcome {
         "unauthorized_client",
         "unsupported_grant_type",
     ];
-    match reply.judge(None, &[]) {
+    match received.classified(SystemTime::now()).of_a_look() {
         outcome @ (Outcome::Retry(_) | Outcome::Throttled { .. }) => outcome,
         _ => {
             let reason = known.into_iter().find(|known| *known == code).unwrap_or("token_refused");
-            Outcome::Unauthorized(reply.failure(reason))
+            Outcome::Unauthorized(received.failure(reason))
         }
     }
 }

@@ -4,22 +4,18 @@
 //! that `users/1/` would become `users/1`, which is another object. So it provides credentials and signatures here, and
 //! the keys go as they are, in the body of `DeleteObjects`: a URL cannot carry `..` (RFC 3986 §5.2.4).
 
+use std::time::{Instant, SystemTime};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use md5::{Digest as _, Md5};
 use object_store::{aws::AwsAuthorizer, client::HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{
-    Method,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
-use sexton_core::{answer::retry_after, config::S3 as Settings, outcome::Outcome};
+use reqwest::{Method, header::CONTENT_TYPE};
+use sexton_core::{answer::retry_after, config::S3 as Settings, judge::Received, outcome::Outcome};
 use url::Url;
 
 use super::{
-    super::{
-        exchange::{Line, Reply},
-        http::rejected,
-    },
+    super::exchange::{Exchange, Request, rejected},
     codes::classify,
     credentials::Credentials,
     xml,
@@ -36,7 +32,7 @@ const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_
 
 /// A bucket, and the way to it.
 pub(super) struct Bucket {
-    pub(super) line: Line,
+    exchange: Exchange,
     url: Url,
     region: String,
     credentials: Credentials,
@@ -61,40 +57,53 @@ pub(super) fn url(settings: &Settings, region: &str) -> Result<Url, String> {
 }
 
 impl Bucket {
-    pub(super) const fn new(line: Line, url: Url, region: String, credentials: Credentials) -> Self {
-        Self { line, url, region, credentials }
+    pub(super) fn new(exchange: Exchange, url: Url, region: String, credentials: Credentials) -> Self {
+        Self { exchange: exchange.reading(BODY_LIMIT), url, region, credentials }
     }
 
     /// A page of the keys that begin with `prefix`, at most `most`.
-    pub(super) async fn list(&self, prefix: &str, next: Option<&str>, most: usize) -> Result<xml::Page, Outcome> {
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+        next: Option<&str>,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<xml::Page, Outcome> {
         let encode = |text: &str| utf8_percent_encode(text, STRICT).to_string();
         let mut query = String::new();
         if let Some(next) = next {
             query.push_str(&format!("continuation-token={}&", encode(next)));
         }
         query.push_str(&format!("encoding-type=url&list-type=2&max-keys={most}&prefix={}", encode(prefix)));
-        let reply = self.send(Method::GET, &query, None).await?;
-        let page = xml::page(&reply.body).ok_or_else(|| misunderstood(&reply))?;
+        let received = self.send(Method::GET, &query, None, deadline).await.map_err(Outcome::of_a_look)?;
+        let page = xml::page(&received.body).ok_or_else(|| misunderstood(&received))?;
         match page.keys.iter().all(|key| key.starts_with(prefix)) {
             true => Ok(page),
             // A service that ignores the prefix would have us delete everything.
-            false => Err(rejected("listing_outside_prefix")),
+            false => Err(rejected(None, "listing_outside_prefix")),
         }
     }
 
     /// Deletes at most [`PAGE`] keys and says what became of them. That each of them is spoken of is checked.
-    pub(super) async fn delete(&self, keys: &[String]) -> Result<xml::Deleted, Outcome> {
-        let body = xml::delete(keys).ok_or_else(|| rejected("key_not_in_xml"))?;
-        let reply = self.send(Method::POST, "delete=", Some(body)).await?;
-        let deleted = xml::deleted(&reply.body).ok_or_else(|| misunderstood(&reply))?;
+    pub(super) async fn delete(&self, keys: &[String], deadline: Instant) -> Result<xml::Deleted, Outcome> {
+        let body = xml::delete(keys).ok_or_else(|| rejected(None, "key_not_in_xml"))?;
+        let received = self.send(Method::POST, "delete=", Some(body), deadline).await?;
+        let deleted = xml::deleted(&received.body).ok_or_else(|| misunderstood(&received))?;
         match deleted.gone + deleted.errors.len() == keys.len() {
             true => Ok(deleted),
-            false => Err(rejected("answer_lacks_keys")),
+            false => Err(rejected(None, "answer_lacks_keys")),
         }
     }
 
-    async fn send(&self, method: Method, query: &str, body: Option<String>) -> Result<Reply, Outcome> {
-        let credential = self.credentials.get().await?;
+    /// Redirects are not followed: a signature is for one host and path.
+    async fn send(
+        &self,
+        method: Method,
+        query: &str,
+        body: Option<String>,
+        deadline: Instant,
+    ) -> Result<Received, Outcome> {
+        let credential = self.credentials.get(deadline).await?;
         let mut url = self.url.clone();
         url.set_query(Some(query));
         let mut unsigned = http::Request::builder().method(method).uri(url.as_str());
@@ -104,26 +113,28 @@ impl Bucket {
             unsigned = unsigned.header("content-md5", sum).header(CONTENT_TYPE, "application/xml");
         }
         let content = body.as_deref().map_or_else(HttpRequestBody::empty, |body| body.to_owned().into());
-        let mut signed = unsigned.body(content).map_err(|_| rejected("bad_request"))?;
+        let mut signed = unsigned.body(content).map_err(|_| rejected(None, "bad_request"))?;
         AwsAuthorizer::new(&credential, "s3", &self.region)
             .try_authorize(&mut signed, None)
-            .map_err(|_| rejected("cannot_sign"))?;
+            .map_err(|_| rejected(None, "cannot_sign"))?;
         let (head, _) = signed.into_parts();
-        let mut request = reqwest::Request::new(head.method, url);
-        *request.headers_mut() = head.headers;
-        *request.body_mut() = body.map(Into::into);
-        let reply = self.line.send(request, BODY_LIMIT).await?;
-        let code = xml::error_code(&reply.body);
-        match (reply.is_success(), &code) {
-            (true, None) => Ok(reply),
+        let request = Request { method: head.method, url, headers: head.headers, body: body.map(String::into_bytes) };
+        let received = self.exchange.send(&request, deadline).await?;
+        if let Some(why) = received.broken {
+            // What is missing may be the reason, or the error of a key.
+            return Err(Outcome::Lost(received.failure(why)));
+        }
+        let code = xml::error_code(&received.body);
+        match (received.is_success(), &code) {
+            (true, None) => Ok(received),
             _ => {
-                let after = reply.header(RETRY_AFTER).and_then(|v| retry_after(v, std::time::SystemTime::now()));
-                Err(classify(reply.status, code.as_deref(), after))
+                let after = received.retry_after.as_deref().and_then(|value| retry_after(value, SystemTime::now()));
+                Err(classify(received.status, code.as_deref(), after))
             }
         }
     }
 }
 
-fn misunderstood(reply: &Reply) -> Outcome {
-    Outcome::Rejected(reply.failure("unreadable_answer"))
+fn misunderstood(received: &Received) -> Outcome {
+    Outcome::Rejected(received.failure("unreadable_answer"))
 }

@@ -53,6 +53,8 @@ pub(super) fn classify(status: u16, code: Option<&str>, retry_after: Option<Dura
             ),
             _,
         ) => Outcome::Unauthorized(failure),
+        // A gateway says that it has no answer of the service, which may have acted.
+        (None, 502 | 504) => Outcome::Lost(failure),
         (_, 401 | 403) => Outcome::Unauthorized(failure),
         (_, 429) => Outcome::Throttled { retry_after, failure },
         (_, 408 | 500..=599) => Outcome::Retry(failure),
@@ -71,7 +73,7 @@ pub(super) fn of_keys(errors: &[String], gone: usize) -> Option<Outcome> {
         Outcome::Confirmed { .. } => 0,
         Outcome::Throttled { .. } => 1,
         Outcome::Unauthorized(_) => 2,
-        Outcome::Retry(_) => 3,
-        Outcome::Rejected(_) | Outcome::BadTemplate(_) => 4,
+        Outcome::Retry(_) | Outcome::Lost(_) => 3,
+        Outcome::Rejected(_) | Outcome::NotVerified(_) | Outcome::BadTemplate(_) => 4,
     })
 }

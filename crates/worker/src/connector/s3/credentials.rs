@@ -1,7 +1,10 @@
 //! Where the access key comes from: the settings, a file, or whatever `object_store` finds in the environment (variables,
 //! a web identity, the credentials of a container, of a pod, of an instance).
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use object_store::{
     ClientOptions, RetryConfig,
@@ -11,14 +14,15 @@ use object_store::{
 use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{config::S3 as Settings, outcome::Outcome};
 
-use super::super::{exchange::unauthorized, secret_file};
+use super::super::{
+    auth::{self, Source},
+    exchange::{retry, unauthorized},
+};
 
 /// A source of credentials.
 pub(super) enum Credentials {
     /// Those of the settings.
-    Fixed(Arc<AwsCredential>),
-    /// The secret is in a file.
-    File { key_id: SecretString, secret: PathBuf, token: Option<SecretString> },
+    Ours { key_id: SecretString, secret: Source, token: Option<SecretString> },
     /// Those of the environment; they expire and are fetched anew by themselves.
     Found(AwsCredentialProvider),
 }
@@ -35,28 +39,23 @@ impl Credentials {
     /// # Errors
     /// What `object_store` says of the environment.
     pub(super) fn new(settings: &Settings, client: reqwest::Client) -> Result<Self, object_store::Error> {
-        let Some(key_id) = settings.access_key_id.clone() else {
+        let (Some(key_id), Some(secret)) = (settings.access_key_id.clone(), settings.secret()) else {
             let retry = RetryConfig { max_retries: 0, retry_timeout: Duration::from_secs(5), ..RetryConfig::default() };
             let builder = AmazonS3Builder::from_env().with_bucket_name(&settings.bucket).with_region(region(settings));
             let store = builder.with_retry(retry).with_http_connector(Ours(client)).build()?;
             return Ok(Self::Found(Arc::clone(store.credentials())));
         };
-        let token = settings.session_token.clone();
-        Ok(match (&settings.secret_access_key, &settings.secret_access_key_file) {
-            (None, Some(file)) => Self::File { key_id, secret: file.clone(), token },
-            (secret, _) => {
-                let secret = secret.clone().unwrap_or_else(|| SecretString::from(""));
-                Self::Fixed(Arc::new(credential(&key_id, &secret, token.as_ref())))
-            }
-        })
+        Ok(Self::Ours { key_id, secret: Source::new(&secret), token: settings.session_token.clone() })
     }
 
     /// The credentials to sign a request with.
     ///
     /// # Errors
-    /// [`Outcome::Unauthorized`]: without them nothing can be deleted, and nothing else is wrong.
-    pub(super) async fn get(&self) -> Result<Arc<AwsCredential>, Outcome> {
-        let credential = self.fetch().await?;
+    /// [`Outcome::Unauthorized`]: without them nothing can be deleted, and nothing else is wrong; [`Outcome::Retry`] if
+    /// whoever has them does not say so in time.
+    pub(super) async fn get(&self, deadline: Instant) -> Result<Arc<AwsCredential>, Outcome> {
+        let fetched = tokio::time::timeout_at(deadline.into(), self.fetch()).await;
+        let credential = fetched.unwrap_or_else(|_| Err(retry(None, "timeout")))?;
         // They become parts of headers; `object_store` 0.14.2 panics on what cannot.
         let fits = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
         match fits(&credential.key_id) && credential.token.as_deref().is_none_or(fits) {
@@ -67,13 +66,8 @@ impl Credentials {
 
     async fn fetch(&self) -> Result<Arc<AwsCredential>, Outcome> {
         match self {
-            Self::Fixed(credential) => Ok(Arc::clone(credential)),
-            Self::File { key_id, secret, token } => {
-                let read = secret_file::read(secret).await.map_err(|error| {
-                    tracing::warn!(%error, "cannot read secret_access_key_file {}", secret.display());
-                    unauthorized(None, "secret_access_key_file_unreadable")
-                })?;
-                Ok(Arc::new(credential(key_id, &read, token.as_ref())))
+            Self::Ours { key_id, secret, token } => {
+                Ok(Arc::new(credential(key_id, &auth::read(secret)?, token.as_ref())))
             }
             Self::Found(provider) => provider.get_credential().await.map_err(|error| {
                 tracing::warn!(%error, "no credentials for S3");

@@ -9,14 +9,13 @@ mod codes;
 mod credentials;
 mod xml;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sexton_core::{
     config::{S3 as Settings, Target},
     outcome::{Answer, Failure, Outcome},
-    template::{BadTemplate, Values},
-    text_template::TextTemplate,
+    template::{BadTemplate, NameTemplate},
 };
 
 use self::{
@@ -24,9 +23,10 @@ use self::{
     credentials::Credentials,
 };
 use super::{
-    Connector, SetupError,
-    exchange::{Line, retry},
-    http::Clients,
+    Call, Connector, SetupError,
+    clients::{Clients, Transport},
+    exchange::{Exchange, retry},
+    headers::bad,
 };
 
 /// S3's own limit (Developer Guide, "Object key names").
@@ -36,19 +36,21 @@ const LONGEST_KEY: usize = 1024;
 pub(super) struct S3 {
     bucket: Bucket,
     what: What,
+    timeout: Duration,
+    repeatable: bool,
 }
 
 enum What {
-    Key(TextTemplate),
-    Prefix(TextTemplate),
+    Key(NameTemplate),
+    Prefix(NameTemplate),
 }
 
 impl S3 {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
-    /// When the endpoint cannot be used, or what the environment says of credentials contradicts itself.
-    pub(super) fn new(clients: &Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+    /// When the client cannot be set up, the endpoint cannot be used, or what the environment says of credentials contradicts itself.
+    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let failed = |why: String| SetupError::Target { target: target.name.to_string(), why };
         let region = credentials::region(settings);
         let url = bucket::url(settings, &region).map_err(failed)?;
@@ -58,25 +60,47 @@ impl S3 {
             (None, None) => return Err(failed("neither key nor prefix is set".to_owned())),
         };
         // Where the machine's own credentials are is link-local, and no row has a say in it.
-        let credentials =
-            Credentials::new(settings, clients.allowing_private(true)).map_err(|e| failed(e.to_string()))?;
-        Ok(Self { bucket: Bucket::new(Line::new(clients, target), url, region, credentials), what })
+        let finder = clients.get(&Transport::new(true))?;
+        let credentials = Credentials::new(settings, finder).map_err(|error| failed(error.to_string()))?;
+        let exchange = Exchange::new(clients.get(&Transport::of(target))?, target.allow_private);
+        Ok(Self {
+            bucket: Bucket::new(exchange, url, region, credentials),
+            what,
+            timeout: target.timeout,
+            repeatable: target.repeatable,
+        })
     }
 
     async fn object(&self, key: String) -> Result<Outcome, Outcome> {
-        let deleted = self.bucket.delete(&[key]).await?;
+        let deleted = self.bucket.delete(&[key], Instant::now() + self.timeout).await?;
         Ok(codes::of_keys(&deleted.errors, 0).unwrap_or(Outcome::Confirmed { answer: Answer::Deleted { status: 200 } }))
     }
 
-    /// Page by page; `gone` counts as it goes, for whoever looks when the time is over.
-    async fn all_under(&self, prefix: &str, gone: &AtomicUsize) -> Result<Outcome, Outcome> {
+    /// Page by page.
+    async fn all_under(&self, prefix: &str) -> Outcome {
+        let mut gone = 0;
+        let outcome = self.pages(prefix, &mut gone).await.unwrap_or_else(|outcome| outcome);
+        match outcome {
+            Outcome::Lost(failure) if !self.repeatable => Outcome::Lost(failure),
+            // A long way in steps is no failure: the next call goes on where this one stopped.
+            Outcome::Retry(failure) | Outcome::Lost(failure) if failure.reason == "timeout" && gone > 0 => {
+                let failure = Failure { status: None, reason: "more_to_delete".to_owned() };
+                Outcome::Throttled { retry_after: None, failure }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// `gone` counts as it goes, for whoever looks when the time is over.
+    async fn pages(&self, prefix: &str, gone: &mut usize) -> Result<Outcome, Outcome> {
+        let deadline = Instant::now() + self.timeout;
         let mut next: Option<String> = None;
         loop {
-            let page = self.bucket.list(prefix, next.as_deref(), PAGE).await?;
+            let page = self.bucket.list(prefix, next.as_deref(), PAGE, deadline).await?;
             for keys in page.keys.chunks(PAGE) {
-                let deleted = self.bucket.delete(keys).await?;
-                let before = gone.fetch_add(deleted.gone, Ordering::Relaxed);
-                if let Some(outcome) = codes::of_keys(&deleted.errors, before + deleted.gone) {
+                let deleted = self.bucket.delete(keys, deadline).await?;
+                *gone += deleted.gone;
+                if let Some(outcome) = codes::of_keys(&deleted.errors, *gone) {
                     return Ok(outcome);
                 }
             }
@@ -85,10 +109,10 @@ impl S3 {
                 break;
             }
         }
-        if gone.load(Ordering::Relaxed) == 0 {
+        if *gone == 0 {
             return Ok(Outcome::Confirmed { answer: Answer::Gone { status: 200 } });
         }
-        match self.bucket.list(prefix, None, 1).await?.keys.is_empty() {
+        match self.bucket.list(prefix, None, 1, deadline).await?.keys.is_empty() {
             true => Ok(Outcome::Confirmed { answer: Answer::Deleted { status: 200 } }),
             false => Ok(retry(Some(200), "objects_left")),
         }
@@ -97,30 +121,15 @@ impl S3 {
 
 #[async_trait]
 impl Connector for S3 {
-    async fn delete(&self, row: &Values) -> Outcome {
+    async fn delete(&self, call: Call<'_>) -> Outcome {
         let (template, is_prefix) = match &self.what {
             What::Key(key) => (key, false),
             What::Prefix(prefix) => (prefix, true),
         };
-        let text = match template.render(row).and_then(|text| checked(text, is_prefix)) {
-            Ok(text) => text,
-            Err(why) => return Outcome::BadTemplate(Failure { status: None, reason: why.to_string() }),
-        };
-        let gone = AtomicUsize::new(0);
-        let work = async {
-            let done = if is_prefix { self.all_under(&text, &gone).await } else { self.object(text).await };
-            done.unwrap_or_else(|outcome| outcome)
-        };
-        let outcome = self.bucket.line.in_time(work).await;
-        match outcome {
-            // A long way in steps is no failure: the next call goes on where this one stopped.
-            Outcome::Retry(failure) if failure.reason == "timeout" && gone.load(Ordering::Relaxed) > 0 => {
-                Outcome::Throttled {
-                    retry_after: None,
-                    failure: Failure { status: None, reason: "more_to_delete".into() },
-                }
-            }
-            outcome => outcome,
+        match template.render(call.row).and_then(|text| checked(text, is_prefix)) {
+            Ok(prefix) if is_prefix => self.all_under(&prefix).await,
+            Ok(key) => self.object(key).await.unwrap_or_else(|outcome| outcome),
+            Err(why) => bad(why),
         }
     }
 }

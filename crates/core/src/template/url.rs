@@ -5,14 +5,11 @@
 //! characters (RFC 3986 §2.3), a path value that is null, empty or a dot segment (§3.3, in any encoding) is refused,
 //! and the result has as many path segments as the template. `DELETE …/events/` would hit the parent.
 
-use std::collections::BTreeMap;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
 
-/// The values of a row's captured columns, as text.
-pub type Values = BTreeMap<String, Option<String>>;
+use super::{BadTemplate, InvalidTemplate, Values};
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -33,40 +30,6 @@ type Segment = Vec<Part>;
 enum Part {
     Literal(String),
     Column(String),
-}
-
-/// Why a text is not a template. The text stays out of the message: it may have a credential filled in.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum InvalidTemplate {
-    /// A brace without its partner, or nothing between two.
-    #[error("it has a `{{` or `}}` that does not enclose a column name")]
-    Brace,
-    /// Not an absolute http(s) URL.
-    #[error("it is not an absolute http:// or https:// URL: {0}")]
-    NotUrl(String),
-    /// A placeholder in the scheme, user, host or port.
-    #[error("it has a placeholder before the path: a row must not choose the host")]
-    PlaceholderInAuthority,
-    /// A fragment is never sent to a server (RFC 9110 §4.1).
-    #[error("it has a fragment (`#…`), which is never sent")]
-    Fragment,
-}
-
-/// Why a row gives no URL. Values stay out of the message: it is kept and shown.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadTemplate {
-    /// The value is null.
-    #[error("column `{0}` is null, and the URL needs it")]
-    Null(String),
-    /// The value is empty, so the call would go to the parent.
-    #[error("column `{0}` is empty, and the call would go to the parent object")]
-    Empty(String),
-    /// The path segment with this column's value would be `.` or `..`.
-    #[error("column `{0}` would make a `.` or `..` path segment")]
-    DotSegment(String),
-    /// The built URL is not the one that was meant.
-    #[error("the URL built from the row does not have the template's shape")]
-    Shape,
 }
 
 impl TryFrom<String> for UrlTemplate {
@@ -127,6 +90,12 @@ impl UrlTemplate {
             Part::Column(column) => Some(column.as_str()),
             Part::Literal(_) => None,
         })
+    }
+
+    /// Scheme, host and port, which no row chooses.
+    #[must_use]
+    pub const fn base(&self) -> &Url {
+        &self.base
     }
 
     /// The URL for a row.

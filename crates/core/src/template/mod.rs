@@ -1,0 +1,56 @@
+//! Templates: what of a request a row's values fill in. `{column}` stands for a value of the row.
+//!
+//! A wrong request deletes the wrong thing, so a template either gives exactly what its author meant or nothing: a value
+//! is encoded for the place where it stands (URL, query, header, JSON), and one that does not belong there is refused.
+
+mod json;
+mod name;
+mod text;
+mod url;
+
+use std::collections::BTreeMap;
+
+pub use self::{json::JsonTemplate, name::NameTemplate, text::TextTemplate, url::UrlTemplate};
+
+/// The values of a row's captured columns, as text.
+pub type Values = BTreeMap<String, Option<String>>;
+
+/// Why a text is not a template. The text stays out of the message: it may have a credential filled in.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidTemplate {
+    /// A brace without its partner, or nothing between two.
+    #[error("it has a `{{` or `}}` that does not enclose a column name")]
+    Brace,
+    /// Not an absolute http(s) URL.
+    #[error("it is not an absolute http:// or https:// URL: {0}")]
+    NotUrl(String),
+    /// A placeholder in the scheme, user, host or port.
+    #[error("it has a placeholder before the path: a row must not choose the host")]
+    PlaceholderInAuthority,
+    /// A fragment is never sent to a server (RFC 9110 §4.1).
+    #[error("it has a fragment (`#…`), which is never sent")]
+    Fragment,
+}
+
+/// Why a row gives no request. Values stay out of the message: it is kept and shown.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadTemplate {
+    /// The value is null.
+    #[error("column `{0}` is null, and the URL needs it")]
+    Null(String),
+    /// The value is null in a header, the query or the body.
+    #[error("column `{0}` is null, and the request needs it")]
+    NullInRequest(String),
+    /// The value is empty, so the call would go to the parent.
+    #[error("column `{0}` is empty, and the call would go to the parent object")]
+    Empty(String),
+    /// The path segment with this column's value would be `.` or `..`.
+    #[error("column `{0}` would make a `.` or `..` path segment")]
+    DotSegment(String),
+    /// The value would end the header and begin another (RFC 9110 §5.5).
+    #[error("column `{0}` has a line break or NUL, which no header may carry")]
+    LineBreak(String),
+    /// The built URL is not the one that was meant.
+    #[error("the URL built from the row does not have the template's shape")]
+    Shape,
+}

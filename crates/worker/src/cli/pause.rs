@@ -1,0 +1,84 @@
+//! `sexton pause` and `sexton resume`.
+
+use std::path::Path;
+
+use serde::Serialize;
+use sexton_core::ledger::Scope;
+
+use super::{
+    error::{Error, Result},
+    open, output,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sexton pause booking                        nothing of this resource is claimed or called
+  sexton pause booking.calendar --reason 'they are migrating'
+  sexton pause --hard-deletes                 targets are asked, but no row is deleted
+  sexton resume booking.calendar              also closes its breaker, so that it is called again at once
+  sexton status                               what is paused or left alone, since when and why
+
+What is being called at this moment is finished. Deletions wait untouched, and the time does not count against
+give_up_after. Rows that a producer deletes in its own transaction, because they have no targets, are not held.")]
+pub(super) struct Args {
+    /// A resource, or RESOURCE.TARGET.
+    #[arg(value_name = "SCOPE", required_unless_present = "hard_deletes")]
+    scope: Option<String>,
+    /// The deleting of rows whose targets have all confirmed.
+    #[arg(long, conflicts_with = "scope")]
+    hard_deletes: bool,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who says so.
+    #[arg(long, value_name = "WHO", default_value_t = open::default_user())]
+    by: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    scope: String,
+    paused: bool,
+    changed: bool,
+}
+
+/// Pausing what is paused is no failure: it is as wanted.
+pub(super) async fn pause(path: &Path, args: Args) -> Result {
+    let opened = open::ledger(path).await?;
+    let scope = scope(&args, &opened.config.lanes())?;
+    let changed = opened.ledger.pause(&opened.db, &scope, &args.by, args.reason.as_deref()).await?;
+    if args.json {
+        return output::json(&Changed { scope: scope.to_string(), paused: true, changed });
+    }
+    println!("{scope} {}", if changed { "is paused" } else { "was paused already" });
+    Ok(())
+}
+
+pub(super) async fn resume(path: &Path, args: Args) -> Result {
+    let opened = open::ledger(path).await?;
+    let scope = scope(&args, &opened.config.lanes())?;
+    if !opened.ledger.resume(&opened.db, &scope, &args.by, args.reason.as_deref()).await? {
+        return Err(Error::NotFound(format!(
+            "{scope} is neither paused nor left alone; `sexton status` lists what is"
+        )));
+    }
+    if args.json {
+        return output::json(&Changed { scope: scope.to_string(), paused: false, changed: true });
+    }
+    println!("{scope} goes on");
+    Ok(())
+}
+
+fn scope(args: &Args, lanes: &[String]) -> Result<Scope> {
+    match &args.scope {
+        None => Ok(Scope::HardDeletes),
+        Some(scope) if lanes.contains(scope) => Ok(Scope::Lane(scope.clone())),
+        Some(scope) => {
+            let known = lanes.join(", ");
+            Err(Error::Usage(format!("there is no resource or target `{scope}`; the configuration has {known}")))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! How a target knows that it is us who call: what is added to a request, one file a kind that needs more than a line.
+
+mod file;
+mod tokens;
+mod webhook;
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use sexton_core::{
+    config::{Auth as Settings, signing_key},
+    ids::DeletionId,
+    judge::Received,
+    outcome::Outcome,
+};
+
+pub(super) use self::file::Source;
+use self::tokens::Tokens;
+use super::exchange::{Exchange, Request, rejected, unauthorized};
+
+/// The authentication of one target.
+pub(super) enum Auth {
+    None,
+    Bearer(Source),
+    Basic { user: String, password: Source },
+    OAuth2(Box<Tokens>),
+    Webhook(Source),
+}
+
+/// A token that a request was sent with and another could replace.
+struct Used(SecretString);
+
+impl Auth {
+    /// As configured; token endpoints are asked over `exchange`.
+    pub(super) fn new(settings: Option<&Settings>, exchange: &Exchange) -> Self {
+        match settings {
+            None => Self::None,
+            Some(Settings::Bearer(token)) => Self::Bearer(Source::new(token)),
+            Some(Settings::Basic { user, password }) => {
+                Self::Basic { user: user.clone(), password: Source::new(password) }
+            }
+            Some(Settings::OAuth2(settings)) => Self::OAuth2(Box::new(Tokens::new(settings, exchange.clone()))),
+            Some(Settings::Webhook(secret)) => Self::Webhook(Source::new(secret)),
+        }
+    }
+
+    /// Sends a request of deletion `id` to `target`, with the proof that it is ours, as [`Exchange::follow`] does; once
+    /// more if a new token may help, because with 401 the target did not act.
+    ///
+    /// # Errors
+    /// Why there is no proof; and as [`Exchange::follow`].
+    pub(super) async fn follow(
+        &self,
+        exchange: &Exchange,
+        request: &Request,
+        id: DeletionId,
+        target: &str,
+        deadline: Instant,
+    ) -> Result<Received, Outcome> {
+        let mut tries = 0;
+        loop {
+            let mut signed = request.clone();
+            let used = self.sign(&mut signed, id, target, deadline).await?;
+            let received = exchange.follow(signed, deadline).await?;
+            tries += 1;
+            if received.status != 401 || tries > 1 || !self.refused(used).await {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// Adds to a request of deletion `id` to `target` what proves that it is ours.
+    ///
+    /// # Errors
+    /// Why there is no proof; nothing was sent to the target.
+    async fn sign(
+        &self,
+        request: &mut Request,
+        id: DeletionId,
+        target: &str,
+        deadline: Instant,
+    ) -> Result<Option<Used>, Outcome> {
+        match self {
+            Self::None => {}
+            Self::Bearer(token) => authorize(request, &format!("Bearer {}", read(token)?.expose_secret()))?,
+            Self::Basic { user, password } => {
+                let both = format!("{user}:{}", read(password)?.expose_secret());
+                authorize(request, &format!("Basic {}", BASE64_STANDARD.encode(both)))?;
+            }
+            Self::OAuth2(tokens) => {
+                let token = tokens.get(deadline).await?;
+                authorize(request, &format!("Bearer {}", token.expose_secret()))?;
+                return Ok(Some(Used(token)));
+            }
+            Self::Webhook(secret) => {
+                let key = signing_key(&read(secret)?).ok_or_else(unreadable)?;
+                let body = request.body.as_deref().unwrap_or_default();
+                let message_id = webhook::message_id(id, target, &request.url, body);
+                let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                let signature = webhook::signature(&key, &message_id, timestamp, body).ok_or_else(unreadable)?;
+                set(request, HeaderName::from_static("webhook-id"), &message_id)?;
+                set(request, HeaderName::from_static("webhook-timestamp"), &timestamp.to_string())?;
+                set(request, HeaderName::from_static("webhook-signature"), &signature)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The target refused a request with 401. What it was sent with is not used again; true if another may do better.
+    async fn refused(&self, used: Option<Used>) -> bool {
+        match (self, used) {
+            (Self::OAuth2(tokens), Some(Used(token))) => {
+                tokens.refused(&token).await;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn authorize(request: &mut Request, value: &str) -> Result<(), Outcome> {
+    set(request, AUTHORIZATION, value)
+}
+
+fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outcome> {
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| rejected(None, "bad_request"))?;
+    value.set_sensitive(true);
+    request.headers.insert(name, value);
+    Ok(())
+}
+
+/// Every other deletion would miss the credential as well, so they wait for it as they do for one that is refused.
+pub(super) fn read(source: &Source) -> Result<SecretString, Outcome> {
+    source.read().map_err(|error| {
+        tracing::warn!(%error, "cannot read a credential from its file: {error}");
+        unreadable()
+    })
+}
+
+fn unreadable() -> Outcome {
+    unauthorized(None, "credential_unreadable")
+}

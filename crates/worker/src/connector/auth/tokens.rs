@@ -1,0 +1,199 @@
+//! Bearer tokens from a token endpoint (RFC 6749): fetched when first needed, kept until shortly before they expire.
+//!
+//! The `oauth2` crate makes the requests and reads the answers; they go over the target's own transport, under the same
+//! rules for addresses and within the time of the call that needs the token.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant, SystemTime},
+};
+
+use oauth2::{
+    AsyncHttpClient, AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RefreshToken, RequestTokenError,
+    Scope, TokenResponse, TokenUrl,
+    basic::{BasicClient, BasicTokenResponse, BasicTokenType},
+};
+use secrecy::{ExposeSecret, SecretString};
+use sexton_core::{
+    answer::{HttpAnswer, classify, is_code},
+    config::OAuth2,
+    outcome::Outcome,
+};
+use tokio::sync::Mutex;
+
+use super::file::Source;
+use crate::connector::exchange::{Exchange, Request, retry, unauthorized};
+
+/// How long before its end a token is not used any more, if it lives long enough.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// The tokens of one target.
+pub(in crate::connector) struct Tokens {
+    settings: OAuth2,
+    client_secret: Option<Source>,
+    refresh_token: Option<Source>,
+    exchange: Exchange,
+    /// Held while a token is fetched, so that one is fetched at a time and the others wait for it.
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    token: Option<Token>,
+    /// The refresh token that came with the last answer, if one did: the one before may be void (RFC 6749 §6).
+    refresh_token: Option<RefreshToken>,
+}
+
+struct Token {
+    text: SecretString,
+    until: Option<Instant>,
+}
+
+impl Tokens {
+    pub(super) fn new(settings: &OAuth2, exchange: Exchange) -> Self {
+        Self {
+            settings: settings.clone(),
+            client_secret: settings.client_secret.as_ref().map(Source::new),
+            refresh_token: settings.refresh_token.as_ref().map(Source::new),
+            exchange,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// A token that is good for now.
+    ///
+    /// # Errors
+    /// Why there is none: the endpoint is away or slow ([`Outcome::Retry`]), asks for patience, or refuses us
+    /// ([`Outcome::Unauthorized`]). Nothing was sent to the target.
+    pub(super) async fn get(&self, deadline: Instant) -> Result<SecretString, Outcome> {
+        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
+        let Ok(mut kept) = wait.await else { return Err(retry(None, "token_timeout")) };
+        if let Some(token) = kept.token.as_ref().filter(|token| token.until.is_none_or(|until| Instant::now() < until))
+        {
+            return Ok(token.text.clone());
+        }
+        let asked = Instant::now();
+        let answer = self.fetch(kept.refresh_token.as_ref(), deadline).await?;
+        let text = SecretString::from(answer.access_token().secret().as_str());
+        let until = answer.expires_in().map(|lives| asked + (lives - MARGIN.min(lives / 2)));
+        if let Some(next) = answer.refresh_token().filter(|_| self.refresh_token.is_some()) {
+            kept.refresh_token = Some(next.clone());
+        }
+        kept.token = Some(Token { text: text.clone(), until });
+        Ok(text)
+    }
+
+    /// Forgets a token that the target refused, unless there is a newer one already.
+    pub(super) async fn refused(&self, refused: &SecretString) {
+        let mut kept = self.kept.lock().await;
+        if kept.token.as_ref().is_some_and(|token| token.text.expose_secret() == refused.expose_secret()) {
+            kept.token = None;
+        }
+    }
+
+    async fn fetch(&self, newer: Option<&RefreshToken>, deadline: Instant) -> Result<BasicTokenResponse, Outcome> {
+        let OAuth2 { token_url, client_id, secret_in_body, scopes, audience, .. } = &self.settings;
+        let auth_type = if *secret_in_body { AuthType::RequestBody } else { AuthType::BasicAuth };
+        let mut client = BasicClient::new(ClientId::new(client_id.clone()))
+            .set_token_uri(TokenUrl::from_url(token_url.clone()))
+            .set_auth_type(auth_type);
+        if let Some(secret) = &self.client_secret {
+            client = client.set_client_secret(ClientSecret::new(super::read(secret)?.expose_secret().to_owned()));
+        }
+        let refresh_token = match (newer, &self.refresh_token) {
+            (Some(newer), _) => Some(newer.clone()),
+            (None, Some(first)) => Some(RefreshToken::new(super::read(first)?.expose_secret().to_owned())),
+            (None, None) => None,
+        };
+        let endpoint = Endpoint { exchange: &self.exchange, deadline };
+        let scopes = scopes.iter().cloned().map(Scope::new);
+        let answer = if let Some(refresh_token) = &refresh_token {
+            let mut request = client.exchange_refresh_token(refresh_token).add_scopes(scopes);
+            if let Some(audience) = audience {
+                request = request.add_extra_param("audience", audience);
+            }
+            request.request_async(&endpoint).await
+        } else {
+            let mut request = client.exchange_client_credentials().add_scopes(scopes);
+            if let Some(audience) = audience {
+                request = request.add_extra_param("audience", audience);
+            }
+            request.request_async(&endpoint).await
+        };
+        match answer {
+            Ok(answer) if *answer.token_type() == BasicTokenType::Bearer => Ok(answer),
+            Ok(_) => Err(unauthorized(Some(200), "token_not_bearer")),
+            Err(RequestTokenError::Request(NoAnswer(outcome))) => Err(*outcome),
+            Err(RequestTokenError::ServerResponse(error)) => {
+                let code = error.error().to_string();
+                Err(unauthorized(None, if is_code(&code) { &code } else { "token_refused" }))
+            }
+            // Neither a token nor an error of RFC 6749 §5.2: this is no token endpoint.
+            Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => {
+                Err(unauthorized(None, "token_not_understood"))
+            }
+        }
+    }
+}
+
+/// The token endpoint, over the target's transport.
+struct Endpoint<'e> {
+    exchange: &'e Exchange,
+    deadline: Instant,
+}
+
+/// There is no answer in which a token or an error could be looked for.
+#[derive(Debug)]
+struct NoAnswer(Box<Outcome>);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token endpoint did not answer")
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
+    type Error = NoAnswer;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move { self.send(request).await.map_err(|outcome| NoAnswer(Box::new(outcome))) })
+    }
+}
+
+impl Endpoint<'_> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Outcome> {
+        let (head, body) = request.into_parts();
+        let url = head.uri.to_string().parse().map_err(|_| unauthorized(None, "token_bad_url"))?;
+        let mut headers = head.headers;
+        headers.values_mut().for_each(|value| value.set_sensitive(true));
+        let request = Request { method: head.method, url, headers, body: Some(body) };
+        // Whether the endpoint acted does not matter: another token does no harm.
+        let received = self.exchange.send(&request, self.deadline).await.map_err(|outcome| match outcome {
+            Outcome::Lost(failure) | Outcome::Retry(failure) => retry(None, &format!("token_{}", failure.reason)),
+            other => other,
+        })?;
+        if let Some(why) = received.broken {
+            return Err(retry(None, &format!("token_{why}")));
+        }
+        let status = received.status;
+        let reason = format!("token_http_{status}");
+        let answer = HttpAnswer { status, retry_after: received.retry_after.as_deref(), reason: Some(&reason) };
+        match classify(answer, &[], SystemTime::now()) {
+            away @ (Outcome::Retry(_) | Outcome::Throttled { .. }) => Err(away),
+            _ => {
+                let mut response = HttpResponse::new(received.body);
+                // An endpoint that answers 201 has granted all the same.
+                *response.status_mut() = match status {
+                    200..=299 => http::StatusCode::OK,
+                    _ => http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_REQUEST),
+                };
+                Ok(response)
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! HTTP clients: connections kept alive, shared by all targets that reach their systems in the same way.
+//!
+//! Setting one up reads the system's certificates, which takes a tenth of a second.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use reqwest::{Certificate, Client, Proxy, redirect::Policy};
+use secrecy::{ExposeSecret, SecretString};
+use sexton_core::config::Target;
+
+use super::{SetupError, address::PublicOnly};
+
+/// The longest time in which a connection must come about.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How a target is reached.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Transport {
+    allow_private: bool,
+    ca_file: Option<PathBuf>,
+    proxy: Option<String>,
+    http2: bool,
+    connect_timeout: Duration,
+    reuse: bool,
+}
+
+impl Transport {
+    /// Over the open internet, or also to private addresses.
+    pub(super) const fn new(allow_private: bool) -> Self {
+        Self { allow_private, ca_file: None, proxy: None, http2: false, connect_timeout: CONNECT, reuse: true }
+    }
+
+    /// As what is said of every target has it.
+    pub(super) fn of(target: &Target) -> Self {
+        let transport = Self::new(target.allow_private);
+        if target.repeatable { transport } else { transport.telling(target.timeout) }
+    }
+
+    /// Trusts the authorities in a file besides the system's.
+    pub(super) fn with_authorities(self, ca_file: Option<PathBuf>) -> Self {
+        Self { ca_file, ..self }
+    }
+
+    /// Through a proxy, which may be at any address. Where it connects to is its own affair: names that resolve to
+    /// private addresses are not seen.
+    pub(super) fn with_proxy(self, proxy: Option<&SecretString>) -> Self {
+        Self { proxy: proxy.map(|url| url.expose_secret().to_owned()), ..self }
+    }
+
+    /// HTTP/2 from the first byte.
+    pub(super) fn with_http2(self, http2: bool) -> Self {
+        Self { http2, ..self }
+    }
+
+    /// So that a failure tells as often as it can that nothing was sent: no connection is used twice, since one that the
+    /// server closes in the same moment looks like a lost answer, and connecting ends well before the call's time.
+    fn telling(self, timeout: Duration) -> Self {
+        Self { reuse: false, connect_timeout: CONNECT.min(timeout / 2), ..self }
+    }
+}
+
+/// The clients of a process.
+#[derive(Default)]
+pub(super) struct Clients(HashMap<Transport, Client>);
+
+impl Clients {
+    /// The client for a transport.
+    ///
+    /// # Errors
+    /// [`SetupError`]: the system's certificates or `ca_file` cannot be read, or the proxy's URL is none.
+    pub(super) fn get(&mut self, transport: &Transport) -> Result<Client, SetupError> {
+        if let Some(client) = self.0.get(transport) {
+            return Ok(client.clone());
+        }
+        let client = build(transport)?;
+        self.0.insert(transport.clone(), client.clone());
+        Ok(client)
+    }
+}
+
+fn build(transport: &Transport) -> Result<Client, SetupError> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("sexton/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(transport.connect_timeout)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(if transport.reuse { 256 } else { 0 })
+        .tcp_nodelay(true)
+        // Followed by ourselves, and only to where the call went: see `http::exchange`.
+        .redirect(Policy::none())
+        .no_proxy();
+    if let Some(path) = &transport.ca_file {
+        let unusable = |why: String| SetupError::Authorities { path: path.display().to_string(), why };
+        let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+        let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
+        if authorities.is_empty() {
+            return Err(unusable("it has no certificate".to_owned()));
+        }
+        builder = builder.tls_certs_merge(authorities);
+    }
+    match &transport.proxy {
+        Some(proxy) => builder = builder.proxy(Proxy::all(proxy)?),
+        None if !transport.allow_private => builder = builder.dns_resolver(Arc::new(PublicOnly)),
+        None => {}
+    }
+    if transport.http2 {
+        builder = builder.http2_prior_knowledge();
+    }
+    Ok(builder.build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_that_are_reached_in_the_same_way_share_a_client() {
+        crate::tls::install();
+        let mut clients = Clients::default();
+        let (timeout, proxy) = (Duration::from_secs(1), SecretString::from("http://127.0.0.1:1"));
+        let ways = [
+            Transport::new(false),
+            Transport::new(true),
+            Transport::new(true).with_http2(true),
+            Transport::new(true).with_proxy(Some(&proxy)),
+            Transport::new(true).telling(timeout),
+        ];
+        for way in ways.iter().chain(&ways) {
+            clients.get(way).unwrap();
+        }
+        assert_eq!(clients.0.len(), ways.len());
+    }
+}

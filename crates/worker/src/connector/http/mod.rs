@@ -1,0 +1,90 @@
+//! The `http` connector: one request made from the row, and what its answer means.
+
+mod request;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use sexton_core::{
+    config::{Http as Settings, Target},
+    judge::{self, Received},
+    outcome::{Failure, Look, Outcome},
+};
+
+use super::{
+    Call, Connector, SetupError,
+    auth::Auth,
+    clients::{Clients, Transport},
+    exchange::{Exchange, Request},
+};
+
+/// Calls one target over HTTP.
+pub(super) struct Http {
+    target: String,
+    settings: Settings,
+    exchange: Exchange,
+    auth: Auth,
+    timeout: Duration,
+}
+
+impl Http {
+    /// A connector for `target`, whose own settings are `settings`.
+    ///
+    /// # Errors
+    /// [`SetupError`]: the client cannot be set up.
+    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+        let transport = Transport::of(target)
+            .with_authorities(settings.ca_file.clone())
+            .with_proxy(settings.proxy.as_ref())
+            .with_http2(settings.http2);
+        let exchange = Exchange::new(clients.get(&transport)?, target.allow_private);
+        Ok(Self {
+            target: target.name.to_string(),
+            settings: settings.clone(),
+            auth: Auth::new(settings.auth.as_ref(), &exchange),
+            exchange,
+            timeout: target.timeout,
+        })
+    }
+
+    async fn exchange(&self, request: &Request, call: Call<'_>) -> Result<Received, Outcome> {
+        let deadline = Instant::now() + self.timeout;
+        self.auth.follow(&self.exchange, request, call.id, &self.target, deadline).await
+    }
+}
+
+#[async_trait]
+impl Connector for Http {
+    async fn delete(&self, call: Call<'_>) -> Outcome {
+        // A twin that could not be looked for is not deleted: nothing would confirm it.
+        let request = match self.settings.verify.as_ref().map(|verify| self.look_for(verify, call.row)) {
+            Some(Err(outcome)) => Err(outcome),
+            Some(Ok(_)) | None => self.request(call.row),
+        };
+        let received = match request {
+            Ok(request) => self.exchange(&request, call).await,
+            Err(outcome) => Err(outcome),
+        };
+        match received {
+            Ok(received) => judge::called(&self.settings, &received, SystemTime::now()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn look(&self, call: Call<'_>) -> Look {
+        let Some(verify) = &self.settings.verify else {
+            let reason = "verify_not_configured".to_owned();
+            return Look::Failed(Outcome::Rejected(Failure { status: None, reason }));
+        };
+        let received = match self.look_for(verify, call.row) {
+            Ok(request) => self.exchange(&request, call).await,
+            Err(outcome) => Err(outcome),
+        };
+        match received {
+            Ok(received) => judge::looked(verify, &received, SystemTime::now()),
+            // To look twice does no harm.
+            Err(Outcome::Lost(failure)) => Look::Failed(Outcome::Retry(failure)),
+            Err(outcome) => Look::Failed(outcome),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Requests made from a row: nothing is sent unless every part of it is what the templates' author meant.
+
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use secrecy::ExposeSecret;
+use sexton_core::{
+    config::{Method as Token, Verify},
+    outcome::Outcome,
+    template::Values,
+};
+
+use super::{Http, Request};
+use crate::connector::{
+    exchange::rejected,
+    headers::{bad, rendered},
+};
+
+impl Http {
+    /// The call that deletes.
+    pub(super) fn request(&self, row: &Values) -> Result<Request, Outcome> {
+        let settings = &self.settings;
+        let mut url = settings.url.render(row).map_err(bad)?;
+        for (name, value) in &settings.query {
+            let value = value.render(row).map_err(bad)?;
+            url.query_pairs_mut().append_pair(name, value.expose_secret());
+        }
+        let mut headers = rendered(&settings.headers, row)?;
+        let body = settings.body.as_ref().map(|body| body.render(row)).transpose().map_err(bad)?;
+        if body.is_some() {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        }
+        Ok(Request { method: method(&settings.method)?, url, headers, body })
+    }
+
+    /// The call that looks.
+    pub(super) fn look_for(&self, verify: &Verify, row: &Values) -> Result<Request, Outcome> {
+        let url = verify.url.render(row).map_err(bad)?;
+        Ok(Request {
+            method: method(&verify.method)?,
+            url,
+            headers: rendered(&self.settings.headers, row)?,
+            body: None,
+        })
+    }
+}
+
+fn method(method: &Token) -> Result<Method, Outcome> {
+    Method::from_bytes(method.as_str().as_bytes()).map_err(|_| rejected(None, "bad_request"))
+}

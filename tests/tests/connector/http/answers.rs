@@ -1,0 +1,106 @@
+//! The table of answers in docs/connectors.md, row by row.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sexton_tests::api::Answer;
+
+use crate::e2e::rig::{Rig, Server};
+
+const DOCUMENT: &str = include_str!("../../../../docs/connectors.md");
+
+struct Row {
+    settings: String,
+    answer: String,
+    meaning: String,
+}
+
+fn documented() -> Vec<Row> {
+    let table = DOCUMENT.split("| settings | answer | meaning |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|line| {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [settings, answer, meaning] = cells[..] else { panic!("{line}") };
+        Row { settings: settings.to_owned(), answer: answer.to_owned(), meaning: meaning.to_owned() }
+    })
+    .collect()
+}
+
+/// `503 Retry-After: 0`, `200 {"deleted":true}`, `connection lost`.
+fn answer(text: &str) -> Vec<Answer> {
+    let answer = match text {
+        "connection lost" => Answer::Reset,
+        "no answer" => Answer::Hang,
+        _ => {
+            let (status, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let status = status.parse().unwrap();
+            match rest.split_once(": ") {
+                Some((name, value)) => Answer::WithHeaders(status, vec![(name.to_lowercase(), value.to_owned())]),
+                None if rest.is_empty() => Answer::Status(status),
+                None => Answer::StatusBody(status, rest.to_owned()),
+            }
+        }
+    };
+    // A redirect to itself, for as long as it is followed.
+    vec![answer; if text.contains("?again") { 6 } else { 1 }]
+}
+
+/// As the document puts it.
+fn meaning(record: &Value) -> String {
+    if record["failed_attempts"].as_array().unwrap().is_empty() && record["last_error"].is_null() {
+        return format!("confirmed: {}", record["confirmations"]["crm"]["answer"].as_str().unwrap());
+    }
+    let error = record["last_error"].as_str().unwrap();
+    let reason = match error.split_once('(') {
+        Some((_, reason)) => reason.trim_end_matches(')'),
+        None => error.split_once(": ").unwrap().1,
+    };
+    format!("{}: {reason}", record["last_error_kind"].as_str().unwrap())
+}
+
+fn state(meaning: &str) -> &'static str {
+    match meaning.split(':').next().unwrap() {
+        "confirmed" | "throttled" | "unauthorized" => "completed",
+        "retry" => "dead: exhausted",
+        "rejected" => "dead: rejected",
+        "unknown" => "dead: unknown_outcome",
+        other => panic!("{other} is no meaning"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_of_the_documented_table_is_true() {
+    let rows = documented();
+    assert!(rows.len() > 40, "{} rows", rows.len());
+    let (mut tables, mut resources) =
+        (String::new(), "[retry]\nmax_attempts = 1\ninitial_interval = \"1ms\"\nmax_interval = \"2s\"\n".to_owned());
+    for (n, Row { settings, .. }) in rows.iter().enumerate() {
+        write!(tables, "create table t{n} (id bigint primary key, deleted_at TIME_TYPE);").unwrap();
+        write!(
+            resources,
+            "[resources.t{n}]\ntable = \"t{n}\"\nkey = \"id\"\nmarker = {{ column = \"deleted_at\" }}\n\
+             [[resources.t{n}.targets]]\nname = \"crm\"\nkind = \"http\"\nurl = \"@API@/t{n}/{{id}}\"\n\
+             timeout = \"2s\"\nallow_private = true\n{}\n",
+            settings.replace("http://proxy:3128", "@API@")
+        )
+        .unwrap();
+    }
+    let rig = Rig::with(Server::sqlite().await, &tables, &resources).await;
+    let mut ids = Vec::new();
+    for (n, Row { answer: text, .. }) in rows.iter().enumerate() {
+        rig.execute(&format!("insert into t{n} (id) values (1)")).await;
+        // A proxy is asked for the whole URL.
+        for path in [format!("/t{n}/1"), format!("{}/t{n}/1", rig.api.url())] {
+            rig.api.script(&path, answer(text));
+        }
+        ids.push(rig.request(&format!("t{n}"), &["1"]).await.remove(0));
+    }
+    rig.work().await;
+    for (Row { settings, answer, meaning: wanted }, id) in rows.iter().zip(ids) {
+        let record = rig.show(&id).await;
+        assert_eq!(meaning(&record), *wanted, "{settings} | {answer}: {record:#}");
+        assert_eq!(rig.state(&id).await, state(wanted), "{settings} | {answer}: {record:#}");
+    }
+    assert!(!rig.calls().iter().any(|call| call.contains("elsewhere")), "no such redirect is followed");
+    assert!(rig.calls().contains(&"DELETE /moved".to_owned()), "the method stays");
+}

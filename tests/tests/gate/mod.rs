@@ -1,0 +1,4 @@
+//! Lanes that are paused, left alone, or limited.
+
+mod breaker;
+mod pause;
