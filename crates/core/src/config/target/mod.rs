@@ -70,6 +70,7 @@ pub struct Target {
 
 /// The connectors there are, each with the settings that only it has.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each target, made when the process starts")]
 pub enum Connector {
     /// One HTTP request.
     Http(Http),
