@@ -54,7 +54,7 @@ unused: ## Look for unused dependencies (installs cargo-machete if it is missing
 servers: ## Find or install the PostgreSQL and Redis that the tests start
 	@scripts/servers.sh
 
-python: ## Find or install the Python driver with which the tests call the SQL functions
+python: ## Find or install the Python in which the tests run CalDAV and S3 servers and a PostgreSQL driver
 	@scripts/python.sh
 
 clean: ## Remove what was built

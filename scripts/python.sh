@@ -1,21 +1,26 @@
 #!/bin/sh
-# Makes a Python with psycopg for the tests of the SQL functions, in target/python. Quiet and quick when it is there.
+# Makes a Python in target/python with what the tests use of it: psycopg for the SQL functions, Radicale as the CalDAV
+# server, moto as the S3 server, which brings boto3 to look at what is left in it and cryptography to make RSA keys. Quiet
+# and quick when it is there.
 # On Debian and its derivatives it installs Python's venv module if that is missing, as root or with a sudo that asks for
 # no password; elsewhere it says what to install.
 set -eu
 
-psycopg=3.3.9
+# psycopg's wheel brings its own libpq, so that no compiler is needed. Of moto's server only what S3 needs is named: its
+# extra "server" brings what every one of its services needs.
+packages='psycopg[binary]==3.3.9 radicale==3.9.0 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5'
 cd "$(dirname "$0")/.."
 # The same place as in tests/src/clients.rs.
 dir=${CARGO_TARGET_DIR:-target}/python
 
-if "$dir/bin/python" -c "import psycopg, sys; sys.exit(psycopg.__version__ != '$psycopg')" 2>/dev/null; then
+# What was asked for is written down once it is there: asking pip takes seconds.
+if [ "$(cat "$dir/packages" 2>/dev/null)" = "$packages" ] && "$dir/bin/python" -c 'import psycopg' 2>/dev/null; then
     exit 0
 fi
 
 give_up() {
     echo "scripts/python.sh: $1." >&2
-    echo "The tests need Python 3.10 or newer with venv and pip, and psycopg $psycopg from PyPI." >&2
+    echo "The tests need Python 3.10 or newer with venv and pip, and from PyPI: $packages." >&2
     exit 1
 }
 
@@ -34,10 +39,11 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         give_up "apt-get failed, see above"
 fi
 
-echo "Installing psycopg $psycopg into $dir"
+echo "Installing $packages into $dir"
 rm -rf "$dir"
 mkdir -p "$(dirname "$dir")"
 python3 -m venv "$dir" || give_up "python3 -m venv failed, see above"
-# The wheel brings its own libpq, so that no compiler is needed.
-"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "psycopg[binary]==$psycopg" ||
-    give_up "pip failed, see above"
+# One word a package: no version has a space or a wildcard that a file here matches.
+set -f
+"$dir/bin/python" -m pip install --quiet --disable-pip-version-check $packages || give_up "pip failed, see above"
+echo "$packages" >"$dir/packages"

@@ -1,4 +1,4 @@
-//! What applications in other languages connect with: `psql`, and Python with psycopg.
+//! Programs in other languages: `psql`, and Python with what scripts/python.sh installs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub async fn psql(url: &str, script: &str) -> Output {
     run(&command).await
 }
 
-/// Runs a Python program that may import psycopg 3.
+/// Runs a Python program that may import what scripts/python.sh installs.
 pub async fn python(program: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(interpreter());
     command.arg(program).args(args);
@@ -42,7 +42,7 @@ async fn run(command: &Command) -> Output {
 }
 
 /// The one from `SEXTON_PYTHON`, else the one that scripts/python.sh made beside this test.
-fn interpreter() -> PathBuf {
+pub(crate) fn interpreter() -> PathBuf {
     if let Some(path) = env::var_os("SEXTON_PYTHON") {
         return PathBuf::from(path);
     }

@@ -11,17 +11,21 @@
 pub mod api;
 pub mod clients;
 pub mod measure;
+mod moto;
 mod port;
 mod postgres;
 mod process;
+mod radicale;
 pub mod redis;
 mod sexton;
 mod sqlite_db;
 mod test_db;
 mod workdir;
 
+pub use self::moto::Moto;
 pub use self::postgres::Postgres;
 pub use self::process::{Line, Stream};
+pub use self::radicale::Radicale;
 pub use self::redis::Redis;
 pub use self::sexton::{Daemon, Output, Sexton};
 pub use self::sqlite_db::SqliteDb;

@@ -22,18 +22,26 @@ pub struct Received {
     pub body: Vec<u8>,
     /// Why the body broke off before its end, if it did.
     pub broken: Option<&'static str>,
+    /// The `ETag` header, if any.
+    pub etag: Option<String>,
 }
 
 impl Received {
-    fn failure(&self, reason: &str) -> Failure {
+    /// The failure that this answer is, with a reason of our own.
+    #[must_use]
+    pub fn failure(&self, reason: &str) -> Failure {
         Failure { status: Some(self.status), reason: reason.to_owned() }
     }
 
-    const fn is_success(&self) -> bool {
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
     }
 
-    fn classified(&self, now: SystemTime) -> Outcome {
+    /// What the answer to a call means by its status, the reason in its body and `Retry-After` alone.
+    #[must_use]
+    pub fn classified(&self, now: SystemTime) -> Outcome {
         let reason = if self.is_success() { None } else { reason_in(&self.body) };
         let retry_after = self.retry_after.as_deref();
         match classify(HttpAnswer { status: self.status, retry_after, reason: reason.as_deref() }, &[], now) {
@@ -105,13 +113,12 @@ mod tests {
         );
         let config = parse("sexton.toml", &text, |_| None).unwrap();
         let target = config.resources.values().next().unwrap().targets[0].clone();
-        #[allow(irrefutable_let_patterns, reason = "there are other connectors")]
         let Connector::Http(http) = target.connector else { panic!("{target:?}") };
         http
     }
 
     fn received(status: u16, body: &str) -> Received {
-        Received { status, retry_after: None, body: body.as_bytes().to_vec(), broken: None }
+        Received { status, retry_after: None, body: body.as_bytes().to_vec(), broken: None, etag: None }
     }
 
     fn call(settings: &str, status: u16, body: &str) -> Outcome {

@@ -76,6 +76,16 @@ pub struct Failure {
 }
 
 impl Outcome {
+    /// What it is if the request only looked, or asked for something that does no harm: it may be sent again whether or
+    /// not it arrived.
+    #[must_use]
+    pub fn of_a_look(self) -> Self {
+        match self {
+            Self::Lost(failure) => Self::Retry(failure),
+            other => other,
+        }
+    }
+
     /// The outcome without a reason that repeats a value of the row: a system that answers with the id that it was asked
     /// for must not have us keep it.
     #[must_use]

@@ -1,3 +1,7 @@
-//! Connectors against real servers, one folder a kind.
+//! Each connector against the system that it is for, or one that acts as that system.
 
+mod caldav;
+mod google_calendar;
 mod http;
+mod rig;
+mod s3;

@@ -20,7 +20,9 @@ fn parse(text: &str) -> Result<Config, String> {
 
 /// The settings of the first target.
 fn http(config: &Config) -> &Http {
-    let Connector::Http(http) = &config.resources.values().next().unwrap().targets[0].connector;
+    let Connector::Http(http) = &config.resources.values().next().unwrap().targets[0].connector else {
+        panic!("kind = \"http\"")
+    };
     http
 }
 

@@ -144,8 +144,11 @@ fn fill_text(text: &str, path: &str, env: &impl Fn(&str) -> Option<String>) -> R
     Ok(filled)
 }
 
-/// Whether the setting at this key path is one or more [`TextTemplate`](crate::template::TextTemplate)s of a target.
+/// Whether the setting at this key path is one or more [`TextTemplate`](crate::template::TextTemplate)s or a
+/// [`NameTemplate`](crate::template::NameTemplate) of a target.
 fn holds_text_templates(path: &str) -> bool {
     let below_target = path.split_once(".targets[").and_then(|(_, rest)| rest.split_once("]."));
-    below_target.is_some_and(|(_, key)| ["headers.", "query.", "body.", "body["].iter().any(|at| key.starts_with(at)))
+    let of_texts = |key: &str| ["headers.", "query.", "body.", "body["].iter().any(|at| key.starts_with(at));
+    let of_names = |key: &str| ["calendar", "etag", "event", "key", "prefix"].contains(&key);
+    below_target.is_some_and(|(_, key)| of_texts(key) || of_names(key))
 }

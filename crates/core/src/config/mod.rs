@@ -24,6 +24,6 @@ pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, Sync, Worker};
 pub use target::{
-    Auth, Breaker, Connector, Gone, GoneReason, Http, Method, OAuth2, Pointer, RateLimit, Secret, Target, Verify, When,
-    signing_key,
+    Auth, Breaker, CalDav, Connector, Gone, GoneReason, GoogleCalendar, Http, Method, OAuth2, Pointer, RateLimit, S3,
+    Secret, SendUpdates, Target, Verify, When, signing_key,
 };

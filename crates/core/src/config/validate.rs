@@ -152,11 +152,11 @@ fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
         "it is shorter than probe_interval".to_owned()
     })?;
     match &target.connector {
-        Connector::Http(http) => {
-            gone(&at("gone"), &http.gone_statuses())?;
-            http.validate().map_err(|(key, why)| (at(key), why))
-        }
+        Connector::Http(http) => gone(&at("gone"), &http.gone_statuses())?,
+        Connector::CalDav(caldav) => gone(&at("gone"), &caldav.gone)?,
+        Connector::S3(_) | Connector::GoogleCalendar(_) => {}
     }
+    target.validate_connector().map_err(|(key, why)| (at(&key), why))
 }
 
 fn gone(path: &str, gone: &[u16]) -> Result<(), Mistake> {
@@ -187,6 +187,6 @@ fn range(path: &str, value: usize, least: usize, most: usize) -> Result<(), Mist
     require((least..=most).contains(&value), path, || format!("{value} is not between {least} and {most}"))
 }
 
-fn require(good: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), Mistake> {
+pub(super) fn require(good: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), Mistake> {
     if good { Ok(()) } else { Err((path.to_owned(), message())) }
 }

@@ -4,12 +4,13 @@
 //! is encoded for the place where it stands (URL, query, header, JSON), and one that does not belong there is refused.
 
 mod json;
+mod name;
 mod text;
 mod url;
 
 use std::collections::BTreeMap;
 
-pub use self::{json::JsonTemplate, text::TextTemplate, url::UrlTemplate};
+pub use self::{json::JsonTemplate, name::NameTemplate, text::TextTemplate, url::UrlTemplate};
 
 /// The values of a row's captured columns, as text.
 pub type Values = BTreeMap<String, Option<String>>;

@@ -64,6 +64,14 @@ impl TextTemplate {
         })
     }
 
+    /// The literal text that follows the last placeholder; the whole text if there is none.
+    pub(super) fn tail(&self) -> &str {
+        match self.0.last() {
+            Some(Part::Literal(text)) => text.expose_secret(),
+            _ => "",
+        }
+    }
+
     /// The text for a row, a secret because its literal parts may be.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Certificate, Client, Proxy, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
+use sexton_core::config::Target;
 
 use super::{SetupError, address::PublicOnly};
 
@@ -29,6 +30,12 @@ impl Transport {
         Self { allow_private, ca_file: None, proxy: None, http2: false, connect_timeout: CONNECT, reuse: true }
     }
 
+    /// As what is said of every target has it.
+    pub(super) fn of(target: &Target) -> Self {
+        let transport = Self::new(target.allow_private);
+        if target.repeatable { transport } else { transport.telling(target.timeout) }
+    }
+
     /// Trusts the authorities in a file besides the system's.
     pub(super) fn with_authorities(self, ca_file: Option<PathBuf>) -> Self {
         Self { ca_file, ..self }
@@ -47,7 +54,7 @@ impl Transport {
 
     /// So that a failure tells as often as it can that nothing was sent: no connection is used twice, since one that the
     /// server closes in the same moment looks like a lost answer, and connecting ends well before the call's time.
-    pub(super) fn telling(self, timeout: Duration) -> Self {
+    fn telling(self, timeout: Duration) -> Self {
         Self { reuse: false, connect_timeout: CONNECT.min(timeout / 2), ..self }
     }
 }

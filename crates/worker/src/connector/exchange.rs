@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{
     Client, Method, Response, StatusCode,
-    header::{HeaderMap, LOCATION, RETRY_AFTER},
+    header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
 };
 use sexton_core::{
     judge::Received,
@@ -18,7 +18,7 @@ use url::{Host, Url};
 
 use super::address::{REFUSED, is_private};
 
-/// Most of an answer that is read: reasons are short, and a body is never kept.
+/// Most of an answer that is read if it is not said otherwise: reasons are short, and a body is never kept.
 const BODY_LIMIT: usize = 64 * 1024;
 /// Most redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
@@ -37,11 +37,17 @@ pub(super) struct Request {
 pub(super) struct Exchange {
     client: Client,
     allow_private: bool,
+    most: usize,
 }
 
 impl Exchange {
     pub(super) const fn new(client: Client, allow_private: bool) -> Self {
-        Self { client, allow_private }
+        Self { client, allow_private, most: BODY_LIMIT }
+    }
+
+    /// Reads so many bytes of an answer.
+    pub(super) fn reading(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Sends a request and follows redirects to the same scheme, host and port, if they keep the method: a `DELETE` must
@@ -55,7 +61,7 @@ impl Exchange {
         for _ in 0..=MOST_REDIRECTS {
             let response = self.hop(&request, deadline).await?;
             match redirected(&request.url, &response) {
-                Ok(None) => return Ok(read(response).await),
+                Ok(None) => return Ok(self.read(response).await),
                 Ok(Some(url)) => request.url = url,
                 Err(reason) => return Err(rejected(Some(response.status().as_u16()), reason)),
             }
@@ -68,7 +74,7 @@ impl Exchange {
     /// # Errors
     /// As [`Self::follow`].
     pub(super) async fn send(&self, request: &Request, deadline: Instant) -> Result<Received, Outcome> {
-        Ok(read(self.hop(request, deadline).await?).await)
+        Ok(self.read(self.hop(request, deadline).await?).await)
     }
 
     async fn hop(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
@@ -77,7 +83,7 @@ impl Exchange {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left == Duration::ZERO {
-            return Err(Outcome::Retry(Failure { status: None, reason: "timeout".to_owned() }));
+            return Err(retry(None, "timeout"));
         }
         let mut builder = self.client.request(request.method.clone(), request.url.clone());
         builder = builder.headers(request.headers.clone()).timeout(left);
@@ -85,6 +91,28 @@ impl Exchange {
             builder = builder.body(body.clone());
         }
         builder.send().await.map_err(|error| unanswered(&error))
+    }
+
+    /// Read to its end where that is cheap, also after success: only then is the connection used again.
+    async fn read(&self, mut response: Response) -> Received {
+        let status = response.status().as_u16();
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let (retry_after, etag) = (header(RETRY_AFTER), header(ETAG));
+        let (mut body, mut broken) = (Vec::new(), None);
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => {
+                    broken = Some(why(&error));
+                    break;
+                }
+            }
+            if body.len() > self.most {
+                break;
+            }
+        }
+        Received { status, retry_after, body, broken, etag }
     }
 }
 
@@ -103,27 +131,6 @@ fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, &'static s
     let same_user = (to.username(), to.password()) == (from.username(), from.password())
         || (to.username().is_empty() && to.password().is_none());
     if place(&to) == place(from) && same_user { Ok(Some(to)) } else { Err("redirect_elsewhere") }
-}
-
-/// Read to its end where that is cheap, also after success: only then is the connection used again.
-async fn read(mut response: Response) -> Received {
-    let status = response.status().as_u16();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (mut body, mut broken) = (Vec::new(), None);
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => break,
-            Err(error) => {
-                broken = Some(why(&error));
-                break;
-            }
-        }
-        if body.len() > BODY_LIMIT {
-            break;
-        }
-    }
-    Received { status, retry_after, body, broken }
 }
 
 /// No answer: whether the call arrived is known only if there was no connection.
@@ -152,6 +159,14 @@ fn why(error: &reqwest::Error) -> &'static str {
 
 pub(super) fn rejected(status: Option<u16>, reason: &str) -> Outcome {
     Outcome::Rejected(Failure { status, reason: reason.to_owned() })
+}
+
+pub(super) fn retry(status: Option<u16>, reason: &str) -> Outcome {
+    Outcome::Retry(Failure { status, reason: reason.to_owned() })
+}
+
+pub(super) fn unauthorized(status: Option<u16>, reason: &str) -> Outcome {
+    Outcome::Unauthorized(Failure { status, reason: reason.to_owned() })
 }
 
 /// A literal address is never resolved, so the resolver does not see it.

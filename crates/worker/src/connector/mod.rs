@@ -2,9 +2,13 @@
 
 mod address;
 mod auth;
+mod caldav;
 mod clients;
 mod exchange;
+mod google_calendar;
+mod headers;
 mod http;
+mod s3;
 
 use std::collections::HashMap;
 
@@ -54,6 +58,14 @@ pub enum SetupError {
         /// What is wrong with it.
         why: String,
     },
+    /// The settings of a target do not go together with each other or with the environment.
+    #[error("cannot set up target {target}: {why}")]
+    Target {
+        /// The target's name.
+        target: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// The connectors of all targets, by resource and target.
@@ -70,8 +82,13 @@ impl Connectors {
         for (name, resource) in &config.resources {
             let of_resource: &mut HashMap<String, Box<dyn Connector>> = all.entry(name.to_string()).or_default();
             for target in &resource.targets {
-                let connector = match &target.connector {
+                let connector: Box<dyn Connector> = match &target.connector {
                     Settings::Http(settings) => Box::new(http::Http::new(&mut clients, target, settings)?),
+                    Settings::CalDav(settings) => Box::new(caldav::CalDav::new(&mut clients, target, settings)?),
+                    Settings::S3(settings) => Box::new(s3::S3::new(&mut clients, target, settings)?),
+                    Settings::GoogleCalendar(settings) => {
+                        Box::new(google_calendar::GoogleCalendar::new(&mut clients, target, settings)?)
+                    }
                 };
                 of_resource.insert(target.name.to_string(), connector);
             }

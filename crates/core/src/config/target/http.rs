@@ -53,7 +53,7 @@ fn default_gone() -> Vec<Gone> {
 }
 
 /// What is wrong in here is said without repeating it: it may be a credential.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, TextTemplate>, D::Error> {
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, TextTemplate>, D::Error> {
     let Value::Object(values) = Value::deserialize(deserializer)? else {
         return Err(Error::custom("expected a table of names and texts"));
     };

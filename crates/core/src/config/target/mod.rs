@@ -4,9 +4,12 @@
 
 mod answers;
 mod auth;
+mod caldav;
+mod google_calendar;
 mod http;
 mod limits;
 mod method;
+mod s3;
 
 use std::time::Duration;
 
@@ -18,11 +21,18 @@ use serde::Deserialize;
 
 pub use answers::{Gone, GoneReason, Pointer, Verify, When};
 pub use auth::{Auth, OAuth2, Secret, signing_key};
+pub use caldav::CalDav;
+pub use google_calendar::{GoogleCalendar, SendUpdates};
 pub use http::Http;
 pub use limits::{Breaker, RateLimit};
 pub use method::Method;
+pub use s3::S3;
 
-use super::{RetryOverride, duration, load::key_path};
+use super::{
+    RetryOverride, duration,
+    load::key_path,
+    validate::{Mistake, require},
+};
 use crate::{ids::TargetName, template::Values};
 
 /// A target and how it is called.
@@ -60,9 +70,16 @@ pub struct Target {
 
 /// The connectors there are, each with the settings that only it has.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each target, made when the process starts")]
 pub enum Connector {
     /// One HTTP request.
     Http(Http),
+    /// A calendar object, or any other on a WebDAV server.
+    CalDav(CalDav),
+    /// Objects in a bucket.
+    S3(S3),
+    /// An event in a Google calendar.
+    GoogleCalendar(GoogleCalendar),
 }
 
 /// A target as the file has it.
@@ -113,6 +130,10 @@ const GENERAL: [&str; 12] = [
 #[serde(rename_all = "snake_case")]
 enum KindOfTarget {
     Http,
+    #[serde(rename = "caldav")]
+    CalDav,
+    S3,
+    GoogleCalendar,
 }
 
 const fn half() -> f64 {
@@ -134,6 +155,9 @@ impl TryFrom<Read> for Target {
         Ok(Self {
             connector: match read.kind {
                 KindOfTarget::Http => Connector::Http(settings(read.connector)?),
+                KindOfTarget::CalDav => Connector::CalDav(settings(read.connector)?),
+                KindOfTarget::S3 => Connector::S3(settings(read.connector)?),
+                KindOfTarget::GoogleCalendar => Connector::GoogleCalendar(settings(read.connector)?),
             },
             name: read.name,
             skip_when_null: read.skip_when_null,
@@ -175,6 +199,7 @@ impl Target {
     pub const fn is_verified(&self) -> bool {
         match &self.connector {
             Connector::Http(http) => http.verify.is_some(),
+            Connector::CalDav(_) | Connector::S3(_) | Connector::GoogleCalendar(_) => false,
         }
     }
 
@@ -198,6 +223,9 @@ impl Target {
     pub fn uses(&self) -> Vec<(&'static str, &str)> {
         let mut uses = match &self.connector {
             Connector::Http(http) => http.uses(),
+            Connector::CalDav(caldav) => caldav.uses(),
+            Connector::S3(s3) => s3.uses(),
+            Connector::GoogleCalendar(calendar) => calendar.uses(),
         };
         uses.extend(self.skip_when_null.iter().map(|column| ("skip_when_null", column.as_str())));
         uses
@@ -208,6 +236,19 @@ impl Target {
     pub fn place_columns(&self) -> Vec<&str> {
         match &self.connector {
             Connector::Http(http) => http.place_columns(),
+            Connector::CalDav(caldav) => caldav.url.columns().collect(),
+            Connector::S3(s3) => s3.uses().into_iter().map(|(_, column)| column).collect(),
+            Connector::GoogleCalendar(calendar) => calendar.uses().into_iter().map(|(_, column)| column).collect(),
+        }
+    }
+
+    /// What is wrong with the connector's settings, below the target's key path.
+    pub(super) fn validate_connector(&self) -> Result<(), Mistake> {
+        match &self.connector {
+            Connector::Http(http) => http.validate().map_err(|(key, why)| (key.to_owned(), why)),
+            Connector::CalDav(caldav) => caldav.validate(),
+            Connector::S3(s3) => s3.validate(),
+            Connector::GoogleCalendar(calendar) => calendar.validate(),
         }
     }
 }

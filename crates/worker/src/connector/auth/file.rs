@@ -30,7 +30,7 @@ pub(in crate::connector) struct Last {
 }
 
 impl Source {
-    pub(super) fn new(secret: &Secret) -> Self {
+    pub(in crate::connector) fn new(secret: &Secret) -> Self {
         match secret {
             Secret::Value(secret) => Self::Value(secret.clone()),
             Secret::File(path) => Self::File { path: path.clone(), last: Mutex::default() },

@@ -12,11 +12,13 @@ use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{
     config::{Auth as Settings, signing_key},
     ids::DeletionId,
-    outcome::{Failure, Outcome},
+    judge::Received,
+    outcome::Outcome,
 };
 
-use self::{file::Source, tokens::Tokens};
-use super::exchange::{Exchange, Request, rejected};
+pub(super) use self::file::Source;
+use self::tokens::Tokens;
+use super::exchange::{Exchange, Request, rejected, unauthorized};
 
 /// The authentication of one target.
 pub(super) enum Auth {
@@ -28,7 +30,7 @@ pub(super) enum Auth {
 }
 
 /// A token that a request was sent with and another could replace.
-pub(super) struct Used(SecretString);
+struct Used(SecretString);
 
 impl Auth {
     /// As configured; token endpoints are asked over `exchange`.
@@ -44,11 +46,36 @@ impl Auth {
         }
     }
 
+    /// Sends a request of deletion `id` to `target`, with the proof that it is ours, as [`Exchange::follow`] does; once
+    /// more if a new token may help, because with 401 the target did not act.
+    ///
+    /// # Errors
+    /// Why there is no proof; and as [`Exchange::follow`].
+    pub(super) async fn follow(
+        &self,
+        exchange: &Exchange,
+        request: &Request,
+        id: DeletionId,
+        target: &str,
+        deadline: Instant,
+    ) -> Result<Received, Outcome> {
+        let mut tries = 0;
+        loop {
+            let mut signed = request.clone();
+            let used = self.sign(&mut signed, id, target, deadline).await?;
+            let received = exchange.follow(signed, deadline).await?;
+            tries += 1;
+            if received.status != 401 || tries > 1 || !self.refused(used).await {
+                return Ok(received);
+            }
+        }
+    }
+
     /// Adds to a request of deletion `id` to `target` what proves that it is ours.
     ///
     /// # Errors
     /// Why there is no proof; nothing was sent to the target.
-    pub(super) async fn sign(
+    async fn sign(
         &self,
         request: &mut Request,
         id: DeletionId,
@@ -82,7 +109,7 @@ impl Auth {
     }
 
     /// The target refused a request with 401. What it was sent with is not used again; true if another may do better.
-    pub(super) async fn refused(&self, used: Option<Used>) -> bool {
+    async fn refused(&self, used: Option<Used>) -> bool {
         match (self, used) {
             (Self::OAuth2(tokens), Some(Used(token))) => {
                 tokens.refused(&token).await;
@@ -105,7 +132,7 @@ fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outco
 }
 
 /// Every other deletion would miss the credential as well, so they wait for it as they do for one that is refused.
-fn read(source: &Source) -> Result<SecretString, Outcome> {
+pub(super) fn read(source: &Source) -> Result<SecretString, Outcome> {
     source.read().map_err(|error| {
         tracing::warn!(%error, "cannot read a credential from its file: {error}");
         unreadable()
@@ -113,5 +140,5 @@ fn read(source: &Source) -> Result<SecretString, Outcome> {
 }
 
 fn unreadable() -> Outcome {
-    Outcome::Unauthorized(Failure { status: None, reason: "credential_unreadable".to_owned() })
+    unauthorized(None, "credential_unreadable")
 }

@@ -19,12 +19,12 @@ use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{
     answer::{HttpAnswer, classify, is_code},
     config::OAuth2,
-    outcome::{Failure, Outcome},
+    outcome::Outcome,
 };
 use tokio::sync::Mutex;
 
 use super::file::Source;
-use crate::connector::exchange::{Exchange, Request};
+use crate::connector::exchange::{Exchange, Request, retry, unauthorized};
 
 /// How long before its end a token is not used any more, if it lives long enough.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -69,7 +69,7 @@ impl Tokens {
     /// ([`Outcome::Unauthorized`]). Nothing was sent to the target.
     pub(super) async fn get(&self, deadline: Instant) -> Result<SecretString, Outcome> {
         let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
-        let Ok(mut kept) = wait.await else { return Err(retry("token_timeout")) };
+        let Ok(mut kept) = wait.await else { return Err(retry(None, "token_timeout")) };
         if let Some(token) = kept.token.as_ref().filter(|token| token.until.is_none_or(|until| Instant::now() < until))
         {
             return Ok(token.text.clone());
@@ -138,14 +138,6 @@ impl Tokens {
     }
 }
 
-fn unauthorized(status: Option<u16>, reason: &str) -> Outcome {
-    Outcome::Unauthorized(Failure { status, reason: reason.to_owned() })
-}
-
-fn retry(reason: &str) -> Outcome {
-    Outcome::Retry(Failure { status: None, reason: reason.to_owned() })
-}
-
 /// The token endpoint, over the target's transport.
 struct Endpoint<'e> {
     exchange: &'e Exchange,
@@ -182,11 +174,11 @@ impl Endpoint<'_> {
         let request = Request { method: head.method, url, headers, body: Some(body) };
         // Whether the endpoint acted does not matter: another token does no harm.
         let received = self.exchange.send(&request, self.deadline).await.map_err(|outcome| match outcome {
-            Outcome::Lost(failure) | Outcome::Retry(failure) => retry(&format!("token_{}", failure.reason)),
+            Outcome::Lost(failure) | Outcome::Retry(failure) => retry(None, &format!("token_{}", failure.reason)),
             other => other,
         })?;
         if let Some(why) = received.broken {
-            return Err(retry(&format!("token_{why}")));
+            return Err(retry(None, &format!("token_{why}")));
         }
         let status = received.status;
         let reason = format!("token_http_{status}");

@@ -33,13 +33,10 @@ impl Http {
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let mut transport = Transport::new(target.allow_private)
+        let transport = Transport::of(target)
             .with_authorities(settings.ca_file.clone())
             .with_proxy(settings.proxy.as_ref())
             .with_http2(settings.http2);
-        if !target.repeatable {
-            transport = transport.telling(target.timeout);
-        }
         let exchange = Exchange::new(clients.get(&transport)?, target.allow_private);
         Ok(Self {
             target: target.name.to_string(),
@@ -50,19 +47,9 @@ impl Http {
         })
     }
 
-    /// Sends a request; once more if a new token may help, because with 401 the target did not act.
     async fn exchange(&self, request: &Request, call: Call<'_>) -> Result<Received, Outcome> {
         let deadline = Instant::now() + self.timeout;
-        let mut tries = 0;
-        loop {
-            let mut signed = request.clone();
-            let used = self.auth.sign(&mut signed, call.id, &self.target, deadline).await?;
-            let received = self.exchange.follow(signed, deadline).await?;
-            tries += 1;
-            if received.status != 401 || tries > 1 || !self.auth.refused(used).await {
-                return Ok(received);
-            }
-        }
+        self.auth.follow(&self.exchange, request, call.id, &self.target, deadline).await
     }
 }
 

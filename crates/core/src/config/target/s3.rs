@@ -1,0 +1,97 @@
+//! The settings of `kind = "s3"`: an object in a bucket, or all objects under a prefix.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::{Mistake, Secret, require};
+use crate::template::NameTemplate;
+
+/// Where the objects are, and how the service knows us.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// The bucket. A row never chooses it.
+    pub bucket: String,
+    /// The region; otherwise that of the environment, otherwise `us-east-1`.
+    pub region: Option<String>,
+    /// Where a service other than Amazon's is.
+    pub endpoint: Option<String>,
+    /// Whether the bucket is in the host's name rather than in the path.
+    #[serde(default)]
+    pub virtual_hosted: bool,
+    /// Whether the endpoint may be `http://`.
+    #[serde(default)]
+    pub allow_http: bool,
+    /// The key of the one object.
+    pub key: Option<NameTemplate>,
+    /// What the keys of all objects to delete begin with.
+    pub prefix: Option<NameTemplate>,
+    /// The access key's id; without it, credentials are looked for in the environment.
+    pub access_key_id: Option<SecretString>,
+    /// The access key's secret.
+    pub secret_access_key: Option<SecretString>,
+    /// A file that has the access key's secret; it is read anew when it changes.
+    pub secret_access_key_file: Option<PathBuf>,
+    /// The token of temporary credentials.
+    pub session_token: Option<SecretString>,
+}
+
+impl S3 {
+    /// The access key's secret.
+    #[must_use]
+    pub fn secret(&self) -> Option<Secret> {
+        let file = || self.secret_access_key_file.clone().map(Secret::File);
+        self.secret_access_key.clone().map(Secret::Value).or_else(file)
+    }
+
+    pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
+        let key = self.key.iter().flat_map(NameTemplate::columns).map(|column| ("key", column));
+        key.chain(self.prefix.iter().flat_map(NameTemplate::columns).map(|column| ("prefix", column))).collect()
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Mistake> {
+        let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        let named = self.bucket.bytes().all(safe) && self.bucket.bytes().any(|b| b.is_ascii_alphanumeric());
+        require(named, "bucket", || format!("`{}` is not a bucket's name", self.bucket))?;
+        require(self.key.is_some() != self.prefix.is_some(), "key", || {
+            "expected either key (one object) or prefix (all objects under it)".to_owned()
+        })?;
+        if let Some(key) = &self.key {
+            require(key.columns().next().is_some(), "key", || {
+                "it names no column, so every row would delete the same object".to_owned()
+            })?;
+        }
+        if let Some(prefix) = &self.prefix {
+            require(prefix.columns().next().is_some(), "prefix", || {
+                "it names no column, so every row would delete the same objects".to_owned()
+            })?;
+            require(!prefix.tail().is_empty(), "prefix", || {
+                "it ends with a column, and `users/1` is a prefix of `users/10` too: end it with a delimiter, as in \
+                 `users/{id}/`"
+                    .to_owned()
+            })?;
+        }
+        if let Some(endpoint) = &self.endpoint {
+            let url = Url::parse(endpoint).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+            let scheme = url.as_ref().map_or("", Url::scheme);
+            require(["http", "https"].contains(&scheme), "endpoint", || {
+                "expected an https:// URL without query".to_owned()
+            })?;
+            require(scheme == "https" || self.allow_http, "endpoint", || {
+                "it is not encrypted; if that is meant, say allow_http = true".to_owned()
+            })?;
+        }
+        let secrets =
+            usize::from(self.secret_access_key.is_some()) + usize::from(self.secret_access_key_file.is_some());
+        require(secrets <= 1, "secret_access_key", || "it and secret_access_key_file exclude each other".to_owned())?;
+        require(self.access_key_id.is_some() == (secrets == 1), "access_key_id", || {
+            "expected access_key_id with secret_access_key or secret_access_key_file, or neither".to_owned()
+        })?;
+        require(self.session_token.is_none() || self.access_key_id.is_some(), "session_token", || {
+            "it needs access_key_id".to_owned()
+        })
+    }
+}

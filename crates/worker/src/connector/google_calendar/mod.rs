@@ -1,0 +1,151 @@
+//! The `google_calendar` connector: deletes an event through Google's Calendar API, version 3.
+//!
+//! No `If-Match` is sent: the row is to be deleted whatever the event says by now, so there is no 412. 404 means "no such
+//! event" as well as "a calendar that you cannot see", so it counts only if the calendar itself answers; that is asked
+//! by `events.list`, for which the scope that deletes events is enough (`calendars.get` needs a wider one).
+
+mod assertion;
+mod credentials;
+mod token;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+use secrecy::ExposeSecret;
+use sexton_core::{
+    answer::{reason_in, retry_after},
+    config::{GoogleCalendar as Settings, Target},
+    judge::Received,
+    outcome::{Answer, Outcome},
+    template::{BadTemplate, InvalidTemplate, UrlTemplate, Values},
+};
+use url::Url;
+
+use self::{credentials::File, token::Tokens};
+use super::{
+    Call, Connector, SetupError,
+    clients::{Clients, Transport},
+    exchange::{Exchange, Request, rejected, unauthorized},
+    headers::bad,
+};
+
+/// Deletes events with one set of credentials.
+pub(super) struct GoogleCalendar {
+    exchange: Exchange,
+    timeout: Duration,
+    settings: Settings,
+    event: UrlTemplate,
+    events: UrlTemplate,
+    tokens: Tokens,
+}
+
+impl GoogleCalendar {
+    /// A connector for `target`, whose own settings are `settings`.
+    ///
+    /// # Errors
+    /// When the client cannot be set up, or the endpoint is not a URL.
+    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+        let failed =
+            |why: InvalidTemplate| SetupError::Target { target: target.name.to_string(), why: why.to_string() };
+        Ok(Self {
+            exchange: Exchange::new(clients.get(&Transport::of(target))?, target.allow_private),
+            timeout: target.timeout,
+            event: settings.event_url().map_err(failed)?,
+            events: settings.events_url().map_err(failed)?,
+            tokens: Tokens::new(
+                File::new(settings.credentials_file.clone()),
+                settings.subject.clone(),
+                settings.scope.clone(),
+            ),
+            settings: settings.clone(),
+        })
+    }
+
+    /// The event's URL, and that by which its calendar is asked after.
+    fn urls(&self, row: &Values) -> Result<(Url, Url), BadTemplate> {
+        let text = |name: &str, text| (name.to_owned(), Some(text));
+        let ids = Values::from([
+            text("calendar", self.settings.calendar.render(row)?),
+            text("event", self.settings.event.render(row)?),
+        ]);
+        let mut calendar = self.events.render(&ids)?;
+        // Nothing of the events is to be seen, only whether there is an answer.
+        calendar.set_query(Some("maxResults=1&fields=kind"));
+        Ok((self.event.render(&ids)?, calendar))
+    }
+
+    async fn call(&self, row: &Values) -> Result<Outcome, Outcome> {
+        let (event, calendar) = self.urls(row).map_err(bad)?;
+        let deadline = Instant::now() + self.timeout;
+        let received = self.send(Method::DELETE, &event, deadline).await?;
+        match received.broken {
+            // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
+            Some(why) if !received.is_success() => return Err(Outcome::Lost(received.failure(why))),
+            _ => {}
+        }
+        Ok(match (received.status, reason_in(&received.body).as_deref()) {
+            (404, _) => self.missing(&received, &calendar, deadline).await?,
+            (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
+            _ => meaning(&received),
+        })
+    }
+
+    async fn missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
+        let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_a_look)?;
+        Ok(match (seen.status, meaning(&seen).of_a_look()) {
+            (200, _) => Outcome::Confirmed { answer: Answer::Gone { status: received.status } },
+            (404, _) => Outcome::Rejected(received.failure("calendar_not_visible")),
+            (403, Outcome::Unauthorized(_)) => Outcome::Unauthorized(seen.failure("calendar_not_visible")),
+            (_, Outcome::Confirmed { .. }) => Outcome::Rejected(seen.failure("calendar_not_visible")),
+            (_, outcome) => outcome,
+        })
+    }
+
+    /// Sends a request; a token that is refused is tried once more as a fresh one, for it may have been revoked.
+    async fn send(&self, method: Method, url: &Url, deadline: Instant) -> Result<Received, Outcome> {
+        let mut fresh = false;
+        loop {
+            let token = self.tokens.get(&self.exchange, deadline).await?;
+            let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()));
+            let mut bearer = bearer.map_err(|_| unauthorized(None, "token_not_granted"))?;
+            bearer.set_sensitive(true);
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+            let request = Request { method: method.clone(), url: url.clone(), headers, body: None };
+            let received = self.exchange.follow(request, deadline).await?;
+            if received.status != 401 {
+                return Ok(received);
+            }
+            self.tokens.refused(&token).await;
+            if std::mem::replace(&mut fresh, true) {
+                return Ok(received);
+            }
+        }
+    }
+}
+
+/// What an answer means by its reason ("Handle API errors" in the Calendar API's guide).
+fn meaning(received: &Received) -> Outcome {
+    let now = SystemTime::now();
+    let reason = reason_in(&received.body);
+    match (received.status, reason.as_deref()) {
+        // Limits of the project's day and of the calendar's use: "wait until the limit replenishes".
+        (403, Some(reason @ ("quotaExceeded" | "dailyLimitExceeded" | "calendarLimitExceeded"))) => {
+            let retry_after = received.retry_after.as_deref().and_then(|value| retry_after(value, now));
+            Outcome::Throttled { retry_after, failure: received.failure(reason) }
+        }
+        // It speaks of this event: other deletions with the same credentials go on.
+        (403, Some(reason @ "forbiddenForNonOrganizer")) => rejected(Some(403), reason),
+        _ => received.classified(now),
+    }
+}
+
+#[async_trait]
+impl Connector for GoogleCalendar {
+    async fn delete(&self, call: Call<'_>) -> Outcome {
+        self.call(call.row).await.unwrap_or_else(|outcome| outcome)
+    }
+}

@@ -1,0 +1,162 @@
+//! Access tokens: fetched by one call at a time, kept until shortly before they expire, and dropped when the credentials
+//! change or the API refuses them.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sexton_core::{judge::Received, outcome::Outcome};
+use tokio::sync::Mutex;
+use url::{Url, form_urlencoded::Serializer};
+
+use super::{
+    super::exchange::{Exchange, Request, retry, unauthorized},
+    assertion::{Claims, sign},
+    credentials::{Credentials, File, Version},
+};
+
+/// How long before its end a token is not used any more: a call may take a while to arrive.
+const EARLY: Duration = Duration::from_secs(60);
+const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The tokens of one target.
+pub(super) struct Tokens {
+    file: File,
+    subject: Option<String>,
+    scope: String,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    token: SecretString,
+    until: Instant,
+    version: Version,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: SecretString,
+    #[serde(default = "an_hour")]
+    expires_in: u64,
+}
+
+const fn an_hour() -> u64 {
+    3600
+}
+
+impl Tokens {
+    pub(super) const fn new(file: File, subject: Option<String>, scope: String) -> Self {
+        Self { file, subject, scope, kept: Mutex::const_new(None) }
+    }
+
+    /// A token that is valid for a while.
+    ///
+    /// # Errors
+    /// Why there is none; nothing was sent to the API.
+    pub(super) async fn get(&self, exchange: &Exchange, deadline: Instant) -> Result<SecretString, Outcome> {
+        // Held while it is fetched: the others wait for the same token instead of fetching one each.
+        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
+        let Ok(mut kept) = wait.await else { return Err(retry(None, "token_timeout")) };
+        let unreadable = |error: &dyn std::fmt::Display| {
+            tracing::warn!(%error, "cannot use credentials_file {}", self.file.path().display());
+            unauthorized(None, "credentials_file_unusable")
+        };
+        let version = self.file.version().map_err(|error| unreadable(&error))?;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.version == version && Instant::now() < kept.until) {
+            return Ok(kept.token.clone());
+        }
+        *kept = None;
+        let credentials = self.file.read().map_err(|error| unreadable(&error))?;
+        let asked = Instant::now();
+        let granted = self.fetch(exchange, deadline, &credentials).await?;
+        let valid = Duration::from_secs(granted.expires_in.min(24 * 3600));
+        // One that lives shorter than that is used for half its life.
+        let until = asked + valid.saturating_sub(EARLY).max(valid / 2);
+        *kept = Some(Kept { token: granted.access_token.clone(), until, version });
+        Ok(granted.access_token)
+    }
+
+    /// Forgets a token that was refused, unless another has taken its place already.
+    pub(super) async fn refused(&self, token: &SecretString) {
+        let mut kept = self.kept.lock().await;
+        if kept.as_ref().is_some_and(|kept| kept.token.expose_secret() == token.expose_secret()) {
+            *kept = None;
+        }
+    }
+
+    async fn fetch(
+        &self,
+        exchange: &Exchange,
+        deadline: Instant,
+        credentials: &Credentials,
+    ) -> Result<Granted, Outcome> {
+        let url = Url::parse(credentials.token_uri()).map_err(|_| unauthorized(None, "bad_token_uri"))?;
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
+        let body = Some(self.form(credentials)?.into_bytes());
+        // Whether the endpoint acted does not matter: another token does no harm.
+        let request = Request { method: Method::POST, url, headers, body };
+        let received = exchange.send(&request, deadline).await.map_err(Outcome::of_a_look)?;
+        if let Some(why) = received.broken {
+            return Err(retry(Some(received.status), why));
+        }
+        if !received.is_success() {
+            return Err(refusal(&received));
+        }
+        serde_json::from_slice(&received.body).map_err(|_| unauthorized(Some(received.status), "token_not_granted"))
+    }
+
+    /// What proves who we are.
+    fn form(&self, credentials: &Credentials) -> Result<String, Outcome> {
+        let mut form = Serializer::new(String::new());
+        match credentials {
+            Credentials::ServiceAccount { client_email, private_key, private_key_id, token_uri } => {
+                let subject = self.subject.as_deref();
+                let claims = Claims { issuer: client_email, subject, scope: &self.scope, audience: token_uri };
+                let key = private_key.expose_secret();
+                let assertion = sign(&claims, private_key_id.as_deref(), key, SystemTime::now()).map_err(|error| {
+                    tracing::warn!(%error, "cannot use credentials_file {}", self.file.path().display());
+                    unauthorized(None, "bad_private_key")
+                })?;
+                form.append_pair("grant_type", BEARER).append_pair("assertion", &assertion);
+            }
+            Credentials::AuthorizedUser { client_id, client_secret, refresh_token, .. } => {
+                form.append_pair("grant_type", "refresh_token")
+                    .append_pair("client_id", client_id)
+                    .append_pair("client_secret", client_secret.expose_secret())
+                    .append_pair("refresh_token", refresh_token.expose_secret());
+            }
+        }
+        Ok(form.finish())
+    }
+}
+
+/// What a token endpoint's refusal means (RFC 6749 §5.2): nothing can be deleted until somebody repairs the credentials,
+/// unless it is only busy.
+fn refusal(received: &Received) -> Outcome {
+    #[derive(Deserialize)]
+    struct Error {
+        error: String,
+    }
+    let code = serde_json::from_slice::<Error>(&received.body).map(|body| body.error).unwrap_or_default();
+    let known = [
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    ];
+    match received.classified(SystemTime::now()).of_a_look() {
+        outcome @ (Outcome::Retry(_) | Outcome::Throttled { .. }) => outcome,
+        _ => {
+            let reason = known.into_iter().find(|known| *known == code).unwrap_or("token_refused");
+            Outcome::Unauthorized(received.failure(reason))
+        }
+    }
+}

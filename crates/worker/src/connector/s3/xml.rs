@@ -1,0 +1,151 @@
+//! What S3 says in XML: listings, answers per key, errors.
+
+use percent_encoding::percent_decode_str;
+use roxmltree::{Document, Node};
+
+/// A page of a listing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) keys: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub(super) next: Option<String>,
+}
+
+/// What became of the keys of one `DeleteObjects`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Deleted {
+    /// How many are gone.
+    pub(super) gone: usize,
+    /// The codes of those that are not.
+    pub(super) errors: Vec<String>,
+}
+
+/// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
+pub(super) fn page(body: &[u8]) -> Option<Page> {
+    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let root = named(document.root_element(), "ListBucketResult")?;
+    let encoded = text(root, "EncodingType") == Some("url");
+    let keys: Option<Vec<String>> = root
+        .children()
+        .filter(|child| child.tag_name().name() == "Contents")
+        .map(|child| key(text(child, "Key")?, encoded))
+        .collect();
+    let truncated = text(root, "IsTruncated") == Some("true");
+    let next = text(root, "NextContinuationToken").filter(|_| truncated).map(str::to_owned);
+    // A page that is not the last and does not say where the next begins is not understood.
+    (next.is_some() == truncated).then_some(Page { keys: keys?, next })
+}
+
+/// As forms are encoded: `+` is a space (as boto reads it too).
+fn key(text: &str, encoded: bool) -> Option<String> {
+    if !encoded {
+        return Some(text.to_owned());
+    }
+    percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// Reads a `DeleteResult`. None if it is not one.
+pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
+    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let root = named(document.root_element(), "DeleteResult")?;
+    let mut result = Deleted::default();
+    for child in root.children().filter(Node::is_element) {
+        match child.tag_name().name() {
+            "Deleted" => result.gone += 1,
+            "Error" => match text(child, "Code") {
+                Some("NoSuchKey") => result.gone += 1,
+                code => result.errors.push(code.unwrap_or("unknown").to_owned()),
+            },
+            _ => {}
+        }
+    }
+    Some(result)
+}
+
+/// The code of an `Error` document, which may also come with a 200 (it is sent when the work has begun already).
+pub(super) fn error_code(body: &[u8]) -> Option<String> {
+    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let code = text(named(document.root_element(), "Error")?, "Code")?.to_owned();
+    let short = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
+    short.then_some(code)
+}
+
+/// The body of a `DeleteObjects`; None if a key has a character that XML 1.0 cannot carry in any form (§2.2).
+pub(super) fn delete(keys: &[String]) -> Option<String> {
+    let mut xml = String::from(r#"<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
+    for key in keys {
+        xml.push_str("<Object><Key>");
+        for character in key.chars() {
+            match character {
+                '&' => xml.push_str("&amp;"),
+                '<' => xml.push_str("&lt;"),
+                '>' => xml.push_str("&gt;"),
+                // As they are, a parser may make spaces and line feeds of them.
+                '\t' | '\n' | '\r' => xml.push_str(&format!("&#{};", u32::from(character))),
+                '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => return None,
+                other => xml.push(other),
+            }
+        }
+        xml.push_str("</Key></Object>");
+    }
+    xml.push_str("</Delete>");
+    Some(xml)
+}
+
+/// Namespaces are not compared: compatible services leave them out.
+fn named<'d, 'i>(node: Node<'d, 'i>, name: &str) -> Option<Node<'d, 'i>> {
+    (node.tag_name().name() == name).then_some(node)
+}
+
+fn text<'d>(node: Node<'d, '_>, name: &str) -> Option<&'d str> {
+    let child = node.children().find(|child| child.tag_name().name() == name)?;
+    // An empty element has no text node.
+    Some(child.text().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_is_read_with_its_encoding() {
+        let body =
+            br#"<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>true</IsTruncated>
+            <NextContinuationToken>t/1=</NextContinuationToken><EncodingType>url</EncodingType>
+            <Contents><Key>u/a+b%2B%25%C3%A4</Key></Contents></ListBucketResult>"#;
+        assert_eq!(page(body), Some(Page { keys: vec!["u/a b+%ä".into()], next: Some("t/1=".into()) }));
+        let plain = b"<ListBucketResult><Contents><Key>a+%20</Key></Contents></ListBucketResult>";
+        assert_eq!(page(plain), Some(Page { keys: vec!["a+%20".into()], next: None }));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_no_listing() {
+        for body in [
+            &b"<html/>"[..],
+            b"",
+            b"<ListBucketResult><Contents/></ListBucketResult>",
+            b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        ] {
+            assert_eq!(page(body), None);
+        }
+    }
+
+    #[test]
+    fn answers_are_counted_key_by_key() {
+        let body = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
+            <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
+        assert_eq!(deleted(body), Some(Deleted { gone: 2, errors: vec!["AccessDenied".into()] }));
+        assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>"), None);
+        assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>").as_deref(), Some("InternalError"));
+        assert_eq!(error_code(b"<Error><Code>Ann Example</Code></Error>"), None);
+    }
+
+    #[test]
+    fn keys_are_carried_as_they_are_or_not_at_all() {
+        let xml = delete(&["a&b<c>\r\n\t'\"ä".to_owned()]).unwrap();
+        let document = Document::parse(&xml).unwrap();
+        let key = document.descendants().find(|node| node.tag_name().name() == "Key").unwrap();
+        assert_eq!(key.text(), Some("a&b<c>\r\n\t'\"ä"));
+        assert_eq!(delete(&["a\0".to_owned()]), None);
+    }
+}

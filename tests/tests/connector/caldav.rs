@@ -1,0 +1,286 @@
+//! The `caldav` connector against Radicale, and row by row against the table in docs/connectors/caldav.md.
+
+use std::sync::Arc;
+
+use reqwest::{Client, Method};
+use sexton_tests::{
+    Radicale,
+    api::{Answer, Api, Behaviour, Call},
+};
+
+use super::rig::Rig;
+
+/// What a person sees of the server: puts objects there and looks for them.
+struct Person {
+    client: Client,
+    url: String,
+}
+
+impl Person {
+    async fn with_calendar(server: &Radicale, name: &str) -> Self {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let person = Self { client: Client::new(), url: format!("{}/sexton/{name}", server.url()) };
+        let status = person.ask(Method::from_bytes(b"MKCALENDAR").unwrap(), "/", "").await;
+        assert_eq!(status, 201);
+        person
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: &str) -> u16 {
+        let request = self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
+        let request = request.basic_auth(Radicale::USER, Some(Radicale::PASSWORD));
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    async fn put(&self, name: &str, title: &str) {
+        let name = encoded(name);
+        let event = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nBEGIN:VEVENT\r\nUID:{name}\r\n\
+             DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        let status = self.ask(Method::PUT, &format!("/{name}"), &event).await;
+        assert!(matches!(status, 201 | 204), "{name}: {status}");
+    }
+
+    async fn sees(&self, name: &str) -> bool {
+        self.ask(Method::GET, &format!("/{}", encoded(name)), "").await == 200
+    }
+
+    async fn etag(&self, name: &str) -> String {
+        let request = self.client.get(format!("{}/{}", self.url, encoded(name)));
+        let reply = request.basic_auth(Radicale::USER, Some(Radicale::PASSWORD)).send().await.unwrap();
+        reply.headers()["etag"].to_str().unwrap().to_owned()
+    }
+}
+
+fn encoded(name: &str) -> String {
+    name.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+fn target(server: &str, more: &str) -> String {
+    format!(
+        "kind = 'caldav'\nurl = '{server}/sexton/{{place}}/{{name}}'\netag = '{{tag}}'\n\
+         auth = {{ basic = {{ user = '{}', password = '{}' }} }}\n{more}",
+        Radicale::USER,
+        Radicale::PASSWORD
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_with_any_name_are_really_gone_and_no_others() {
+    let server = Radicale::start().await;
+    let person = Person::with_calendar(&server, "cal").await;
+    let names =
+        ["plain.ics", "a b.ics", "100%.ics", "%2F.ics", "x..y.ics", "%2e%2e", "ünï cødé.ics", "a+b&c;d.ics", "😀.ics"];
+    let mut rig = Rig::new(&target(&server.url(), "")).await;
+    let mut keys = Vec::new();
+    for name in names {
+        person.put(&format!("kept {name}"), "kept").await;
+        if name != "%2e%2e" {
+            person.put(name, "to go").await;
+        }
+        keys.push(rig.row("cal", name, None).await);
+    }
+    let told = rig.delete(&keys).await;
+    for (name, told) in names.iter().zip(told) {
+        match *name {
+            // Somebody on the way may decode it once more than we did.
+            "%2e%2e" => assert!(told.starts_with("dead: bad_template"), "{told}"),
+            _ => assert_eq!(told, "completed deleted 200", "{name}"),
+        }
+        assert!(!person.sees(name).await, "{name} is still there");
+        assert!(person.sees(&format!("kept {name}")).await, "{name}'s neighbour is gone");
+    }
+    assert_eq!(rig.left().await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_object_is_read_again_and_deleted() {
+    let server = Radicale::start().await;
+    let person = Person::with_calendar(&server, "cal").await;
+    let mut rig = Rig::new(&target(&server.url(), "")).await;
+    person.put("changed.ics", "before").await;
+    let old = person.etag("changed.ics").await;
+    person.put("changed.ics", "after").await;
+    assert_ne!(person.etag("changed.ics").await, old, "the ETag moved");
+    person.put("same.ics", "the same").await;
+    let same = person.etag("same.ics").await;
+    let keys = [
+        rig.row("cal", "changed.ics", Some(&old)).await,
+        rig.row("cal", "same.ics", Some(same.trim_matches('"'))).await,
+    ];
+    assert_eq!(rig.delete(&keys).await, ["completed deleted 200"; 2]);
+    assert!(!person.sees("changed.ics").await && !person.sees("same.ics").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_object_is_gone_only_where_its_collection_answers() {
+    let server = Radicale::start().await;
+    let person = Person::with_calendar(&server, "cal").await;
+    person.put("b.ics", "a neighbour").await;
+    let mut rig = Rig::new(&target(&server.url(), "retry = { give_up_after = '1s' }")).await;
+    let keys = [
+        rig.row("cal", "never.ics", None).await,
+        rig.row("cal", "never.ics", Some("\"remembered\"")).await,
+        rig.row("cal", "a/b.ics", None).await,
+        rig.row("no such calendar", "never.ics", None).await,
+    ];
+    let told = rig.delete(&keys).await;
+    assert_eq!(told[..2], ["completed gone 404"; 2]);
+    // Radicale decodes it before it looks at the path, and lets nobody in there.
+    assert_eq!(told[2], "dead: expired 403 http_403");
+    assert_eq!(told[3], "dead: rejected 404 collection_not_found");
+    assert!(person.sees("b.ics").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calendar_is_deleted_only_if_collections_may_be() {
+    let server = Radicale::start().await;
+    let person = Person::with_calendar(&server, "cal").await;
+    person.put("a.ics", "in it").await;
+    let whole = |more: &str| target(&server.url(), more).replace("{place}/{name}", "{place}/");
+    let mut rig = Rig::new(&whole("")).await;
+    let key = rig.row("cal", "-", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected - is_a_collection"]);
+    assert!(person.sees("a.ics").await);
+    rig.reconfigure(&whole("collection = true"));
+    let key = rig.row("cal", "-", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["completed deleted 200"]);
+    assert!(!person.sees("a.ics").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_password_waits_instead_of_dying_and_the_file_is_read_anew() {
+    let server = Radicale::start().await;
+    let person = Person::with_calendar(&server, "cal").await;
+    person.put("a.ics", "kept").await;
+    let secrets = tempfile::tempdir().unwrap();
+    let file = secrets.path().join("password");
+    std::fs::write(&file, "wrong\n").unwrap();
+    let with_file = target(&server.url(), "retry = { give_up_after = '1s' }")
+        .replace(&format!("password = '{}'", Radicale::PASSWORD), &format!("password_file = '{}'", file.display()));
+    let mut rig = Rig::new(&with_file).await;
+    let key = rig.row("cal", "a.ics", None).await;
+    assert_eq!(rig.delete(&[key.clone()]).await, ["dead: expired 401 http_401"]);
+    assert!(person.sees("a.ics").await);
+    std::fs::write(&file, format!("{}\n", Radicale::PASSWORD)).unwrap();
+    assert_eq!(rig.delete(&[key]).await, ["completed deleted 200"]);
+}
+
+const OBJECT: &str = r#"<d:multistatus xmlns:d="DAV:"><d:response><d:href>/x</d:href><d:propstat><d:prop><d:getetag>"1"</d:getetag>
+    <d:resourcetype/></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"#;
+
+fn found(etag: &str) -> Answer {
+    Answer::StatusBody(207, OBJECT.replace("\"1\"", etag))
+}
+
+fn collection() -> Answer {
+    Answer::StatusBody(207, OBJECT.replace("<d:resourcetype/>", "<d:resourcetype><d:collection/></d:resourcetype>"))
+}
+
+fn members(statuses: &[&str]) -> Answer {
+    let member = |s: &&str| format!("<response><href>/c/{s}</href><status>HTTP/1.1 {s} X</status></response>");
+    let members: String = statuses.iter().map(member).collect();
+    Answer::StatusBody(207, format!("<multistatus xmlns=\"DAV:\">{members}</multistatus>"))
+}
+
+/// The answers that a path gives one after the other, beginning with that to `PROPFIND`; and what becomes of the deletion.
+/// An attempt that is given back is followed by calls that succeed.
+fn documented() -> Vec<(Vec<Answer>, &'static str)> {
+    let deleted = |answer| vec![found("\"1\""), answer];
+    let status = Answer::Status;
+    let with = |status, name: &str, value: &str| Answer::WithHeaders(status, vec![(name.into(), value.into())]);
+    vec![
+        (deleted(status(204)), "completed deleted 204"),
+        (deleted(members(&["200", "404", "410"])), "completed deleted 207"),
+        (deleted(members(&["423"])), "dead: exhausted 207 member_423"),
+        (deleted(members(&["424", "204"])), "dead: exhausted 207 member_424"),
+        (deleted(members(&["500"])), "dead: exhausted 207 member_500"),
+        (deleted(members(&["423", "403"])), "dead: rejected 207 member_403"),
+        (deleted(members(&[])), "dead: rejected 207 unreadable_multistatus"),
+        (deleted(status(410)), "completed gone 410"),
+        (vec![status(410)], "completed gone 410"),
+        (deleted(status(404)), "completed gone 404"),
+        (vec![status(404)], "completed gone 404"),
+        (vec![found("\"1\""), status(412), found("\"2\""), status(204)], "completed deleted 204"),
+        (vec![found("\"1\""), status(412), status(404)], "completed gone 404"),
+        (
+            [status(412), status(412), status(412)].into_iter().flat_map(|answer| [found("\"1\""), answer]).collect(),
+            "dead: exhausted 412 etag_keeps_changing",
+        ),
+        (vec![found("W/\"1\""), status(412), found("W/\"1\"")], "dead: rejected 412 http_412"),
+        (vec![collection()], "dead: rejected - is_a_collection"),
+        (vec![status(405), with(200, "etag", "\"1\""), status(204)], "completed deleted 204"),
+        (vec![status(501), status(404)], "completed gone 404"),
+        (vec![Answer::StatusBody(207, "<html/>".into())], "dead: rejected 207 unreadable_multistatus"),
+        (vec![status(200)], "dead: rejected 200 no_multistatus"),
+        (deleted(status(423)), "dead: exhausted 423 http_423"),
+        (deleted(status(424)), "dead: exhausted 424 http_424"),
+        (deleted(status(408)), "dead: exhausted 408 http_408"),
+        (deleted(status(500)), "dead: exhausted 500 http_500"),
+        (deleted(status(507)), "dead: exhausted 507 http_507"),
+        (deleted(Answer::Reset), "dead: exhausted - connection_lost"),
+        (vec![status(500)], "dead: exhausted 500 http_500"),
+        (deleted(status(429)), "completed deleted 204"),
+        (deleted(with(503, "retry-after", "0")), "completed deleted 204"),
+        (deleted(status(401)), "completed deleted 204"),
+        (deleted(status(403)), "completed deleted 204"),
+        (vec![status(401)], "completed deleted 204"),
+        (deleted(status(409)), "dead: rejected 409 http_409"),
+        (deleted(with(301, "location", "/elsewhere")), "dead: rejected 301 redirect_changes_method"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_leads_where_it_is_documented() {
+    let api = Api::start().await;
+    api.set_default(Behaviour::With(Arc::new(|call: &Call| match call.method.as_str() {
+        "PROPFIND" if call.path().ends_with('/') => collection(),
+        "PROPFIND" => found("\"1\""),
+        _ => Answer::Status(204),
+    })));
+    let mut rig = Rig::new(&target(&api.url(), "")).await;
+    let answers = documented();
+    let mut keys = Vec::new();
+    for (n, (answers, _)) in answers.iter().enumerate() {
+        keys.push(rig.row("cal", &format!("{n}.ics"), None).await);
+        api.script(&format!("/sexton/cal/{n}.ics"), answers.clone());
+    }
+    for ((n, (answers, wanted)), told) in answers.iter().enumerate().zip(rig.delete(&keys).await) {
+        assert_eq!(told, *wanted, "row {n}: {answers:?}");
+    }
+    let deletes = api.log().into_iter().filter(|call| call.method == "DELETE");
+    for call in deletes.filter(|call| !call.path().ends_with("/14.ics")) {
+        assert!(call.header("if-match").is_some(), "{call:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn condition_is_left_out_only_where_that_is_configured() {
+    let api = Api::start().await;
+    let plain = target(&api.url(), "if_match = false").replace("etag = '{tag}'\n", "");
+    let mut rig = Rig::new(&plain).await;
+    let key = rig.row("cal", "a.ics", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["completed deleted 204"]);
+    let calls: Vec<_> = api.log().iter().map(|call| (call.method.clone(), call.header("if-match").is_some())).collect();
+    assert_eq!(calls, [("DELETE".to_owned(), false)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_that_do_not_go_together_are_refused() {
+    let plain = "kind = 'caldav'\nurl = 'https://dav.example/{place}/{name}'\n";
+    let rig = Rig::new(plain).await;
+    for (more, why) in [
+        ("auth = { basic = { user = 'a' } }", "targets[0].auth.basic.password: it is missing"),
+        ("auth = { webhook = { secret_file = 'a' } }", "targets[0].auth: a WebDAV server knows no webhook signatures"),
+        ("auth = { bearer = { token = 'a' } }\nheaders = { authorization = 'b' }", "targets[0].auth: `headers` has an"),
+        ("etag = '{tag}'\nif_match = false", "targets[0].etag: it is of no use with if_match = false"),
+        ("gone = [401]", "targets[0].gone: 401, 403, 408 and 429 speak of the caller"),
+        ("method = 'DELETE'", "unknown field: found `method`"),
+    ] {
+        rig.reconfigure(&format!("{plain}{more}"));
+        let output = rig.run(&["check"]).await.expect_code(2);
+        assert!(output.stderr.contains(why), "{more}: {}", output.stderr);
+    }
+}
