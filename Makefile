@@ -1,4 +1,6 @@
 # Every target in a line: `make help`.
+# What tests, lints and runs selects the whole workspace, also where one package would do: with one selection every crate has
+# one set of features and is compiled once. A package alone wants other features of most crates, and so all of them again.
 
 CARGO ?= cargo
 # `make run ARGS=--exit` ends by itself when the work is done.
@@ -12,17 +14,17 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: ## Watch rows being deleted in two phases through a misbehaving calendar (needs only Rust)
-	$(CARGO) run --quiet --locked --package sexton-example-calendar -- $(ARGS)
+	$(CARGO) run --quiet --locked --bin sexton-example-calendar -- $(ARGS)
 
 test: servers python ## Run all tests on private PostgreSQL and Redis servers
-	$(CARGO) build --locked --package sexton-worker --features failpoints
-	$(CARGO) test --locked --workspace --features sexton-worker/failpoints -- --test-threads=3 --skip timing:: # most of them wait
-	$(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints --test main -- --test-threads=1 timing::
+	$(CARGO) build --locked --workspace
+	$(CARGO) test --locked --workspace -- --test-threads=3 --skip timing:: # most of them wait
+	$(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::
 
 test-long: servers ## Thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one); an outage with 50,000 due deletions
-	$(CARGO) build --locked --package sexton-worker --features failpoints
-	SEXTON_OUTAGE=50000 $(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints --test main -- timing::outage
-	SEXTON_MODEL_CASES=$(CASES) $(CARGO) test --locked --package sexton-tests --features sexton-worker/failpoints model::cases -- --nocapture
+	$(CARGO) build --locked --workspace
+	SEXTON_OUTAGE=50000 $(CARGO) test --locked --workspace --test main -- timing::outage
+	SEXTON_MODEL_CASES=$(CASES) $(CARGO) test --locked --workspace --test main -- model::cases --nocapture
 
 test-unit: ## Run the tests that need no server
 	$(CARGO) test --locked --workspace --exclude sexton-tests
@@ -35,7 +37,7 @@ build: ## Build the daemon for production
 	$(CARGO) build --locked --release --package sexton-worker
 
 lint: fmt docs deny unused ## Check format, lints, docs, licences, bans and unused dependencies
-	$(CARGO) clippy --locked --workspace --all-targets --features sexton-worker/failpoints -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 fmt: ## Check the format
 	$(CARGO) fmt --all --check

@@ -166,10 +166,6 @@ fn built() -> PathBuf {
     let test = env::current_exe().unwrap_or_else(|error| panic!("cannot tell where this test is: {error}"));
     // target/debug/deps/main-… → target/debug/sexton
     let path = test.parent().and_then(Path::parent).expect("a test is two directories deep").join("sexton");
-    assert!(
-        path.is_file(),
-        "{} is missing: run `cargo build -p sexton-worker --features failpoints`, or set SEXTON_BIN",
-        path.display()
-    );
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace`, or set SEXTON_BIN", path.display());
     path
 }

@@ -162,7 +162,7 @@ async fn wrong_password_waits_instead_of_dying_and_the_file_is_read_anew() {
         .replace(&format!("password = '{}'", Radicale::PASSWORD), &format!("password_file = '{}'", file.display()));
     let mut rig = Rig::new(&with_file).await;
     let key = rig.row("cal", "a.ics", None).await;
-    assert_eq!(rig.delete(&[key.clone()]).await, ["dead: expired 401 http_401"]);
+    assert_eq!(rig.delete(std::slice::from_ref(&key)).await, ["dead: expired 401 http_401"]);
     assert!(person.sees("a.ics").await);
     std::fs::write(&file, format!("{}\n", Radicale::PASSWORD)).unwrap();
     assert_eq!(rig.delete(&[key]).await, ["completed deleted 200"]);
