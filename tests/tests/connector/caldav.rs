@@ -164,6 +164,8 @@ async fn wrong_password_waits_instead_of_dying_and_the_file_is_read_anew() {
     let key = rig.row("cal", "a.ics", None).await;
     assert_eq!(rig.delete(std::slice::from_ref(&key)).await, ["dead: expired 401 http_401"]);
     assert!(person.sees("a.ics").await);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(rig.delete(std::slice::from_ref(&key)).await, ["dead: expired - credential_unreadable"]);
     std::fs::write(&file, format!("{}\n", Radicale::PASSWORD)).unwrap();
     assert_eq!(rig.delete(&[key]).await, ["completed deleted 200"]);
 }
@@ -221,7 +223,12 @@ fn documented() -> Vec<(Vec<Answer>, &'static str)> {
         (deleted(status(500)), "dead: exhausted 500 http_500"),
         (deleted(status(507)), "dead: exhausted 507 http_507"),
         (deleted(Answer::Reset), "dead: exhausted - connection_lost"),
+        (deleted(status(502)), "dead: exhausted 502 http_502"),
+        (deleted(status(504)), "dead: exhausted 504 http_504"),
         (vec![status(500)], "dead: exhausted 500 http_500"),
+        (vec![Answer::Reset], "dead: exhausted - connection_lost"),
+        (vec![status(405), status(500)], "dead: exhausted 500 http_500"),
+        (vec![status(405), Answer::Reset], "dead: exhausted - connection_lost"),
         (deleted(status(429)), "completed deleted 204"),
         (deleted(with(503, "retry-after", "0")), "completed deleted 204"),
         (deleted(status(401)), "completed deleted 204"),
@@ -254,6 +261,47 @@ async fn every_answer_leads_where_it_is_documented() {
     for call in deletes.filter(|call| !call.path().ends_with("/14.ics")) {
         assert!(call.header("if-match").is_some(), "{call:?}");
     }
+}
+
+/// An object that is not there is gone only if its collection says so; what else the collection may answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_of_a_collection_leads_where_it_is_documented() {
+    let api = Api::start().await;
+    let answers = [
+        ("is-none", found("\"1\""), "dead: rejected 404 collection_not_found"),
+        ("not-there", Answer::Status(404), "dead: rejected 404 collection_not_found"),
+        ("old", Answer::Status(405), "dead: rejected 404 http_404"),
+        ("older", Answer::Status(501), "dead: rejected 404 http_404"),
+        ("broken", Answer::Status(500), "dead: exhausted 500 http_500"),
+        ("forbidden", Answer::Status(403), "dead: expired 403 http_403"),
+    ];
+    let by_place = answers.clone();
+    api.set_default(Behaviour::With(Arc::new(move |call: &Call| {
+        let of_collection = by_place.iter().find(|(place, ..)| call.path() == format!("/sexton/{place}/"));
+        of_collection.map_or(Answer::Status(404), |(_, answer, _)| answer.clone())
+    })));
+    let mut rig = Rig::new(&target(&api.url(), "retry = { give_up_after = '1s' }")).await;
+    let mut keys = Vec::new();
+    for (place, ..) in &answers {
+        keys.push(rig.row(place, "a.ics", None).await);
+    }
+    assert_eq!(rig.delete(&keys).await, answers.map(|(_, _, wanted)| wanted));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answer_of_a_call_that_must_not_be_repeated_is_for_people_to_look_at() {
+    let api = Api::start().await;
+    let mut rig = Rig::new(&target(&api.url(), "repeatable = false")).await;
+    let lost = [
+        (Answer::Reset, "dead: unknown_outcome - connection_lost"),
+        (Answer::Status(502), "dead: unknown_outcome 502 http_502"),
+    ];
+    let mut keys = Vec::new();
+    for (n, (answer, _)) in lost.iter().enumerate() {
+        keys.push(rig.row("cal", &format!("{n}.ics"), None).await);
+        api.script(&format!("/sexton/cal/{n}.ics"), vec![found("\"1\""), answer.clone()]);
+    }
+    assert_eq!(rig.delete(&keys).await, lost.map(|(_, wanted)| wanted));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,6 +91,7 @@ fn documented() -> Vec<(Answer, Option<Answer>, &'static str)> {
         (error(403, "userRateLimitExceeded"), None, deleted),
         (error(403, "quotaExceeded"), None, deleted),
         (error(403, "dailyLimitExceeded"), None, deleted),
+        (error(403, "calendarLimitExceeded"), None, deleted),
         (error(429, "rateLimitExceeded"), None, deleted),
         (with(503, "retry-after", "0"), None, deleted),
         (error(403, "forbidden"), None, deleted),
@@ -103,6 +104,8 @@ fn documented() -> Vec<(Answer, Option<Answer>, &'static str)> {
         (error(500, "backendError"), None, "dead: exhausted 500 backendError"),
         (Answer::Status(408), None, "dead: exhausted 408 http_408"),
         (Answer::Reset, None, "dead: exhausted - connection_lost"),
+        (Answer::Status(502), None, "dead: exhausted 502 http_502"),
+        (Answer::Status(504), None, "dead: exhausted 504 http_504"),
     ]
 }
 
@@ -127,6 +130,15 @@ async fn every_answer_leads_where_it_is_documented() {
     for call in asked {
         assert!(call.path_and_query.ends_with("/events?maxResults=1&fields=kind"), "{call:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answer_of_a_call_that_must_not_be_repeated_is_for_people_to_look_at() {
+    let api = Api::start().await;
+    let mut rig = rig_with_user(&api, "repeatable = false").await;
+    let key = rig.row("ann@example.org", "lost", None).await;
+    api.script(&format!("{}?sendUpdates=none", event("lost")), vec![Answer::Reset]);
+    assert_eq!(rig.delete(&[key]).await, ["dead: unknown_outcome - connection_lost"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,6 +211,10 @@ async fn what_a_token_endpoint_refuses_waits_and_changed_credentials_count_at_on
         (
             r#"{"type":"service_account","client_email":"a@b","private_key":"no key"}"#,
             "dead: expired - bad_private_key",
+        ),
+        (
+            r#"{"type":"authorized_user","client_id":"a","client_secret":"b","refresh_token":"c","token_uri":"d"}"#,
+            "dead: expired - bad_token_uri",
         ),
     ] {
         rig.sexton.write("google.json", text);

@@ -106,13 +106,40 @@ fn of_key(code: &str) -> Answer {
     Answer::StatusBody(200, format!("<DeleteResult><Error><Key>k</Key><Code>{code}</Code></Error></DeleteResult>"))
 }
 
+/// Codes that speak of the credentials.
+const UNAUTHORIZED: [&str; 12] = [
+    "AccessDenied",
+    "AllAccessDisabled",
+    "AccountProblem",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "NotSignedUp",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+    "UnauthorizedAccess",
+];
+
+/// Codes that ask for patience.
+const THROTTLED: [&str; 7] = [
+    "SlowDown",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "BandwidthLimitExceeded",
+];
+
 const GONE: &str = "<DeleteResult><Deleted><Key>k</Key></Deleted></DeleteResult>";
 
 /// The first answer to the deletion of one key, and what becomes of it. An attempt that is given back is followed by a call
 /// that succeeds.
 fn documented() -> Vec<(Answer, &'static str)> {
     let deleted = "completed deleted 200";
-    vec![
+    let mut documented = vec![
         (Answer::StatusBody(200, GONE.into()), deleted),
         (of_key("NoSuchKey"), deleted),
         (of_key("AccessDenied"), deleted),
@@ -124,26 +151,33 @@ fn documented() -> Vec<(Answer, &'static str)> {
         (Answer::StatusBody(200, "<DeleteResult/>".into()), "dead: rejected - answer_lacks_keys"),
         (Answer::StatusBody(200, "<html/>".into()), "dead: rejected 200 unreadable_answer"),
         (error(200, "InternalError"), "dead: exhausted 200 InternalError"),
-        (error(403, "AccessDenied"), deleted),
-        (error(403, "InvalidAccessKeyId"), deleted),
-        (error(403, "SignatureDoesNotMatch"), deleted),
-        (error(403, "RequestTimeTooSkewed"), deleted),
         (error(400, "ExpiredToken"), deleted),
+        (Answer::Status(401), deleted),
         (Answer::Status(403), deleted),
+        (error(403, "Whatever"), deleted),
         (error(403, "InvalidObjectState"), "dead: rejected 403 InvalidObjectState"),
-        (error(503, "SlowDown"), deleted),
         (Answer::Status(503), deleted),
         (Answer::Status(429), deleted),
         (error(400, "RequestTimeout"), "dead: exhausted 400 RequestTimeout"),
         (error(409, "OperationAborted"), "dead: exhausted 409 OperationAborted"),
         (error(500, "InternalError"), "dead: exhausted 500 InternalError"),
+        (error(400, "IncompleteBody"), "dead: exhausted 400 IncompleteBody"),
+        (error(400, "BadDigest"), "dead: exhausted 400 BadDigest"),
+        (error(409, "ConditionalRequestConflict"), "dead: exhausted 409 ConditionalRequestConflict"),
+        (Answer::Status(408), "dead: exhausted 408 http_408"),
+        (Answer::Status(507), "dead: exhausted 507 http_507"),
         (Answer::Status(502), "dead: exhausted 502 http_502"),
+        (Answer::Status(504), "dead: exhausted 504 http_504"),
         (Answer::Reset, "dead: exhausted - connection_lost"),
         (error(404, "NoSuchBucket"), "dead: rejected 404 NoSuchBucket"),
         (error(405, "MethodNotAllowed"), "dead: rejected 405 MethodNotAllowed"),
         (error(301, "PermanentRedirect"), "dead: rejected 301 PermanentRedirect"),
         (error(400, "AuthorizationHeaderMalformed"), "dead: rejected 400 AuthorizationHeaderMalformed"),
-    ]
+    ];
+    let refused = UNAUTHORIZED.iter().map(|code| (error(403, code), deleted));
+    let throttled = THROTTLED.iter().map(|code| (error(503, code), deleted));
+    documented.extend(refused.chain(throttled));
+    documented
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -205,6 +239,69 @@ async fn every_answer_to_a_prefix_leads_where_it_is_documented() {
         assert_eq!(rig.delete(&[key]).await, [wanted]);
         assert_eq!(api.log().len(), calls, "{wanted}");
     }
+}
+
+fn page_of_one() -> Answer {
+    Answer::StatusBody(200, "<ListBucketResult><Contents><Key>u/1/a</Key></Contents></ListBucketResult>".into())
+}
+
+/// `answers` to a prefix, with eight seconds for a whole attempt.
+async fn in_eight_seconds(answers: Vec<Answer>, what: &str, wanted: &str, calls: usize) {
+    let api = Api::start().await;
+    let script = Mutex::new(answers.into_iter());
+    let empty = || Answer::StatusBody(200, "<ListBucketResult></ListBucketResult>".into());
+    api.set_default(Behaviour::With(Arc::new(move |_: &Call| script.lock().unwrap().next().unwrap_or_else(empty))));
+    let mut rig = Rig::new(&target(&api.url(), what)).await;
+    let text = std::fs::read_to_string(rig.sexton.dir().join("sexton.toml")).unwrap();
+    rig.sexton.write("sexton.toml", &text.replace("timeout = \"20s\"", "timeout = \"8s\""));
+    let key = rig.row("", "1", None).await;
+    assert_eq!(rig.delete(&[key]).await, [wanted]);
+    assert_eq!(api.log().len(), calls, "{wanted}");
+}
+
+/// The only attempt there is goes on where it stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_way_in_steps_costs_no_attempt() {
+    let gone = Answer::StatusBody(200, GONE.into());
+    let answers = vec![page_of_one(), gone, Answer::Hang];
+    in_eight_seconds(answers, "prefix = 'u/{name}/'", "completed gone 200", 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_listing_in_time_costs_an_attempt() {
+    in_eight_seconds(vec![Answer::Hang], "prefix = 'u/{name}/'", "dead: exhausted - timeout", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answer_of_a_call_that_must_not_be_repeated_is_for_people_to_look_at() {
+    for (answer, wanted) in [
+        (Answer::Reset, "dead: unknown_outcome - connection_lost"),
+        (Answer::Status(504), "dead: unknown_outcome 504 http_504"),
+    ] {
+        let api = Api::start().await;
+        api.set_default(Behaviour::Always(answer));
+        let mut rig = Rig::new(&target(&api.url(), "key = '{name}'\nrepeatable = false")).await;
+        let key = rig.row("", "a", None).await;
+        assert_eq!(rig.delete(&[key]).await, [wanted]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletion_without_credentials_waits_for_them() {
+    let api = Api::start().await;
+    api.set_default(Behaviour::Always(Answer::Status(404)));
+    let plain = target(&api.url(), "key = '{name}'\nretry = { give_up_after = '1s' }");
+    let secret = "access_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'secret'\n";
+    assert!(plain.contains(secret));
+    let mut rig = Rig::new(&plain.replace(secret, "")).await;
+    // What a virtual machine would be asked.
+    rig.sexton = rig.sexton.env("AWS_METADATA_ENDPOINT", &api.url());
+    let key = rig.row("", "a", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: expired - no_credentials"]);
+    rig.reconfigure(&plain.replace("secret_access_key = 'secret'", "secret_access_key_file = '/nowhere/at all'"));
+    let key = rig.row("", "a", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: expired - credential_unreadable"]);
+    assert!(api.log().iter().all(|call| !call.path().starts_with("/papers")), "{:?}", api.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

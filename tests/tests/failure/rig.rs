@@ -111,6 +111,29 @@ impl Rig {
         requested
     }
 
+    /// Gives the lane `table.api` as many due deletions more as a test is told to have of it (`SEXTON_LANE`), all copies of
+    /// one that is there, due after it. None says which row it is for.
+    pub(crate) async fn lengthen(&self, table: &str) {
+        let Some(count) = std::env::var("SEXTON_LANE").ok().and_then(|count| count.parse::<usize>().ok()) else { return };
+        let copied = "batch_id, marker_rule, marker_column, marker_value, targets, confirmations, payload, requested_by";
+        self.test_db
+            .execute(&format!(
+                "insert into sexton_deletion (id, resource, key, lane, state, run_at, {copied})
+                 select gen_random_uuid(), resource, (1000000000 + n)::text, lane, 'pending', clock_timestamp(), {copied}
+                 from (select * from sexton_deletion where resource = '{table}' and state = 'pending' limit 1) one,
+                    generate_series(1, {count}) n"
+            ))
+            .await;
+        self.test_db.execute("analyze sexton_deletion").await;
+    }
+
+    /// How often rows of the ledger were rewritten so far.
+    pub(crate) async fn rewritten(&self) -> usize {
+        // A session tells of it once a second at most.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.number("select n_tup_upd from pg_stat_user_tables where relname = 'sexton_deletion'").await
+    }
+
     /// Starts `sexton run` and waits until it works.
     pub(crate) async fn run(&self) -> Worker {
         Worker::start(&self.sexton).await
