@@ -34,6 +34,7 @@ impl MigratorTrait for Migrator {
             sql_files!("0004_sql_functions"),
             sql_files!("0005_former"),
             sql_files!("0006_gates"),
+            sql_files!("0007_sweeps"),
         ]
     }
 

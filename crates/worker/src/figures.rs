@@ -29,6 +29,10 @@ pub(crate) async fn refresh(engine: Arc<Engine>, stop: CancellationToken) {
             }
             Err(error) => tracing::debug!(%error, "cannot count the dead letters"),
         }
+        match context.ledger.sweeps(&context.db.conn).await {
+            Ok(states) => states.iter().for_each(metrics::sweep),
+            Err(error) => tracing::debug!(%error, "cannot read how the sweeps stand"),
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sexton_core::{
-    ledger::{Cause, Settlement},
+    ledger::{Cause, Settlement, SweepState},
     outcome::{DeadKind, Outcome},
     state::Event,
 };
@@ -28,6 +28,12 @@ pub(crate) fn describe() {
     describe_gauge!("sexton_throttled", "1 while a lane is left alone because its target asked for patience");
     describe_gauge!("sexton_paused", "1 while a lane is paused");
     describe_gauge!("sexton_hard_deletes_paused", "1 while rows are not deleted although all targets confirmed");
+    describe_gauge!("sexton_sweep_idle_seconds", "Time since the last run of a sweep ended");
+    describe_gauge!("sexton_sweep_found", "What the last pass of a sweep found");
+    describe_gauge!("sexton_sweep_backlog", "What it found and left as it is");
+    describe_gauge!("sexton_sweep_oldest_seconds", "For how long the oldest of that has been so");
+    describe_gauge!("sexton_sweep_cut_short", "Runs one after the other that ended because their budget was used up");
+    describe_gauge!("sexton_sweep_failing", "1 if the last run of a sweep failed");
     describe_gauge!("sexton_in_flight_deletions", "Deletions this process holds a claim on");
     describe_gauge!("sexton_oldest_due_seconds", "Age of the oldest due deletion, by lane");
     describe_gauge!("sexton_dead_letters", "Dead deletions waiting for on-call, by kind");
@@ -107,6 +113,20 @@ pub(crate) fn paused(lane: &str, paused: bool) {
 
 pub(crate) fn hard_deletes_paused(paused: bool) {
     gauge!("sexton_hard_deletes_paused").set(if paused { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn sweep(state: &SweepState) {
+    let seconds = |ms: Option<i64>| ms.map_or(0.0, |ms| ms.max(0) as f64 / 1000.0);
+    for (name, value) in [
+        ("sexton_sweep_idle_seconds", seconds(state.idle_ms)),
+        ("sexton_sweep_found", state.found as f64),
+        ("sexton_sweep_backlog", state.backlog as f64),
+        ("sexton_sweep_oldest_seconds", seconds(state.oldest_ms)),
+        ("sexton_sweep_cut_short", state.cut_short as f64),
+        ("sexton_sweep_failing", if state.error.is_some() { 1.0 } else { 0.0 }),
+    ] {
+        gauge!(name, "sweep" => state.name.clone()).set(value);
+    }
 }
 
 pub(crate) fn in_flight(deletions: usize) {

@@ -1,6 +1,7 @@
 //! The main job from end to end: real databases, the real binary, an external system that misbehaves.
 
 mod addresses;
+mod adopt;
 mod after_confirmation;
 mod answers;
 mod bad_input;

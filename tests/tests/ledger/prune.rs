@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    config::Sync,
-    ledger::{Budget, PrunePlace, Pruned},
+    config::{SweepBudget, Sync},
+    ledger::{Progress, PrunePlace, Pruned, SweepRun},
 };
 
 use super::fixture::{Fixture, Server, on_both};
@@ -21,7 +21,7 @@ on_both!(
 );
 
 const OLD: &str = "2025-01-15T00:00:00.000Z";
-const UNLIMITED: Budget = Budget { rows: u64::MAX, time: Duration::MAX };
+const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX };
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn id(n: usize) -> String {
@@ -60,7 +60,7 @@ async fn left(f: &Fixture) -> Vec<usize> {
     f.rows(sql).await.iter().map(|id| id[24..].parse().unwrap()).collect()
 }
 
-async fn run(f: &Fixture, place: PrunePlace, budget: Budget, dry: bool) -> PrunePlace {
+async fn run(f: &Fixture, place: PrunePlace, budget: SweepBudget, dry: bool) -> PrunePlace {
     let sync = Sync { keep_completed: 90 * DAY, keep_refs: 7 * DAY };
     f.ledger.prune(&f.db, &f.catalog, &sync, place, budget, dry).await.unwrap()
 }
@@ -210,7 +210,7 @@ async fn small_budget_needs_more_runs_and_comes_to_the_same(f: Fixture) {
     while !place.is_over() {
         // As it is kept between two runs.
         let kept = serde_json::to_string(&place).unwrap();
-        let budget = Budget { rows: 1, time: DAY };
+        let budget = SweepBudget { rows: 1, time: DAY };
         place = run(&f, serde_json::from_str(&kept).unwrap(), budget, false).await;
         runs += 1;
     }
@@ -236,19 +236,32 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!(lead("b", hour, Duration::ZERO).await, None);
     // A run that is not the last of its pass leaves its place and no pause.
     let place = serde_json::json!({ "stage": "attempts" });
-    f.ledger.end_sweep(&f.db, "prune", "b", &place, None).await.unwrap();
+    let progress = Progress { found: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
+    let figures = serde_json::json!({ "deletions": 7 });
+    let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false };
+    let end = async |who: &str, run: &SweepRun| {
+        f.ledger.end_sweep(&f.db, "prune", who, run, Duration::from_millis(1500)).await.unwrap();
+        f.ledger.sweeps(&f.db.conn).await.unwrap().remove(0)
+    };
+    end("b", &part).await;
     assert_eq!(lead("b", hour, hour).await, None, "b did not lead");
-    f.ledger.end_sweep(&f.db, "prune", "a", &place, None).await.unwrap();
+    let state = end("a", &part).await;
+    assert_eq!((state.found, state.done, state.backlog, state.took_ms), (9, 7, 2, Some(1500)));
+    assert_eq!((state.cut_short, state.passed_at), (1, None));
+    assert!(state.oldest_ms.unwrap() > 86_400_000 && state.idle_ms.unwrap() >= 0);
     assert_eq!(lead("b", Duration::ZERO, hour).await, Some(place.clone()));
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(lead("c", hour, hour).await, Some(place), "the lease of b ended");
-    let figures = serde_json::json!({ "deletions": 7 });
-    f.ledger.end_sweep(&f.db, "prune", "c", &serde_json::json!({}), Some(&figures)).await.unwrap();
-    let state = f.ledger.sweep_state(&f.db, "prune").await.unwrap().unwrap();
-    assert_eq!((state.leader, state.figures, state.last_run_at.is_some()), (None, figures, true));
+    assert_eq!(end("c", &part).await.cut_short, 2);
+    assert!(lead("c", hour, hour).await.is_some());
+    let last = SweepRun { cursor: serde_json::json!({}), progress: Progress::default(), over: true, ..part };
+    let state = end("c", &last).await;
+    assert_eq!((state.leader, state.figures, state.passed_at.is_some()), (None, figures, true));
+    assert_eq!((state.cut_short, state.backlog, state.oldest_ms), (0, 0, None));
     assert_eq!(lead("a", hour, hour).await, None, "its pass is over");
     assert!(lead("a", hour, Duration::ZERO).await.is_some());
-    f.ledger.leave_sweep(&f.db, "prune", "a").await.unwrap();
+    f.ledger.leave_sweep(&f.db, "prune", "a", "it broke").await.unwrap();
+    assert_eq!(f.ledger.sweeps(&f.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
     assert!(lead("b", hour, Duration::ZERO).await.is_some());
 }
 
@@ -345,7 +358,7 @@ async fn batches_of_a_prune_use_indexes_on_a_large_table() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let before = f.rows(scans).await;
         // One run does a part of the work, so that both passes have some to do.
-        let budget = Budget { rows: 1500, time: DAY };
+        let budget = SweepBudget { rows: 1500, time: DAY };
         let mut place = PrunePlace::default();
         for _ in 0..if analyzed { 9 } else { 1 } {
             place = run(&f, place, budget, false).await;

@@ -16,7 +16,18 @@ pub(crate) struct Among<'a> {
     /// A condition on its alias `t`.
     pub(crate) condition: &'a str,
     /// Whether the rows are locked until the transaction ends.
-    pub(crate) lock: bool,
+    pub(crate) lock: Lock,
+}
+
+/// What is done about the locks of rows that are read; SQLite has one writer and no locks of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// None is taken.
+    None,
+    /// They are taken, and waited for.
+    Wait,
+    /// They are taken, and rows that somebody else has locked are left out.
+    Skip,
 }
 
 impl Table {
@@ -78,7 +89,11 @@ impl Table {
                     crate::ledger::recordset(1, &self.key_record()),
                     self.key_equals("t", "x"),
                     self.key_columns("t"),
-                    if *lock { " for update of t" } else { "" },
+                    match lock {
+                        Lock::None => "",
+                        Lock::Wait => " for update of t",
+                        Lock::Skip => " for update of t skip locked",
+                    },
                 );
                 let values = [Value::from_iter(records).to_string().into()];
                 for row in conn.query_all_raw(self.dialect.statement(sql, values)).await? {
@@ -104,7 +119,7 @@ impl Table {
     /// # Errors
     /// Whatever the database says.
     pub async fn existing(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
-        self.rows_among(conn, keys, &Among { source: &self.sql, condition: "true", lock: false }).await
+        self.rows_among(conn, keys, &Among { source: &self.sql, condition: "true", lock: Lock::None }).await
     }
 
     /// Those of `keys` whose row is there and carries no marker.
@@ -112,7 +127,7 @@ impl Table {
     /// # Errors
     /// Whatever the database says.
     pub async fn live_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
-        self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.live("t"), lock: false }).await
+        self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.live("t"), lock: Lock::None }).await
     }
 
     /// Those of `keys` whose row is there and carries its marker.
@@ -120,6 +135,6 @@ impl Table {
     /// # Errors
     /// Whatever the database says.
     pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
-        self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.marked("t"), lock: false }).await
+        self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.marked("t"), lock: Lock::None }).await
     }
 }

@@ -28,7 +28,7 @@ use sea_orm::DbErr;
 
 pub use child::{ChildRule, Link};
 pub use column::{Column, KeyType};
-pub(crate) use live::Among;
+pub(crate) use live::{Among, Lock};
 pub use pages::Cursor;
 pub use problem::Problem;
 pub use rows::Rows;

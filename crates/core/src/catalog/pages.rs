@@ -1,15 +1,65 @@
 //! Going through a table in key order, a page at a time, each page a query that only reads.
 
-use sea_orm::{DbErr, Value};
+use sea_orm::{DbErr, QueryResult, Value};
+use serde::{Deserialize, Serialize};
 
 use super::{key::Key, table::Table};
 use crate::db::{Db, Dialect};
 
 /// Where a page ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cursor(Vec<String>);
 
+/// Rows that follow each other in key order.
+pub(crate) struct NextRows {
+    /// Each with its key.
+    pub(crate) rows: Vec<(Key, QueryResult)>,
+    /// Where to go on; none at the end.
+    pub(crate) next: Option<Cursor>,
+}
+
 impl Table {
+    /// The next `limit` rows, whatever they hold, with `columns` (expressions on the alias `t`, and their names). The limit
+    /// stands inside, so that no more rows are read than that.
+    pub(crate) async fn next_rows(
+        &self,
+        db: &Db,
+        columns: &[(String, &str)],
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<NextRows, DbErr> {
+        let (beyond, values) = self.beyond(after);
+        let order = self.key_columns("t");
+        let columns: Vec<_> = columns.iter().map(|(sql, name)| format!(", {sql} as {name}")).collect();
+        let sql = format!(
+            "select {} as key{}{} from (select * from {} t where {beyond} order by {order} limit {limit}) t order by {order}",
+            self.key_text("t"),
+            self.places(),
+            columns.concat(),
+            self.sql,
+        );
+        let found = db.read_only(sql, values).await?;
+        let next = if found.len() < limit { None } else { self.cursor(found.last())? };
+        let rows = found.into_iter().map(|row| Ok((self.key_of(&row)?, row))).collect::<Result<_, DbErr>>()?;
+        Ok(NextRows { rows, next })
+    }
+
+    fn key_of(&self, row: &QueryResult) -> Result<Key, DbErr> {
+        let text: String = row.try_get("", "key")?;
+        self.parse_key(&text).map_err(|error| DbErr::Type(error.to_string()))
+    }
+
+    fn places(&self) -> String {
+        (0..self.key.len()).map(|n| format!(", {} as c{n}", self.place(n))).collect()
+    }
+
+    fn cursor(&self, last: Option<&QueryResult>) -> Result<Option<Cursor>, DbErr> {
+        let places = |row: &QueryResult| {
+            (0..self.key.len()).map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
+        };
+        last.map(places).transpose()
+    }
+
     /// The keys of the next rows of `source` (a relation with the table's columns) that meet `condition` on its alias
     /// `t`, at most `limit`, in key order; and where to go on.
     pub(crate) async fn page(
@@ -21,23 +71,15 @@ impl Table {
         limit: usize,
     ) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
         let (beyond, values) = self.beyond(after);
-        let places: Vec<_> = (0..self.key.len()).map(|n| format!(", {} as c{n}", self.place(n))).collect();
         let sql = format!(
             "select {} as key{} from {source} t where {condition} and {beyond} order by {} limit {limit}",
             self.key_text("t"),
-            places.concat(),
+            self.places(),
             self.key_columns("t"),
         );
         let rows = db.read_only(sql, values).await?;
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let text: String = row.try_get("", "key")?;
-            keys.push(self.parse_key(&text).map_err(|error| DbErr::Type(error.to_string()))?);
-        }
-        let cursor = rows.last().map(|row| {
-            (0..self.key.len()).map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
-        });
-        Ok((keys, cursor.transpose()?))
+        let keys = rows.iter().map(|row| self.key_of(row)).collect::<Result<_, _>>()?;
+        Ok((keys, self.cursor(rows.last())?))
     }
 
     /// A key column as text from which the next page can begin: on SQLite, where a value has its own type and drivers

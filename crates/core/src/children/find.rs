@@ -82,7 +82,8 @@ pub(crate) async fn find(
                     all.push(one);
                 }
                 if let Some(child) = child.filter(|child| requested && child.resource.hash_key) {
-                    let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked).await?;
+                    let finished =
+                        ledger.finished_under_hash(conn, child.name.as_str(), &marked, "'discarded'").await?;
                     all.retain(|one| {
                         one.label != parent.label || one.deletion.is_some() || !finished.contains(&one.key)
                     });

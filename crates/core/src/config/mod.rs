@@ -4,6 +4,7 @@
 //! the environment, and `SEXTON_SECTION__KEY` overrides a setting. Everything that can be judged without the database
 //! is judged here; the rest is for [`crate::catalog`].
 
+mod adopt;
 mod api;
 mod child;
 mod duration;
@@ -16,13 +17,14 @@ mod settings;
 mod target;
 mod validate;
 
+pub use adopt::Adopt;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
 pub use child::{Child, ChildThen, JsonPath, Twin};
 pub use load::{Error, load, parse};
 pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};
 pub use retry::{Retry, RetryOverride};
-pub use settings::{Config, Console, Database, Queue, Sync, Worker};
+pub use settings::{Config, Console, Database, Queue, SweepBudget, Sync, Worker};
 pub use target::{
     Auth, Breaker, CalDav, Connector, Gone, GoneReason, GoogleCalendar, Http, Method, OAuth2, Pointer, RateLimit, S3,
     Secret, SendUpdates, Target, Verify, When, signing_key,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AfterConfirmation, Child, Marker, MarkerRule, MarkerWhen, Target, duration};
+use super::{Adopt, AfterConfirmation, Child, Marker, MarkerRule, MarkerWhen, Target, duration};
 use crate::ids::{ResourceName, TargetName};
 
 /// A resource as configured.
@@ -30,6 +30,14 @@ pub struct Resource {
     /// Whether a finished deletion keeps only a salted hash of the key.
     #[serde(default)]
     pub hash_key: bool,
+    /// What becomes of rows that were marked by somebody else.
+    #[serde(default)]
+    pub adopt: Adopt,
+    /// Rows that were marked earlier are not adopted; RFC 3339, UTC.
+    pub adopt_since: Option<String>,
+    /// Whether rows are adopted that were marked at any time.
+    #[serde(default)]
+    pub adopt_all: bool,
     /// The external systems in which a row has a twin.
     #[serde(default)]
     pub targets: Vec<Target>,

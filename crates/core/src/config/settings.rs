@@ -73,12 +73,30 @@ pub struct Worker {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sync {
+    /// How often each sweep is considered.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// Rows that one statement looks at.
+    pub batch: usize,
+    /// What one run of a sweep may cost.
+    pub budget: SweepBudget,
     /// How long a finished deletion is kept.
     #[serde(with = "duration")]
     pub keep_completed: Duration,
     /// How long it keeps columns of the row for later checks.
     #[serde(with = "duration")]
     pub keep_refs: Duration,
+}
+
+/// `sync.budget`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepBudget {
+    /// Rows that are looked at.
+    pub rows: u64,
+    /// How long it takes, give or take a batch.
+    #[serde(with = "duration")]
+    pub time: Duration,
 }
 
 /// `[console]`

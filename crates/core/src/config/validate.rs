@@ -2,11 +2,17 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target};
+use super::{Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target, adopt};
 
 /// A call may take a third of a lease, a lease is renewed when a third has passed, and half a second is kept free for
 /// writing down: with a shorter one no call would ever begin.
 const LEAST_LEASE: Duration = Duration::from_secs(2);
+
+/// Sweeps are looked at no more often than this.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A run of a sweep is over before its lease is.
+const LONGEST_RUN: Duration = Duration::from_secs(60);
 
 /// The first mistake found: the key path, and what is wrong and accepted.
 pub(super) type Mistake = (String, String);
@@ -35,6 +41,13 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     }
     config.api.validate(config.console.listen)?;
     retry("retry", &config.retry)?;
+    let sync = &config.sync;
+    require(sync.interval >= LEAST_INTERVAL, "sync.interval", || "it must be at least 1s".to_owned())?;
+    range("sync.batch", sync.batch, 1, 10_000)?;
+    range("sync.budget.rows", usize::try_from(sync.budget.rows).unwrap_or(usize::MAX), 1, 10_000_000)?;
+    require((LEAST_INTERVAL..=LONGEST_RUN).contains(&sync.budget.time), "sync.budget.time", || {
+        "expected 1s to 60s: a process leads a sweep for two minutes at most without saying so again".to_owned()
+    })?;
     require(config.sync.keep_completed > Duration::ZERO, "sync.keep_completed", || {
         "it must be longer than 0s: what is finished is the proof that it happened".to_owned()
     })?;
@@ -68,6 +81,7 @@ fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
             )
         })?;
     }
+    adopt::validate(path, resource)?;
     let mut seen = BTreeSet::new();
     for (index, target) in resource.targets.iter().enumerate() {
         require(seen.insert(&target.name), &format!("{path}.targets[{index}].name"), || {

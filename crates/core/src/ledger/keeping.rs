@@ -69,19 +69,21 @@ impl Ledger {
         }
     }
 
-    /// Those of the keys of which a finished deletion is kept under a hash with the marker that the row carries, so that
-    /// the row is done with (SQLite, which cannot hash by itself).
+    /// Those of the keys of which a deletion is kept under a hash with the marker that the row carries, and was completed or
+    /// cancelled in one of the ways `ended` (SQL literals), so that the row is done with (SQLite, which cannot hash by
+    /// itself).
     pub(crate) async fn finished_under_hash(
         &self,
         conn: &impl ConnectionTrait,
         resource: &str,
         rows: &[(String, String)],
+        ended: &str,
     ) -> Result<HashSet<String>, DbErr> {
         let keys: Vec<String> = rows.iter().map(|(key, _)| key.clone()).collect();
         let hashes = self.key_hashes(conn, resource, &keys).await?;
         let sql = format!(
             "select 1 from {} where resource = $1 and key_hash = $2 and marker_value = $3
-                and (state = {} or cancelled_by = 'discarded') limit 1",
+                and (state = {} or cancelled_by in ({ended})) limit 1",
             self.done,
             Event::Finished.sql_to(),
         );

@@ -42,13 +42,13 @@ pub(crate) use finish::{COPIED, cancelled_by};
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
 pub use pause::{Pause, Scope};
-pub use prune::{Budget, PrunePlace, Pruned};
+pub use prune::{PrunePlace, Pruned};
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
 pub use resources::Drift;
 pub use settle::{FailedAttempt, Phase, Settlement};
 pub use status::{LaneStatus, Status};
-pub use sweep::SweepState;
+pub use sweep::{Progress, SweepRun, SweepState};
 
 use sea_orm::{ConnectionTrait, DbErr};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 
-use super::{Ledger, OpenBreaker, Pause};
+use super::{Ledger, OpenBreaker, Pause, SweepState};
 
 /// How things stand; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +22,8 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Milliseconds since the oldest due deletion became due; none if none is due.
     pub oldest_due_ms: Option<i64>,
+    /// The sweeps that ever ran.
+    pub sweeps: Vec<SweepState>,
 }
 
 /// How a lane stands.
@@ -63,6 +65,7 @@ impl Ledger {
         status.breakers = self.breakers(conn).await?;
         status.lanes = self.lane_status(conn).await?;
         status.oldest_due_ms = status.lanes.iter().filter_map(|lane| lane.oldest_due_ms).max();
+        status.sweeps = self.sweeps(conn).await?;
         Ok(status)
     }
 

@@ -2,19 +2,83 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use crate::db::{Db, millis};
 
-/// How a sweep stands.
+/// How far a sweep came with what it is for, in the same terms for all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// What the pass has found so far.
+    pub found: u64,
+    /// How much of it was dealt with.
+    pub done: u64,
+    /// Since when the oldest of what is left as it is has been so, RFC 3339; none if that is not known.
+    pub oldest_at: Option<String>,
+}
+
+impl Progress {
+    /// How much is left as it is.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        self.found.saturating_sub(self.done)
+    }
+
+    /// Takes the older of two times for that of the oldest.
+    pub fn left_since(&mut self, at: Option<&str>) {
+        if let Some(at) = at.filter(|at| self.oldest_at.as_deref().is_none_or(|oldest| *at < oldest)) {
+            self.oldest_at = Some(at.to_owned());
+        }
+    }
+}
+
+/// What a run came to.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the column of the same name")]
-pub struct SweepState {
-    pub leader: Option<String>,
-    pub lease_until: Option<String>,
+pub struct SweepRun {
+    /// Where the next run begins.
+    pub cursor: serde_json::Value,
+    /// What the pass did so far; the field names are part of the contract of `--json`.
     pub figures: serde_json::Value,
-    pub last_run_at: Option<String>,
+    /// The same in the terms that all sweeps share.
+    pub progress: Progress,
+    /// Whether the pass is over, so that the next begins after the interval. If not, the budget was used up.
+    pub over: bool,
+}
+
+/// How a sweep stands; the field names are part of the contract of `status --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SweepState {
+    /// Its name.
+    pub name: String,
+    /// The process that runs it.
+    pub leader: Option<String>,
+    /// Until when that process leads, without renewal.
+    pub lease_until: Option<String>,
+    /// When its last run ended, a run being a part of a pass.
+    pub ran_at: Option<String>,
+    /// Milliseconds since then.
+    pub idle_ms: Option<i64>,
+    /// How long the last run took, in milliseconds.
+    pub took_ms: Option<i64>,
+    /// When its last pass was over.
+    pub passed_at: Option<String>,
+    /// What the pass has found so far.
+    pub found: i64,
+    /// How much of it was dealt with.
+    pub done: i64,
+    /// How much of it is left as it is.
+    pub backlog: i64,
+    /// Milliseconds since the oldest of what is left has been so, if that is known.
+    pub oldest_ms: Option<i64>,
+    /// How many runs one after the other ended because their budget was used up.
+    pub cut_short: i64,
+    /// Why the last run failed.
+    pub error: Option<String>,
+    /// What the last complete pass found and did, in the sweep's own terms.
+    pub figures: serde_json::Value,
 }
 
 impl Ledger {
@@ -51,8 +115,8 @@ impl Ledger {
         serde_json::from_str(&cursor).map(Some).map_err(|e| DbErr::Json(e.to_string()))
     }
 
-    /// Ends a run: the next begins at `cursor`. A run that was the last of its pass counts as complete, and leaves its
-    /// figures. Nothing happens if another process leads by now.
+    /// Ends a run that took so long: the next begins at its cursor. A run that was the last of its pass leaves its figures.
+    /// Nothing happens if another process leads by now.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -61,54 +125,91 @@ impl Ledger {
         db: &Db,
         name: &str,
         leader: &str,
-        cursor: &serde_json::Value,
-        figures: Option<&serde_json::Value>,
+        run: &SweepRun,
+        took: Duration,
     ) -> Result<(), DbErr> {
         let d = self.dialect;
-        let (cursor_value, figures_value) = (d.param(3, "jsonb"), d.param(4, "jsonb"));
         let sql = format!(
-            "update {} set leader = null, lease_until = null, cursor = {cursor_value},
-                figures = coalesce({figures_value}, figures),
-                last_run_at = case when {figures_value} is null then last_run_at else {} end
+            "update {} set leader = null, lease_until = null, error = null, ran_at = {now}, took_ms = $3,
+                cursor = {cursor}, found = $5, done = $6, backlog = $7, oldest_at = {oldest},
+                figures = case when $9 then {figures} else figures end,
+                last_run_at = case when $9 then {now} else last_run_at end,
+                cut_short = case when $9 then 0 else cut_short + 1 end
              where name = $1 and leader = $2",
             self.sweep,
-            d.now(),
+            now = d.now(),
+            cursor = d.param(4, "jsonb"),
+            oldest = d.param(8, "text::timestamptz"),
+            figures = d.param(10, "jsonb"),
         );
-        let figures = figures.map(ToString::to_string);
-        let values: [Value; 4] = [name.into(), leader.into(), cursor.to_string().into(), figures.into()];
+        let count = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
+        let values: [Value; 10] = [
+            name.into(),
+            leader.into(),
+            millis(took).into(),
+            run.cursor.to_string().into(),
+            count(run.progress.found),
+            count(run.progress.done),
+            count(run.progress.backlog()),
+            run.progress.oldest_at.clone().into(),
+            run.over.into(),
+            run.figures.to_string().into(),
+        ];
         db.conn.execute_raw(d.statement(sql, values)).await.map(drop)
     }
 
-    /// Gives the lead back after a run that failed; the next begins where it began.
+    /// Gives the lead back after a run that failed because of `error`; the next begins where it began.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str) -> Result<(), DbErr> {
-        let sql =
-            format!("update {} set leader = null, lease_until = null where name = $1 and leader = $2", self.sweep);
-        db.conn.execute_raw(self.dialect.statement(sql, [name.into(), leader.into()])).await.map(drop)
+    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: &str) -> Result<(), DbErr> {
+        let sql = format!(
+            "update {} set leader = null, lease_until = null, ran_at = {}, error = $3 where name = $1 and leader = $2",
+            self.sweep,
+            self.dialect.now(),
+        );
+        let values = [name.into(), leader.into(), error.into()];
+        db.conn.execute_raw(self.dialect.statement(sql, values)).await.map(drop)
     }
 
-    /// How the sweep stands; none if it never ran.
+    /// How each sweep stands that ever ran, by name.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn sweep_state(&self, db: &Db, name: &str) -> Result<Option<SweepState>, DbErr> {
+    pub async fn sweeps(&self, conn: &impl ConnectionTrait) -> Result<Vec<SweepState>, DbErr> {
         let d = self.dialect;
         let sql = format!(
-            "select leader, {} as lease_until, {} as figures, {} as last_run_at from {} where name = $1",
+            "select name, leader, {} as lease_until, {} as ran_at, {} as idle_ms, took_ms, {} as passed_at, found, done, backlog,
+                {} as oldest_ms, cut_short, error, {} as figures
+             from {} order by name",
             d.iso("lease_until"),
-            d.cast("figures", "text"),
+            d.iso("ran_at"),
+            d.ms_since("ran_at"),
             d.iso("last_run_at"),
+            d.ms_since("oldest_at"),
+            d.cast("figures", "text"),
             self.sweep,
         );
-        let Some(row) = db.conn.query_one_raw(d.statement(sql, [name.into()])).await? else { return Ok(None) };
-        let figures: String = row.try_get("", "figures")?;
-        Ok(Some(SweepState {
-            leader: row.try_get("", "leader")?,
-            lease_until: row.try_get("", "lease_until")?,
-            figures: serde_json::from_str(&figures).map_err(|e| DbErr::Json(e.to_string()))?,
-            last_run_at: row.try_get("", "last_run_at")?,
-        }))
+        conn.query_all_raw(d.statement(sql, [])).await?.iter().map(state).collect()
     }
+}
+
+fn state(row: &QueryResult) -> Result<SweepState, DbErr> {
+    let figures: String = row.try_get("", "figures")?;
+    Ok(SweepState {
+        name: row.try_get("", "name")?,
+        leader: row.try_get("", "leader")?,
+        lease_until: row.try_get("", "lease_until")?,
+        ran_at: row.try_get("", "ran_at")?,
+        idle_ms: row.try_get("", "idle_ms")?,
+        took_ms: row.try_get("", "took_ms")?,
+        passed_at: row.try_get("", "passed_at")?,
+        found: row.try_get("", "found")?,
+        done: row.try_get("", "done")?,
+        backlog: row.try_get("", "backlog")?,
+        oldest_ms: row.try_get("", "oldest_ms")?,
+        cut_short: row.try_get::<i32>("", "cut_short")?.into(),
+        error: row.try_get("", "error")?,
+        figures: serde_json::from_str(&figures).map_err(|e| DbErr::Json(e.to_string()))?,
+    })
 }

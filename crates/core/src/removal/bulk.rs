@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 pub use crate::catalog::Cursor;
 use crate::{
-    catalog::{Among, Table},
+    catalog::{Among, Lock, Table},
     db::Db,
     key::Key,
 };
@@ -100,5 +100,5 @@ pub async fn lock_live(
     keys: &[Key],
 ) -> Result<Vec<Key>, DbErr> {
     let (source, live) = (condition.rows_of(table), table.live("t"));
-    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: true }).await
+    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: Lock::Wait }).await
 }

@@ -3,6 +3,7 @@
 //! Everything here runs in the caller's transaction, so that nothing external is ever deleted without a durable record
 //! that was committed together with the mark.
 
+pub mod adopt;
 mod at_once;
 pub mod bulk;
 mod children;

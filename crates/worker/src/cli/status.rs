@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sexton_core::ledger::{Cause, OpenBreaker, Pause};
+use sexton_core::ledger::{Cause, OpenBreaker, Pause, SweepState};
 
 use super::{error::Result, open, output};
 
@@ -64,5 +64,30 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             .collect();
         output::table(["LANE", "DUE", "LATER", "RUNNING", "OLDEST DUE FOR"], &rows);
     }
+    if !status.sweeps.is_empty() {
+        println!();
+        let rows: Vec<_> = status.sweeps.iter().map(sweep).collect();
+        output::table(["SWEEP", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
+    }
     Ok(())
+}
+
+fn sweep(state: &SweepState) -> [String; 8] {
+    let age = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| output::age(ms.max(0)));
+    let note = match (&state.error, &state.leader, state.cut_short) {
+        (Some(error), ..) => error.clone(),
+        (None, Some(leader), _) => format!("being run by {leader}"),
+        (None, None, 0) => String::new(),
+        (None, None, runs) => format!("{runs} runs used up their budget; the pass goes on"),
+    };
+    [
+        state.name.clone(),
+        state.idle_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ago", output::age(ms.max(0)))),
+        age(state.took_ms),
+        state.found.to_string(),
+        state.done.to_string(),
+        state.backlog.to_string(),
+        age(state.oldest_ms),
+        note,
+    ]
 }

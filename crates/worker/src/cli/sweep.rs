@@ -4,21 +4,24 @@ use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
-use sexton_core::ledger::Budget;
+use sexton_core::{config::SweepBudget, ledger::SweepRun};
 
 use super::{
     error::{Error, Result},
     open, output,
 };
-use crate::sweep::{Ground, Run, Sweep, all, run_once};
+use crate::sweep::{Ground, Sweep, all, run_once};
 
 /// Nothing is left for a later run, for there is none.
-const UNLIMITED: Budget = Budget { rows: u64::MAX, time: Duration::MAX };
+const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX };
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sexton sweep prune --dry-run
+  sexton sweep adopt --dry-run
   sexton sweep prune --json
+
+adopt finds rows that carry their marker although Sexton was never asked to delete them; it only counts them unless their
+resource says adopt = \"on\". prune removes finished deletions that are old enough.
 
 Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
 process is at it.")]
@@ -61,14 +64,15 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-async fn to_the_end(sweep: &dyn Sweep, ground: Ground<'_>) -> Result<Run> {
+async fn to_the_end(sweep: &dyn Sweep, ground: Ground<'_>) -> Result<SweepRun> {
     let leader = format!("{} (command line, {})", open::default_user(), std::process::id());
     loop {
         match run_once(sweep, ground, &leader, Duration::ZERO).await? {
             Some(run) if run.over => return Ok(run),
             Some(_) => {}
             None => {
-                let state = ground.ledger.sweep_state(ground.db, sweep.name()).await?;
+                let states = ground.ledger.sweeps(&ground.db.conn).await?;
+                let state = states.into_iter().find(|state| state.name == sweep.name());
                 let who = state.and_then(|state| Some((state.leader?, state.lease_until?)));
                 let (leader, until) = who.unwrap_or_default();
                 let name = sweep.name();
@@ -78,7 +82,7 @@ async fn to_the_end(sweep: &dyn Sweep, ground: Ground<'_>) -> Result<Run> {
     }
 }
 
-fn report(name: &str, run: Run, args: &Args) -> Result {
+fn report(name: &str, run: SweepRun, args: &Args) -> Result {
     if args.json {
         return output::json(&Line { sweep: name, dry_run: args.dry_run, figures: run.figures });
     }

@@ -3,6 +3,7 @@
 //! Each is a file of its own with the interface [`Sweep`]. Who runs it, how far it came and what it did are in
 //! `sexton_sweep`: a run that uses up its budget, or whose process dies, is gone on with by whoever comes next.
 
+mod adopt;
 mod prune;
 mod schedule;
 
@@ -10,19 +11,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
+use serde::Serialize;
 use serde_json::Value;
 use sexton_core::{
     catalog::Catalog,
-    config::Config,
+    config::{Config, SweepBudget},
     db::Db,
-    ledger::{Budget, Ledger},
+    ledger::{Ledger, Progress, SweepRun},
 };
 
 pub(crate) use schedule::{run_once, schedule};
 
-/// A run ends when it looked at so much, or took so long.
-const BUDGET: Budget = Budget { rows: 50_000, time: Duration::from_secs(20) };
-/// For how long a process leads: longer than a run within its budget can take.
+/// For how long a process leads: longer than a run within the longest budget can take.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// What a sweep works with.
@@ -32,17 +32,6 @@ pub(crate) struct Ground<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) catalog: &'a Catalog,
     pub(crate) config: &'a Config,
-}
-
-/// What a run came to.
-#[derive(Debug, Clone)]
-pub(crate) struct Run {
-    /// Where the next run begins.
-    pub(crate) cursor: Value,
-    /// What the pass did so far; the field names are part of the contract of `--json`.
-    pub(crate) figures: Value,
-    /// Whether the pass is over, so that the next begins after the interval.
-    pub(crate) over: bool,
 }
 
 /// A sweep.
@@ -56,10 +45,19 @@ pub(crate) trait Sweep: Send + Sync {
 
     /// Goes on at `cursor` (an empty object at the beginning of a pass) until the budget is used up or the pass is over.
     /// A dry run changes nothing.
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: Budget, dry: bool) -> Result<Run, DbErr>;
+    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr>;
 }
 
 /// All sweeps.
 pub(crate) fn all() -> Vec<Box<dyn Sweep>> {
-    vec![Box::new(prune::Prune)]
+    vec![Box::new(adopt::Adopt), Box::new(prune::Prune)]
+}
+
+/// A run of which nothing is left to go on with.
+fn over(figures: Value, progress: Progress) -> SweepRun {
+    SweepRun { cursor: Value::Object(serde_json::Map::new()), figures, progress, over: true }
+}
+
+fn json(value: &impl Serialize) -> Result<Value, DbErr> {
+    serde_json::to_value(value).map_err(|error| DbErr::Json(error.to_string()))
 }

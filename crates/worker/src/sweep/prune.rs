@@ -5,9 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sea_orm::DbErr;
 use serde_json::Value;
-use sexton_core::ledger::{Budget, PrunePlace};
+use sexton_core::{
+    config::SweepBudget,
+    ledger::{Progress, PrunePlace, SweepRun},
+};
 
-use super::{Ground, Run, Sweep};
+use super::{Ground, Sweep, json, over};
 
 pub(super) struct Prune;
 
@@ -21,16 +24,19 @@ impl Sweep for Prune {
         Duration::from_secs(60 * 60)
     }
 
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: Budget, dry: bool) -> Result<Run, DbErr> {
-        let json = |error: serde_json::Error| DbErr::Json(error.to_string());
+    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
         // A cursor that another release left in another form is no reason never to prune again.
         let place: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
         let Ground { db, ledger, catalog, config } = ground;
         let place = ledger.prune(db, catalog, &config.sync, place, budget, dry).await?;
-        let figures = serde_json::to_value(&place.done).map_err(json)?;
+        let done = &place.done;
+        let went = done.deletions + done.attempts + done.refs;
+        // What stays for a good reason is no backlog.
+        let progress = Progress { found: went, done: if dry { 0 } else { went }, oldest_at: None };
+        let figures = json(done)?;
         if place.is_over() {
-            return Ok(Run { cursor: Value::Object(serde_json::Map::new()), figures, over: true });
+            return Ok(over(figures, progress));
         }
-        Ok(Run { cursor: serde_json::to_value(&place).map_err(json)?, figures, over: false })
+        Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false })
     }
 }

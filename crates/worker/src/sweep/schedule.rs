@@ -1,16 +1,18 @@
 //! When sweeps run: in one process at a time, judged by the database's clock.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::DbErr;
 use serde_json::Value;
+use sexton_core::ledger::SweepRun;
 use tokio_util::sync::CancellationToken;
 
-use super::{BUDGET, Ground, LEASE, Run, Sweep, all};
+use super::{Ground, LEASE, Sweep, all};
 use crate::engine::Context;
 
-/// How often a process asks whether a sweep is due; a pass that used up its budget goes on after this, too.
-const TICK: Duration = Duration::from_secs(60);
 /// A process that has just started has better things to do.
 const FIRST: Duration = Duration::from_secs(5);
 
@@ -23,8 +25,9 @@ pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        pause = TICK;
         let Context { db, ledger, catalog, config, worker, .. } = &*context;
+        // A pass that used up its budget goes on after this, too.
+        pause = config.sync.interval;
         let ground = Ground { db, ledger, catalog, config };
         for sweep in &sweeps {
             let name = sweep.name();
@@ -53,18 +56,18 @@ pub(crate) async fn run_once(
     ground: Ground<'_>,
     leader: &str,
     every: Duration,
-) -> Result<Option<Run>, DbErr> {
-    let Ground { db, ledger, .. } = ground;
-    let name = sweep.name();
+) -> Result<Option<SweepRun>, DbErr> {
+    let Ground { db, ledger, config, .. } = ground;
+    let (name, start) = (sweep.name(), Instant::now());
     let cursor: Option<Value> = ledger.lead_sweep(db, name, leader, LEASE, every).await?;
     let Some(cursor) = cursor else { return Ok(None) };
-    match sweep.run(ground, cursor, BUDGET, false).await {
+    match sweep.run(ground, cursor, config.sync.budget, false).await {
         Ok(run) => {
-            ledger.end_sweep(db, name, leader, &run.cursor, run.over.then_some(&run.figures)).await?;
+            ledger.end_sweep(db, name, leader, &run, start.elapsed()).await?;
             Ok(Some(run))
         }
         Err(error) => {
-            if let Err(why) = ledger.leave_sweep(db, name, leader).await {
+            if let Err(why) = ledger.leave_sweep(db, name, leader, &error.to_string()).await {
                 tracing::debug!(error = %why, "cannot give the lead of {name} back; it ends with its lease");
             }
             Err(error)

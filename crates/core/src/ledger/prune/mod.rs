@@ -18,19 +18,14 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::{FinishedAt, Ledger, Moment};
-use crate::{catalog::Catalog, config::Sync, db::Db};
+use crate::{
+    catalog::Catalog,
+    config::{SweepBudget, Sync},
+    db::Db,
+};
 
 /// Rows in one transaction.
 const BATCH: usize = 1000;
-
-/// What a run may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Budget {
-    /// Rows that are looked at.
-    pub rows: u64,
-    /// How long it takes, give or take a batch.
-    pub time: Duration,
-}
 
 /// What pruning did, or with a dry run would do; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +95,7 @@ impl Ledger {
         catalog: &Catalog,
         sync: &Sync,
         mut place: PrunePlace,
-        budget: Budget,
+        budget: SweepBudget,
         dry: bool,
     ) -> Result<PrunePlace, DbErr> {
         let run = Run {

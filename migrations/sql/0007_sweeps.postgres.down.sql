@@ -1,0 +1,9 @@
+alter table sexton_sweep
+    drop column ran_at,
+    drop column took_ms,
+    drop column found,
+    drop column done,
+    drop column backlog,
+    drop column oldest_at,
+    drop column cut_short,
+    drop column error;
