@@ -268,7 +268,7 @@ async fn every_answer_leads_where_it_is_documented() {
 async fn every_answer_of_a_collection_leads_where_it_is_documented() {
     let api = Api::start().await;
     let answers = [
-        ("is-none", found("\"1\""), "dead: rejected 404 collection_not_found"),
+        ("is-none", found("\"1\""), "dead: rejected 207 collection_not_found"),
         ("not-there", Answer::Status(404), "dead: rejected 404 collection_not_found"),
         ("old", Answer::Status(405), "dead: rejected 404 http_404"),
         ("older", Answer::Status(501), "dead: rejected 404 http_404"),

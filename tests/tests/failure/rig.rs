@@ -114,8 +114,11 @@ impl Rig {
     /// Gives the lane `table.api` as many due deletions more as a test is told to have of it (`SEXTON_LANE`), all copies of
     /// one that is there, due after it. None says which row it is for.
     pub(crate) async fn lengthen(&self, table: &str) {
-        let Some(count) = std::env::var("SEXTON_LANE").ok().and_then(|count| count.parse::<usize>().ok()) else { return };
-        let copied = "batch_id, marker_rule, marker_column, marker_value, targets, confirmations, payload, requested_by";
+        let Some(count) = std::env::var("SEXTON_LANE").ok().and_then(|count| count.parse::<usize>().ok()) else {
+            return;
+        };
+        let copied =
+            "batch_id, marker_rule, marker_column, marker_value, targets, confirmations, payload, requested_by";
         self.test_db
             .execute(&format!(
                 "insert into sexton_deletion (id, resource, key, lane, state, run_at, {copied})
