@@ -132,6 +132,16 @@ async fn every_answer_leads_where_it_is_documented() {
     }
 }
 
+/// The user's own calendar would answer in the place of Ann's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn user_cannot_act_for_somebody_else() {
+    let api = Api::start().await;
+    let mut rig = rig_with_user(&api, "subject = 'ann@example.org'\nretry = { give_up_after = '1s' }").await;
+    let key = rig.row("primary", "e1", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: expired - subject_needs_service_account"]);
+    assert!(api.log().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answer_of_a_call_that_must_not_be_repeated_is_for_people_to_look_at() {
     let api = Api::start().await;

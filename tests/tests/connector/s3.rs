@@ -327,6 +327,17 @@ async fn credentials_of_the_environment_are_used_where_none_are_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn region_that_is_none_keeps_a_worker_from_starting() {
+    let plain = target("http://127.0.0.1:1", "key = '{name}'").replace("region = 'eu-test-1'\n", "");
+    let mut rig = Rig::new(&target("http://127.0.0.1:1", "key = '{name}'")).await;
+    rig.reconfigure(&plain);
+    rig.sexton = rig.sexton.env("AWS_REGION", "eu-test-1\n");
+    let refused = rig.run(&["run", "--until-idle"]).await;
+    assert_ne!(refused.code, 0);
+    assert!(refused.stderr.contains("the region `eu-test-1\\n` is none"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn private_address_is_refused() {
     let api = Api::start().await;
     let mut rig = Rig::new(&target(&api.url(), "key = '{name}'")).await;

@@ -20,6 +20,8 @@ async fn idle_daemon_asks_little_and_needs_hardly_any_cpu() {
     let rig = Rig::new(Setup { redis: Some(redis.url()), lease: "60s", ..Setup::default() }).await;
     let worker = rig.run().await;
     worker.wait_for_metric("sexton_fed_by_redis", |fed| fed > 0.5).await;
+    // A daemon that has just started sweeps, and then not for an hour.
+    rig.wait_until("exists (select 1 from sexton_sweep where last_run_at is not null)").await;
     // Counters are written when a session is idle, at most once a second; so a while is let pass at both ends.
     let transactions = "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()";
     tokio::time::sleep(Duration::from_secs(3)).await;

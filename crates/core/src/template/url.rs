@@ -2,7 +2,7 @@
 //!
 //! A wrong URL deletes the wrong thing, so a template either gives exactly the URL that its author meant or none:
 //! placeholders stand only in the path and the query, every value is percent-encoded down to the unreserved
-//! characters (RFC 3986 §2.3), a path value that is null, empty or a dot segment (§3.3, in any encoding) is refused,
+//! characters (RFC 3986 §2.3), a path value that is null, empty or has a dot segment (§3.3, in any encoding) is refused,
 //! and the result has as many path segments as the template. `DELETE …/events/` would hit the parent.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -137,7 +137,7 @@ fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, Bad
                 if value.is_empty() {
                     return Err(BadTemplate::Empty(column.clone()));
                 }
-                if is_dot_segment(value) {
+                if has_dot_segment(value) {
                     return Err(BadTemplate::DotSegment(column.clone()));
                 }
                 text.push_str(&encode(value));
@@ -146,7 +146,7 @@ fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, Bad
         }
     }
     match last_column {
-        Some(column) if is_dot_segment(&text) => Err(BadTemplate::DotSegment(column.clone())),
+        Some(column) if has_dot_segment(&text) => Err(BadTemplate::DotSegment(column.clone())),
         _ => Ok(text),
     }
 }
@@ -159,11 +159,12 @@ fn encode(value: &str) -> String {
     utf8_percent_encode(value, RESERVED).to_string()
 }
 
-/// `.` and `..`, also percent-encoded once or more: servers and proxies differ in how often they decode.
-fn is_dot_segment(text: &str) -> bool {
+/// Whether there is a `.` or `..` between slashes, also percent-encoded once or more: servers and proxies differ in how often
+/// they decode, and in whether they do so before they resolve dots.
+fn has_dot_segment(text: &str) -> bool {
     let mut text = text.to_owned();
     loop {
-        if text == "." || text == ".." {
+        if text.split(['/', '\\']).any(|segment| segment == "." || segment == "..") {
             return true;
         }
         let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
@@ -201,7 +202,8 @@ mod tests {
         let template = template("https://h.example/events/{id}");
         assert_eq!(template.render(&Values::from([("id".to_owned(), None)])), Err(BadTemplate::Null("id".into())));
         assert_eq!(template.render(&row("")), Err(BadTemplate::Empty("id".into())));
-        for dots in [".", "..", "%2e", "%2E.", ".%2e", "%2e%2E", "%252e%252e"] {
+        let inside = ["../x", "x/..", "x/./y", "x%2f..", "..%2Fother%2Fvictim.ics", "a\\..\\b"];
+        for dots in [".", "..", "%2e", "%2E.", ".%2e", "%2e%2E", "%252e%252e"].into_iter().chain(inside) {
             assert_eq!(template.render(&row(dots)), Err(BadTemplate::DotSegment("id".into())), "{dots}");
         }
         assert_eq!(template.render(&row("...")).unwrap().as_str(), "https://h.example/events/...");

@@ -17,7 +17,7 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 }
 
 fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [a, b, ..] = address.octets();
+    let [a, b, c, _] = address.octets();
     address.is_loopback()
         || address.is_private()
         || address.is_link_local()
@@ -27,19 +27,24 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
         || a == 0
         || (a == 100 && (64..128).contains(&b))
         || (a == 198 && (18..20).contains(&b))
+        || (a == 192 && ((b == 0 && c == 0) || (b == 88 && c == 99)))
         || a >= 240
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    let head = address.segments()[0];
-    // NAT64 (64:ff9b::/96) and 6to4 (2002::/16) carry an IPv4 address that would have to be judged; they are refused.
+    let [head, second, ..] = address.segments();
+    // NAT64 (64:ff9b::/96), 6to4 (2002::/16), Teredo (2001::/32) and the compatible ones (::/96) carry an IPv4 address that
+    // would have to be judged; they are refused.
     address.is_loopback()
         || address.is_unspecified()
         || address.is_multicast()
         || (head & 0xfe00) == 0xfc00
-        || (head & 0xffc0) == 0xfe80
+        || (head & 0xff80) == 0xfe80 // link-local, and site-local, which it took the place of
         || head == 0x2002
-        || (head == 0x64 && address.segments()[1] == 0xff9b)
+        || head == 0x100
+        || (head == 0x2001 && (second == 0 || second == 0xdb8))
+        || (head == 0x64 && second == 0xff9b)
+        || address.segments()[..6] == [0; 6]
 }
 
 /// The message by which a refused name is recognised.
@@ -83,10 +88,19 @@ mod tests {
             "::ffff:10.0.0.1",
             "64:ff9b::a00:1",
             "2002:a00:1::",
+            "192.0.0.8",
+            "192.88.99.1",
+            "fec0::1",
+            "2001::a00:1",
+            "2001:db8::1",
+            "100::1",
+            "::10.0.0.1",
         ] {
             assert!(is_private(private.parse().unwrap()), "{private}");
         }
-        for public in ["1.1.1.1", "142.250.0.1", "2606:4700::1111", "172.32.0.1", "100.128.0.1"] {
+        for public in
+            ["1.1.1.1", "142.250.0.1", "2606:4700::1111", "2001:4860::8888", "192.0.1.1", "172.32.0.1", "100.128.0.1"]
+        {
             assert!(!is_private(public.parse().unwrap()), "{public}");
         }
     }

@@ -8,6 +8,7 @@ mod exchange;
 mod google_calendar;
 mod headers;
 mod http;
+mod markup;
 mod s3;
 
 use std::collections::HashMap;

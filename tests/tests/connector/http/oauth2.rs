@@ -128,6 +128,50 @@ auth = { oauth2 = { token_url = "@API@/token", client_id = "c", client_secret = 
     assert_eq!(rig.api.calls_to("/things/r1")[1].header("authorization"), Some("Bearer t2"));
 }
 
+/// Some endpoints send the same refresh token with every answer; one that on-call puts into the file counts all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refresh_token_that_somebody_renewed_takes_the_place_of_all_that_came_with_answers() {
+    let secrets = tempfile::tempdir().unwrap();
+    let file = secrets.path().join("refresh");
+    std::fs::write(&file, "old\n").unwrap();
+    let settings = format!(
+        r#"
+url = "@API@/things/{{ref}}"
+auth = {{ oauth2 = {{ token_url = "@API@/token", client_id = "c", client_secret = "s", refresh_token_file = "{}" }} }}
+"#,
+        file.display()
+    );
+    let rig = things(2, &settings).await;
+    rig.api.set_default(Behaviour::With(Arc::new(|call: &Call| {
+        let old = form(call).contains("refresh_token=old");
+        let granted = r#"{"access_token":"t","token_type":"bearer","refresh_token":"old","expires_in":0}"#;
+        match call.path() {
+            "/token" if old => Answer::StatusBody(200, granted.to_owned()),
+            "/token" => Answer::StatusBody(200, granted.replace("old", "new")),
+            _ => Answer::Status(204),
+        }
+    })));
+    let _daemon = rig.daemon().await;
+    rig.request("thing", &["1"]).await;
+    rig.until("select count(*) from thing", "1").await;
+    std::fs::write(&file, "new\n").unwrap();
+    rig.request("thing", &["2"]).await;
+    rig.until("select count(*) from thing", "0").await;
+    let asked = rig.api.calls_to("/token");
+    assert_eq!(asked.len(), 2);
+    assert!(form(&asked[0]).contains("refresh_token=old") && form(&asked[1]).contains("refresh_token=new"));
+}
+
+/// "For ever", as some say it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_may_live_for_as_long_as_a_number_can_say() {
+    for lives in [i64::MAX as u64, u64::MAX] {
+        let rig = things(1, SETTINGS).await;
+        grants(&rig, lives, |token| token == "t1");
+        assert_eq!(delete(&rig).await.0, "completed");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn token_endpoint_may_not_be_at_a_private_address_either() {
     let settings = SETTINGS.replace("@API@/things", "http://target.invalid/things");

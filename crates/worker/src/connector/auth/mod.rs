@@ -65,7 +65,7 @@ impl Auth {
             let used = self.sign(&mut signed, id, target, deadline).await?;
             let received = exchange.follow(signed, deadline).await?;
             tries += 1;
-            if received.status != 401 || tries > 1 || !self.refused(used).await {
+            if received.status != 401 || tries > 1 || !self.refused(used, deadline).await {
                 return Ok(received);
             }
         }
@@ -109,10 +109,10 @@ impl Auth {
     }
 
     /// The target refused a request with 401. What it was sent with is not used again; true if another may do better.
-    async fn refused(&self, used: Option<Used>) -> bool {
+    async fn refused(&self, used: Option<Used>, deadline: Instant) -> bool {
         match (self, used) {
             (Self::OAuth2(tokens), Some(Used(token))) => {
-                tokens.refused(&token).await;
+                tokens.refused(&token, deadline).await;
                 true
             }
             _ => false,

@@ -29,6 +29,9 @@ use crate::connector::exchange::{Exchange, Request, retry, unauthorized};
 /// How long before its end a token is not used any more, if it lives long enough.
 const MARGIN: Duration = Duration::from_secs(30);
 
+/// What is longer is asked for anew after this time: an endpoint that means "for ever" says so with any number.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// The tokens of one target.
 pub(in crate::connector) struct Tokens {
     settings: OAuth2,
@@ -42,8 +45,14 @@ pub(in crate::connector) struct Tokens {
 #[derive(Default)]
 struct Kept {
     token: Option<Token>,
-    /// The refresh token that came with the last answer, if one did: the one before may be void (RFC 6749 §6).
-    refresh_token: Option<RefreshToken>,
+    newer: Option<Newer>,
+}
+
+/// The refresh token that came with the last answer: the one before may be void (RFC 6749 §6).
+struct Newer {
+    token: RefreshToken,
+    /// The configured one that it goes back to: when that changes, somebody has renewed it.
+    first: SecretString,
 }
 
 struct Token {
@@ -75,25 +84,37 @@ impl Tokens {
             return Ok(token.text.clone());
         }
         let asked = Instant::now();
-        let answer = self.fetch(kept.refresh_token.as_ref(), deadline).await?;
+        let first = self.refresh_token.as_ref().map(super::read).transpose()?;
+        let same =
+            |newer: &Newer| first.as_ref().is_some_and(|first| first.expose_secret() == newer.first.expose_secret());
+        kept.newer = kept.newer.take().filter(same);
+        let current = kept.newer.as_ref().map(|newer| newer.token.clone());
+        let given = || first.as_ref().map(|first| RefreshToken::new(first.expose_secret().to_owned()));
+        let answer = self.fetch(current.or_else(given), deadline).await?;
         let text = SecretString::from(answer.access_token().secret().as_str());
-        let until = answer.expires_in().map(|lives| asked + (lives - MARGIN.min(lives / 2)));
-        if let Some(next) = answer.refresh_token().filter(|_| self.refresh_token.is_some()) {
-            kept.refresh_token = Some(next.clone());
+        let lives = answer.expires_in().map(|lives| lives.min(LONGEST));
+        let until = lives.map(|lives| asked + (lives - MARGIN.min(lives / 2)));
+        if let Some((token, first)) = answer.refresh_token().cloned().zip(first) {
+            kept.newer = Some(Newer { token, first });
         }
         kept.token = Some(Token { text: text.clone(), until });
         Ok(text)
     }
 
     /// Forgets a token that the target refused, unless there is a newer one already.
-    pub(super) async fn refused(&self, refused: &SecretString) {
-        let mut kept = self.kept.lock().await;
+    pub(super) async fn refused(&self, refused: &SecretString, deadline: Instant) {
+        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
+        let Ok(mut kept) = wait.await else { return };
         if kept.token.as_ref().is_some_and(|token| token.text.expose_secret() == refused.expose_secret()) {
             kept.token = None;
         }
     }
 
-    async fn fetch(&self, newer: Option<&RefreshToken>, deadline: Instant) -> Result<BasicTokenResponse, Outcome> {
+    async fn fetch(
+        &self,
+        refresh_token: Option<RefreshToken>,
+        deadline: Instant,
+    ) -> Result<BasicTokenResponse, Outcome> {
         let OAuth2 { token_url, client_id, secret_in_body, scopes, audience, .. } = &self.settings;
         let auth_type = if *secret_in_body { AuthType::RequestBody } else { AuthType::BasicAuth };
         let mut client = BasicClient::new(ClientId::new(client_id.clone()))
@@ -102,11 +123,6 @@ impl Tokens {
         if let Some(secret) = &self.client_secret {
             client = client.set_client_secret(ClientSecret::new(super::read(secret)?.expose_secret().to_owned()));
         }
-        let refresh_token = match (newer, &self.refresh_token) {
-            (Some(newer), _) => Some(newer.clone()),
-            (None, Some(first)) => Some(RefreshToken::new(super::read(first)?.expose_secret().to_owned())),
-            (None, None) => None,
-        };
         let endpoint = Endpoint { exchange: &self.exchange, deadline };
         let scopes = scopes.iter().cloned().map(Scope::new);
         let answer = if let Some(refresh_token) = &refresh_token {

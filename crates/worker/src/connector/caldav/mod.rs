@@ -88,7 +88,8 @@ impl CalDav {
         let headers = rendered(&self.settings.headers, call.row)?;
         // One that was never remembered, or that is none, is read.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
-        let remembered = remembered.as_deref().and_then(condition);
+        // So is one that makes no condition: without one, nothing would tell a collection from an object.
+        let remembered = remembered.as_deref().and_then(condition).filter(|remembered| *remembered != Condition::None);
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         deletion.run(&url, remembered).await
     }
@@ -151,6 +152,8 @@ impl Deletion<'_> {
                 None => Err(rejected(Some(207), "unreadable_multistatus")),
             },
             404 | 410 => Ok(Found::Nothing(received)),
+            // `HEAD` does not tell; by convention a collection's URL ends so (RFC 4918 §5.2).
+            405 | 501 if url.path().ends_with('/') => Ok(Found::Collection),
             405 | 501 => {
                 let received = self.ask(Method::HEAD, url, HeaderMap::new(), None).await?;
                 match received.status {

@@ -2,6 +2,8 @@
 
 use roxmltree::{Document, Node};
 
+use super::super::markup::document;
+
 const DAV: &str = "DAV:";
 
 /// What a `PROPFIND` tells of one resource.
@@ -16,8 +18,7 @@ pub(super) struct Properties {
 /// Reads the answer to a `PROPFIND` with `Depth: 0`: one response, with a `propstat` for each status. None if it is not
 /// one, or says that the resource itself has another status than success.
 pub(super) fn properties(body: &[u8]) -> Option<Properties> {
-    let text = std::str::from_utf8(body).ok()?;
-    let document = Document::parse(text).ok()?;
+    let document = document(body)?;
     let response = responses(&document).next()?;
     let mut found = None;
     for propstat in children(response, "propstat") {
@@ -40,8 +41,7 @@ pub(super) fn properties(body: &[u8]) -> Option<Properties> {
 /// The statuses in the answer to a `DELETE`: of those members that were not deleted (RFC 4918 §9.6.1), as far as the
 /// server keeps to it. None if it is not a multistatus or has a response without a status.
 pub(super) fn statuses(body: &[u8]) -> Option<Vec<u16>> {
-    let text = std::str::from_utf8(body).ok()?;
-    let document = Document::parse(text).ok()?;
+    let document = document(body)?;
     let statuses: Option<Vec<u16>> = responses(&document).map(status_in).collect();
     statuses.filter(|statuses| !statuses.is_empty())
 }

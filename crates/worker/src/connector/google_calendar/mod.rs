@@ -119,7 +119,7 @@ impl GoogleCalendar {
             if received.status != 401 {
                 return Ok(received);
             }
-            self.tokens.refused(&token).await;
+            self.tokens.refused(&token, deadline).await;
             if std::mem::replace(&mut fresh, true) {
                 return Ok(received);
             }

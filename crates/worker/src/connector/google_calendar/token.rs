@@ -81,8 +81,9 @@ impl Tokens {
     }
 
     /// Forgets a token that was refused, unless another has taken its place already.
-    pub(super) async fn refused(&self, token: &SecretString) {
-        let mut kept = self.kept.lock().await;
+    pub(super) async fn refused(&self, token: &SecretString, deadline: Instant) {
+        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
+        let Ok(mut kept) = wait.await else { return };
         if kept.as_ref().is_some_and(|kept| kept.token.expose_secret() == token.expose_secret()) {
             *kept = None;
         }
@@ -123,6 +124,10 @@ impl Tokens {
                     unauthorized(None, "bad_private_key")
                 })?;
                 form.append_pair("grant_type", BEARER).append_pair("assertion", &assertion);
+            }
+            // It would act as itself, and what is not in its calendar would be taken for gone.
+            Credentials::AuthorizedUser { .. } if self.subject.is_some() => {
+                return Err(unauthorized(None, "subject_needs_service_account"));
             }
             Credentials::AuthorizedUser { client_id, client_secret, refresh_token, .. } => {
                 form.append_pair("grant_type", "refresh_token")

@@ -16,7 +16,7 @@ use sexton_core::{config::S3 as Settings, outcome::Outcome};
 
 use super::super::{
     auth::{self, Source},
-    exchange::{retry, unauthorized},
+    exchange::unauthorized,
 };
 
 /// A source of credentials.
@@ -51,11 +51,11 @@ impl Credentials {
     /// The credentials to sign a request with.
     ///
     /// # Errors
-    /// [`Outcome::Unauthorized`]: without them nothing can be deleted, and nothing else is wrong; [`Outcome::Retry`] if
-    /// whoever has them does not say so in time.
+    /// [`Outcome::Unauthorized`]: without them nothing can be deleted, and nothing else is wrong; also if whoever has them
+    /// does not say so in time.
     pub(super) async fn get(&self, deadline: Instant) -> Result<Arc<AwsCredential>, Outcome> {
         let fetched = tokio::time::timeout_at(deadline.into(), self.fetch()).await;
-        let credential = fetched.unwrap_or_else(|_| Err(retry(None, "timeout")))?;
+        let credential = fetched.unwrap_or_else(|_| Err(unauthorized(None, "no_credentials")))?;
         // They become parts of headers; `object_store` 0.14.2 panics on what cannot.
         let fits = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
         match fits(&credential.key_id) && credential.token.as_deref().is_none_or(fits) {

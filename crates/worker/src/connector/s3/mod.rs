@@ -53,6 +53,10 @@ impl S3 {
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let failed = |why: String| SetupError::Target { target: target.name.to_string(), why };
         let region = credentials::region(settings);
+        // It becomes a part of headers; `object_store` 0.14.2 panics on what cannot.
+        if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(failed(format!("the region `{}` is none: set `region`, or AWS_REGION", region.escape_debug())));
+        }
         let url = bucket::url(settings, &region).map_err(failed)?;
         let what = match (&settings.key, &settings.prefix) {
             (Some(key), _) => What::Key(key.clone()),
@@ -85,7 +89,8 @@ impl S3 {
             // A long way in steps is no failure: the next call goes on where this one stopped.
             Outcome::Retry(failure) | Outcome::Lost(failure) if failure.reason == "timeout" && gone > 0 => {
                 let failure = Failure { status: None, reason: "more_to_delete".to_owned() };
-                Outcome::Throttled { retry_after: None, failure }
+                // Nobody has asked for patience: other deletions of the lane go on.
+                Outcome::Throttled { retry_after: Some(Duration::ZERO), failure }
             }
             outcome => outcome,
         }

@@ -1,7 +1,9 @@
 //! What S3 says in XML: listings, answers per key, errors.
 
 use percent_encoding::percent_decode_str;
-use roxmltree::{Document, Node};
+use roxmltree::Node;
+
+use super::super::markup::document;
 
 /// A page of a listing.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub(super) struct Deleted {
 
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
 pub(super) fn page(body: &[u8]) -> Option<Page> {
-    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let document = document(body)?;
     let root = named(document.root_element(), "ListBucketResult")?;
     let encoded = text(root, "EncodingType") == Some("url");
     let keys: Option<Vec<String>> = root
@@ -46,7 +48,7 @@ fn key(text: &str, encoded: bool) -> Option<String> {
 
 /// Reads a `DeleteResult`. None if it is not one.
 pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
-    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let document = document(body)?;
     let root = named(document.root_element(), "DeleteResult")?;
     let mut result = Deleted::default();
     for child in root.children().filter(Node::is_element) {
@@ -64,7 +66,7 @@ pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
 
 /// The code of an `Error` document, which may also come with a 200 (it is sent when the work has begun already).
 pub(super) fn error_code(body: &[u8]) -> Option<String> {
-    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let document = document(body)?;
     let code = text(named(document.root_element(), "Error")?, "Code")?.to_owned();
     let short = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
     short.then_some(code)
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn keys_are_carried_as_they_are_or_not_at_all() {
         let xml = delete(&["a&b<c>\r\n\t'\"ä".to_owned()]).unwrap();
-        let document = Document::parse(&xml).unwrap();
+        let document = roxmltree::Document::parse(&xml).unwrap();
         let key = document.descendants().find(|node| node.tag_name().name() == "Key").unwrap();
         assert_eq!(key.text(), Some("a&b<c>\r\n\t'\"ä"));
         assert_eq!(delete(&["a\0".to_owned()]), None);
