@@ -74,7 +74,7 @@ impl Report {
     }
 
     fn write_next_steps(&self, text: &mut String, config: &Path, exits: bool) -> std::fmt::Result {
-        let sexton = format!("cargo run -q -p sexton-worker --bin sexton -- --config {}", config.display());
+        let sexton = format!("cargo run -q --bin sexton -- --config {}", config.display());
         // One that a person can do something about.
         let letter = self.letters.iter().find(|letter| letter.kind == "rejected").or(self.letters.first());
         if let Some(DeadLetter { id, .. }) = letter {
@@ -93,7 +93,7 @@ impl Report {
         writeln!(text, "  docker run -d -p 6379:6379 redis:8")?;
         writeln!(
             text,
-            "  cargo run -p sexton-example-calendar -- --database postgres://postgres@localhost/postgres --redis redis://localhost"
+            "  cargo run --bin sexton-example-calendar -- --database postgres://postgres@localhost/postgres --redis redis://localhost"
         )
     }
 }

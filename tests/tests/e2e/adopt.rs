@@ -17,6 +17,8 @@ on_both!(
     small_budget_comes_to_the_same,
     killed_adoption_goes_on_where_it_was,
     row_that_cannot_be_marked_keeps_no_other_from_it,
+    row_without_targets_that_is_still_referenced_is_for_the_ledger_to_refuse,
+    row_that_was_made_anew_under_an_old_key_is_an_orphan_again,
     settings_that_would_delete_what_nobody_meant_are_refused,
 );
 
@@ -39,7 +41,8 @@ async fn sweep(rig: &Rig) -> Value {
 }
 
 fn figures(looked: u64, orphans: u64, adopted: u64) -> Value {
-    json!({ "sweep": "adopt", "dry_run": false, "looked": looked, "orphans": orphans, "adopted": adopted, "missed": 0, "refused": 0 })
+    json!({ "sweep": "adopt", "dry_run": false, "looked": looked, "orphans": orphans, "adoptable": adopted,
+        "adopted": adopted, "missed": 0, "refused": 0 })
 }
 
 async fn ids_left(rig: &Rig) -> String {
@@ -63,7 +66,7 @@ async fn orphans_are_counted_and_left_alone_unless_somebody_switches_it_on(serve
     assert_eq!(sweep(&rig).await, figures(0, 0, 0));
     rig.reconfigure(&with(ON));
     let dry = rig.json(&["sweep", "adopt", "--dry-run", "--json"]).await.remove(0);
-    assert_eq!((&dry["orphans"], &dry["adopted"]), (&json!(2), &json!(0)));
+    assert_eq!((&dry["orphans"], &dry["adoptable"], &dry["adopted"]), (&json!(2), &json!(2), &json!(0)));
     assert_eq!(rig.rows(of_ledger).await, ["3"]);
 }
 
@@ -100,7 +103,9 @@ async fn row_that_was_marked_a_moment_ago_is_left_alone(server: Server) {
 async fn dealt_with(server: Server, more: &str) {
     let kept =
         "marker_when = [{ column = \"kind\", equals = \"K\", marker = { column = \"deleted_at\" }, then = \"keep\" }]";
-    let rig = blocks(server, 4, "1, 2, 3, 4", &with(&format!("{ON}\n{kept}\n{more}"))).await;
+    // Switched on when everything has been dealt with: the workers sweep as well.
+    let resource = with(&format!("{kept}\n{more}"));
+    let rig = blocks(server, 4, "1, 2, 3, 4", &resource).await;
     rig.execute("update block set kind = 'K' where id = 1").await;
     rig.api.script("/calendars/c/events/g2", vec![Answer::Status(400)]);
     let ids = rig.request("block", &["1", "2"]).await;
@@ -110,6 +115,7 @@ async fn dealt_with(server: Server, more: &str) {
     let later = rig.json(&["request", "block", "3", "--after", "1h", "--json"]).await.remove(0);
     drop(rig.run(&["restore", later["id"].as_str().unwrap()]).await.expect_code(0));
     assert_eq!(rig.rows("select count(*) from block where deleted_at is not null").await, ["4"]);
+    rig.reconfigure(&resource.replace(kept, &format!("{kept}\n{ON}")).replace("hash_key = true", ""));
     // Nobody has dealt with the fourth.
     assert_eq!(sweep(&rig).await, figures(4, 1, 1));
     assert_eq!(rig.rows("select key from sexton_deletion").await, ["4"]);
@@ -127,7 +133,7 @@ async fn rows_that_somebody_has_dealt_with_are_known_by_their_hashes(server: Ser
 }
 
 async fn children_of_a_removed_row_are_no_orphans(server: Server) {
-    let children = "[[resources.block.children]]\ntable = \"block\"\ncolumn = \"note\"\nreferences = \"gcal_id\"\n\
+    let children = "[[resources.block.children]]\ntable = \"block\"\ncolumn = \"note\"\nreferences = \"gcal_id\"\nscope = [\"calendar_id\"]\n\
                     then = \"delete\"\ntwin = \"goes_with_parent\"\n";
     let resource = with(ON).replace("[[resources.block.targets]]", &format!("{children}\n[[resources.block.targets]]"));
     let rig = blocks(server, 3, "1, 2, 3", &resource).await;
@@ -179,11 +185,33 @@ async fn row_that_cannot_be_marked_keeps_no_other_from_it(server: Server) {
     })
     .await;
     let mut wanted = figures(3, 3, 2);
-    wanted["refused"] = json!(1);
+    (wanted["refused"], wanted["adoptable"]) = (json!(1), json!(3));
     assert_eq!(sweep(&rig).await, wanted);
     assert_eq!(rig.rows("select key from sexton_deletion order by key").await, ["1", "3"]);
     let status = rig.json(&["status", "--json"]).await.remove(0);
     assert_eq!(status["sweeps"][0]["backlog"], 1);
+}
+
+/// No statement of a sweep raises a foreign-key violation.
+async fn row_without_targets_that_is_still_referenced_is_for_the_ledger_to_refuse(server: Server) {
+    let targets = RESOURCE.find("[[resources.block.targets]]").unwrap();
+    let resource = with(ON).replace(&RESOURCE[targets..], "");
+    let rig = blocks(server, 2, "1, 2", &format!("[retry]\nmax_attempts = 1\n{resource}")).await;
+    rig.execute("create table note (id bigint primary key, block_id bigint references block (id))").await;
+    rig.execute("insert into note values (1, 1)").await;
+    assert_eq!(sweep(&rig).await, figures(2, 2, 2));
+    rig.work().await;
+    assert_eq!(ids_left(&rig).await, "1");
+    assert_eq!(rig.rows("select key, dead_kind from sexton_deletion").await, ["1|referenced"]);
+}
+
+async fn row_that_was_made_anew_under_an_old_key_is_an_orphan_again(server: Server) {
+    let resource = with(ON).replace("{ column = \"deleted_at\" }", "{ column = \"item_status\", value = \"Deleted\" }");
+    let rig = Rig::blocks_with(server, 1, &resource).await;
+    rig.request("block", &["1"]).await;
+    rig.work().await;
+    rig.execute("insert into block (id, calendar_id, gcal_id, item_status) values (1, 'c', 'g9', 'Deleted')").await;
+    assert_eq!(sweep(&rig).await, figures(1, 1, 1));
 }
 
 async fn settings_that_would_delete_what_nobody_meant_are_refused(server: Server) {
@@ -202,6 +230,12 @@ async fn settings_that_would_delete_what_nobody_meant_are_refused(server: Server
         .replace("{ column = \"deleted_at\" }", "{ column = \"item_status\", value = \"Deleted\" }");
     rig.reconfigure(&undated);
     assert!(rig.run(&["check"]).await.expect_code(2).stderr.contains("only adopt_all = true"));
+    let twice = format!(
+        "{}\n[resources.other]\ntable = \"block\"\nkey = \"id\"\nmarker = {{ column = \"deleted_at\" }}\n",
+        with(ON)
+    );
+    rig.reconfigure(&twice);
+    assert!(rig.run(&["check"]).await.expect_code(2).stderr.contains("resource `other` has the same table"));
 }
 
 /// A row that somebody has locked is not waited for.
@@ -214,8 +248,10 @@ async fn locked_row_is_passed_over_and_found_again() {
         .await
         .unwrap();
     let mut wanted = figures(2, 2, 1);
-    wanted["missed"] = json!(1);
+    (wanted["missed"], wanted["adoptable"]) = (json!(1), json!(2));
     assert_eq!(sweep(&rig).await, wanted);
+    let state = rig.json(&["status", "--json"]).await.remove(0)["sweeps"][0].take();
+    assert!(state["backlog"] == 1 && state["oldest_ms"].as_i64().unwrap() > 86_400_000, "{state}");
     transaction.commit().await.unwrap();
     assert_eq!(sweep(&rig).await, figures(2, 1, 1));
 }

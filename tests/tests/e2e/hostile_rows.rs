@@ -36,16 +36,8 @@ const ODD: [(&str, &str); 14] = [
 ];
 
 /// Values that name no object, or, for whoever decodes before resolving dots, another than the one that is meant.
-const IMPOSSIBLE: [Option<&str>; 8] = [
-    None,
-    Some(""),
-    Some("."),
-    Some(".."),
-    Some("%2e%2E"),
-    Some("%252e."),
-    Some("../../etc"),
-    Some("%2e%2e/x"),
-];
+const IMPOSSIBLE: [Option<&str>; 8] =
+    [None, Some(""), Some("."), Some(".."), Some("%2e%2E"), Some("%252e."), Some("../../etc"), Some("%2e%2e/x")];
 
 fn sql_text(value: Option<&str>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| format!("'{}'", value.replace('\'', "''")))

@@ -61,7 +61,7 @@ async fn left(f: &Fixture) -> Vec<usize> {
 }
 
 async fn run(f: &Fixture, place: PrunePlace, budget: SweepBudget, dry: bool) -> PrunePlace {
-    let sync = Sync { keep_completed: 90 * DAY, keep_refs: 7 * DAY };
+    let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY };
     f.ledger.prune(&f.db, &f.catalog, &sync, place, budget, dry).await.unwrap()
 }
 
@@ -238,7 +238,7 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     let place = serde_json::json!({ "stage": "attempts" });
     let progress = Progress { found: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
     let figures = serde_json::json!({ "deletions": 7 });
-    let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false };
+    let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false, error: None };
     let end = async |who: &str, run: &SweepRun| {
         f.ledger.end_sweep(&f.db, "prune", who, run, Duration::from_millis(1500)).await.unwrap();
         f.ledger.sweeps(&f.db.conn).await.unwrap().remove(0)

@@ -36,6 +36,7 @@ pub(super) async fn bind(
         Ok(Table {
             name: name.clone(),
             resource: resource.clone(),
+            paging: paging(resource, found),
             rows: Rows { sql: found.sql.clone(), dialect: db.dialect, key },
             payload,
             rules,
@@ -44,6 +45,20 @@ pub(super) async fn bind(
     } else {
         Err(binder.problems)
     })
+}
+
+/// The places in the key of the columns of a unique index, in its order where that is known: that of the primary key, or of
+/// the smallest other.
+fn paging(resource: &Resource, found: &Description) -> Vec<usize> {
+    let place = |name: &String| resource.key.iter().position(|column| column == name);
+    let primary: Option<Vec<usize>> = found.primary_key.iter().map(place).collect();
+    if let Some(primary) = primary.filter(|primary| !primary.is_empty()) {
+        return primary;
+    }
+    let inside = found.unique.iter().filter(|unique| unique.iter().all(|name| resource.key.contains(name)));
+    let smallest = inside.min_by_key(|unique| unique.len());
+    let columns = resource.key.iter().enumerate();
+    columns.filter(|(_, name)| smallest.is_none_or(|unique| unique.contains(*name))).map(|(n, _)| n).collect()
 }
 
 struct Binder<'r> {

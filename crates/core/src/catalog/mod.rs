@@ -38,7 +38,7 @@ pub use table::{Rule, Table};
 
 use self::{children::Binding, table::Description};
 use crate::{
-    config::{ChildThen, Config, Resource},
+    config::{Adopt, ChildThen, Config, Resource},
     db::{Db, Dialect},
     ids::ResourceName,
 };
@@ -93,6 +93,7 @@ impl Catalog {
                 }
             }
             problems = foreign_keys::cascades(db, &tables.values().collect::<Vec<_>>()).await?;
+            problems.extend(adopted_twice(&tables));
         }
         let tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
         if problems.is_empty() { Ok(Self { tables }) } else { Err(Error::Problems(problems)) }
@@ -151,6 +152,22 @@ impl Catalog {
     pub fn lanes(&self) -> Vec<String> {
         self.tables.values().flat_map(|table| table.lanes()).collect()
     }
+}
+
+/// Resources that would adopt the rows of others: the deletions of a row are looked for under one resource.
+fn adopted_twice(tables: &BTreeMap<ResourceName, Table>) -> impl Iterator<Item = Problem> {
+    tables.values().filter(|table| table.resource.adopt == Adopt::On).filter_map(|table| {
+        let same = |other: &&Table| other.name != table.name && other.rows.sql == table.rows.sql;
+        let other = tables.values().find(same)?;
+        Some(Problem {
+            path: format!("resources.{}.adopt", table.name),
+            message: format!(
+                "resource `{}` has the same table: rows that were removed through it would be taken for rows that nobody \
+                 removed; \"on\" needs a table of its own",
+                other.name
+            ),
+        })
+    })
 }
 
 async fn describe(db: &Db, table: &str) -> Result<Option<Description>, DbErr> {

@@ -12,8 +12,8 @@ pub struct Cursor(Vec<String>);
 
 /// Rows that follow each other in key order.
 pub(crate) struct NextRows {
-    /// Each with its key.
-    pub(crate) rows: Vec<(Key, QueryResult)>,
+    /// Each with its key, if that can be one.
+    pub(crate) rows: Vec<(Option<Key>, QueryResult)>,
     /// Where to go on; none at the end.
     pub(crate) next: Option<Cursor>,
 }
@@ -29,7 +29,7 @@ impl Table {
         limit: usize,
     ) -> Result<NextRows, DbErr> {
         let (beyond, values) = self.beyond(after);
-        let order = self.key_columns("t");
+        let order = self.order();
         let columns: Vec<_> = columns.iter().map(|(sql, name)| format!(", {sql} as {name}")).collect();
         let sql = format!(
             "select {} as key{}{} from (select * from {} t where {beyond} order by {order} limit {limit}) t order by {order}",
@@ -38,10 +38,16 @@ impl Table {
             columns.concat(),
             self.sql,
         );
-        let found = db.read_only(sql, values).await?;
+        let found = db.read_giving_way(sql, values).await?;
         let next = if found.len() < limit { None } else { self.cursor(found.last())? };
-        let rows = found.into_iter().map(|row| Ok((self.key_of(&row)?, row))).collect::<Result<_, DbErr>>()?;
-        Ok(NextRows { rows, next })
+        Ok(NextRows { rows: found.into_iter().map(|row| (self.key_of(&row).ok(), row)).collect(), next })
+    }
+
+    /// The columns by which pages follow each other: of the key only those that are unique by themselves, in the order of
+    /// their index.
+    fn order(&self) -> String {
+        let columns = self.paging.iter().filter_map(|&n| self.key.get(n));
+        columns.map(|(column, _)| column.of("t")).collect::<Vec<_>>().join(", ")
     }
 
     fn key_of(&self, row: &QueryResult) -> Result<Key, DbErr> {
@@ -50,12 +56,12 @@ impl Table {
     }
 
     fn places(&self) -> String {
-        (0..self.key.len()).map(|n| format!(", {} as c{n}", self.place(n))).collect()
+        self.paging.iter().map(|&n| format!(", {} as c{n}", self.place(n))).collect()
     }
 
     fn cursor(&self, last: Option<&QueryResult>) -> Result<Option<Cursor>, DbErr> {
         let places = |row: &QueryResult| {
-            (0..self.key.len()).map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
+            self.paging.iter().map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
         };
         last.map(places).transpose()
     }
@@ -75,7 +81,7 @@ impl Table {
             "select {} as key{} from {source} t where {condition} and {beyond} order by {} limit {limit}",
             self.key_text("t"),
             self.places(),
-            self.key_columns("t"),
+            self.order(),
         );
         let rows = db.read_only(sql, values).await?;
         let keys = rows.iter().map(|row| self.key_of(row)).collect::<Result<_, _>>()?;
@@ -98,7 +104,8 @@ impl Table {
         let named = named.join(" and ");
         let Some(Cursor(places)) = after else { return (named, Vec::new()) };
         let mut values = Vec::new();
-        let places = places.iter().zip(&self.key).map(|(place, (column, _))| match self.dialect {
+        let columns = self.paging.iter().filter_map(|&n| self.key.get(n));
+        let places = places.iter().zip(columns).map(|(place, (column, _))| match self.dialect {
             Dialect::Postgres => {
                 values.push(place.as_str().into());
                 format!("${}::text::{}", values.len(), column.base_type)
@@ -106,6 +113,6 @@ impl Table {
             Dialect::Sqlite => place.clone(),
         });
         let places = places.collect::<Vec<_>>().join(", ");
-        (format!("{named} and ({}) > ({places})", self.key_columns("t")), values)
+        (format!("{named} and ({}) > ({places})", self.order()), values)
     }
 }

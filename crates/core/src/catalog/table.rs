@@ -57,6 +57,8 @@ pub struct Table {
     pub resource: Resource,
     /// Where its rows are.
     pub rows: Rows,
+    /// The places in the key of the columns by which the table is gone through.
+    pub(crate) paging: Vec<usize>,
     /// The captured columns, in alphabetical order.
     pub payload: Vec<Column>,
     /// The ways of marking a row; the last is for all.

@@ -82,8 +82,7 @@ pub(crate) async fn find(
                     all.push(one);
                 }
                 if let Some(child) = child.filter(|child| requested && child.resource.hash_key) {
-                    let finished =
-                        ledger.finished_under_hash(conn, child.name.as_str(), &marked, "'discarded'").await?;
+                    let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended("")).await?;
                     all.retain(|one| {
                         one.label != parent.label || one.deletion.is_some() || !finished.contains(&one.key)
                     });
@@ -172,11 +171,16 @@ pub(crate) fn unfinished(ledger: &Ledger, table: &Table, alias: &str, key: &str)
     let name = literal(table.name.as_str());
     format!(
         "(d.id is not null or not exists (select 1 from {} f where f.resource = {name} and {} and f.marker_value = {marker}
-            and (f.state = {} or f.cancelled_by = 'discarded')))",
+            and ({})))",
         ledger.done,
         ledger.is_kept_as("f", &name, key),
-        Event::Finished.sql_to(),
+        ended("f."),
     )
+}
+
+/// Whether a deletion was completed, or given up by on-call.
+fn ended(alias: &str) -> String {
+    format!("{alias}state = {} or {alias}cancelled_by = 'discarded'", Event::Finished.sql_to())
 }
 
 fn found(row: &QueryResult, label: String) -> Result<Found, DbErr> {

@@ -10,12 +10,24 @@ impl Db {
     /// # Errors
     /// Whatever the database says.
     pub async fn read_only(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+        self.read(sql, values, "set local statement_timeout = 0").await
+    }
+
+    /// The same for one who waits for nobody: 100 ms for a lock on the table (PostgreSQL).
+    ///
+    /// # Errors
+    /// As [`Self::read_only`].
+    pub(crate) async fn read_giving_way(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+        self.read(sql, values, "set local statement_timeout = 0; set local lock_timeout = '100ms'").await
+    }
+
+    async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, DbErr> {
         let statement = self.dialect.statement(sql, values);
         match self.dialect {
             Dialect::Postgres => {
                 let (level, mode) = (IsolationLevel::ReadCommitted, AccessMode::ReadOnly);
                 let transaction = self.conn.begin_with_config(Some(level), Some(mode)).await?;
-                transaction.execute_unprepared("set local statement_timeout = 0").await?;
+                transaction.execute_unprepared(limits).await?;
                 let result = transaction.query_all_raw(statement).await;
                 transaction.rollback().await?;
                 result

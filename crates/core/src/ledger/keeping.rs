@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use sha2::{Digest, Sha256};
 
 use super::{Ledger, finish::COPIED};
-use crate::{db::Dialect, ids::DeletionId, state::Event};
+use crate::{db::Dialect, ids::DeletionId};
 
 impl Ledger {
     /// [`COPIED`] and `key_hash` as expressions on `from`. On SQLite, which cannot hash, the key is copied as it is, and
@@ -69,9 +69,8 @@ impl Ledger {
         }
     }
 
-    /// Those of the keys of which a deletion is kept under a hash with the marker that the row carries, and was completed or
-    /// cancelled in one of the ways `ended` (SQL literals), so that the row is done with (SQLite, which cannot hash by
-    /// itself).
+    /// Those of the keys of which a deletion is kept under a hash with the marker that the row carries and meets the
+    /// condition `ended`, so that the row is done with (SQLite, which cannot hash by itself).
     pub(crate) async fn finished_under_hash(
         &self,
         conn: &impl ConnectionTrait,
@@ -83,9 +82,8 @@ impl Ledger {
         let hashes = self.key_hashes(conn, resource, &keys).await?;
         let sql = format!(
             "select 1 from {} where resource = $1 and key_hash = $2 and marker_value = $3
-                and (state = {} or cancelled_by in ({ended})) limit 1",
+                and ({ended}) limit 1",
             self.done,
-            Event::Finished.sql_to(),
         );
         let mut finished = HashSet::new();
         for ((key, marker), hash) in rows.iter().zip(hashes) {

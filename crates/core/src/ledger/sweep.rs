@@ -46,6 +46,8 @@ pub struct SweepRun {
     pub progress: Progress,
     /// Whether the pass is over, so that the next begins after the interval. If not, the budget was used up.
     pub over: bool,
+    /// What could not be done, although the rest went on.
+    pub error: Option<String>,
 }
 
 /// How a sweep stands; the field names are part of the contract of `status --json`.
@@ -75,7 +77,7 @@ pub struct SweepState {
     pub oldest_ms: Option<i64>,
     /// How many runs one after the other ended because their budget was used up.
     pub cut_short: i64,
-    /// Why the last run failed.
+    /// Why the last run failed, or what it could not do.
     pub error: Option<String>,
     /// What the last complete pass found and did, in the sweep's own terms.
     pub figures: serde_json::Value,
@@ -130,7 +132,7 @@ impl Ledger {
     ) -> Result<(), DbErr> {
         let d = self.dialect;
         let sql = format!(
-            "update {} set leader = null, lease_until = null, error = null, ran_at = {now}, took_ms = $3,
+            "update {} set leader = null, lease_until = null, error = $11, ran_at = {now}, took_ms = $3,
                 cursor = {cursor}, found = $5, done = $6, backlog = $7, oldest_at = {oldest},
                 figures = case when $9 then {figures} else figures end,
                 last_run_at = case when $9 then {now} else last_run_at end,
@@ -143,7 +145,7 @@ impl Ledger {
             figures = d.param(10, "jsonb"),
         );
         let count = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
-        let values: [Value; 10] = [
+        let values: [Value; 11] = [
             name.into(),
             leader.into(),
             millis(took).into(),
@@ -154,6 +156,7 @@ impl Ledger {
             run.progress.oldest_at.clone().into(),
             run.over.into(),
             run.figures.to_string().into(),
+            run.error.clone().into(),
         ];
         db.conn.execute_raw(d.statement(sql, values)).await.map(drop)
     }

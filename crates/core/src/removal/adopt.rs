@@ -15,14 +15,13 @@ use crate::{
     db::{Db, Dialect, kill_point},
     key::Key,
     ledger::Ledger,
-    state::Event,
 };
 
 /// A row marked so lately may belong to a request that is not recorded yet.
 const YOUNG_MS: i64 = 10 * 60 * 1000;
 
-/// How deletions are cancelled by somebody who has seen the row and left it as it is.
-const SEEN: &str = "'discarded', 'restored'";
+/// Whether a deletion left its row as it is: kept, given up or taken back.
+const LEFT: &str = "row_outcome = 'kept' or cancelled_by in ('discarded', 'restored')";
 
 /// No statement waits longer for a lock that an application holds.
 const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
@@ -85,12 +84,18 @@ pub async fn orphans(
     let (mut orphans, mut markers): (Vec<Orphan>, Vec<(String, String)>) = (Vec::new(), Vec::new());
     for (key, row) in page.rows {
         if row.try_get("", "orphan")? {
+            // On SQLite a column may hold what is no value of its type.
+            let Some(key) = key else {
+                tracing::warn!(resource = %table.name, "a marked row has no key that could be asked for");
+                continue;
+            };
             markers.push((key.to_string(), row.try_get("", "marker")?));
             orphans.push(Orphan { key, marked_at: row.try_get("", "marked_at")?, recent: row.try_get("", "recent")? });
         }
     }
-    if table.dialect == Dialect::Sqlite && table.resource.hash_key {
-        let finished = ledger.finished_under_hash(&db.conn, table.name.as_str(), &markers, SEEN).await?;
+    // Whether its key is kept is for the deletion to say, which may be older than the configuration.
+    if table.dialect == Dialect::Sqlite && !markers.is_empty() {
+        let finished = ledger.finished_under_hash(&db.conn, table.name.as_str(), &markers, LEFT).await?;
         orphans.retain(|orphan| !finished.contains(&orphan.key.to_string()));
     }
     Ok(Orphans { looked, orphans, next: page.next })
@@ -117,7 +122,7 @@ pub async fn adopt(
         let orphan = orphan(ledger, table);
         let among = Among { source: &table.sql, condition: &orphan, lock: Lock::Skip };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;
-        if table.dialect == Dialect::Sqlite && table.resource.hash_key {
+        if table.dialect == Dialect::Sqlite && !keys.is_empty() {
             let seen = seen_under_hash(&transaction, ledger, table, &keys).await?;
             keys.retain(|key| !seen.contains(&key.to_string()));
         }
@@ -154,14 +159,19 @@ async fn seen_under_hash(
             markers.push((key.to_string(), row.try_get("", "marker")?));
         }
     }
-    ledger.finished_under_hash(transaction, table.name.as_str(), &markers, SEEN).await
+    ledger.finished_under_hash(transaction, table.name.as_str(), &markers, LEFT).await
 }
 
 /// The time in a marker column, null if what is there is none.
 fn marked_at(dialect: Dialect, column: &str) -> String {
     match dialect {
         Dialect::Postgres => format!("{column}::timestamptz"),
-        Dialect::Sqlite => format!("julianday({column})"),
+        // A day alone says that it was over by its end; whole numbers are seconds or milliseconds.
+        Dialect::Sqlite => format!(
+            "(case when typeof({column}) = 'integer' and {column} > 100000000000 then julianday({column} / 1000, 'unixepoch')
+                when typeof({column}) = 'integer' then julianday({column}, 'unixepoch')
+                when length({column}) = 10 then julianday({column}) + 1 else julianday({column}) end)"
+        ),
     }
 }
 
@@ -188,9 +198,8 @@ fn orphan(ledger: &Ledger, table: &Table) -> String {
             and not exists (select 1 from {deletion} d where d.resource = {name} and d.key = {key})
             and not exists (select 1 from {child} c where c.resource = {name} and c.key = {key} and c.marker_value = {marker})
             and not exists (select 1 from {done} f where f.resource = {name} and {kept_as} and f.marker_value = {marker}
-                and (f.state = {completed} or f.cancelled_by in ({SEEN}))))",
+                and ({LEFT})))",
         marked = table.marked("t"),
         kept_as = ledger.is_kept_as("f", &name, &key),
-        completed = Event::Finished.sql_to(),
     )
 }

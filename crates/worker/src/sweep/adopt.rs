@@ -1,6 +1,9 @@
 //! `adopt`: rows that carry their marker although Sexton was never asked to delete them.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
@@ -9,7 +12,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{Adopt as Mode, SweepBudget},
-    db::refusal,
+    db::{Dialect, refusal},
     ids::ResourceName,
     key::Key,
     ledger::{Progress, SweepRun},
@@ -35,6 +38,8 @@ struct Figures {
     looked: u64,
     /// Those that are marked and have no deletion.
     orphans: u64,
+    /// Those of them that are to be adopted, by the settings of their resource.
+    adoptable: u64,
     /// Those whose deletion was requested.
     adopted: u64,
     /// Those that somebody had locked, or that changed meanwhile: the next pass comes by again.
@@ -48,9 +53,12 @@ struct Figures {
 #[serde(default)]
 struct Place {
     resource: Option<ResourceName>,
+    /// The key columns for which `after` is good.
+    shape: String,
     after: Option<Cursor>,
     figures: Figures,
     progress: Progress,
+    error: Option<String>,
 }
 
 #[async_trait]
@@ -67,97 +75,142 @@ impl Sweep for Adopt {
     async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
         // A cursor that another release left in another form begins anew.
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
-        let (start, mut looked) = (Instant::now(), 0);
+        let (deadline, mut left) = (Instant::now().checked_add(budget.time), budget.rows);
         // By name, so that a resource that was added or taken away in the middle of a pass does no harm.
         let mut tables: Vec<_> = ground.catalog.tables().filter(|table| table.resource.adopt != Mode::Off).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
-        loop {
-            let next = tables.iter().find(|table| place.resource.as_ref().is_none_or(|at| table.name >= *at));
-            let Some(table) = next else { return Ok(over(json(&place.figures)?, place.progress)) };
-            if place.resource.as_ref() != Some(&table.name) {
-                (place.resource, place.after) = (Some(table.name.clone()), None);
-            }
-            if looked >= budget.rows || start.elapsed() >= budget.time {
-                let (figures, progress) = (json(&place.figures)?, place.progress.clone());
-                return Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false });
-            }
-            let since = table.resource.adopt_since.as_deref();
-            let batch = ground.config.sync.batch;
-            let page = orphans(ground.db, ground.ledger, table, since, place.after.as_ref(), batch).await?;
-            looked += page.looked as u64;
-            place.figures.looked += page.looked as u64;
-            place.see(ground, table, &page.orphans, dry).await?;
-            place.after = page.next;
-            if place.after.is_none() {
-                place.resource = tables.iter().map(|table| &table.name).find(|name| **name > table.name).cloned();
-                if place.resource.is_none() {
-                    return Ok(over(json(&place.figures)?, place.progress));
+        let at = place.resource.clone();
+        for table in tables.into_iter().skip_while(|table| at.as_ref().is_some_and(|at| table.name < *at)) {
+            place.enter(table);
+            let pass = Pass { ground, table, deadline, dry };
+            loop {
+                if left == 0 || pass.is_over() {
+                    let (figures, progress) = (json(&place.figures)?, place.progress.clone());
+                    let error = place.error.clone();
+                    return Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error });
+                }
+                match pass.page(&mut place, &mut left).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // One table that cannot be read keeps no other from it.
+                    Err(error) if refusal(&error).is_some() => {
+                        tracing::warn!(%error, resource = %table.name, "cannot look for marked rows without a deletion");
+                        place.error = Some(format!("{}: {error}", table.name));
+                        break;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         }
+        Ok(SweepRun { error: place.error, ..over(json(&place.figures)?, place.progress) })
     }
 }
 
 impl Place {
+    /// Goes on in `table`, or begins with it.
+    fn enter(&mut self, table: &Table) {
+        let columns = table.key.iter().map(|(column, _)| format!("{} {}", column.name, column.base_type));
+        let shape = columns.collect::<Vec<_>>().join(", ");
+        if self.resource.as_ref() != Some(&table.name) || self.shape != shape {
+            (self.resource, self.shape, self.after) = (Some(table.name.clone()), shape, None);
+        }
+    }
+
+    fn missed(&mut self, orphan: &Orphan) {
+        self.figures.missed += 1;
+        self.progress.left_since(orphan.marked_at.as_deref());
+    }
+}
+
+/// A run's way through one table.
+struct Pass<'a> {
+    ground: Ground<'a>,
+    table: &'a Table,
+    deadline: Option<Instant>,
+    dry: bool,
+}
+
+impl Pass<'_> {
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// The next page; whether there is another.
+    async fn page(&self, place: &mut Place, left: &mut u64) -> Result<bool, DbErr> {
+        let Ground { db, ledger, config, .. } = self.ground;
+        let since = self.table.resource.adopt_since.as_deref();
+        let batch = config.sync.batch.min(usize::try_from(*left).unwrap_or(usize::MAX));
+        let page = orphans(db, ledger, self.table, since, place.after.as_ref(), batch).await?;
+        *left = left.saturating_sub(page.looked as u64);
+        place.figures.looked += page.looked as u64;
+        self.see(place, &page.orphans).await?;
+        place.after = page.next;
+        Ok(place.after.is_some())
+    }
+
     /// Counts these orphans, and adopts those that are to be adopted.
-    async fn see(&mut self, ground: Ground<'_>, table: &Table, orphans: &[Orphan], dry: bool) -> Result<(), DbErr> {
+    async fn see(&self, place: &mut Place, orphans: &[Orphan]) -> Result<(), DbErr> {
+        let resource = &self.table.resource;
+        let wanted = |orphan: &Orphan| resource.adopt == Mode::On && (resource.adopt_all || orphan.recent);
         let count = orphans.len() as u64;
-        self.figures.orphans += count;
-        self.progress.found += count;
-        let wanted = |orphan: &&Orphan| table.resource.adopt_all || orphan.recent;
-        let on = table.resource.adopt == Mode::On && !dry;
-        let (wanted, left): (Vec<&Orphan>, Vec<&Orphan>) = orphans.iter().partition(|one| on && wanted(one));
-        left.iter().for_each(|orphan| self.progress.left_since(orphan.marked_at.as_deref()));
+        place.figures.orphans += count;
+        place.progress.found += count;
+        place.figures.adoptable += orphans.iter().filter(|orphan| wanted(orphan)).count() as u64;
+        let (wanted, left): (Vec<&Orphan>, Vec<&Orphan>) =
+            orphans.iter().partition(|orphan| !self.dry && wanted(orphan));
+        left.iter().for_each(|orphan| place.progress.left_since(orphan.marked_at.as_deref()));
         if let Some(first) = left.first() {
             let example = first.key.to_string();
-            tracing::info!(resource = %table.name, count = left.len(), example, "marked rows without a deletion");
+            tracing::info!(resource = %self.table.name, count = left.len(), example, "marked rows without a deletion");
         }
         let (dated, undated): (Vec<&Orphan>, Vec<&Orphan>) =
-            wanted.into_iter().partition(|one| one.marked_at.is_some());
-        self.adopt(ground, table, &dated, Duration::ZERO).await?;
-        self.adopt(ground, table, &undated, UNDATED_WAITS).await
+            wanted.into_iter().partition(|orphan| orphan.marked_at.is_some());
+        // Without targets a deletion that is due at once would be done here, and a reference to the row be an error.
+        let at_once = if resource.targets.is_empty() { Duration::from_millis(1) } else { Duration::ZERO };
+        self.adopt(place, &dated, at_once).await?;
+        self.adopt(place, &undated, UNDATED_WAITS).await
     }
 
     /// All at once, or each by itself if the database refuses some of them.
-    async fn adopt(
-        &mut self,
-        ground: Ground<'_>,
-        table: &Table,
-        orphans: &[&Orphan],
-        after: Duration,
-    ) -> Result<(), DbErr> {
+    async fn adopt(&self, place: &mut Place, orphans: &[&Orphan], after: Duration) -> Result<(), DbErr> {
         if orphans.is_empty() {
             return Ok(());
         }
-        let Ground { db, ledger, catalog, .. } = ground;
+        let Ground { db, ledger, catalog, .. } = self.ground;
         let mut request = Request::by("sexton sweep adopt");
         request.reason = Some("marked without a deletion".to_owned());
         (request.after, request.notify) = (after, true);
         let keys: Vec<Key> = orphans.iter().map(|orphan| orphan.key.clone()).collect();
-        match adopt(db, ledger, catalog, table, &keys, &request).await {
+        let error = match adopt(db, ledger, catalog, self.table, &keys, &request).await {
             Ok(requested) => {
-                let adopted = requested.len() as u64;
-                self.figures.adopted += adopted;
-                self.progress.done += adopted;
-                self.figures.missed += (orphans.len() as u64).saturating_sub(adopted);
+                place.figures.adopted += requested.len() as u64;
+                place.progress.done += requested.len() as u64;
+                let adopted: HashSet<&str> = requested.iter().map(|one| one.key.as_str()).collect();
+                let missed = orphans.iter().filter(|orphan| !adopted.contains(orphan.key.to_string().as_str()));
+                missed.for_each(|orphan| place.missed(orphan));
+                return Ok(());
             }
-            Err(error) => match refusal(&error) {
-                None => return Err(error),
-                Some(_) if orphans.len() > 1 => {
-                    for orphan in orphans {
-                        Box::pin(self.adopt(ground, table, &[orphan], after)).await?;
+            Err(error) => error,
+        };
+        let Some(refusal) = refusal(&error) else { return Err(error) };
+        // SQLite has one lock for all rows, and each of them would wait for it anew.
+        let one_by_one = !refusal.is_contention() || db.dialect == Dialect::Postgres;
+        match orphans {
+            [orphan] if !refusal.is_contention() => {
+                place.figures.refused += 1;
+                place.progress.left_since(orphan.marked_at.as_deref());
+                let key = orphan.key.to_string();
+                tracing::warn!(%error, resource = %self.table.name, key, "a marked row cannot be adopted");
+            }
+            [_, _, ..] if one_by_one => {
+                for orphan in orphans {
+                    match self.is_over() {
+                        true => place.missed(orphan),
+                        false => Box::pin(self.adopt(place, &[*orphan], after)).await?,
                     }
                 }
-                Some(refusal) => {
-                    let missed = refusal.is_contention();
-                    *(if missed { &mut self.figures.missed } else { &mut self.figures.refused }) += 1;
-                    self.progress.left_since(orphans.first().and_then(|orphan| orphan.marked_at.as_deref()));
-                    if !missed {
-                        let key = keys.first().map(ToString::to_string);
-                        tracing::warn!(%error, resource = %table.name, key, "a marked row cannot be adopted");
-                    }
-                }
-            },
+            }
+            orphans => orphans.iter().for_each(|orphan| place.missed(orphan)),
         }
         Ok(())
     }

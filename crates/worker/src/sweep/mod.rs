@@ -55,7 +55,7 @@ pub(crate) fn all() -> Vec<Box<dyn Sweep>> {
 
 /// A run of which nothing is left to go on with.
 fn over(figures: Value, progress: Progress) -> SweepRun {
-    SweepRun { cursor: Value::Object(serde_json::Map::new()), figures, progress, over: true }
+    SweepRun { cursor: Value::Object(serde_json::Map::new()), figures, progress, over: true, error: None }
 }
 
 fn json(value: &impl Serialize) -> Result<Value, DbErr> {

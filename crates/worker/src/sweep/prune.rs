@@ -37,6 +37,6 @@ impl Sweep for Prune {
         if place.is_over() {
             return Ok(over(figures, progress));
         }
-        Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false })
+        Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error: None })
     }
 }
