@@ -19,6 +19,13 @@ use sql_files::sql_files;
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
 
+impl Migrator {
+    /// The names of all migrations, as the list of applied ones has them.
+    pub fn names() -> impl Iterator<Item = String> {
+        Self::migrations().into_iter().map(|migration| migration.name().to_owned())
+    }
+}
+
 #[derive(DeriveIden)]
 enum Table {
     #[sea_orm(iden = "sexton_migration")]

@@ -13,7 +13,7 @@ use sexton_core::{
     catalog::{self, Catalog},
     config::Config,
     db::{ConnectError, Dialect, connect},
-    ledger::{Drift, Ledger, OpenError},
+    ledger::{Drift, OpenError},
     queue::HintQueue,
 };
 use tokio::{
@@ -32,7 +32,9 @@ use crate::{
     gate::{self, Gates},
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
     removal::Hints,
-    rescue, sweep, waiting,
+    rescue,
+    schema::open_ledger,
+    sweep, waiting,
 };
 
 /// A database that is away for longer than this ends a run that waits to become idle.
@@ -111,7 +113,7 @@ impl Daemon {
     pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
         crate::tls::install();
         let db = connect(&config.database.url, config.database.max_connections).await?;
-        let ledger = Ledger::open(&db).await?;
+        let ledger = open_ledger(&db).await?;
         let catalog = Catalog::load(&db, &config).await?;
         let drift = ledger.drift(&db, &config.resources).await?;
         if !drift.is_empty() && !options.allow_drift {

@@ -16,6 +16,7 @@ pub mod queue;
 mod removal;
 mod rescue;
 mod rows;
+mod schema;
 mod sweep;
 mod tls;
 mod waiting;

@@ -9,7 +9,7 @@ use crate::{
 
 const CALENDARS: [&str; 4] = ["room-blue@example.org", "room-red@example.org", "büro@example.org", "ops/on call"];
 
-/// Ids that end in exactly the right call, or in a dead letter: the last three would call something else, so they are
+/// Ids that end in exactly the right call, or in a dead letter: the last four would call something else, so they are
 /// never sent.
 const HOSTILE: [&str; 9] = [
     "a/b",

@@ -5,6 +5,7 @@ use super::rig::{BLOCK, RESOURCE, Rig, Server, config, on_both};
 on_both!(
     wrong_configuration_is_refused_by_every_command_and_changes_nothing,
     database_without_migrations_is_named_with_the_remedy,
+    ledger_of_an_earlier_release_is_named_with_the_remedy,
     drift_is_refused_unless_it_is_allowed,
 );
 
@@ -91,6 +92,19 @@ async fn marker_value_of_a_wrong_type_is_refused() {
     }
     rig.reconfigure(&RESOURCE.replace("column = \"deleted_at\"", "column = \"mood\", value = \"gone\""));
     drop(rig.run(&["migrate"]).await.expect_code(0));
+    drop(rig.run(&["check"]).await.expect_code(0));
+}
+
+async fn ledger_of_an_earlier_release_is_named_with_the_remedy(server: Server) {
+    let rig = Rig::blocks(server, 1).await;
+    rig.execute("delete from sexton_migration where version = 'm0007_sweeps'").await;
+    for command in [&["check"][..], &["run"], &["request", "block", "1"], &["status"]] {
+        let refused = rig.run(command).await.expect_code(2).stderr;
+        assert!(refused.contains("older than this program and lacks m0007_sweeps: run `sexton migrate`"), "{refused}");
+    }
+    // One of a later release is none of our business.
+    rig.execute("insert into sexton_migration (version, applied_at) values ('m0007_sweeps', 0), ('m9999_later', 0)")
+        .await;
     drop(rig.run(&["check"]).await.expect_code(0));
 }
 

@@ -50,9 +50,11 @@ pub use settle::{FailedAttempt, Phase, Settlement};
 pub use status::{LaneStatus, Status};
 pub use sweep::{Progress, SweepRun, SweepState};
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::db::{Db, Dialect, quote};
+use crate::db::{Db, Dialect, quote, refusal};
 
 /// Where Sexton's tables are.
 #[derive(Debug, Clone)]
@@ -80,6 +82,12 @@ pub enum OpenError {
     NotMigrated {
         /// Where they were looked for.
         searched: String,
+    },
+    /// The tables are those of an earlier release.
+    #[error("the ledger is older than this program and lacks {}: run `sexton migrate` first", .missing.join(", "))]
+    Outdated {
+        /// The migrations that were not applied.
+        missing: Vec<String>,
     },
     /// The database did not answer.
     #[error("cannot look for the ledger: {0}")]
@@ -115,6 +123,24 @@ impl Ledger {
         };
         let schema: String = row.try_get("", "schema")?;
         Ok(Self::in_schema(db.dialect, (db.dialect == Dialect::Postgres).then_some(schema)))
+    }
+
+    /// Makes sure that all of `migrations` (their names) were applied. A role that may not read the list of them is let
+    /// through; a ledger that is newer is none of our business, because a release removes nothing that the one before reads.
+    ///
+    /// # Errors
+    /// [`OpenError::Outdated`] when one is missing.
+    pub async fn require(&self, db: &Db, migrations: impl Iterator<Item = String>) -> Result<(), OpenError> {
+        let list = self.schema.as_deref().map_or_else(String::new, |schema| format!("{}.", quote(schema)));
+        let sql = format!("select version from {list}sexton_migration");
+        let rows = match db.conn.query_all_raw(db.dialect.statement(sql, [])).await {
+            Ok(rows) => rows,
+            Err(error) if refusal(&error).is_some() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let applied = rows.iter().map(|row| row.try_get("", "version")).collect::<Result<HashSet<String>, _>>()?;
+        let missing: Vec<String> = migrations.filter(|name| !applied.contains(name)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(OpenError::Outdated { missing }) }
     }
 
     fn in_schema(dialect: Dialect, schema: Option<String>) -> Self {

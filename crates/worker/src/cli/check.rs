@@ -9,7 +9,7 @@ use sexton_core::{
     catalog::Catalog,
     db::{Db, connect},
     ids::ResourceName,
-    ledger::Ledger,
+    ledger::{Ledger, OpenError},
     removal,
 };
 
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     daemon::StartError,
     queue::check::{Finding, check},
+    schema::open_ledger,
 };
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +69,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         Err(catalog::Error::Problems(found)) => problems.extend(found.into_iter().map(Problem::from)),
         Err(error) => return Err(Error::catalog(error, &path.display().to_string())),
     }
-    match Ledger::open(&db).await {
+    match open_ledger(&db).await {
         Ok(ledger) => {
             for drift in ledger.drift(&db, &config.resources).await? {
                 problems.push(Problem::new("resources", drift.to_string()));
@@ -77,7 +78,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 warnings.extend(stale_statements(&db, &ledger, &catalog).await?);
             }
         }
-        Err(error @ sexton_core::ledger::OpenError::NotMigrated { .. }) => {
+        Err(error @ (OpenError::NotMigrated { .. } | OpenError::Outdated { .. })) => {
             problems.push(Problem::new("database.url", error.to_string()));
         }
         Err(error) => return Err(Error::start(StartError::Open(error), path)),

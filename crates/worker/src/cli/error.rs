@@ -36,7 +36,9 @@ impl Error {
         let config = config.display();
         match error {
             StartError::Catalog(error) => Self::catalog(error, &config.to_string()),
-            StartError::Open(OpenError::NotMigrated { .. }) => Self::Usage(format!("{config}: database.url: {error}")),
+            StartError::Open(OpenError::NotMigrated { .. } | OpenError::Outdated { .. }) => {
+                Self::Usage(format!("{config}: database.url: {error}"))
+            }
             StartError::Connect(ConnectError::Url) | StartError::Drift(_) | StartError::Queue(_) => {
                 Self::Usage(prefix(&config.to_string(), &error.to_string()))
             }

@@ -10,7 +10,7 @@ use sexton_core::{
 };
 
 use super::error::{Error, Result};
-use crate::daemon::StartError;
+use crate::{daemon::StartError, schema::open_ledger};
 
 pub(super) fn config(path: &Path) -> Result<Config> {
     Ok(config::load(path)?)
@@ -27,7 +27,7 @@ pub(super) async fn ledger(path: &Path) -> Result<Opened> {
     let config = config(path)?;
     let fail = |error: StartError| Error::start(error, path);
     let db = connect(&config.database.url, 2).await.map_err(|e| fail(e.into()))?;
-    let ledger = Ledger::open(&db).await.map_err(|e| fail(e.into()))?;
+    let ledger = open_ledger(&db).await.map_err(|e| fail(e.into()))?;
     Ok(Opened { config, db, ledger })
 }
 
