@@ -10,6 +10,7 @@ mod changed_rows;
 mod children;
 mod children_requested;
 mod console;
+mod dangling;
 mod dead_letters;
 mod hostile_rows;
 mod http;

@@ -112,6 +112,16 @@ impl ChildRule {
         [link].into_iter().chain(scope).collect::<Vec<_>>().join(" and ")
     }
 
+    /// What the row `alias` names, as text.
+    #[must_use]
+    pub(crate) fn named(&self, alias: &str) -> String {
+        match (&self.link, self.rows.dialect) {
+            (Link::Column(column), _) => column.text(alias),
+            (Link::Json(..), Dialect::Postgres) => self.link.value(alias),
+            (Link::Json(..), Dialect::Sqlite) => format!("cast({} as text)", self.link.value(alias)),
+        }
+    }
+
     /// Whether the row `alias` names any of the parents in `$1` (PostgreSQL): to write besides [`Self::matches`], as an array,
     /// so that the link's index is used also by a planner that knows nothing of the table yet.
     #[must_use]

@@ -30,6 +30,7 @@ pub use child::{ChildRule, Link};
 pub use column::{Column, KeyType};
 pub(crate) use live::{Among, Lock};
 pub use pages::Cursor;
+pub(crate) use pages::Paging;
 pub use problem::Problem;
 pub use rows::Rows;
 

@@ -3,7 +3,7 @@
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{key::Key, table::Table};
+use super::{key::Key, rows::Rows, table::Table};
 use crate::db::{Db, Dialect};
 
 /// Where a page ended.
@@ -18,7 +18,51 @@ pub(crate) struct NextRows {
     pub(crate) next: Option<Cursor>,
 }
 
+/// Rows, and the places in their key of the columns by which pages of them follow each other.
+pub(crate) struct Paging<'r> {
+    pub(crate) rows: &'r Rows,
+    pub(crate) by: &'r [usize],
+}
+
 impl Table {
+    /// How this table is gone through.
+    pub(crate) fn paging(&self) -> Paging<'_> {
+        Paging { rows: &self.rows, by: &self.paging }
+    }
+
+    /// The keys of the next rows of `source` (a relation with the table's columns) that meet `condition` on its alias
+    /// `t`, at most `limit`, in key order; and where to go on.
+    pub(crate) async fn page(
+        &self,
+        db: &Db,
+        source: &str,
+        condition: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
+        let paging = self.paging();
+        let (beyond, values) = paging.beyond(after);
+        let sql = format!(
+            "select {} as key{} from {source} t where {condition} and {beyond} order by {} limit {limit}",
+            self.key_text("t"),
+            paging.places(),
+            paging.order(),
+        );
+        let rows = db.read_only(sql, values).await?;
+        let keys = rows.iter().map(|row| paging.key_of(row)).collect::<Result<_, _>>()?;
+        Ok((keys, paging.cursor(rows.last())?))
+    }
+}
+
+impl std::ops::Deref for Paging<'_> {
+    type Target = Rows;
+
+    fn deref(&self) -> &Rows {
+        self.rows
+    }
+}
+
+impl Paging<'_> {
     /// The next `limit` rows, whatever they hold, with `columns` (expressions on the alias `t`, and their names). The limit
     /// stands inside, so that no more rows are read than that.
     pub(crate) async fn next_rows(
@@ -46,7 +90,7 @@ impl Table {
     /// The columns by which pages follow each other: of the key only those that are unique by themselves, in the order of
     /// their index.
     fn order(&self) -> String {
-        let columns = self.paging.iter().filter_map(|&n| self.key.get(n));
+        let columns = self.by.iter().filter_map(|&n| self.key.get(n));
         columns.map(|(column, _)| column.of("t")).collect::<Vec<_>>().join(", ")
     }
 
@@ -56,36 +100,14 @@ impl Table {
     }
 
     fn places(&self) -> String {
-        self.paging.iter().map(|&n| format!(", {} as c{n}", self.place(n))).collect()
+        self.by.iter().map(|&n| format!(", {} as c{n}", self.place(n))).collect()
     }
 
     fn cursor(&self, last: Option<&QueryResult>) -> Result<Option<Cursor>, DbErr> {
         let places = |row: &QueryResult| {
-            self.paging.iter().map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
+            self.by.iter().map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
         };
         last.map(places).transpose()
-    }
-
-    /// The keys of the next rows of `source` (a relation with the table's columns) that meet `condition` on its alias
-    /// `t`, at most `limit`, in key order; and where to go on.
-    pub(crate) async fn page(
-        &self,
-        db: &Db,
-        source: &str,
-        condition: &str,
-        after: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
-        let (beyond, values) = self.beyond(after);
-        let sql = format!(
-            "select {} as key{} from {source} t where {condition} and {beyond} order by {} limit {limit}",
-            self.key_text("t"),
-            self.places(),
-            self.order(),
-        );
-        let rows = db.read_only(sql, values).await?;
-        let keys = rows.iter().map(|row| self.key_of(row)).collect::<Result<_, _>>()?;
-        Ok((keys, self.cursor(rows.last())?))
     }
 
     /// A key column as text from which the next page can begin: on SQLite, where a value has its own type and drivers
@@ -104,7 +126,7 @@ impl Table {
         let named = named.join(" and ");
         let Some(Cursor(places)) = after else { return (named, Vec::new()) };
         let mut values = Vec::new();
-        let columns = self.paging.iter().filter_map(|&n| self.key.get(n));
+        let columns = self.by.iter().filter_map(|&n| self.key.get(n));
         let places = places.iter().zip(columns).map(|(place, (column, _))| match self.dialect {
             Dialect::Postgres => {
                 values.push(place.as_str().into());

@@ -4,6 +4,7 @@
 //! again when it is deleted, so that children that arrived meanwhile are not missed. Marking them in phase 1 is
 //! [`crate::removal`]'s business.
 
+pub mod dangling;
 mod delete;
 mod find;
 mod tree;

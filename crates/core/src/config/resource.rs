@@ -100,7 +100,11 @@ impl Resource {
     #[must_use]
     pub fn ref_columns(&self) -> Vec<String> {
         let verified = self.targets.iter().filter(|target| target.is_verified());
-        sorted(verified.flat_map(Target::place_columns).map(str::to_owned))
+        let of_targets = verified.flat_map(Target::place_columns);
+        // The key is kept anyway, or must not be.
+        let of_children = self.children.iter().flat_map(Child::parent_columns);
+        let of_children = of_children.filter(|column| !self.key.iter().any(|key| key == column));
+        sorted(of_targets.chain(of_children).map(str::to_owned))
     }
 
     /// What producers must know of this resource; see [`Definition`].

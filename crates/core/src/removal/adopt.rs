@@ -79,7 +79,7 @@ pub async fn orphans(
         (table.marker_text("t", &rule), "marker"),
         (orphan(ledger, table), "orphan"),
     ];
-    let page = table.next_rows(db, &columns, after, limit).await?;
+    let page = table.paging().next_rows(db, &columns, after, limit).await?;
     let looked = page.rows.len();
     let (mut orphans, mut markers): (Vec<Orphan>, Vec<(String, String)>) = (Vec::new(), Vec::new());
     for (key, row) in page.rows {

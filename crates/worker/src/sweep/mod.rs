@@ -4,6 +4,7 @@
 //! `sexton_sweep`: a run that uses up its budget, or whose process dies, is gone on with by whoever comes next.
 
 mod adopt;
+mod dangling;
 mod prune;
 mod schedule;
 
@@ -50,7 +51,7 @@ pub(crate) trait Sweep: Send + Sync {
 
 /// All sweeps.
 pub(crate) fn all() -> Vec<Box<dyn Sweep>> {
-    vec![Box::new(adopt::Adopt), Box::new(prune::Prune)]
+    vec![Box::new(adopt::Adopt), Box::new(dangling::Dangling), Box::new(prune::Prune)]
 }
 
 /// A run of which nothing is left to go on with.

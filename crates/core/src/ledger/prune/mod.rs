@@ -129,7 +129,11 @@ impl Ledger {
         Ok(place)
     }
 
-    async fn ago(&self, db: &Db, age: Duration) -> Result<String, DbErr> {
+    /// The moment `age` ago, as the database writes times.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, DbErr> {
         let moment = self.moment(db, &Moment::Ago(age)).await?;
         moment.ok_or_else(|| DbErr::Custom("the database cannot tell the time".to_owned()))
     }
