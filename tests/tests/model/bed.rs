@@ -119,7 +119,7 @@ impl Bed {
         for table in 0..3 {
             sql += &format!("drop table if exists t{table} {cascade};");
         }
-        for table in ["deletion", "deletion_done", "child", "wait", "attempt", "action"] {
+        for table in ["deletion", "deletion_done", "child", "wait", "attempt", "action", "breaker", "sweep"] {
             sql += &format!("delete from sexton_{table};");
         }
         self.execute(&sql).await.unwrap();

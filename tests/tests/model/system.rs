@@ -199,12 +199,14 @@ impl<'b> System<'b> {
         while !self.ledger.follow_children(&self.db, None, 10).await.unwrap().is_empty() {}
     }
 
-    /// Lets a worker work on one deletion, and on no other, until it is not due any more.
+    /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a target
+    /// asked for in an earlier step is over.
     pub(super) async fn work(&mut self, id: Id, at: At, answers: [Answer; 2]) -> Result<(), String> {
         self.bed.answer(at.0, answers);
         let (real, future) = (&self.ids[&id], self.future());
         self.must(&format!(
-            "insert into model_switch values (1);
+            "delete from sexton_breaker;
+             insert into model_switch values (1);
              insert into model_held select id, run_at from sexton_deletion where id <> '{real}';
              update sexton_deletion set run_at = {future} where id <> '{real}'"
         ))
