@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 
 use super::find::{Parent, find};
 use crate::{
     catalog::{Catalog, ChildRule, Cursor, Paging, Table},
     config::AfterConfirmation,
-    db::{Db, Dialect, kill_point, refusal},
+    db::{Db, kill_point, refusal},
     ids::DeletionId,
     key::Key,
     ledger::{Gone, Ledger},
@@ -20,9 +20,6 @@ use crate::{
 
 /// Children that are read at most to see whether there are any.
 const LOOK: usize = 1000;
-
-/// No statement waits longer for somebody else's transaction.
-const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// Who asks, in the ledger.
 const BY: &str = "sexton sweep dangling";
@@ -154,10 +151,7 @@ pub async fn take_up_again(
     values: &Values,
 ) -> Result<Option<DeletionId>, DbErr> {
     let Some(rule) = deletes(table) else { return Ok(None) };
-    let transaction = db.begin().await?;
-    if db.dialect == Dialect::Postgres {
-        transaction.execute_unprepared(GIVE_WAY).await?;
-    }
+    let transaction = db.begin_giving_way().await?;
     match ledger.take_up_again(&transaction, gone, values, rule, BY, REASON).await {
         Ok(id) => {
             kill_point("take_up_again::before");

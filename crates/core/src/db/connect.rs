@@ -50,7 +50,23 @@ impl Db {
             }
         }
     }
+
+    /// The same for one who gives way: 100 ms for a lock that somebody else holds (PostgreSQL).
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) async fn begin_giving_way(&self) -> Result<DatabaseTransaction, DbErr> {
+        let transaction = self.begin().await?;
+        if self.dialect == Dialect::Postgres {
+            transaction.execute_unprepared(GIVE_WAY).await?;
+        }
+        Ok(transaction)
+    }
 }
+
+/// How long those wait for a lock who have to give way to the application: below PostgreSQL's `deadlock_timeout`, so that the
+/// application wins.
+pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// Opens a pool of at most `max_connections`.
 ///

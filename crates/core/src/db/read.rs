@@ -2,7 +2,7 @@
 
 use sea_orm::{AccessMode, ConnectionTrait, DbErr, IsolationLevel, QueryResult, TransactionTrait, Value};
 
-use super::{Db, Dialect};
+use super::{Db, Dialect, connect::GIVE_WAY};
 
 impl Db {
     /// Runs a query in a transaction of its own that cannot write, without a limit of time.
@@ -18,7 +18,7 @@ impl Db {
     /// # Errors
     /// As [`Self::read_only`].
     pub(crate) async fn read_giving_way(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
-        self.read(sql, values, "set local statement_timeout = 0; set local lock_timeout = '100ms'").await
+        self.read(sql, values, &format!("set local statement_timeout = 0; {GIVE_WAY}")).await
     }
 
     async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, DbErr> {

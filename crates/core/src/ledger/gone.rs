@@ -130,7 +130,7 @@ impl Ledger {
              select {id}, f.resource, f.key, f.resource, '{pending}', '{remove}', {now}, f.batch_id, {rule}, f.marker_column,
                 f.marker_value, f.targets, f.confirmations, {payload}, $3, $4, {now}
              from {done} f where f.id = {done_id} and f.finished_at = {finished_at}
-             on conflict (resource, key) do nothing returning {new} as id",
+             on conflict (resource, key) do nothing returning 1",
             self.deletion,
             id = d.param(1, "uuid"),
             pending = State::Pending,
@@ -140,7 +140,6 @@ impl Ledger {
             done = self.done,
             done_id = d.param(5, "text::uuid"),
             finished_at = d.param(6, "text::timestamptz"),
-            new = d.cast("d.id", "text").replace("d.id", "id"),
         );
         let id = DeletionId::new();
         let values = serde_json::to_string(values).map_err(|error| DbErr::Json(error.to_string()))?;

@@ -23,9 +23,6 @@ const YOUNG_MS: i64 = 10 * 60 * 1000;
 /// Whether a deletion left its row as it is: kept, given up or taken back.
 const LEFT: &str = "row_outcome = 'kept' or cancelled_by in ('discarded', 'restored')";
 
-/// No statement waits longer for a lock that an application holds.
-const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
-
 /// A marked row without a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
@@ -114,11 +111,8 @@ pub async fn adopt(
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, DbErr> {
-    let transaction = db.begin().await?;
+    let transaction = db.begin_giving_way().await?;
     let adopted = async {
-        if table.dialect == Dialect::Postgres {
-            transaction.execute_unprepared(GIVE_WAY).await?;
-        }
         let orphan = orphan(ledger, table);
         let among = Among { source: &table.sql, condition: &orphan, lock: Lock::Skip };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;

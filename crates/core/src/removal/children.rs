@@ -17,17 +17,13 @@ use crate::{
     catalog::{Catalog, ChildRule, Table},
     children::{Parent, find},
     config::ChildThen,
-    db::{Db, Dialect, kill_point},
+    db::{Db, kill_point},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::Ledger,
     state::State,
     template::Values,
 };
-
-/// The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process. Below
-/// `deadlock_timeout`, so that the application wins.
-const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// A row whose children are looked for, with its table. Its label is the deletion with which they go.
 type Member = (Arc<Table>, Parent);
@@ -70,7 +66,8 @@ pub async fn request_children(
     key: &Key,
     values: &Values,
 ) -> Result<bool, DbErr> {
-    let transaction = db.begin().await?;
+    // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process.
+    let transaction = db.begin_giving_way().await?;
     match ask(&transaction, ledger, catalog, table, claim, key, values).await {
         Ok(true) => {
             kill_point("ask_children::before");
@@ -92,9 +89,6 @@ async fn ask(
     key: &Key,
     values: &Values,
 ) -> Result<bool, DbErr> {
-    if ledger.dialect == Dialect::Postgres {
-        transaction.execute_unprepared(GIVE_WAY).await?;
-    }
     let ours = ledger.lock_ours(transaction, &[claim]).await?;
     let Some(record) = ledger.record(transaction, claim.0).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);

@@ -70,7 +70,7 @@ enum Command {
     Status(status::Args),
     /// Everything about one deletion.
     Show(show::Args),
-    /// Run a sweep now: `adopt` finds marked rows that nobody asked for, `dangling` rows that outlived their parent; `prune` removes finished deletions that are old enough.
+    /// Run a sweep now: adopt, dangling or prune.
     Sweep(sweep::Args),
     /// Write finished deletions as JSON lines, for an audit.
     Export(export::Args),

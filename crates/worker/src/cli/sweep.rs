@@ -20,8 +20,10 @@ const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX
   sexton sweep adopt --dry-run
   sexton sweep prune --json
 
-adopt finds rows that carry their marker although Sexton was never asked to delete them; it only counts them unless their
-resource says adopt = \"on\". dangling deals with rows that outlived their parent, by the rules for children. prune removes finished deletions that are old enough.
+  adopt     finds rows that carry their marker although Sexton was never asked to delete them; it only counts them unless
+            their resource says adopt = \"on\"
+  dangling  deals with rows that outlived their parent, by the rules for children
+  prune     removes finished deletions that are old enough
 
 Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
 process is at it.")]

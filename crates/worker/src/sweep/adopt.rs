@@ -1,9 +1,6 @@
 //! `adopt`: rows that carry their marker although Sexton was never asked to delete them.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
@@ -22,7 +19,7 @@ use sexton_core::{
     },
 };
 
-use super::{Ground, Sweep, json, over};
+use super::{Allowance, Ground, Sweep, json, over, shape};
 
 /// A row whose marker says nothing of time may have been marked a moment ago by somebody who is about to ask for its
 /// deletion: its own waits for so long.
@@ -75,21 +72,21 @@ impl Sweep for Adopt {
     async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
         // A cursor that another release left in another form begins anew.
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
-        let (deadline, mut left) = (Instant::now().checked_add(budget.time), budget.rows);
+        let mut allowance = Allowance::new(budget);
         // By name, so that a resource that was added or taken away in the middle of a pass does no harm.
         let mut tables: Vec<_> = ground.catalog.tables().filter(|table| table.resource.adopt != Mode::Off).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         let at = place.resource.clone();
         for table in tables.into_iter().skip_while(|table| at.as_ref().is_some_and(|at| table.name < *at)) {
             place.enter(table);
-            let pass = Pass { ground, table, deadline, dry };
+            let pass = Pass { ground, table, dry };
             loop {
-                if left == 0 || pass.is_over() {
+                if allowance.is_used_up() {
                     let (figures, progress) = (json(&place.figures)?, place.progress.clone());
                     let error = place.error.clone();
                     return Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error });
                 }
-                match pass.page(&mut place, &mut left).await {
+                match pass.page(&mut place, &mut allowance).await {
                     Ok(true) => {}
                     Ok(false) => break,
                     // One table that cannot be read keeps no other from it.
@@ -109,8 +106,7 @@ impl Sweep for Adopt {
 impl Place {
     /// Goes on in `table`, or begins with it.
     fn enter(&mut self, table: &Table) {
-        let columns = table.key.iter().map(|(column, _)| format!("{} {}", column.name, column.base_type));
-        let shape = columns.collect::<Vec<_>>().join(", ");
+        let shape = shape(&table.rows);
         if self.resource.as_ref() != Some(&table.name) || self.shape != shape {
             (self.resource, self.shape, self.after) = (Some(table.name.clone()), shape, None);
         }
@@ -126,30 +122,25 @@ impl Place {
 struct Pass<'a> {
     ground: Ground<'a>,
     table: &'a Table,
-    deadline: Option<Instant>,
     dry: bool,
 }
 
 impl Pass<'_> {
-    fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
-
     /// The next page; whether there is another.
-    async fn page(&self, place: &mut Place, left: &mut u64) -> Result<bool, DbErr> {
+    async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
         let Ground { db, ledger, config, .. } = self.ground;
         let since = self.table.resource.adopt_since.as_deref();
-        let batch = config.sync.batch.min(usize::try_from(*left).unwrap_or(usize::MAX));
+        let batch = allowance.batch(config.sync.batch);
         let page = orphans(db, ledger, self.table, since, place.after.as_ref(), batch).await?;
-        *left = left.saturating_sub(page.looked as u64);
         place.figures.looked += page.looked as u64;
-        self.see(place, &page.orphans).await?;
+        self.see(place, &page.orphans, allowance).await?;
+        allowance.looked_at(page.looked);
         place.after = page.next;
         Ok(place.after.is_some())
     }
 
     /// Counts these orphans, and adopts those that are to be adopted.
-    async fn see(&self, place: &mut Place, orphans: &[Orphan]) -> Result<(), DbErr> {
+    async fn see(&self, place: &mut Place, orphans: &[Orphan], allowance: &Allowance) -> Result<(), DbErr> {
         let resource = &self.table.resource;
         let wanted = |orphan: &Orphan| resource.adopt == Mode::On && (resource.adopt_all || orphan.recent);
         let count = orphans.len() as u64;
@@ -167,12 +158,18 @@ impl Pass<'_> {
             wanted.into_iter().partition(|orphan| orphan.marked_at.is_some());
         // Without targets a deletion that is due at once would be done here, and a reference to the row be an error.
         let at_once = if resource.targets.is_empty() { Duration::from_millis(1) } else { Duration::ZERO };
-        self.adopt(place, &dated, at_once).await?;
-        self.adopt(place, &undated, UNDATED_WAITS).await
+        self.adopt(place, &dated, at_once, allowance).await?;
+        self.adopt(place, &undated, UNDATED_WAITS, allowance).await
     }
 
     /// All at once, or each by itself if the database refuses some of them.
-    async fn adopt(&self, place: &mut Place, orphans: &[&Orphan], after: Duration) -> Result<(), DbErr> {
+    async fn adopt(
+        &self,
+        place: &mut Place,
+        orphans: &[&Orphan],
+        after: Duration,
+        allowance: &Allowance,
+    ) -> Result<(), DbErr> {
         if orphans.is_empty() {
             return Ok(());
         }
@@ -204,9 +201,9 @@ impl Pass<'_> {
             }
             [_, _, ..] if one_by_one => {
                 for orphan in orphans {
-                    match self.is_over() {
+                    match allowance.is_used_up() {
                         true => place.missed(orphan),
-                        false => Box::pin(self.adopt(place, &[*orphan], after)).await?,
+                        false => Box::pin(self.adopt(place, &[*orphan], after, allowance)).await?,
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! `dangling`: children that are still there although their parent's deletion is completed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
@@ -15,7 +15,7 @@ use sexton_core::{
     ledger::{FinishedAt, Gone, Progress, SweepRun},
 };
 
-use super::{Ground, Sweep, json, over};
+use super::{Allowance, Ground, Sweep, json, over, shape};
 
 pub(super) struct Dangling;
 
@@ -69,16 +69,16 @@ impl Sweep for Dangling {
             ground.catalog.tables().map(AsRef::as_ref).filter(|table| !table.children.is_empty()).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         let pass = Pass { ground, tables, dry };
-        let (deadline, mut left) = (Instant::now().checked_add(budget.time), budget.rows);
+        let mut allowance = Allowance::new(budget);
         loop {
-            if left == 0 || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if allowance.is_used_up() {
                 let (figures, progress, error) = (json(&place.figures)?, place.progress.clone(), place.error.clone());
                 return Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error });
             }
             let more = if place.in_tables {
-                pass.rows(&mut place, &mut left).await?
+                pass.rows(&mut place, &mut allowance).await?
             } else {
-                pass.completed(&mut place, &mut left).await?
+                pass.completed(&mut place, &mut allowance).await?
             };
             if !more {
                 return Ok(SweepRun { error: place.error, ..over(json(&place.figures)?, place.progress) });
@@ -95,19 +95,15 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn batch(&self, left: u64) -> usize {
-        self.ground.config.sync.batch.min(usize::try_from(left).unwrap_or(usize::MAX))
-    }
-
     /// The next page of completed deletions that still know their rows; there is always something after it.
-    async fn completed(&self, place: &mut Place, left: &mut u64) -> Result<bool, DbErr> {
+    async fn completed(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
         let Ground { db, ledger, config, .. } = self.ground;
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = ledger.ago(db, config.sync.keep_refs).await?;
-        let batch = self.batch(*left);
+        let batch = allowance.batch(config.sync.batch);
         let page = ledger.gone_since(db, &names, &since, place.finished.as_ref(), batch).await?;
         place.figures.completed += page.len() as u64;
-        *left = left.saturating_sub(page.len() as u64);
+        allowance.looked_at(page.len());
         for table in &self.tables {
             let of_table: Vec<Gone> = page.iter().filter(|one| one.resource == table.name.as_str()).cloned().collect();
             self.attempt(place, table, &of_table).await?;
@@ -118,7 +114,7 @@ impl Pass<'_> {
     }
 
     /// The next page of a children's table; whether there is another, or another table.
-    async fn rows(&self, place: &mut Place, left: &mut u64) -> Result<bool, DbErr> {
+    async fn rows(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
         let Ground { db, ledger, config, .. } = self.ground;
         let since = ledger.ago(db, config.sync.keep_refs).await?;
         let ways = self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |way| (*table, way)));
@@ -127,15 +123,15 @@ impl Pass<'_> {
             .filter(|(table, (_, rule))| names_keys(table, rule))
             .find(|(table, (number, _))| (Some(&table.name), *number) >= (at.0.as_ref(), at.1));
         let Some((table, (number, rule))) = way else { return Ok(false) };
-        let columns = rule.rows.key.iter().map(|(column, _)| format!("{} {}", column.name, column.base_type));
-        let shape = columns.collect::<Vec<_>>().join(", ");
+        let shape = shape(&rule.rows);
         if (place.resource.as_ref(), place.rule, &place.shape) != (Some(&table.name), number, &shape) {
             (place.resource, place.rule, place.shape) = (Some(table.name.clone()), number, shape);
             place.after = None;
         }
-        match named_parents(db, ledger, table, rule, &since, place.after.as_ref(), self.batch(*left)).await {
+        let batch = allowance.batch(config.sync.batch);
+        match named_parents(db, ledger, table, rule, &since, place.after.as_ref(), batch).await {
             Ok(page) => {
-                *left = left.saturating_sub(page.looked as u64);
+                allowance.looked_at(page.looked);
                 place.figures.looked += page.looked as u64;
                 place.figures.unknown += page.unknown as u64;
                 self.attempt(place, table, &page.gone).await?;

@@ -8,14 +8,14 @@ mod dangling;
 mod prune;
 mod schedule;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
 use serde::Serialize;
 use serde_json::Value;
 use sexton_core::{
-    catalog::Catalog,
+    catalog::{Catalog, Rows},
     config::{Config, SweepBudget},
     db::Db,
     ledger::{Ledger, Progress, SweepRun},
@@ -47,6 +47,38 @@ pub(crate) trait Sweep: Send + Sync {
     /// Goes on at `cursor` (an empty object at the beginning of a pass) until the budget is used up or the pass is over.
     /// A dry run changes nothing.
     async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr>;
+}
+
+/// What is left of a run's budget.
+struct Allowance {
+    rows: u64,
+    /// None: there is no end.
+    deadline: Option<Instant>,
+}
+
+impl Allowance {
+    fn new(budget: SweepBudget) -> Self {
+        Self { rows: budget.rows, deadline: Instant::now().checked_add(budget.time) }
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.rows == 0 || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// How many rows the next statement may look at.
+    fn batch(&self, most: usize) -> usize {
+        most.min(usize::try_from(self.rows).unwrap_or(usize::MAX))
+    }
+
+    fn looked_at(&mut self, rows: usize) {
+        self.rows = self.rows.saturating_sub(rows as u64);
+    }
+}
+
+/// The key columns of a table, by which it is seen that a place in it is still one.
+fn shape(rows: &Rows) -> String {
+    let columns = rows.key.iter().map(|(column, _)| format!("{} {}", column.name, column.base_type));
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 /// All sweeps.
