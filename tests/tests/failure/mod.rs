@@ -1,7 +1,6 @@
 //! What must hold when things break: processes killed, Redis or the database gone, systems that misbehave.
 
 mod database;
-mod idle;
 mod kill_points;
 mod leases;
 mod poison;

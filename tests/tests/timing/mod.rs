@@ -3,6 +3,7 @@
 mod fairness;
 mod flood;
 mod hints;
+mod idle;
 mod killed;
 mod latency;
 mod outage;
