@@ -18,5 +18,6 @@ pub mod removal;
 pub mod retry;
 pub mod state;
 pub mod template;
+pub mod unreferenced;
 
 pub use catalog::key;

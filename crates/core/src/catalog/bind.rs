@@ -28,8 +28,7 @@ pub(super) async fn bind(
         binder.no_table(db);
         return Ok(Err(binder.problems));
     };
-    binder.relation(found);
-    let key = binder.key(found);
+    let rows = binder.rows(found, db);
     let rules = binder.rules(found, db).await?;
     let payload = binder.payload(found);
     Ok(if binder.problems.is_empty() {
@@ -37,7 +36,7 @@ pub(super) async fn bind(
             name: name.clone(),
             resource: resource.clone(),
             paging: paging(resource, found),
-            rows: Rows { sql: found.sql.clone(), dialect: db.dialect, key },
+            rows,
             payload,
             rules,
             children: Vec::new(),
@@ -45,6 +44,22 @@ pub(super) async fn bind(
     } else {
         Err(binder.problems)
     })
+}
+
+/// The rows of a table that is found and fits, and [`paging`].
+pub(super) fn bind_rows(
+    db: &Db,
+    name: &ResourceName,
+    resource: &Resource,
+    found: Option<&Description>,
+) -> Result<(Rows, Vec<usize>), Vec<Problem>> {
+    let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
+    let Some(found) = found else {
+        binder.no_table(db);
+        return Err(binder.problems);
+    };
+    let rows = binder.rows(found, db);
+    if binder.problems.is_empty() { Ok((rows, paging(resource, found))) } else { Err(binder.problems) }
 }
 
 /// The places in the key of the columns of a unique index, in its order where that is known: that of the primary key, or of
@@ -81,6 +96,11 @@ impl Binder<'_> {
             _ => String::new(),
         };
         self.problem("table", format!("there is no table `{table}`{searched}"));
+    }
+
+    fn rows(&mut self, found: &Description, db: &Db) -> Rows {
+        self.relation(found);
+        Rows { sql: found.sql.clone(), dialect: db.dialect, key: self.key(found) }
     }
 
     fn relation(&mut self, found: &Description) {

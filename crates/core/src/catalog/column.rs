@@ -152,6 +152,12 @@ impl Column {
         }
     }
 
+    /// The time in this column as [`Dialect::instant`] has it, null if what is there is none.
+    #[must_use]
+    pub(crate) fn instant(&self, alias: &str) -> String {
+        self.dialect.instant(&self.of(alias))
+    }
+
     /// The current time as a value of this column.
     #[must_use]
     pub fn now(&self) -> String {

@@ -27,19 +27,23 @@ pub(super) struct ForeignKey {
     pub(super) table: String,
     /// The referencing columns.
     pub(super) columns: Vec<String>,
+    /// The columns that they reference, in the same order; on SQLite none if they are those of the primary key.
+    pub(super) references: Vec<String>,
     pub(super) on_delete: OnDelete,
 }
 
 const POSTGRES: &str = "
 select n.nspname::text as schema, c.relname::text as name, f.confdeltype::text as on_delete,
        (select json_agg(a.attname order by k.place) from unnest(f.conkey) with ordinality k(number, place)
-        join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.number)::text as columns
+        join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.number)::text as columns,
+       (select json_agg(a.attname order by k.place) from unnest(f.confkey) with ordinality k(number, place)
+        join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.number)::text as references
 from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_namespace n on n.oid = c.relnamespace
-where f.contype = 'f' and f.conparentid = 0 and f.confrelid = $1::text::regclass
+where f.contype = 'f' and f.conparentid = 0 and coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true) and f.confrelid = $1::text::regclass
 order by 1, 2, f.conname";
 
 const SQLITE: &str = "
-select s.name, f.id, f.\"from\" as column_name, f.on_delete
+select s.name, f.id, f.\"from\" as column_name, f.\"to\" as referenced, f.on_delete
 from sqlite_schema s, pragma_foreign_key_list(s.name) f
 where s.type = 'table' and '\"' || replace(f.\"table\", '\"', '\"\"') || '\"' = $1 collate nocase
 order by s.name, f.id, f.seq";
@@ -57,11 +61,14 @@ async fn postgres(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
     let key = |row: &sea_orm::QueryResult| {
         let (schema, name): (String, String) = (row.try_get("", "schema")?, row.try_get("", "name")?);
         let columns: String = row.try_get("", "columns")?;
+        let references: String = row.try_get("", "references")?;
+        let names = |text: &str| serde_json::from_str(text).map_err(|e| DbErr::Json(e.to_string()));
         let on_delete: String = row.try_get("", "on_delete")?;
         Ok(ForeignKey {
             sql: format!("{}.{}", quote(&schema), quote(&name)),
             table: if schema == "public" { name } else { format!("{schema}.{name}") },
-            columns: serde_json::from_str(&columns).map_err(|e| DbErr::Json(e.to_string()))?,
+            columns: names(&columns)?,
+            references: names(&references)?,
             on_delete: match on_delete.as_str() {
                 "c" => OnDelete::Cascade,
                 "n" | "d" => OnDelete::Clear,
@@ -81,6 +88,7 @@ async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
             sql: quote(&table),
             table,
             columns: Vec::new(),
+            references: Vec::new(),
             on_delete: match on_delete.to_ascii_uppercase().as_str() {
                 "CASCADE" => OnDelete::Cascade,
                 "SET NULL" | "SET DEFAULT" => OnDelete::Clear,
@@ -88,6 +96,7 @@ async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
             },
         });
         key.columns.push(row.try_get("", "column_name")?);
+        key.references.extend(row.try_get::<Option<String>>("", "referenced")?);
     }
     Ok(keys.into_values().collect())
 }

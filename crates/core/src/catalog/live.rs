@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     key::Key,
+    rows::Rows,
     table::{Rule, Table},
 };
 use crate::db::Dialect;
@@ -28,6 +29,61 @@ pub(crate) enum Lock {
     Wait,
     /// They are taken, and rows that somebody else has locked are left out.
     Skip,
+    /// The same, but rows may be referenced anew meanwhile, and those that just were are not left out.
+    SkipNoKey,
+}
+
+impl Rows {
+    /// Those of `keys` whose row is there and meets the condition, in the order of the keys in the database.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub(crate) async fn rows_among(
+        &self,
+        conn: &impl ConnectionTrait,
+        keys: &[Key],
+        among: &Among<'_>,
+    ) -> Result<Vec<Key>, DbErr> {
+        let Among { source, condition, lock } = among;
+        let mut found = Vec::new();
+        match self.dialect {
+            Dialect::Postgres => {
+                let records = keys.iter().map(|key| {
+                    let mut record = Map::new();
+                    key.write(&mut record);
+                    Value::Object(record)
+                });
+                let sql = format!(
+                    "select {} as key from {source} t join {} on {} where {condition} order by {}{}",
+                    self.key_text("t"),
+                    crate::ledger::recordset(1, &self.key_record()),
+                    self.key_equals("t", "x"),
+                    self.key_columns("t"),
+                    match lock {
+                        Lock::None => "",
+                        Lock::Wait => " for update of t",
+                        Lock::Skip => " for update of t skip locked",
+                        Lock::SkipNoKey => " for no key update of t skip locked",
+                    },
+                );
+                let values = [Value::from_iter(records).to_string().into()];
+                for row in conn.query_all_raw(self.dialect.statement(sql, values)).await? {
+                    found.extend(self.parse_key(&row.try_get::<String>("", "key")?));
+                }
+            }
+            Dialect::Sqlite => {
+                for key in keys {
+                    let mut values = Vec::new();
+                    let matches = self.key_matches("t", key, &mut values);
+                    let sql = format!("select 1 from {source} t where {matches} and {condition}");
+                    if conn.query_one_raw(self.dialect.statement(sql, values)).await?.is_some() {
+                        found.push(key.clone());
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl Table {
@@ -62,56 +118,6 @@ impl Table {
     #[must_use]
     pub fn marked(&self, alias: &str) -> String {
         format!("({} is not true)", self.live(alias))
-    }
-
-    /// Those of `keys` whose row is there and meets the condition, in the order of the keys in the database.
-    ///
-    /// # Errors
-    /// Whatever the database says.
-    pub(crate) async fn rows_among(
-        &self,
-        conn: &impl ConnectionTrait,
-        keys: &[Key],
-        among: &Among<'_>,
-    ) -> Result<Vec<Key>, DbErr> {
-        let Among { source, condition, lock } = among;
-        let mut found = Vec::new();
-        match self.dialect {
-            Dialect::Postgres => {
-                let records = keys.iter().map(|key| {
-                    let mut record = Map::new();
-                    key.write(&mut record);
-                    Value::Object(record)
-                });
-                let sql = format!(
-                    "select {} as key from {source} t join {} on {} where {condition} order by {}{}",
-                    self.key_text("t"),
-                    crate::ledger::recordset(1, &self.key_record()),
-                    self.key_equals("t", "x"),
-                    self.key_columns("t"),
-                    match lock {
-                        Lock::None => "",
-                        Lock::Wait => " for update of t",
-                        Lock::Skip => " for update of t skip locked",
-                    },
-                );
-                let values = [Value::from_iter(records).to_string().into()];
-                for row in conn.query_all_raw(self.dialect.statement(sql, values)).await? {
-                    found.extend(self.parse_key(&row.try_get::<String>("", "key")?));
-                }
-            }
-            Dialect::Sqlite => {
-                for key in keys {
-                    let mut values = Vec::new();
-                    let matches = self.key_matches("t", key, &mut values);
-                    let sql = format!("select 1 from {source} t where {matches} and {condition}");
-                    if conn.query_one_raw(self.dialect.statement(sql, values)).await?.is_some() {
-                        found.push(key.clone());
-                    }
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// Those of `keys` whose row is there, live or marked.

@@ -18,6 +18,7 @@ mod problem;
 mod rows;
 mod sqlite;
 mod table;
+mod unreferenced;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +37,7 @@ pub use rows::Rows;
 
 pub(crate) use table::literal;
 pub use table::{Rule, Table};
+pub use unreferenced::{Reference, Unreferenced};
 
 use self::{children::Binding, table::Description};
 use crate::{
@@ -44,7 +46,7 @@ use crate::{
     ids::ResourceName,
 };
 
-/// The configured tables, resolved.
+/// The configured tables, resolved; without those of which only unreferenced rows go.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     tables: BTreeMap<ResourceName, Arc<Table>>,
@@ -79,6 +81,12 @@ impl Catalog {
         let mut problems = Vec::new();
         let mut described = BTreeMap::new();
         for (name, resource) in resources {
+            if resource.marker.is_none() {
+                // Its rows are for the sweep alone: no deletion of one is ever recorded.
+                problems
+                    .extend(Unreferenced::load(db, name, resource).await?.and_then(Result::err).unwrap_or_default());
+                continue;
+            }
             let found = describe(db, &resource.table).await?;
             match bind::bind(db, name, resource, found.as_ref()).await? {
                 Ok(table) => drop(tables.insert(name.clone(), table)),
@@ -95,6 +103,10 @@ impl Catalog {
             }
             problems = foreign_keys::cascades(db, &tables.values().collect::<Vec<_>>()).await?;
             problems.extend(adopted_twice(&tables));
+            for (name, table) in &tables {
+                let found = Unreferenced::load(db, name, &table.resource).await?;
+                problems.extend(found.and_then(Result::err).unwrap_or_default());
+            }
         }
         let tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
         if problems.is_empty() { Ok(Self { tables }) } else { Err(Error::Problems(problems)) }

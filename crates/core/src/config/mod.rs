@@ -15,6 +15,7 @@ mod resource;
 mod retry;
 mod settings;
 mod target;
+mod unreferenced;
 mod validate;
 
 pub use adopt::Adopt;
@@ -29,3 +30,4 @@ pub use target::{
     Auth, Breaker, CalDav, Connector, Gone, GoneReason, GoogleCalendar, Http, Method, OAuth2, Pointer, RateLimit, S3,
     Secret, SendUpdates, Target, Verify, When, signing_key,
 };
+pub use unreferenced::{Hiding, Reference, Unreferenced, UnreferencedMode};

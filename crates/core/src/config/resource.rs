@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adopt, AfterConfirmation, Child, Marker, MarkerRule, MarkerWhen, Target, duration};
+use super::{Adopt, AfterConfirmation, Child, Hiding, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, duration};
 use crate::ids::{ResourceName, TargetName};
 
 /// A resource as configured.
@@ -16,8 +16,8 @@ pub struct Resource {
     /// The key columns, in order.
     #[serde(deserialize_with = "one_or_many")]
     pub key: Vec<String>,
-    /// How phase 1 marks a row.
-    pub marker: Marker,
+    /// How phase 1 marks a row; none: no deletion can be requested, and rows only go when they are unreferenced.
+    pub marker: Option<Marker>,
     /// Other ways of marking, for rows that match; the first that matches wins over `marker`.
     #[serde(default)]
     pub marker_when: Vec<MarkerWhen>,
@@ -38,6 +38,8 @@ pub struct Resource {
     /// Whether rows are adopted that were marked at any time.
     #[serde(default)]
     pub adopt_all: bool,
+    /// What becomes of rows that nothing references any more.
+    pub unreferenced: Option<Unreferenced>,
     /// The external systems in which a row has a twin.
     #[serde(default)]
     pub targets: Vec<Target>,
@@ -46,7 +48,7 @@ pub struct Resource {
     pub children: Vec<Child>,
 }
 
-fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {
@@ -68,7 +70,7 @@ impl Resource {
         [name.to_string()].into_iter().chain(of_targets).collect()
     }
 
-    /// The ways of marking a row, in the order in which they are tried; the last matches every row.
+    /// The ways of marking a row, in the order in which they are tried; the last matches every row. None without a marker.
     #[must_use]
     pub fn marker_rules(&self) -> Vec<MarkerRule> {
         let special = self.marker_when.iter().map(|rule| MarkerRule {
@@ -76,8 +78,9 @@ impl Resource {
             marker: rule.marker.clone(),
             then: rule.then.unwrap_or(self.then),
         });
-        let general = MarkerRule { when: None, marker: self.marker.clone(), then: self.then };
-        special.chain([general]).collect()
+        let general =
+            self.marker.iter().map(|marker| MarkerRule { when: None, marker: marker.clone(), then: self.then });
+        special.chain(general).collect()
     }
 
     /// The columns that markers are written to.
@@ -114,6 +117,7 @@ impl Resource {
             table: self.table.clone(),
             key: self.key.clone(),
             marker: self.marker.clone(),
+            unreferenced: self.unreferenced.as_ref().map(Unreferenced::hiding),
             marker_when: self.marker_when.clone(),
             then: self.then,
             grace: self.grace,
@@ -139,7 +143,11 @@ fn sorted(columns: impl Iterator<Item = String>) -> Vec<String> {
 pub struct Definition {
     pub table: String,
     pub key: Vec<String>,
-    pub marker: Marker,
+    /// Left out when none, as `unreferenced` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker: Option<Marker>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreferenced: Option<Hiding>,
     pub marker_when: Vec<MarkerWhen>,
     pub then: AfterConfirmation,
     #[serde(serialize_with = "duration::serialize")]

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target, adopt};
+use super::{
+    Adopt, AfterConfirmation, Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target, adopt, unreferenced,
+};
 
 /// A call may take a third of a lease, a lease is renewed when a third has passed, and half a second is kept free for
 /// writing down: with a shorter one no call would ever begin.
@@ -54,6 +56,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     for (name, resource) in &config.resources {
         let path = format!("resources.{name}");
         self::resource(&path, resource)?;
+        unreferenced::validate(&path, resource, &config.sync)?;
         for (index, target) in resource.targets.iter().enumerate() {
             self::target(&format!("{path}.targets[{index}]"), target, config)?;
         }
@@ -69,7 +72,10 @@ fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
     require(!resource.key.is_empty(), &format!("{path}.key"), || "expected at least one column".to_owned())?;
     let distinct: BTreeSet<_> = resource.key.iter().collect();
     require(distinct.len() == resource.key.len(), &format!("{path}.key"), || "a column is named twice".to_owned())?;
-    marker(&format!("{path}.marker"), &resource.marker)?;
+    match &resource.marker {
+        Some(given) => marker(&format!("{path}.marker"), given)?,
+        None => without_marker(path, resource)?,
+    }
     for (index, rule) in resource.marker_when.iter().enumerate() {
         marker(&format!("{path}.marker_when[{index}].marker"), &rule.marker)?;
         let written = resource.marker_columns();
@@ -99,6 +105,25 @@ fn resource(path: &str, resource: &Resource) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// Only the sweep for unreferenced rows needs none, as long as their deletions need not be recorded.
+fn without_marker(path: &str, resource: &Resource) -> Result<(), Mistake> {
+    require(resource.unreferenced.is_some(), &format!("{path}.marker"), || {
+        "it is missing: say how a removed row is marked, as in { column = \"deleted_at\" }".to_owned()
+    })?;
+    let nothing_recorded = resource.targets.is_empty()
+        && resource.children.is_empty()
+        && resource.marker_when.is_empty()
+        && resource.then == AfterConfirmation::Delete
+        && resource.grace.is_zero()
+        && resource.adopt != Adopt::On
+        && !resource.hash_key;
+    require(nothing_recorded, &format!("{path}.marker"), || {
+        "it is missing: without one only `unreferenced` can be said of a table; targets, children, then, grace, adopt and \
+         hash_key speak of rows that are marked"
+            .to_owned()
+    })
+}
+
 fn marker(path: &str, marker: &Marker) -> Result<(), Mistake> {
     require(!marker.column.is_empty(), &format!("{path}.column"), || "expected a column name".to_owned())
 }
@@ -123,7 +148,7 @@ fn child(path: &str, child: &Child) -> Result<(), Mistake> {
     })
 }
 
-fn table(path: &str, table: &str) -> Result<(), Mistake> {
+pub(super) fn table(path: &str, table: &str) -> Result<(), Mistake> {
     require(!table.is_empty() && table.split('.').all(|p| !p.is_empty()), path, || {
         format!("`{table}` is not a table name: expected \"table\" or \"schema.table\"")
     })

@@ -56,13 +56,30 @@ impl Db {
     /// # Errors
     /// As [`Self::begin`].
     pub(crate) async fn begin_giving_way(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_with(GIVE_WAY).await
+    }
+
+    /// The same for one who, besides, finds a bounded number of rows in tables of any size: by index, whatever the planner
+    /// thinks of them. Each statement sees what was committed before it, whatever the session's default is.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) async fn begin_giving_way_by_index(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_with(&format!("set transaction isolation level read committed; {GIVE_WAY}; {BY_INDEX}")).await
+    }
+
+    async fn begin_with(&self, settings: &str) -> Result<DatabaseTransaction, DbErr> {
         let transaction = self.begin().await?;
         if self.dialect == Dialect::Postgres {
-            transaction.execute_unprepared(GIVE_WAY).await?;
+            transaction.execute_unprepared(settings).await?;
         }
         Ok(transaction)
     }
 }
+
+/// For statements on a bounded number of rows. Statistics may be old or missing, and tables of any size.
+pub(super) const BY_INDEX: &str =
+    "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
 /// How long those wait for a lock who have to give way to the application: below PostgreSQL's `deadlock_timeout`, so that the
 /// application wins.

@@ -71,6 +71,39 @@ impl Dialect {
         }
     }
 
+    /// A time that somebody wrote (an SQL expression) as something that compares; on SQLite a number, and null if what is
+    /// there is no time.
+    #[must_use]
+    pub fn instant(self, time: &str) -> String {
+        match self {
+            Self::Postgres => format!("{time}::timestamptz"),
+            // A day alone says that it was over by its end; whole numbers are seconds or milliseconds.
+            Self::Sqlite => format!(
+                "(case when typeof({time}) = 'integer' and {time} > 100000000000 then julianday({time} / 1000, 'unixepoch')
+                    when typeof({time}) = 'integer' then julianday({time}, 'unixepoch')
+                    when length({time}) = 10 then julianday({time}) + 1 else julianday({time}) end)"
+            ),
+        }
+    }
+
+    /// The moment that many milliseconds ago, to compare with [`Self::instant`].
+    #[must_use]
+    pub fn instant_ago(self, ms: i64) -> String {
+        match self {
+            Self::Postgres => format!("(clock_timestamp() - {ms} * interval '1 millisecond')"),
+            Self::Sqlite => format!("(julianday('now') - {ms} / 86400000.0)"),
+        }
+    }
+
+    /// What [`Self::instant`] gives, as text in RFC 3339, UTC, with milliseconds.
+    #[must_use]
+    pub fn instant_text(self, instant: &str) -> String {
+        match self {
+            Self::Postgres => self.iso(instant),
+            Self::Sqlite => format!("strftime({SQLITE_TIME}, {instant})"),
+        }
+    }
+
     /// A time as text in RFC 3339, UTC, with milliseconds.
     #[must_use]
     pub fn iso(self, time: &str) -> String {

@@ -2,7 +2,10 @@
 
 use sea_orm::{AccessMode, ConnectionTrait, DbErr, IsolationLevel, QueryResult, TransactionTrait, Value};
 
-use super::{Db, Dialect, connect::GIVE_WAY};
+use super::{
+    Db, Dialect,
+    connect::{BY_INDEX, GIVE_WAY},
+};
 
 impl Db {
     /// Runs a query in a transaction of its own that cannot write, without a limit of time.
@@ -13,12 +16,13 @@ impl Db {
         self.read(sql, values, "set local statement_timeout = 0").await
     }
 
-    /// The same for one who waits for nobody: 100 ms for a lock on the table (PostgreSQL).
+    /// The same for a bounded number of rows and one who waits for nobody: by index, and 100 ms for a lock on the table
+    /// (PostgreSQL).
     ///
     /// # Errors
     /// As [`Self::read_only`].
     pub(crate) async fn read_giving_way(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
-        self.read(sql, values, &format!("set local statement_timeout = 0; {GIVE_WAY}")).await
+        self.read(sql, values, &format!("set local statement_timeout = 0; {GIVE_WAY}; {BY_INDEX}")).await
     }
 
     async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, DbErr> {

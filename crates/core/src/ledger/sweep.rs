@@ -175,6 +175,18 @@ impl Ledger {
         db.conn.execute_raw(self.dialect.statement(sql, values)).await.map(drop)
     }
 
+    /// The cursor that a sweep left; an empty object if it never ran.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn sweep_cursor(&self, db: &Db, name: &str) -> Result<serde_json::Value, DbErr> {
+        let d = self.dialect;
+        let sql = format!("select {} as cursor from {} where name = $1", d.cast("cursor", "text"), self.sweep);
+        let row = db.conn.query_one_raw(d.statement(sql, [name.into()])).await?;
+        let cursor: Option<String> = row.map(|row| row.try_get("", "cursor")).transpose()?;
+        serde_json::from_str(cursor.as_deref().unwrap_or("{}")).map_err(|e| DbErr::Json(e.to_string()))
+    }
+
     /// How each sweep stands that ever ran, by name.
     ///
     /// # Errors

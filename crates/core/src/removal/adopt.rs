@@ -57,16 +57,13 @@ pub async fn orphans(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Orphans, DbErr> {
-    let time = |rule: &Rule| rule.value.is_none().then(|| marked_at(table.dialect, &rule.column.of("t")));
+    let time = |rule: &Rule| rule.value.is_none().then(|| rule.column.instant("t"));
     let rule = table.rule_number("t");
-    let at = table.by_rule(&rule, |rule| match (time(rule), table.dialect) {
-        (Some(time), Dialect::Postgres) => table.dialect.iso(&time),
-        (Some(time), Dialect::Sqlite) => format!("strftime('%Y-%m-%dT%H:%M:%fZ', {time})"),
-        (None, _) => "null".to_owned(),
-    });
+    let at = table
+        .by_rule(&rule, |rule| time(rule).map_or_else(|| "null".to_owned(), |time| table.dialect.instant_text(&time)));
     let recent = table.by_rule(&rule, |rule| match (time(rule), since) {
         (Some(time), Some(since)) => {
-            format!("coalesce({time} >= {}, false)", marked_at(table.dialect, &literal(since)))
+            format!("coalesce({time} >= {}, false)", table.dialect.instant(&literal(since)))
         }
         _ => "false".to_owned(),
     });
@@ -156,19 +153,6 @@ async fn seen_under_hash(
     ledger.finished_under_hash(transaction, table.name.as_str(), &markers, LEFT).await
 }
 
-/// The time in a marker column, null if what is there is none.
-fn marked_at(dialect: Dialect, column: &str) -> String {
-    match dialect {
-        Dialect::Postgres => format!("{column}::timestamptz"),
-        // A day alone says that it was over by its end; whole numbers are seconds or milliseconds.
-        Dialect::Sqlite => format!(
-            "(case when typeof({column}) = 'integer' and {column} > 100000000000 then julianday({column} / 1000, 'unixepoch')
-                when typeof({column}) = 'integer' then julianday({column}, 'unixepoch')
-                when length({column}) = 10 then julianday({column}) + 1 else julianday({column}) end)"
-        ),
-    }
-}
-
 /// Whether the row `t` is an orphan: it has been marked for a while, and neither a deletion of its own speaks of this
 /// marker nor that of a row it goes with. A deletion that was taken back or given up speaks of it, too.
 fn orphan(ledger: &Ledger, table: &Table) -> String {
@@ -176,14 +160,12 @@ fn orphan(ledger: &Ledger, table: &Table) -> String {
     let rule = table.rule_number("t");
     let marker = table.marker_text("t", &rule);
     let old = table.by_rule(&rule, |rule| {
-        let column = marked_at(table.dialect, &rule.column.of("t"));
-        match (&rule.value, table.dialect) {
-            (Some(_), _) => "true".to_owned(),
-            (None, Dialect::Postgres) => {
-                format!("{column} < clock_timestamp() - {YOUNG_MS} * interval '1 millisecond'")
-            }
+        match rule.value {
+            Some(_) => "true".to_owned(),
             // Text that is no time was not written a moment ago by anybody who writes times.
-            (None, Dialect::Sqlite) => format!("coalesce({column} < julianday('now') - {YOUNG_MS} / 86400000.0, true)"),
+            None => {
+                format!("coalesce({} < {}, true)", rule.column.instant("t"), table.dialect.instant_ago(YOUNG_MS))
+            }
         }
     });
     let (deletion, done, child) = (&ledger.deletion, &ledger.done, &ledger.child);

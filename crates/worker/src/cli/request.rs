@@ -57,7 +57,14 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
     let catalog = open::catalog(path, &opened).await?;
     let Some(table) = catalog.table(&args.resource) else {
-        let known: Vec<_> = opened.config.resources.keys().map(ToString::to_string).collect();
+        if opened.config.resources.contains_key(&args.resource) {
+            return Err(Error::Usage(format!(
+                "resource `{}` has no marker: its rows go when nothing references them any more; to request deletions, \
+                 say how a removed row is marked, as in marker = {{ column = \"deleted_at\" }}",
+                args.resource
+            )));
+        }
+        let known: Vec<_> = catalog.tables().map(|table| table.name.to_string()).collect();
         let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
         return Err(Error::Usage(message));
     };

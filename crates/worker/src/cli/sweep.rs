@@ -23,6 +23,8 @@ const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX
   adopt     finds rows that carry their marker although Sexton was never asked to delete them; it only counts them unless
             their resource says adopt = \"on\"
   dangling  deals with rows that outlived their parent, by the rules for children
+  unreferenced  deprecates rows that nothing references any more, and deletes them in the end; it only counts them unless
+            their resource says mode = \"on\"
   prune     removes finished deletions that are old enough
 
 Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
@@ -57,7 +59,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let ground = Ground { db: &opened.db, ledger: &opened.ledger, catalog: &catalog, config: &opened.config };
     for sweep in sweeps.iter().filter(|sweep| args.name.as_deref().is_none_or(|name| name == sweep.name())) {
         let run = if args.dry_run {
-            sweep.run(ground, Value::Object(serde_json::Map::new()), UNLIMITED, true).await?
+            let cursor = ground.ledger.sweep_cursor(ground.db, sweep.name()).await?;
+            sweep.run(ground, sweep.memory(&cursor), UNLIMITED, true).await?
         } else {
             to_the_end(&**sweep, ground).await?
         };

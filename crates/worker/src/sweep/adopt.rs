@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
-    config::{Adopt as Mode, SweepBudget},
+    config::{Adopt as Mode, Config, SweepBudget},
     db::{Dialect, refusal},
     ids::ResourceName,
     key::Key,
@@ -65,7 +65,7 @@ impl Sweep for Adopt {
     }
 
     /// Nothing is an orphan before it has been marked for as long.
-    fn interval(&self) -> Duration {
+    fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     children::dangling::{named_parents, names_keys, take_up_again, with_children},
-    config::SweepBudget,
+    config::{Config, SweepBudget},
     db::refusal,
     ids::ResourceName,
     ledger::{FinishedAt, Gone, Progress, SweepRun},
@@ -58,7 +58,7 @@ impl Sweep for Dangling {
         "dangling"
     }
 
-    fn interval(&self) -> Duration {
+    fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
     }
 

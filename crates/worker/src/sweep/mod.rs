@@ -7,6 +7,7 @@ mod adopt;
 mod dangling;
 mod prune;
 mod schedule;
+mod unreferenced;
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,12 @@ pub(crate) trait Sweep: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// The time between two passes.
-    fn interval(&self) -> Duration;
+    fn interval(&self, config: &Config) -> Duration;
+
+    /// What of a cursor is good for a pass that begins at the beginning.
+    fn memory(&self, _cursor: &Value) -> Value {
+        Value::Object(serde_json::Map::new())
+    }
 
     /// Goes on at `cursor` (an empty object at the beginning of a pass) until the budget is used up or the pass is over.
     /// A dry run changes nothing.
@@ -83,7 +89,12 @@ fn shape(rows: &Rows) -> String {
 
 /// All sweeps.
 pub(crate) fn all() -> Vec<Box<dyn Sweep>> {
-    vec![Box::new(adopt::Adopt), Box::new(dangling::Dangling), Box::new(prune::Prune)]
+    vec![
+        Box::new(adopt::Adopt),
+        Box::new(dangling::Dangling),
+        Box::new(unreferenced::UnreferencedRows),
+        Box::new(prune::Prune),
+    ]
 }
 
 /// A run of which nothing is left to go on with.

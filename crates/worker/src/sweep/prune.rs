@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::DbErr;
 use serde_json::Value;
 use sexton_core::{
-    config::SweepBudget,
+    config::{Config, SweepBudget},
     ledger::{Progress, PrunePlace, SweepRun},
 };
 
@@ -20,7 +20,7 @@ impl Sweep for Prune {
         "prune"
     }
 
-    fn interval(&self) -> Duration {
+    fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(60 * 60)
     }
 

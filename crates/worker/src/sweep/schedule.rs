@@ -31,7 +31,7 @@ pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
         let ground = Ground { db, ledger, catalog, config };
         for sweep in &sweeps {
             let name = sweep.name();
-            let run = run_once(&**sweep, ground, worker, sweep.interval());
+            let run = run_once(&**sweep, ground, worker, sweep.interval(config));
             let result = tokio::select! {
                 // What it was at is rolled back, and its lead ends with its lease.
                 () = stop.cancelled() => return,

@@ -1,0 +1,355 @@
+//! `unreferenced`: rows that nothing references any more are deprecated, hidden and deleted.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json as object};
+use sexton_core::{
+    catalog::{Cursor, Table, Unreferenced},
+    config::{Config, SweepBudget, UnreferencedMode as Mode},
+    db::{Dialect, refusal},
+    ids::ResourceName,
+    key::Key,
+    ledger::{Progress, SweepRun},
+    removal::Request,
+    unreferenced::{Pass, Seen, Step},
+};
+
+use super::{Allowance, Ground, Sweep, json, over, shape};
+
+/// Rows that one transaction locks: whoever wants to reference one of them waits for so many.
+const LOCKED: usize = 100;
+
+/// Between two passes at most.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+pub(super) struct UnreferencedRows;
+
+/// What a pass found and did; the field names are part of the contract of `--json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Figures {
+    /// Rows that were looked at.
+    looked: u64,
+    /// Those that nothing references.
+    unreferenced: u64,
+    /// Those of them that can no longer be chosen.
+    hidden: u64,
+    /// Those of which it was written down that they are unreferenced.
+    deprecated: u64,
+    /// Those of which that was written down anew, since nobody looked for too long.
+    restarted: u64,
+    /// Those that are referenced again.
+    cleared: u64,
+    /// Those whose time has come.
+    old: u64,
+    /// Those of them that were deleted.
+    deleted: u64,
+    /// Those of them whose deletion was requested.
+    requested: u64,
+    /// Those that somebody had locked, or that changed meanwhile: the next pass comes by again.
+    missed: u64,
+    /// Those that the database refused to change.
+    refused: u64,
+}
+
+/// Where a pass stands; kept as JSON in `sexton_sweep.cursor`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Place {
+    resource: Option<ResourceName>,
+    /// The key columns for which `after` is good.
+    shape: String,
+    after: Option<Cursor>,
+    figures: Figures,
+    progress: Progress,
+    error: Option<String>,
+    /// What outlives a pass.
+    covered: BTreeMap<ResourceName, Covered>,
+}
+
+/// Over which time the rows of a resource were looked at often enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Covered {
+    /// Since when.
+    from: String,
+    /// When the last pass through them began, or this one.
+    began: String,
+    /// When the one before that began.
+    before: Option<String>,
+}
+
+#[async_trait]
+impl Sweep for UnreferencedRows {
+    fn name(&self) -> &'static str {
+        "unreferenced"
+    }
+
+    /// Short enough for every age to count, and for rows to be hidden in time.
+    fn interval(&self, config: &Config) -> Duration {
+        let all = config.resources.values().filter_map(|resource| resource.unreferenced.as_ref());
+        let wanted =
+            all.map(|settings| (settings.longest_gap() / 4).min(settings.hide_after.max(config.sync.interval)));
+        wanted.min().unwrap_or(LONGEST_INTERVAL).min(LONGEST_INTERVAL)
+    }
+
+    fn memory(&self, cursor: &Value) -> Value {
+        object!({ "covered": cursor.get("covered").unwrap_or(&object!({})) })
+    }
+
+    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
+        // A cursor that another release left in another form begins anew.
+        let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
+        let mut allowance = Allowance::new(budget);
+        let at = place.resource.clone();
+        let named = ground.config.resources.iter().filter(|(_, resource)| resource.unreferenced.is_some());
+        for (name, resource) in named.skip_while(|(name, _)| at.as_ref().is_some_and(|at| *name < at)) {
+            // As the foreign keys are now: one may have been added since this process started.
+            let loaded = match Unreferenced::load(ground.db, name, resource).await? {
+                None => continue,
+                Some(Ok(loaded)) => loaded,
+                Some(Err(problems)) => {
+                    let why = problems.first().map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(resource = %name, "unreferenced rows are left alone: {why}");
+                    (place.error, place.covered) = (Some(why), without(place.covered, name));
+                    continue;
+                }
+            };
+            let table = ground.catalog.table(name).map(AsRef::as_ref);
+            let through = Through { ground, unreferenced: &loaded, table, dry };
+            through.enter(&mut place).await?;
+            loop {
+                if allowance.is_used_up() {
+                    return place.pause();
+                }
+                match through.page(&mut place, &mut allowance).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // One table that cannot be read keeps no other from it.
+                    Err(error) if refusal(&error).is_some() => {
+                        tracing::warn!(%error, resource = %name, "cannot look for unreferenced rows");
+                        place.error = Some(format!("{name}: {error}"));
+                        place.covered.remove(name);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            through.leave(&mut place).await?;
+        }
+        let run = over(json(&place.figures)?, place.progress);
+        Ok(SweepRun { error: place.error, cursor: object!({ "covered": place.covered }), ..run })
+    }
+}
+
+fn without(mut covered: BTreeMap<ResourceName, Covered>, name: &ResourceName) -> BTreeMap<ResourceName, Covered> {
+    covered.remove(name);
+    covered
+}
+
+impl Place {
+    fn pause(self) -> Result<SweepRun, DbErr> {
+        Ok(SweepRun {
+            cursor: json(&self)?,
+            figures: json(&self.figures)?,
+            progress: self.progress,
+            over: false,
+            error: self.error,
+        })
+    }
+
+    fn missed(&mut self, seen: &[&Seen]) {
+        self.figures.missed += seen.len() as u64;
+        self.left(seen);
+    }
+
+    fn left(&mut self, seen: &[&Seen]) {
+        seen.iter().for_each(|one| self.progress.left_since(one.since.as_deref()));
+    }
+
+    fn done(&mut self, step: Step, count: usize, requested: bool) {
+        let count = count as u64;
+        self.progress.done += count;
+        let figure = match step {
+            Step::Clear => &mut self.figures.cleared,
+            Step::Deprecate => &mut self.figures.deprecated,
+            Step::Restart => &mut self.figures.restarted,
+            Step::Delete if requested => &mut self.figures.requested,
+            Step::Delete => &mut self.figures.deleted,
+        };
+        *figure += count;
+    }
+}
+
+/// A run's way through one table.
+struct Through<'a> {
+    ground: Ground<'a>,
+    unreferenced: &'a Unreferenced,
+    table: Option<&'a Table>,
+    dry: bool,
+}
+
+impl Through<'_> {
+    fn acts(&self) -> bool {
+        !self.dry && self.unreferenced.settings.mode == Mode::On
+    }
+
+    /// Goes on in this table, or begins with it.
+    async fn enter(&self, place: &mut Place) -> Result<(), DbErr> {
+        let name = &self.unreferenced.name;
+        let shape = shape(&self.unreferenced.rows);
+        let is_here = place.resource.as_ref() == Some(name) && place.shape == shape;
+        if is_here && place.covered.contains_key(name) {
+            return Ok(());
+        }
+        (place.resource, place.shape, place.after) = (Some(name.clone()), shape, None);
+        let now = self.ago(Duration::ZERO).await?;
+        let last = place.covered.remove(name).filter(|_| self.unreferenced.settings.mode == Mode::On);
+        let covered = match last {
+            None => Covered { from: now.clone(), began: now, before: None },
+            Some(last) => Covered { from: last.from, began: now, before: Some(last.began) },
+        };
+        place.covered.insert(name.clone(), covered);
+        self.cover(place).await.map(drop)
+    }
+
+    /// The end of the table. A row at its end was last looked at when the pass before was there.
+    async fn leave(&self, place: &mut Place) -> Result<(), DbErr> {
+        self.cover_or_say(place).await?;
+        place.after = None;
+        if self.unreferenced.settings.mode == Mode::Report {
+            // What was only looked at covers nothing: nobody took the mark from a row that was referenced.
+            place.covered.remove(&self.unreferenced.name);
+        }
+        Ok(())
+    }
+
+    /// [`Self::cover`] in the middle of a pass, which was too slow then.
+    async fn cover_or_say(&self, place: &mut Place) -> Result<bool, DbErr> {
+        let is_covered = self.cover(place).await?;
+        if !is_covered && self.acts() {
+            let gap = humantime::format_duration(self.unreferenced.settings.longest_gap());
+            let message = format!(
+                "resources.{}: rows are not looked at every {gap}, a quarter of delete_after, so their ages begin anew and none \
+                 is deleted; give sync.budget more rows, or lengthen delete_after",
+                self.unreferenced.name
+            );
+            tracing::warn!(resource = %self.unreferenced.name, "{message}");
+            place.error = Some(message);
+        }
+        Ok(is_covered)
+    }
+
+    /// Whether every row that this pass has seen was seen by the pass before, and lately enough. If not, what is covered
+    /// begins with this pass.
+    async fn cover(&self, place: &mut Place) -> Result<bool, DbErr> {
+        let oldest = self.ago(self.unreferenced.settings.longest_gap()).await?;
+        let Some(covered) = place.covered.get_mut(&self.unreferenced.name) else { return Ok(true) };
+        let is_gap = covered.before.as_ref().is_some_and(|before| *before < oldest) || covered.began < oldest;
+        if is_gap {
+            (covered.from, covered.before) = (covered.began.clone(), None);
+        }
+        Ok(!is_gap)
+    }
+
+    async fn ago(&self, age: Duration) -> Result<String, DbErr> {
+        self.ground.ledger.ago(self.ground.db, age).await
+    }
+
+    /// The next page; whether there is another.
+    async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
+        let batch = allowance.batch(self.ground.config.sync.batch);
+        let covered = place.covered.get(&self.unreferenced.name);
+        let covered_from = covered.map(|covered| covered.from.clone()).unwrap_or_default();
+        let pass = Pass {
+            db: self.ground.db,
+            unreferenced: self.unreferenced,
+            table: self.table,
+            covered_from: &covered_from,
+        };
+        let page = pass.look(place.after.as_ref(), batch).await?;
+        allowance.looked_at(page.looked);
+        place.figures.looked += page.looked as u64;
+        place.figures.unreferenced += page.unreferenced as u64;
+        place.figures.hidden += page.hidden as u64;
+        place.progress.found += page.seen.len() as u64;
+        for step in [Step::Clear, Step::Deprecate, Step::Restart, Step::Delete] {
+            let seen: Vec<&Seen> = page.seen.iter().filter(|one| one.step == step).collect();
+            if step == Step::Delete {
+                place.figures.old += seen.len() as u64;
+            }
+            if !self.acts() {
+                place.left(&seen);
+                continue;
+            }
+            if step == Step::Delete && !seen.is_empty() && !self.cover_or_say(place).await? {
+                place.missed(&seen);
+                continue;
+            }
+            for some in seen.chunks(LOCKED) {
+                self.act(place, &pass, step, some, allowance).await?;
+            }
+        }
+        place.after = page.next;
+        Ok(place.after.is_some())
+    }
+
+    /// All at once, or each by itself if the database refuses some of them.
+    async fn act(
+        &self,
+        place: &mut Place,
+        pass: &Pass<'_>,
+        step: Step,
+        seen: &[&Seen],
+        allowance: &Allowance,
+    ) -> Result<(), DbErr> {
+        let keys: Vec<Key> = seen.iter().map(|one| one.key.clone()).collect();
+        let recorded = self.table.filter(|table| step == Step::Delete && !Unreferenced::goes_at_once(Some(table)));
+        let result = match recorded {
+            Some(table) => self.request(pass, table, &keys).await,
+            None => pass.act(step, &keys).await,
+        };
+        let error = match result {
+            Ok(done) => {
+                place.done(step, done.len(), recorded.is_some());
+                let missed: Vec<&Seen> = seen.iter().filter(|one| !done.contains(&one.key)).copied().collect();
+                place.missed(&missed);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let Some(refusal) = refusal(&error) else { return Err(error) };
+        // SQLite has one lock for all rows, and each of them would wait for it anew.
+        let one_by_one = !refusal.is_contention() || self.ground.db.dialect == Dialect::Postgres;
+        match seen {
+            [_] if !refusal.is_contention() => {
+                place.figures.refused += 1;
+                place.left(seen);
+                tracing::warn!(%error, resource = %self.unreferenced.name, "an unreferenced row cannot be changed");
+            }
+            [_, _, ..] if one_by_one => {
+                for one in seen {
+                    match allowance.is_used_up() {
+                        true => place.missed(&[*one]),
+                        false => Box::pin(self.act(place, pass, step, &[*one], allowance)).await?,
+                    }
+                }
+            }
+            _ => place.missed(seen),
+        }
+        Ok(())
+    }
+
+    async fn request(&self, pass: &Pass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+        let mut request = Request::by("sexton sweep unreferenced");
+        request.reason = Some("unreferenced".to_owned());
+        request.notify = true;
+        if table.resource.targets.is_empty() {
+            // A deletion that is due at once would be done here, and what keeps it from it be an error of the sweep.
+            request.after = Duration::from_millis(1);
+        }
+        pass.request(self.ground.ledger, self.ground.catalog, table, &request, keys).await
+    }
+}
