@@ -4,7 +4,7 @@ use sea_orm::DatabaseConnection;
 use sexton_core::{catalog::Catalog, config::Config, db::Db, ledger::Ledger};
 use tracing::warn;
 
-use crate::{Error, Producer, Removal, entities::Entities, hints::Hints};
+use crate::{Error, Producer, Removal, entities::Entities, hints::Hints, producer::Shared};
 
 /// Settings of a [`Producer`]; see [`Producer::builder`].
 #[derive(Debug)]
@@ -46,12 +46,14 @@ impl<'c> Builder<'c> {
         let db = Db::of_application(self.conn).await.map_err(reading)?;
         let ledger = Ledger::open(&db).await?;
         let catalog = Catalog::of(&db, &self.config.resources).await?;
-        let entities = Entities::find(&db, &catalog).await.map_err(Error::database("resolve the configured tables"))?;
+        let resolving = || Error::database("resolve the configured tables");
+        let entities = Entities::find(&db, catalog.tables()).await.map_err(resolving())?;
+        let choices = Entities::find(&db, catalog.unreferenced()).await.map_err(resolving())?;
         let drift = ledger.drift(&db, &self.config.resources).await;
         for drift in drift.map_err(Error::database("read the resource definitions"))? {
             warn!(%drift, "this application's configuration is not the daemon's");
         }
         let hints = if self.hints { Hints::start(&self.config.queue)? } else { Hints::off() };
-        Ok(Producer::new(db, ledger, catalog, entities, hints, self.removal))
+        Ok(Producer::new(Shared { db, ledger, catalog, entities, choices, hints }, self.removal))
     }
 }

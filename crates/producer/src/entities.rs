@@ -7,8 +7,9 @@ use std::{
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::{Table, Unreferenced},
     db::{Db, Dialect},
+    ids::ResourceName,
 };
 
 use crate::Error;
@@ -19,9 +20,46 @@ type Name = (Option<String>, String);
 /// The configured tables by the names under which entities know them: with a schema, and without one if that is the
 /// table which the application's sessions find under the bare name.
 #[derive(Debug)]
-pub(crate) struct Entities {
+pub(crate) struct Entities<T> {
     dialect: Dialect,
-    by_name: HashMap<Name, Vec<Arc<Table>>>,
+    by_name: HashMap<Name, Vec<Arc<T>>>,
+}
+
+/// A configured table.
+pub(crate) trait Configured {
+    fn resource(&self) -> &ResourceName;
+    /// As the configuration names it.
+    fn table(&self) -> &str;
+    /// The qualified, quoted name.
+    fn sql(&self) -> &str;
+}
+
+impl Configured for Table {
+    fn resource(&self) -> &ResourceName {
+        &self.name
+    }
+
+    fn table(&self) -> &str {
+        &self.resource.table
+    }
+
+    fn sql(&self) -> &str {
+        &self.sql
+    }
+}
+
+impl Configured for Unreferenced {
+    fn resource(&self) -> &ResourceName {
+        &self.name
+    }
+
+    fn table(&self) -> &str {
+        &self.table
+    }
+
+    fn sql(&self) -> &str {
+        &self.rows.sql
+    }
 }
 
 const NAMES: &str = "
@@ -30,25 +68,29 @@ from jsonb_array_elements_text($1::jsonb) wanted(sql)
 join pg_class c on c.oid = wanted.sql::regclass
 join pg_namespace n on n.oid = c.relnamespace";
 
-impl Entities {
-    pub(crate) async fn find(db: &Db, catalog: &Catalog) -> Result<Self, DbErr> {
+impl<T: Configured> Entities<T> {
+    pub(crate) async fn find<'t>(db: &Db, tables: impl Iterator<Item = &'t Arc<T>>) -> Result<Self, DbErr>
+    where
+        T: 't,
+    {
+        let all: Vec<&Arc<T>> = tables.collect();
         let mut entities = Self { dialect: db.dialect, by_name: HashMap::new() };
         match db.dialect {
             Dialect::Sqlite => {
-                for table in catalog.tables() {
-                    let configured = &table.resource.table;
+                for table in all {
+                    let configured = table.table();
                     let name = configured.strip_prefix("main.").unwrap_or(configured);
                     entities.add(Some("main"), name, table);
                     entities.add(None, name, table);
                 }
             }
             Dialect::Postgres => {
-                let tables: BTreeSet<_> = catalog.tables().map(|table| table.sql.as_str()).collect();
+                let tables: BTreeSet<_> = all.iter().map(|table| table.sql()).collect();
                 let tables = serde_json::Value::from_iter(tables).to_string();
                 for row in db.conn.query_all_raw(db.dialect.statement(NAMES, [tables.into()])).await? {
                     let (sql, schema): (String, String) = (row.try_get("", "sql")?, row.try_get("", "schema")?);
                     let (name, visible): (String, bool) = (row.try_get("", "name")?, row.try_get("", "visible")?);
-                    for table in catalog.tables().filter(|table| table.sql == sql) {
+                    for table in all.iter().filter(|table| table.sql() == sql) {
                         entities.add(Some(&schema), &name, table);
                         if visible {
                             entities.add(None, &name, table);
@@ -60,7 +102,7 @@ impl Entities {
         Ok(entities)
     }
 
-    fn add(&mut self, schema: Option<&str>, name: &str, table: &Arc<Table>) {
+    fn add(&mut self, schema: Option<&str>, name: &str, table: &Arc<T>) {
         let name = self.name(schema, name);
         self.by_name.entry(name).or_default().push(Arc::clone(table));
     }
@@ -73,14 +115,14 @@ impl Entities {
         }
     }
 
-    pub(crate) fn table_of<E: EntityTrait>(&self) -> Result<&Arc<Table>, Error> {
+    pub(crate) fn table_of<E: EntityTrait>(&self) -> Result<&Arc<T>, Error> {
         let entity = E::default();
         let (schema, name) = (entity.schema_name(), entity.table_name());
         let table = || schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
         match self.by_name.get(&self.name(schema, name)).map(Vec::as_slice) {
             Some([table]) => Ok(table),
             Some(several) if !several.is_empty() => {
-                let resources: Vec<_> = several.iter().map(|table| table.name.as_str()).collect();
+                let resources: Vec<_> = several.iter().map(|table| table.resource().as_str()).collect();
                 Err(Error::AmbiguousTable { table: table(), resources: resources.join(", ") })
             }
             _ => Err(Error::UnknownTable { table: table(), configured: configured(self.by_name.values().flatten()) }),
@@ -89,8 +131,8 @@ impl Entities {
 }
 
 /// For messages: the configured tables, each with its resource.
-pub(crate) fn configured<'t>(tables: impl Iterator<Item = &'t Arc<Table>>) -> String {
-    let mut tables: Vec<_> = tables.map(|table| format!("{} as `{}`", table.resource.table, table.name)).collect();
+pub(crate) fn configured<'t, T: Configured + 't>(tables: impl Iterator<Item = &'t Arc<T>>) -> String {
+    let mut tables: Vec<_> = tables.map(|table| format!("{} as `{}`", table.table(), table.resource())).collect();
     tables.sort();
     tables.dedup();
     if tables.is_empty() { "none".to_owned() } else { tables.join(", ") }

@@ -44,6 +44,7 @@
 //! soft-remove built on hooks could be bypassed, so this one is explicit.
 
 mod builder;
+mod choice;
 mod condition;
 mod entities;
 mod entity;
@@ -62,6 +63,7 @@ mod select;
 mod transaction;
 
 pub use builder::Builder;
+pub use choice::Choice;
 pub use entity::SoftRemoveEntity;
 pub use error::Error;
 pub use many::{Progress, SoftRemoveMany};
@@ -80,6 +82,6 @@ pub use transaction::Transaction;
 /// The traits, without their names: what makes the methods appear.
 pub mod prelude {
     pub use crate::{
-        Scope as _, SoftRemoveEntity as _, SoftRemoveRow as _, SoftRemoveRows as _, SoftRemoveSelect as _,
+        Choice as _, Scope as _, SoftRemoveEntity as _, SoftRemoveRow as _, SoftRemoveRows as _, SoftRemoveSelect as _,
     };
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, EntityTrait};
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::{Catalog, Table, Unreferenced},
     config::Config,
     db::Db,
     ledger::Ledger,
@@ -26,7 +26,8 @@ pub(crate) struct Shared {
     pub(crate) db: Db,
     pub(crate) ledger: Ledger,
     pub(crate) catalog: Catalog,
-    pub(crate) entities: Entities,
+    pub(crate) entities: Entities<Table>,
+    pub(crate) choices: Entities<Unreferenced>,
     pub(crate) hints: Hints,
 }
 
@@ -54,15 +55,8 @@ impl Producer {
         Builder::new(conn, config)
     }
 
-    pub(crate) fn new(
-        db: Db,
-        ledger: Ledger,
-        catalog: Catalog,
-        entities: Entities,
-        hints: Hints,
-        removal: Removal,
-    ) -> Self {
-        Self { shared: Arc::new(Shared { db, ledger, catalog, entities, hints }), removal }
+    pub(crate) fn new(shared: Shared, removal: Removal) -> Self {
+        Self { shared: Arc::new(shared), removal }
     }
 
     /// A clone whose removals are recorded with `removal`.

@@ -115,6 +115,9 @@ impl Daemon {
         let db = connect(&config.database.url, config.database.max_connections).await?;
         let ledger = open_ledger(&db).await?;
         let catalog = Catalog::load(&db, &config).await?;
+        for problem in catalog.left_alone() {
+            tracing::warn!("unreferenced rows are left alone: {problem}");
+        }
         let drift = ledger.drift(&db, &config.resources).await?;
         if !drift.is_empty() && !options.allow_drift {
             return Err(StartError::Drift(drift));

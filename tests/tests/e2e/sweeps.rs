@@ -25,7 +25,10 @@ async fn operator_prunes_and_sees_what_went(server: Server) {
     let text = rig.run(&["sweep", "prune"]).await.expect_code(0).stdout;
     assert!(text.contains("deletions   0"), "{text}");
     let unknown = rig.run(&["sweep", "proone"]).await.expect_code(2).stderr;
-    assert!(unknown.contains("there is no sweep `proone`; expected one of adopt, dangling, unreferenced, prune"), "{unknown}");
+    assert!(
+        unknown.contains("there is no sweep `proone`; expected one of adopt, dangling, unreferenced, prune"),
+        "{unknown}"
+    );
     for (setting, path) in [
         ("keep_completed = \"0s\"", "sync.keep_completed"),
         ("interval = \"0s\"", "sync.interval"),

@@ -34,6 +34,9 @@ create table toy (id uuid primary key, name varchar(40) not null, removed_at tim
 create type member_status as enum ('active', 'gone');
 create table member (tenant_id uuid, name text, status member_status, primary key (tenant_id, name));
 create table flag (id integer primary key, hidden boolean);
+create table color (id bigint primary key, unused_since timestamp);
+create table paint (id bigint primary key, color_id bigint references color (id));
+create index on_color on paint (color_id);
 create table stray (id integer primary key)";
 
 const SQLITE: &str = "
@@ -42,6 +45,9 @@ create table block (id integer primary key, title text not null, gcal_id text, k
 create table toy (id uuid_text primary key, name varchar(40) not null, removed_at text);
 create table member (tenant_id uuid_text, name text, status text, primary key (tenant_id, name));
 create table flag (id integer primary key, hidden boolean);
+create table color (id bigint primary key, unused_since text);
+create table paint (id bigint primary key, color_id bigint references color (id));
+create index on_color on paint (color_id);
 create table stray (id integer primary key)";
 
 const RESOURCES: &str = r#"
@@ -82,6 +88,11 @@ marker = { column = "hidden", value = true }
 name = "map"
 kind = "http"
 url = "https://map.example/{id}"
+
+[resources.color]
+table = "color"
+key = "id"
+unreferenced = { by = [{ table = "paint", column = "color_id" }], since = "unused_since", hide_after = "7d", delete_after = "14d" }
 "#;
 
 #[derive(Debug)]

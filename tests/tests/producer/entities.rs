@@ -40,6 +40,10 @@ entity!(member, "member", {
     #[sea_orm(primary_key, auto_increment = false)]
     name: String
 });
+entity!(color, "color", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: i64
+});
 entity!(flag, "flag", {
     #[sea_orm(primary_key, auto_increment = false)]
     id: i32,

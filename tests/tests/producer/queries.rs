@@ -3,7 +3,7 @@ use sexton_producer::{Error, prelude::*};
 
 use super::{
     bed::Bed,
-    entities::{block, flag, insert_block, insert_member, insert_toy, member, stray, toy},
+    entities::{block, color, flag, insert_block, insert_member, insert_toy, member, stray, toy},
 };
 
 async fn ids(bed: &Bed, select: Select<block::Entity>) -> Vec<i64> {
@@ -25,6 +25,26 @@ on_both! {
         assert_eq!(ids(&bed, block::Entity::find_live(&producer).unwrap()).await, [1, 3]);
         assert_eq!(ids(&bed, block::Entity::find_only_removed(&producer).unwrap()).await, [2, 4]);
         assert_eq!(ids(&bed, block::Entity::find_with_removed(&producer).unwrap()).await, [1, 2, 3, 4]);
+    }
+
+    async fn rows_that_were_unreferenced_for_too_long_cannot_be_chosen(bed) {
+        // Whatever the session takes a time without a zone for.
+        let producer = bed.producer().await;
+        for (id, days) in [(1, 6), (2, 8)] {
+            let since = match bed.is_postgres() {
+                true => format!("(now() at time zone 'UTC') - interval '{days} days'"),
+                false => format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{days} days')"),
+            };
+            bed.execute(&format!("insert into color values ({id}, {since})")).await;
+        }
+        bed.execute("insert into color values (3, null)").await;
+        let all = color::Entity::find().choosable(&producer).unwrap().order_by_asc(color::Column::Id);
+        let ids: Vec<i64> = all.all(&bed.conn).await.unwrap().into_iter().map(|color| color.id).collect();
+        assert_eq!(ids, [1, 3]);
+        let unknown = block::Entity::find().choosable(&producer).unwrap_err();
+        assert!(matches!(unknown, Error::UnknownTable { .. }), "{unknown}");
+        let unknown = color::Entity::find().live(&producer).unwrap_err();
+        assert!(matches!(unknown, Error::UnknownTable { .. }), "{unknown}");
     }
 
     async fn first_marker_that_matches_decides(bed) {

@@ -46,10 +46,12 @@ use crate::{
     ids::ResourceName,
 };
 
-/// The configured tables, resolved; without those of which only unreferenced rows go.
+/// The configured tables, resolved.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     tables: BTreeMap<ResourceName, Arc<Table>>,
+    unreferenced: BTreeMap<ResourceName, Arc<Unreferenced>>,
+    left_alone: Vec<Problem>,
 }
 
 /// Why the tables cannot be worked on.
@@ -79,12 +81,18 @@ impl Catalog {
     pub async fn of(db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Self, Error> {
         let mut tables = BTreeMap::new();
         let mut problems = Vec::new();
-        let mut described = BTreeMap::new();
+        let (mut described, mut unreferenced, mut left_alone) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, resource) in resources {
+            match Unreferenced::load(db, name, resource).await? {
+                None => {}
+                Some(Ok(found)) => {
+                    left_alone.extend(found.problems.iter().cloned());
+                    unreferenced.insert(name.clone(), Arc::new(found));
+                }
+                Some(Err(found)) => left_alone.extend(found),
+            }
             if resource.marker.is_none() {
                 // Its rows are for the sweep alone: no deletion of one is ever recorded.
-                problems
-                    .extend(Unreferenced::load(db, name, resource).await?.and_then(Result::err).unwrap_or_default());
                 continue;
             }
             let found = describe(db, &resource.table).await?;
@@ -103,13 +111,9 @@ impl Catalog {
             }
             problems = foreign_keys::cascades(db, &tables.values().collect::<Vec<_>>()).await?;
             problems.extend(adopted_twice(&tables));
-            for (name, table) in &tables {
-                let found = Unreferenced::load(db, name, &table.resource).await?;
-                problems.extend(found.and_then(Result::err).unwrap_or_default());
-            }
         }
         let tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
-        if problems.is_empty() { Ok(Self { tables }) } else { Err(Error::Problems(problems)) }
+        if problems.is_empty() { Ok(Self { tables, unreferenced, left_alone }) } else { Err(Error::Problems(problems)) }
     }
 
     /// Whether deletions of `resource` may have to wait for those of children.
@@ -155,7 +159,19 @@ impl Catalog {
         self.tables.iter().find(|(known, _)| known.as_str() == name).map(|(_, table)| table)
     }
 
-    /// All tables.
+    /// Why unreferenced rows of some tables are left alone. It keeps nobody from starting: somebody may have added a foreign
+    /// key a moment ago, and deletions go on.
+    #[must_use]
+    pub fn left_alone(&self) -> &[Problem] {
+        &self.left_alone
+    }
+
+    /// The tables of which unreferenced rows go.
+    pub fn unreferenced(&self) -> impl Iterator<Item = &Arc<Unreferenced>> {
+        self.unreferenced.values()
+    }
+
+    /// All tables of which rows can be removed.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.tables.values()
     }

@@ -23,6 +23,8 @@ use crate::{
 pub struct Unreferenced {
     /// The resource.
     pub name: ResourceName,
+    /// The table, as configured.
+    pub table: String,
     /// Its settings.
     pub settings: Settings,
     /// Where its rows are.
@@ -31,6 +33,8 @@ pub struct Unreferenced {
     pub since: Column,
     /// The foreign keys that reference it.
     pub references: Vec<Reference>,
+    /// Why its rows are left alone: foreign keys that are not as configured, or not as they have to be.
+    pub problems: Vec<Problem>,
     paging: Vec<usize>,
 }
 
@@ -56,7 +60,7 @@ impl Unreferenced {
     /// Resolves the table and its foreign keys as they are now. None if the resource does not speak of such rows.
     ///
     /// # Errors
-    /// Whatever the database says; inside, what is wrong with the configuration.
+    /// Whatever the database says; inside, what is wrong with the table itself.
     pub async fn load(
         db: &Db,
         name: &ResourceName,
@@ -71,13 +75,18 @@ impl Unreferenced {
         let Some(found) = found else { return Ok(None) };
         let mut binder = Binder { db, name, resource, settings, found: &found, problems: Vec::new() };
         let since = binder.since();
+        let (Some(since), true) = (since, binder.problems.is_empty()) else { return Ok(Some(Err(binder.problems))) };
         let references = binder.references().await?;
-        Ok(Some(match (since, binder.problems) {
-            (Some(since), problems) if problems.is_empty() => {
-                Ok(Self { name: name.clone(), settings: settings.clone(), rows, since, references, paging })
-            }
-            (_, problems) => Err(problems),
-        }))
+        Ok(Some(Ok(Self {
+            name: name.clone(),
+            table: resource.table.clone(),
+            settings: settings.clone(),
+            rows,
+            since,
+            references,
+            problems: binder.problems,
+            paging,
+        })))
     }
 
     /// How the table is gone through.

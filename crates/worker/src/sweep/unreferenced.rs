@@ -109,11 +109,12 @@ impl Sweep for UnreferencedRows {
             // As the foreign keys are now: one may have been added since this process started.
             let loaded = match Unreferenced::load(ground.db, name, resource).await? {
                 None => continue,
-                Some(Ok(loaded)) => loaded,
-                Some(Err(problems)) => {
+                Some(Ok(loaded)) if loaded.problems.is_empty() => loaded,
+                Some(Ok(Unreferenced { problems, .. }) | Err(problems)) => {
                     let why = problems.first().map(ToString::to_string).unwrap_or_default();
                     tracing::warn!(resource = %name, "unreferenced rows are left alone: {why}");
-                    (place.error, place.covered) = (Some(why), without(place.covered, name));
+                    place.error = Some(why);
+                    place.covered.remove(name);
                     continue;
                 }
             };
@@ -142,11 +143,6 @@ impl Sweep for UnreferencedRows {
         let run = over(json(&place.figures)?, place.progress);
         Ok(SweepRun { error: place.error, cursor: object!({ "covered": place.covered }), ..run })
     }
-}
-
-fn without(mut covered: BTreeMap<ResourceName, Covered>, name: &ResourceName) -> BTreeMap<ResourceName, Covered> {
-    covered.remove(name);
-    covered
 }
 
 impl Place {

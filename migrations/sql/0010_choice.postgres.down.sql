@@ -1,0 +1,1 @@
+drop function sexton_hidden_before;
