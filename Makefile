@@ -21,8 +21,9 @@ test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) test --locked --workspace -- --test-threads=3 --skip timing:: # most of them wait
 	$(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::
 
-test-long: servers ## What takes long: thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one), an outage with 50,000 due deletions, lanes with a million
+test-long: servers ## What takes long: thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one), an outage with 50,000 due deletions, a minute of references that come and go, lanes with a million
 	$(CARGO) build --locked --workspace
+	SEXTON_LOAD=60 $(CARGO) test --locked --workspace --test main -- --test-threads=1 --nocapture timing::foreign_keys
 	SEXTON_OUTAGE=50000 $(CARGO) test --locked --workspace --test main -- timing::outage
 	SEXTON_LANE=1000000 $(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::fairness gate::breaker::lane_with
 	SEXTON_MODEL_CASES=$(CASES) $(CARGO) test --locked --workspace --test main -- model::cases --nocapture

@@ -11,3 +11,4 @@ mod producer;
 mod queue;
 mod support;
 mod timing;
+mod unreferenced;

@@ -26,4 +26,3 @@ mod sql_functions;
 mod stale_worker;
 mod stubborn_rows;
 mod sweeps;
-mod unreferenced;

@@ -2,6 +2,7 @@
 
 mod fairness;
 mod flood;
+mod foreign_keys;
 mod hints;
 mod idle;
 mod killed;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rig::{Rig, Server, on_both};
+use crate::e2e::rig::{Rig, Server, on_both};
 
 on_both!(
     unreferenced_rows_are_deprecated_then_hidden_and_deleted_in_the_end,
@@ -23,11 +23,11 @@ on_both!(
     daemon_does_all_of_it_in_real_time,
 );
 
-const TABLES: &str = "create table toy (id bigint primary key, name text, deprecated_at TIME_TYPE);
+pub(crate) const TABLES: &str = "create table toy (id bigint primary key, name text, deprecated_at TIME_TYPE);
     create table person (id bigint primary key, favorite_toy_id bigint references toy (id), deleted_at TIME_TYPE);
     create index on_toy on person (favorite_toy_id)";
 
-pub(super) const TOY: &str = r#"
+pub(crate) const TOY: &str = r#"
 [resources.toy]
 table = "toy"
 key = "id"
@@ -35,7 +35,7 @@ unreferenced = { by = [{ table = "person", column = "favorite_toy_id" }], since 
 "#;
 
 /// Toys 1 to `n`, those in `liked` each with a person of the same number.
-async fn toys(server: Server, n: usize, liked: &[usize], resources: &str) -> Rig {
+pub(crate) async fn toys(server: Server, n: usize, liked: &[usize], resources: &str) -> Rig {
     let rig = Rig::with(server, TABLES, resources).await;
     for id in 1..=n {
         rig.execute(&format!("insert into toy (id) values ({id})")).await;
@@ -47,7 +47,7 @@ async fn toys(server: Server, n: usize, liked: &[usize], resources: &str) -> Rig
 }
 
 /// Lets `days` pass, over which passes covered every row.
-async fn days_pass(rig: &Rig, days: u32) {
+pub(crate) async fn days_pass(rig: &Rig, days: u32) {
     if rig.server.is_postgres() {
         rig.execute(&format!("update toy set deprecated_at = deprecated_at - interval '{days} days'")).await;
         rig.execute(
@@ -66,12 +66,12 @@ async fn days_pass(rig: &Rig, days: u32) {
     }
 }
 
-async fn sweep(rig: &Rig) -> Value {
+pub(crate) async fn sweep(rig: &Rig) -> Value {
     rig.json(&["sweep", "unreferenced", "--json"]).await.remove(0)
 }
 
 /// What a pass came to, without what it did not find.
-fn found(figures: &Value) -> String {
+pub(crate) fn found(figures: &Value) -> String {
     const NAMES: [&str; 11] = [
         "looked",
         "unreferenced",
