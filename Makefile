@@ -8,7 +8,7 @@ ARGS ?=
 CASES ?= 4000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-unit bench build lint fmt deny unused docs clean servers python
+.PHONY: help run test test-long test-unit bench bench-sync build lint fmt deny unused docs clean servers python
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,10 @@ test-unit: ## Run the tests that need no server
 bench: servers ## Measure deletions per second, and the same for a bare loop without ledger or queue
 	$(CARGO) build --locked --release --package sexton-worker
 	$(CARGO) bench --locked --package sexton-tests --bench throughput
+
+bench-sync: servers ## Measure the sweep for unreferenced rows on 5 million rows, and an application beside it
+	$(CARGO) build --locked --release --package sexton-worker
+	$(CARGO) bench --locked --package sexton-tests --bench sync
 
 build: ## Build the daemon for production
 	$(CARGO) build --locked --release --package sexton-worker

@@ -77,6 +77,12 @@ impl Postgres {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// What it wrote to its log so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<crate::Line> {
+        self.process.as_ref().map(Process::lines).unwrap_or_default()
+    }
+
     /// Ends the server as a crash would: every connection is cut, open transactions are lost, the next start recovers.
     pub async fn stop_immediate(&mut self) {
         let Some(process) = self.process.take() else { return };
