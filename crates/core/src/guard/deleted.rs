@@ -27,9 +27,20 @@ pub(super) fn trigger(ledger: &Ledger, table: &Table) -> Option<Trigger> {
         Dialect::Postgres => (postgres(ledger, table), own_postgres().to_owned()),
         Dialect::Sqlite => (sqlite(ledger, table), own_sqlite(ledger, table)),
     };
-    let place = Place { kind: "deleted", resource: &table.name, table: &table.sql, fires: "after delete", when: &when };
+    let place = Place {
+        kind: "deleted",
+        resource: &table.name,
+        table: &table.sql,
+        fires: "after delete",
+        for_each: if table.partitioned { OF_STATEMENT } else { "for each row" },
+        when: &when,
+    };
     Some(Trigger::new(ledger, &place, &body))
 }
+
+/// For a partitioned table: to triggers for each row, an update that moves a row to another partition is a delete
+/// (PostgreSQL, §39.1). Deletes from a partition by its own name do not fire it.
+const OF_STATEMENT: &str = "referencing old table as gone for each statement";
 
 /// Whether a delete is nobody's of ours. Asked when the row is deleted and not at the end of the statement: by then another
 /// depth of triggers would be counted.
@@ -44,19 +55,16 @@ fn own_sqlite(ledger: &Ledger, table: &Table) -> String {
 fn postgres(ledger: &Ledger, table: &Table) -> String {
     let schema = ledger.schema.as_ref().map_or_else(String::new, |schema| format!("{}.", crate::db::quote(schema)));
     let new_id = format!("{schema}sexton_uuidv7()");
-    let same = table.key.iter().map(|(column, _)| format!("{} = {}", column.of("t"), column.of("old")));
+    let (row, from) = if table.partitioned { ("gone", "from gone ") } else { ("old", "") };
     format!(
         "
 begin
-    -- An update that moves a row to another partition is a delete to its triggers.
-    if exists (select 1 from {rows} t where {same}) or {done_with} then
-        return null;
-    end if;
     insert into {deletion} ({COLUMNS})
-    values ({new_id}, {resource}, {key}, {lane}, '{pending}', clock_timestamp(),
+    select {new_id}, {resource}, {key}, {lane}, '{pending}', clock_timestamp(),
         coalesce(nullif(current_setting('sexton.guard_batch', true), ''),
             set_config('sexton.guard_batch', {new_id}::text, true))::uuid,
-        {targets}, {payload}, {by}, {reason} || ', by ' || session_user)
+        {targets}, {payload}, {by}, {reason} || ', by ' || session_user
+    {from}where not {done_with}
     on conflict (resource, key) do nothing;
     if found then
         perform pg_notify({channel}, '');
@@ -64,18 +72,16 @@ begin
     return null;
 end
 ",
-        rows = table.sql,
-        same = same.collect::<Vec<_>>().join(" and "),
-        done_with = done_with(ledger, table),
         deletion = ledger.deletion,
         resource = literal(table.name.as_str()),
-        key = table.key_text("old"),
+        key = table.key_text(row),
         lane = literal(&table.lane(|_| false)),
         pending = State::Pending,
         targets = targets(table),
-        payload = table.payload_json("old"),
+        payload = table.payload_json(row),
         by = literal(BY),
         reason = literal(REASON),
+        done_with = done_with(ledger, table, row),
         channel = literal(DUE_CHANNEL),
     )
 }
@@ -89,7 +95,7 @@ fn sqlite(ledger: &Ledger, table: &Table) -> String {
     select {UUID_V7}, {resource}, {key}, {lane}, '{pending}', {now}, {UUID_V7},
         {targets}, {payload}, {by}, {reason}
     where not exists (select 1 from {deletion} d where d.resource = {resource} and d.key = {key})
-        and not ({done_with});
+        and not {done_with};
 ",
         deletion = ledger.deletion,
         lane = literal(&table.lane(|_| false)),
@@ -99,7 +105,7 @@ fn sqlite(ledger: &Ledger, table: &Table) -> String {
         payload = table.payload_json("old"),
         by = literal(BY),
         reason = literal(REASON),
-        done_with = done_with(ledger, table),
+        done_with = done_with(ledger, table, "old"),
     )
 }
 
@@ -118,14 +124,14 @@ fn targets(table: &Table) -> String {
 /// Whether the row that went was left as it is by a deletion that is finished, and carries that one's marker: its targets
 /// have confirmed, or on-call gave it up. One that was restored has its twins. On SQLite, which cannot hash, a deletion that
 /// is kept under a hash is not found, and the targets are asked once more.
-fn done_with(ledger: &Ledger, table: &Table) -> String {
+fn done_with(ledger: &Ledger, table: &Table, row: &str) -> String {
     let name = literal(table.name.as_str());
     format!(
         "({marked} and exists (select 1 from {done} f where f.resource = {name} and {kept_as} and f.marker_value = {marker}
             and (f.row_outcome = 'kept' or f.cancelled_by = 'discarded')))",
-        marked = table.marked("old"),
+        marked = table.marked(row),
         done = ledger.done,
-        kept_as = ledger.is_kept_as("f", &name, &table.key_text("old")),
-        marker = table.marker_text("old", &table.rule_number("old")),
+        kept_as = ledger.is_kept_as("f", &name, &table.key_text(row)),
+        marker = table.marker_text(row, &table.rule_number(row)),
     )
 }

@@ -37,18 +37,20 @@ pub(super) struct Place<'p> {
     pub(super) table: &'p str,
     /// `after delete`, …
     pub(super) fires: &'p str,
-    /// A condition on the row.
+    /// `for each row`, or what else the database has.
+    pub(super) for_each: &'p str,
+    /// When it does anything.
     pub(super) when: &'p str,
 }
 
 impl Trigger {
-    /// A trigger for each row; `body` is that of a PL/pgSQL function on PostgreSQL, and statements on SQLite.
+    /// `body` is that of a PL/pgSQL function on PostgreSQL, and statements on SQLite.
     ///
     /// The function acts with the rights of who installed it, so that those who write to the table need none on the ledger;
     /// so nobody else may make a trigger of it, names in it are qualified, and the search path is its own (PostgreSQL,
     /// CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely").
     pub(super) fn new(ledger: &Ledger, place: &Place<'_>, body: &str) -> Self {
-        let Place { table, fires, when, .. } = place;
+        let Place { table, fires, for_each, when, .. } = place;
         let name = name(place.kind, place.resource);
         let quoted = quote(&name);
         let (sql_create, sql_drop, source) = match ledger.dialect {
@@ -63,14 +65,14 @@ impl Trigger {
                     ),
                     format!("revoke all on function {function} from public"),
                     format!(
-                        "create trigger {quoted} {fires} on {table} for each row\n    when ({when}) execute function {function}"
+                        "create trigger {quoted} {fires} on {table} {for_each}\n    when ({when}) execute function {function}"
                     ),
                 ];
                 (create, format!("drop function if exists {function} cascade"), body.to_owned())
             }
             Dialect::Sqlite => {
                 // Kept by the database as it was written, but for the first two words.
-                let source = format!("{quoted} {fires} on {table} for each row when {when}\nbegin{body}end");
+                let source = format!("{quoted} {fires} on {table} {for_each} when {when}\nbegin{body}end");
                 (vec![format!("create trigger {source}")], format!("drop trigger if exists {quoted}"), source)
             }
         };
