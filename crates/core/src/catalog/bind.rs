@@ -36,7 +36,6 @@ pub(super) async fn bind(
         Ok(Table {
             name: name.clone(),
             resource: resource.clone(),
-            partitioned: found.partitioned,
             paging: paging(resource, found),
             rows: Rows { sql: found.sql.clone(), dialect: db.dialect, key },
             payload,

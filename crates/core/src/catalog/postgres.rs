@@ -89,6 +89,5 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
         unique,
         row_security: row.try_get("", "row_security")?,
         rewrite_rule: row.try_get("", "rewrite_rule")?,
-        partitioned: kind == "p",
     }))
 }

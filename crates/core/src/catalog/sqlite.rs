@@ -60,6 +60,5 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
         unique,
         row_security: false,
         rewrite_rule: false,
-        partitioned: false,
     }))
 }

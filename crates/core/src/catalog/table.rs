@@ -33,8 +33,6 @@ pub(super) struct Description {
     pub(super) row_security: bool,
     /// Whether a rewrite rule replaces updates or deletes.
     pub(super) rewrite_rule: bool,
-    /// Whether its rows are in partitions.
-    pub(super) partitioned: bool,
 }
 
 /// One way of marking a row, with its columns resolved.
@@ -59,8 +57,6 @@ pub struct Table {
     pub resource: Resource,
     /// Where its rows are.
     pub rows: Rows,
-    /// Whether the rows are in partitions, between which updates move them.
-    pub(crate) partitioned: bool,
     /// The places in the key of the columns by which the table is gone through.
     pub(crate) paging: Vec<usize>,
     /// The captured columns, in alphabetical order.

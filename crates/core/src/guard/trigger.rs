@@ -57,7 +57,9 @@ impl Trigger {
             Dialect::Postgres => {
                 let function = ledger.schema.as_ref().map_or_else(String::new, |schema| format!("{}.", quote(schema)));
                 let function = format!("{function}{quoted}()");
-                let tag = tag(body);
+                // So that another condition makes another source, too.
+                let body = format!("\n-- {fires} {for_each} when ({})", when.replace('\n', " ")) + body;
+                let tag = tag(&body);
                 let create = vec![
                     format!(
                         "create function {function} returns trigger language plpgsql security definer\n    \
@@ -68,7 +70,7 @@ impl Trigger {
                         "create trigger {quoted} {fires} on {table} {for_each}\n    when ({when}) execute function {function}"
                     ),
                 ];
-                (create, format!("drop function if exists {function} cascade"), body.to_owned())
+                (create, format!("drop function if exists {function} cascade"), body)
             }
             Dialect::Sqlite => {
                 // Kept by the database as it was written, but for the first two words.
