@@ -178,10 +178,12 @@ async fn role_without_rights_is_told_what_it_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_who_install_at_once_both_succeed() {
+async fn several_who_install_at_once_all_succeed() {
     let rig = Rig::blocks(Server::postgres().await, 1).await;
-    let args = ["guard", "--all"];
-    let (one, other) = tokio::join!(rig.run(&args), rig.run(&args));
-    drop((one.expect_code(0), other.expect_code(0)));
+    for args in [["guard", "--all", "--by=a"], ["guard", "--all", "--remove"], ["guard", "--all", "--by=b"]] {
+        let all = futures::future::join_all((0..6).map(|_| rig.run(&args))).await;
+        all.into_iter().for_each(|output| drop(output.expect_code(0)));
+    }
     assert_eq!(states(&rig).await, ["block installed"]);
+    assert_eq!(rig.rows("select count(*) from sexton_action").await, ["3"]);
 }

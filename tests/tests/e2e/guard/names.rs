@@ -11,11 +11,11 @@ on_both!(
 );
 
 async fn names_that_need_quotes_are_only_names(server: Server) {
-    let table = r#"create table "Odd "" 'table; -- $sexton$" ("Id \ {x}" integer primary key, "the ""ref""" text, "select" TIME_TYPE)"#;
+    let table = r#"create table "Odd "" 'table; -- $sexton$" ("Id \ $sexton$ {x}" integer primary key, "the ""ref""" text, "select" TIME_TYPE)"#;
     let resource = r#"
 [resources.odd]
 table = "Odd \" 'table; -- $sexton$"
-key = "Id \\ {x}"
+key = "Id \\ $sexton$ {x}"
 marker = { column = "select" }
 [[resources.odd.targets]]
 name = "store"
@@ -25,7 +25,7 @@ allow_private = true
 "#;
     let rig = guarded(Rig::with(server, table, resource).await).await;
     rig.execute(r#"insert into "Odd "" 'table; -- $sexton$" values (-7, 'se''ven', null), (8, 'eight', null)"#).await;
-    rig.execute(r#"delete from "Odd "" 'table; -- $sexton$" where "Id \ {x}" < 0"#).await;
+    rig.execute(r#"delete from "Odd "" 'table; -- $sexton$" where "Id \ $sexton$ {x}" < 0"#).await;
     assert_eq!(rig.rows("select key from sexton_deletion").await, ["-7"]);
     rig.work().await;
     assert_eq!(rig.calls(), ["DELETE /se%27ven"]);

@@ -34,14 +34,15 @@ async fn role_that_may_delete_rows_needs_no_right_on_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_of_a_session_change_nothing() {
-    let rig = blocks(Server::postgres().await, 1).await;
+    let (table, resource) = (BLOCK.replace("gcal_id", r#""g\id""#), RESOURCE.replace("{gcal_id}", r"{g\\id}"));
+    let rig = guarded(Rig::with(Server::postgres().await, &table, &resource).await).await;
     rig.execute(
-        "update block set deleted_at = '2025-07-01 12:00:00.125+00' where id = 1;
-         set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set standard_conforming_strings = off; set escape_string_warning = off;
-         set default_transaction_isolation = 'serializable'; delete from block",
+        r#"insert into block (id, calendar_id, "g\id", deleted_at) values (1, 'c', 'g1', '2025-07-01 12:00:00.125+00');
+         set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set standard_conforming_strings = off;
+         set escape_string_warning = off; set search_path = ''; delete from public.block"#,
     )
     .await;
-    assert_eq!(rig.one("select payload ->> 'deleted_at' from sexton_deletion").await, "2025-07-01T12:00:00.125");
+    assert_eq!(rig.one("select payload ->> 'deleted_at' from public.sexton_deletion").await, "2025-07-01T12:00:00.125");
     rig.work().await;
     assert_eq!(rig.calls(), ["DELETE /calendars/c/events/g1"]);
 }
