@@ -11,6 +11,7 @@ use sea_orm_migration::{
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, sea_orm};
 
 mod m0003_proof;
+mod m0008_guard;
 mod sql_files;
 
 use sql_files::sql_files;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             sql_files!("0005_former"),
             sql_files!("0006_gates"),
             sql_files!("0007_sweeps"),
+            Box::new(m0008_guard::Migration::new()),
             sql_files!("0010_choice"),
         ]
     }

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod children;
 pub mod config;
 pub mod db;
+pub mod guard;
 pub mod hint;
 pub mod ids;
 pub mod judge;

@@ -9,6 +9,7 @@ use sexton_core::{
     catalog::{self, Catalog},
     config::Config,
     db::{Db, Dialect, connect},
+    guard,
     ids::ResourceName,
     ledger::Ledger,
     removal::statements,
@@ -37,7 +38,23 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     let statements = statements_for(&db, &ledger, config).await?;
     ledger.write_resources(&db, &config.resources, &statements).await?;
     ledger.create_partitions(&db).await?;
+    warn_of_guards(&db, &ledger, config).await?;
     Ok(pending)
+}
+
+/// Guards are not changed here: that takes a lock on the application's tables.
+async fn warn_of_guards(db: &Db, ledger: &Ledger, config: &Config) -> Result<(), StartError> {
+    match Catalog::load(db, config).await {
+        Ok(catalog) => {
+            for problem in guard::advice(&db.conn, ledger, &catalog).await? {
+                eprintln!("sexton: warning: {problem}");
+            }
+            Ok(())
+        }
+        // Said before, or by `sexton check`.
+        Err(catalog::Error::Problems(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What the SQL functions are to run. The application's tables may not be there yet, when it migrates after us: then there

@@ -12,6 +12,7 @@ mod children_requested;
 mod console;
 mod dangling;
 mod dead_letters;
+mod guard;
 mod hostile_rows;
 mod http;
 mod order;

@@ -37,7 +37,7 @@ async fn claimed_deletion_is_running_under_the_next_fence(f: Fixture) {
     let id = f.request_one("block", "1").await.id;
     let claim = f.claim_one(id).await;
     assert_eq!((claim.id, claim.fence, claim.attempts, claim.rescues), (id, Fence(1), 1, 0));
-    assert_eq!((claim.resource.as_str(), claim.key.as_str(), claim.marker_rule), ("block", "1", 1));
+    assert_eq!((claim.resource.as_str(), claim.key.as_str(), claim.marker_rule), ("block", "1", Some(1)));
     assert_eq!(claim.targets, ["calendar", "other"]);
     assert_eq!(claim.payload["gcal_id"].as_deref(), Some("g1"));
     assert!(claim.age < Duration::from_secs(60) && claim.uncalled);

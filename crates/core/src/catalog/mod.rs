@@ -147,6 +147,27 @@ impl Catalog {
         rules.any(|rule| rule.then == ChildThen::Delete && rule.resource.as_ref() == Some(resource))
     }
 
+    /// The tables with twins from which rows may go together with one of `table` and without a deletion of their own: those
+    /// of children, and its own if it has another resource as well.
+    #[must_use]
+    pub fn gone_along(&self, table: &Table) -> Vec<String> {
+        let with_twins = |sql: &str| self.tables.values().any(|t| t.rows.sql == sql && !t.resource.targets.is_empty());
+        let mut seen = BTreeSet::new();
+        let mut tables = BTreeSet::new();
+        let mut open = vec![&table.name];
+        while let Some(parent) = open.pop().and_then(|name| self.tables.get(name)) {
+            for rule in parent.children.iter().filter(|rule| rule.then == ChildThen::Delete) {
+                tables.insert(rule.rows.sql.clone());
+                open.extend(rule.resource.as_ref().filter(|child| seen.insert(*child)));
+            }
+        }
+        let shares = |other: &Arc<Table>| other.name != table.name && other.rows.sql == table.rows.sql;
+        if self.tables.values().any(shares) {
+            tables.insert(table.rows.sql.clone());
+        }
+        tables.into_iter().filter(|sql| with_twins(sql)).collect()
+    }
+
     /// The table of a resource.
     #[must_use]
     pub fn table(&self, resource: &ResourceName) -> Option<&Arc<Table>> {

@@ -93,7 +93,7 @@ impl Table {
         self.rules.get(rule).map_or(self.resource.then, |rule| rule.then)
     }
 
-    /// The captured columns as a `jsonb` object of texts (PostgreSQL).
+    /// The captured columns as a JSON object of texts.
     #[must_use]
     pub fn payload_json(&self, alias: &str) -> String {
         self.object(alias, |_| true)
@@ -119,19 +119,17 @@ impl Table {
             Dialect::Postgres => ("jsonb_build_object", "'{}'::jsonb"),
             Dialect::Sqlite => ("json_object", "'{}'"),
         };
+        let pairs: Vec<_> = columns.iter().map(|c| format!("{}, {}", literal(&c.name), c.text(alias))).collect();
         // A function takes at most 100 arguments.
-        let objects: Vec<_> = columns
-            .chunks(40)
-            .map(|chunk| {
-                let pairs: Vec<_> = chunk.iter().map(|c| format!("{}, {}", literal(&c.name), c.text(alias))).collect();
-                format!("{function}({})", pairs.join(", "))
-            })
-            .collect();
+        let objects: Vec<_> = pairs.chunks(40).map(|chunk| format!("{function}({})", chunk.join(", "))).collect();
         match (self.dialect, &objects[..]) {
             (_, []) => none.to_owned(),
             (Dialect::Postgres, _) => objects.join(" || "),
-            (Dialect::Sqlite, [first, rest @ ..]) => {
-                rest.iter().fold(first.clone(), |all, next| format!("json_patch({all}, {next})"))
+            (Dialect::Sqlite, [one]) => one.clone(),
+            // `json_patch` would leave out what is null.
+            (Dialect::Sqlite, _) => {
+                let rows: Vec<_> = pairs.iter().map(|pair| format!("({pair})")).collect();
+                format!("(select json_group_object(column1, column2) from (values {}))", rows.join(", "))
             }
         }
     }

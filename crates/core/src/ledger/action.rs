@@ -38,6 +38,23 @@ impl Ledger {
         transaction.execute_raw(d.statement(self.action_statement(), values)).await.map(drop)
     }
 
+    /// Records an action that is not about deletions, in the transaction that carries it out.
+    ///
+    /// # Errors
+    /// Whatever the database says; the caller rolls back.
+    pub(crate) async fn record_change(
+        &self,
+        transaction: &impl ConnectionTrait,
+        who: &str,
+        action: &str,
+        detail: &serde_json::Value,
+    ) -> Result<(), DbErr> {
+        let d = self.dialect;
+        let sql = format!("insert into {} (who, action, detail) values ($1, $2, {})", self.action, d.param(3, "jsonb"));
+        let values = [who.into(), action.into(), detail.to_string().into()];
+        transaction.execute_raw(d.statement(sql, values)).await.map(drop)
+    }
+
     /// `$1` is an array of ids, then come who, what and why.
     pub(crate) fn action_statement(&self) -> String {
         let d = self.dialect;

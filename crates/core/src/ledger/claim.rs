@@ -23,7 +23,8 @@ pub struct Claim {
     pub fence: Fence,
     pub attempts: u32,
     pub rescues: u32,
-    pub marker_rule: usize,
+    /// None if it was recorded when the row was gone, so that it carried no marker of ours.
+    pub marker_rule: Option<usize>,
     pub targets: Vec<String>,
     pub confirmations: Confirmations,
     pub payload: Values,
@@ -159,7 +160,7 @@ impl Ledger {
             Dialect::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)",
         };
         format!(
-            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, {}, {}, {}, {}, ({} - {paused}) as age_ms, {now_ms} as now_ms",
+            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, marker_column is not null as marked, {}, {}, {}, {}, ({} - {paused}) as age_ms, {now_ms} as now_ms",
             json("targets"),
             json("confirmations"),
             json("payload"),
@@ -182,6 +183,7 @@ fn claim(row: &QueryResult) -> Result<Claim, DbErr> {
     // A smallint on PostgreSQL, an integer on SQLite.
     let rule =
         row.try_get::<i16>("", "marker_rule").map(i64::from).or_else(|_| row.try_get::<i64>("", "marker_rule"))?;
+    let marked: bool = row.try_get("", "marked")?;
     Ok(Claim {
         id: id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
         resource: row.try_get("", "resource")?,
@@ -190,7 +192,7 @@ fn claim(row: &QueryResult) -> Result<Claim, DbErr> {
         fence: Fence(row.try_get("", "fence")?),
         attempts: count("attempts")?,
         rescues: count("rescues")?,
-        marker_rule: usize::try_from(rule).unwrap_or_default(),
+        marker_rule: marked.then(|| usize::try_from(rule).unwrap_or_default()),
         targets: serde_json::from_str(&row.try_get::<String>("", "targets")?).map_err(json_error)?,
         confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
         payload: serde_json::from_str(&row.try_get::<String>("", "payload")?).map_err(json_error)?,

@@ -73,7 +73,9 @@ pub struct Ledger {
     pub(crate) sweep: String,
     pub(crate) control: String,
     pub(crate) breaker: String,
-    schema: Option<String>,
+    /// SQLite only: see [`crate::guard`].
+    pub(crate) deleting: String,
+    pub(crate) schema: Option<String>,
 }
 
 /// Why the ledger cannot be used.
@@ -163,6 +165,7 @@ impl Ledger {
             sweep: table("sexton_sweep"),
             control: table("sexton_control"),
             breaker: table("sexton_breaker"),
+            deleting: table("sexton_deleting"),
             schema,
         }
     }

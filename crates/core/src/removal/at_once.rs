@@ -10,6 +10,7 @@ use crate::{
     children::{self, DeleteError, Root, Tree},
     config::AfterConfirmation,
     db::Dialect,
+    guard,
     ledger::{Ledger, recordset},
     state::{Event, State},
 };
@@ -37,7 +38,44 @@ pub(super) async fn delete(
         let is_new = one.requested.created && one.requested.state == State::Pending;
         is_new && table.then(one.rule) == AfterConfirmation::Delete
     };
-    let mut fresh: Vec<&mut Recorded> = recorded.iter_mut().filter(fresh).collect();
+    let fresh: Vec<&mut Recorded> = recorded.iter_mut().filter(fresh).collect();
+    let tables = catalog.gone_along(table);
+    guard::begin_own(transaction, ledger, &tables).await?;
+    let deleted = delete_rows(transaction, ledger, catalog, table, fresh).await;
+    let ended = guard::end_own(transaction, ledger, &tables).await;
+    let Deleted { fresh, children, gone } = deleted?;
+    ended?;
+    let gone = |one: &Recorded| gone.contains(&one.requested.key);
+    let ids: Vec<_> =
+        fresh.iter().zip(children).filter(|(one, _)| gone(one)).map(|(one, n)| (one.requested.id, n)).collect();
+    let completed = ledger.complete_at_once(transaction, &ids).await?;
+    if !table.children.is_empty() {
+        // Marks that a superseded deletion left: what they were on is gone.
+        ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>(), true).await?;
+    }
+    for one in fresh {
+        if completed.contains(&one.requested.id) {
+            one.requested.state = Event::DeletedAtOnce.to();
+            one.requested.due = false;
+        }
+    }
+    Ok(())
+}
+
+/// Rows that were to go, with the number of children that went before each, and the keys of those that went.
+struct Deleted<'r> {
+    fresh: Vec<&'r mut Recorded>,
+    children: Vec<usize>,
+    gone: Vec<String>,
+}
+
+async fn delete_rows<'r>(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    mut fresh: Vec<&'r mut Recorded>,
+) -> Result<Deleted<'r>, DbErr> {
     let mut children = vec![0; fresh.len()];
     let mut gone = Vec::new();
     if !table.children.is_empty() {
@@ -54,21 +92,7 @@ pub(super) async fn delete(
             Dialect::Sqlite => sqlite(transaction, table, &requested).await?,
         }
     });
-    let gone = |one: &Recorded| gone.contains(&one.requested.key);
-    let ids: Vec<_> =
-        fresh.iter().zip(children).filter(|(one, _)| gone(one)).map(|(one, n)| (one.requested.id, n)).collect();
-    let completed = ledger.complete_at_once(transaction, &ids).await?;
-    if !table.children.is_empty() {
-        // Marks that a superseded deletion left: what they were on is gone.
-        ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>(), true).await?;
-    }
-    for one in fresh {
-        if completed.contains(&one.requested.id) {
-            one.requested.state = Event::DeletedAtOnce.to();
-            one.requested.due = false;
-        }
-    }
-    Ok(())
+    Ok(Deleted { fresh, children, gone })
 }
 
 /// What went with a row.

@@ -27,11 +27,12 @@ pub(super) fn still_confirmed(confirmations: &str, before: &str, now: &str) -> S
 }
 
 /// The former payloads of a deletion `d`: those that it has, and its own if the row that is requested now is not the one
-/// that it was marked for, which lost its mark or its key to it, and has another twin than it. `now` and `before` are
+/// that it was marked for, which lost its mark or its key to it, and has another twin than it. So is any row if it was
+/// recorded when its own was gone, and so has no marker column. `now` and `before` are
 /// the row's payload and what was in its marker column; `$9` is an object of the targets' columns (PostgreSQL).
 pub(super) fn former(d: &str, now: &str, before: &str) -> String {
     format!(
-        "case when {d}.marker_value is distinct from {before} and exists (
+        "case when ({d}.marker_column is null or {d}.marker_value is distinct from {before}) and exists (
             select 1 from jsonb_each($9::jsonb) target
             where not {d}.confirmations ? target.key and exists (
                 select 1 from jsonb_array_elements_text(target.value) used(name)

@@ -91,7 +91,7 @@ fn before(row: &Marked, known: Option<&Known>) -> Option<String> {
 /// See [`super::kept::former`].
 fn former(table: &Table, known: &Known, row: &Marked) -> Vec<Values> {
     let mut former = known.former.clone();
-    let another = known.marker_value != row.marker_before;
+    let another = known.marker_column.is_none() || known.marker_value != row.marker_before;
     if another && table.has_other_twin(&known.confirmations, &known.payload, &row.payload) {
         former.push(known.payload.clone());
     }

@@ -52,7 +52,7 @@ fn of_table(ledger: &Ledger, catalog: &Catalog, table: &Table) -> Value {
             "statement": canonical_key(table),
         },
         "record": postgres::statement(ledger, catalog, table),
-        "at_once": at_once(table),
+        "at_once": at_once(catalog, table),
         "children": table.children.iter().filter_map(|rule| of_rule(ledger, catalog, rule)).collect::<Vec<_>>(),
         "lock": restore::lock(table),
         "unmark": unmark::of_row(ledger, table),
@@ -77,9 +77,10 @@ fn canonical_key(table: &Table) -> String {
 }
 
 /// How rows are deleted at once, and for which markers; null where a worker does it. Children are left to workers: how many
-/// may go in the caller's transaction, and in what order, is more than statements can say.
-fn at_once(table: &Table) -> Value {
-    if !table.resource.targets.is_empty() || !table.children.is_empty() {
+/// may go in the caller's transaction, and in what order, is more than statements can say. So are rows of a table with
+/// another resource that has targets: its guard would have to be told.
+fn at_once(catalog: &Catalog, table: &Table) -> Value {
+    if !table.resource.targets.is_empty() || !table.children.is_empty() || !catalog.gone_along(table).is_empty() {
         return Value::Null;
     }
     let rules = 0..table.rules.len();

@@ -8,6 +8,7 @@ use sexton_core::{
     catalog,
     catalog::Catalog,
     db::{Db, connect},
+    guard::advice,
     ids::ResourceName,
     ledger::{Ledger, OpenError},
     removal,
@@ -77,6 +78,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             }
             if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
                 warnings.extend(stale_statements(&db, &ledger, &catalog).await?);
+                warnings.extend(advice(&db.conn, &ledger, &catalog).await?.into_iter().map(Problem::from));
             }
         }
         Err(error @ (OpenError::NotMigrated { .. } | OpenError::Outdated { .. })) => {

@@ -6,6 +6,7 @@ mod confirm;
 mod dlq;
 mod error;
 mod export;
+mod guard;
 mod logging;
 mod open;
 mod output;
@@ -72,6 +73,8 @@ enum Command {
     Show(show::Args),
     /// Run a sweep now: adopt, dangling or prune.
     Sweep(sweep::Args),
+    /// Install, remove or list triggers that record rows which somebody deletes without a request.
+    Guard(guard::Args),
     /// Write finished deletions as JSON lines, for an audit.
     Export(export::Args),
     /// The dead-letter queue: deletions that failed for good and wait for somebody.
@@ -114,6 +117,7 @@ pub async fn main() -> ExitCode {
         Command::Status(args) => status::run(&cli.config, args).await,
         Command::Show(args) => show::run(&cli.config, args).await,
         Command::Sweep(args) => sweep::run(&cli.config, args).await,
+        Command::Guard(args) => guard::run(&cli.config, args).await,
         Command::Export(args) => export::run(&cli.config, args).await,
         Command::Dlq(command) => dlq::run(&cli.config, command).await,
         Command::Completions { shell } => {

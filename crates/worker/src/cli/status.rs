@@ -2,9 +2,18 @@
 
 use std::path::Path;
 
-use sexton_core::ledger::{Cause, OpenBreaker, Pause, SweepState};
+use serde::Serialize;
+use sexton_core::{
+    catalog::{self, Catalog},
+    guard,
+    ledger::{Cause, OpenBreaker, Pause, Status, SweepState},
+};
 
-use super::{error::Result, open, output};
+use super::{
+    error::Result,
+    open::{self, Opened},
+    output,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sexton status\n  sexton status --json | jq .oldest_due_ms")]
@@ -14,11 +23,26 @@ pub(super) struct Args {
     json: bool,
 }
 
+#[derive(Debug, Serialize)]
+struct Report<'s> {
+    #[serde(flatten)]
+    status: &'s Status,
+    guards: Vec<GuardLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct GuardLine {
+    resource: String,
+    trigger: String,
+    state: guard::State,
+}
+
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
     let status = opened.ledger.status(&opened.db.conn).await?;
+    let guards = guards(&opened).await?;
     if args.json {
-        return output::json(&status);
+        return output::json(&Report { status: &status, guards });
     }
     let count = |(name, count): (&String, &i64)| [name.clone(), count.to_string()];
     output::table(["STATE", "DELETIONS"], &status.states.iter().map(count).collect::<Vec<_>>());
@@ -69,7 +93,30 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let rows: Vec<_> = status.sweeps.iter().map(sweep).collect();
         output::table(["SWEEP", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
     }
+    if !guards.is_empty() {
+        println!();
+        let row = |guard: &GuardLine| [guard.resource.clone(), guard.trigger.clone(), guard.state.as_str().to_owned()];
+        output::table(["GUARDED", "BY", "STATE"], &guards.iter().map(row).collect::<Vec<_>>());
+    }
     Ok(())
+}
+
+/// The guards that are there. Of tables that do not fit the configuration nothing is known, which `sexton check` explains.
+async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
+    let Opened { db, ledger, config } = opened;
+    let catalog = match Catalog::load(db, config).await {
+        Ok(catalog) => catalog,
+        Err(catalog::Error::Problems(_)) => return Ok(Vec::new()),
+        Err(catalog::Error::Database(error)) => return Err(error.into()),
+    };
+    let guards = guard::guards(&db.conn, ledger, &catalog).await?.into_iter();
+    let there = guards.filter(|guard| guard.state != guard::State::Missing);
+    let line = |guard: guard::Guard| GuardLine {
+        resource: guard.resource.to_string(),
+        trigger: guard.trigger.name,
+        state: guard.state,
+    };
+    Ok(there.map(line).collect())
 }
 
 fn sweep(state: &SweepState) -> [String; 8] {

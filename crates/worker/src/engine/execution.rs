@@ -143,7 +143,8 @@ impl<'e> Execution<'e> {
     }
 
     async fn complete(mut self, key: Key) {
-        let then = self.table.then(self.claim.marker_rule);
+        // A row that was gone from the start can neither be kept nor deleted later; its children go now.
+        let then = self.claim.marker_rule.map_or(AfterConfirmation::Delete, |rule| self.table.then(rule));
         if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay)) = (self.claim.phase, then) {
             let mut settlement = self.settlement(Event::RemovalScheduled, delay);
             settlement.phase = Phase::Remove;
@@ -215,8 +216,13 @@ impl<'e> Execution<'e> {
     }
 
     async fn live_again(self) {
-        let column = self.table.rules.get(self.claim.marker_rule).map_or("", |rule| rule.column.name.as_str());
-        let why = format!("{column} of the row no longer has the value that was written when it was removed");
+        let why = match self.claim.marker_rule {
+            Some(rule) => {
+                let column = self.table.rules.get(rule).map_or("", |rule| rule.column.name.as_str());
+                format!("{column} of the row no longer has the value that was written when it was removed")
+            }
+            None => "the row had been deleted without a request, and there is a row with its key again".to_owned(),
+        };
         self.die(DeadKind::RowLiveAgain, &why).await;
     }
 

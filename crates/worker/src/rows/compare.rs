@@ -13,14 +13,14 @@ pub(crate) enum Now {
     Same,
     /// It is still marked, but a captured column changed since.
     Changed(Values),
-    /// It no longer carries the marker that we wrote.
+    /// It does not carry a marker that we wrote.
     LiveAgain,
     /// There is no such row.
     Gone,
 }
 
-/// A row to look at: its key, the rule that marked it, and what was captured.
-pub(crate) type Captured<'a> = (&'a Key, usize, &'a Values);
+/// A row to look at: its key, the rule that marked it if one did, and what was captured.
+pub(crate) type Captured<'a> = (&'a Key, Option<usize>, &'a Values);
 
 /// Reads rows of one table as they are now, in one statement, without locking them. One answer for each, in order.
 ///
@@ -49,8 +49,10 @@ pub(crate) async fn compare(
     }
 }
 
-/// Holds values that were just read against those that were captured.
-pub(crate) fn judge(table: &Table, rule: usize, captured: &Values, now: Values) -> Now {
+/// Holds values that were just read against those that were captured. A row that was gone when its deletion was recorded
+/// and is there is another one, whatever it says: nobody asked for that one.
+pub(crate) fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: Values) -> Now {
+    let Some(rule) = rule else { return Now::LiveAgain };
     let same = |column: &str| captured.get(column) == now.get(column);
     let marker = table.rules.get(rule);
     if let Some(marker) = marker.filter(|marker| !same(&marker.column.name)) {

@@ -5,6 +5,7 @@ use sexton_core::{
     catalog::{Catalog, Table},
     children::{DeleteError, Root, Step, Tree, delete, delete_some},
     db::{Db, Dialect, kill_point},
+    guard::{begin_own, end_own},
     ledger::Ledger,
 };
 
@@ -126,7 +127,11 @@ async fn part(
         Some(Now::Changed(now)) => return Ok(Part::Not(Completion::Changed(now))),
         Some(Now::Same | Now::Gone) | None => {}
     }
-    match delete_some(transaction, ledger, catalog, (&root(table, removal), removal.id), MOST).await {
+    let tables = if dialect == Dialect::Sqlite { catalog.gone_along(table) } else { Vec::new() };
+    begin_own(transaction, ledger, &tables).await?;
+    let step = delete_some(transaction, ledger, catalog, (&root(table, removal), removal.id), MOST).await;
+    end_own(transaction, ledger, &tables).await?;
+    match step {
         Ok(Step::Done) => Ok(Part::All),
         Ok(Step::Went(went)) => {
             ledger.count_children(transaction, removal.id, went).await?;

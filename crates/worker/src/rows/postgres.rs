@@ -14,8 +14,10 @@ use super::{
     remove::{Completion, Removal, Undone},
 };
 
-/// Below `deadlock_timeout`, so that we give way and the application wins (otherwise: 40P01, measured).
-pub(super) const LIMITS: &str = "set local lock_timeout = '100ms'; set local statement_timeout = '5s'";
+/// Below `deadlock_timeout`, so that we give way and the application wins (otherwise: 40P01, measured). And what is deleted
+/// here is none of the guards' business: see [`sexton_core::guard`].
+pub(super) const LIMITS: &str =
+    "set local lock_timeout = '100ms'; set local statement_timeout = '5s'; set local sexton.deleting = '0'";
 
 pub(super) async fn remove(
     transaction: &DatabaseTransaction,

@@ -18,7 +18,8 @@ pub(crate) struct Removal {
     pub(crate) id: DeletionId,
     pub(crate) fence: Fence,
     pub(crate) key: Key,
-    pub(crate) rule: usize,
+    /// None if it was gone when its deletion was recorded.
+    pub(crate) rule: Option<usize>,
     /// The captured columns with which the targets were called.
     pub(crate) payload: Values,
     pub(crate) confirmations: Confirmations,

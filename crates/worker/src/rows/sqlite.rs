@@ -3,6 +3,7 @@
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use sexton_core::{
     catalog::{Catalog, Table},
+    guard::{begin_own, end_own},
     ledger::Ledger,
 };
 
@@ -27,6 +28,9 @@ pub(super) async fn remove(
         let is_ours = ours.contains(&removal.id);
         answers.push(if is_ours { look(transaction, table, removal).await? } else { Completion::Lost });
     }
+    // What fails on the way is rolled back, with this.
+    let tables = catalog.gone_along(table);
+    begin_own(transaction, ledger, &tables).await?;
     let children = remove_children(transaction, ledger, catalog, table, batch, &mut answers).await?;
     for (removal, answer) in batch.iter().zip(&mut answers).filter(|(_, answer)| **answer == Completion::Refused) {
         let mut values = Vec::new();
@@ -36,6 +40,7 @@ pub(super) async fn remove(
             *answer = Completion::Deleted;
         }
     }
+    end_own(transaction, ledger, &tables).await?;
     all_went(table, &answers)?;
     finish(transaction, ledger, table, batch, &answers, &children).await?;
     Ok(answers)

@@ -1,0 +1,14 @@
+-- Guards write into the ledger, and would fail every delete of the application once it is gone. Their triggers go with
+-- their functions.
+do $migration$
+declare
+    guard regprocedure;
+begin
+    for guard in
+        select p.oid::regprocedure from pg_proc p join pg_class c on c.relnamespace = p.pronamespace
+        where c.oid = 'sexton_deletion'::regclass and starts_with(p.proname, 'sexton_guard_') and p.prorettype = 'trigger'::regtype
+    loop
+        execute format('drop function %s cascade', guard);
+    end loop;
+end
+$migration$;

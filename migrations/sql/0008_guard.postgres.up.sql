@@ -1,0 +1,2 @@
+-- Guards are created by `sexton guard`, and on PostgreSQL a setting of the transaction says whose deletes they let pass.
+-- Nothing is needed here; going down drops them.

@@ -1,0 +1,44 @@
+//! What guards need (`sexton guard`), and on the way down their end: they write into the ledger, and would fail every
+//! delete of the application once it is gone.
+
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, SchemaManager, async_trait,
+    sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement},
+};
+
+use crate::sql_files::{SqlFiles, sql_files};
+
+pub(crate) struct Migration(Box<SqlFiles>);
+
+impl Migration {
+    pub(crate) fn new() -> Self {
+        Self(sql_files!("0008_guard"))
+    }
+}
+
+impl MigrationName for Migration {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.up(manager).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let conn = manager.get_connection();
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            // SQLite has no statement that drops what another one finds.
+            let sql = "select '\"' || replace(name, '\"', '\"\"') || '\"' as name from sqlite_schema
+                where type = 'trigger' and name like 'sexton\\_guard\\_%' escape '\\'";
+            for guard in conn.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await? {
+                let name: String = guard.try_get("", "name")?;
+                conn.execute_unprepared(&format!("drop trigger {name}")).await?;
+            }
+        }
+        self.0.down(manager).await
+    }
+}
