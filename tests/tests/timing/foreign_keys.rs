@@ -7,7 +7,8 @@ use std::{
 
 use futures::future::join_all;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
-use sexton_core::{catalog::Unreferenced, db::Db, unreferenced::Step};
+use sexton_core::{catalog::Unreferenced, db::Db, ledger::Ledger, unreferenced::Step};
+use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
 use crate::unreferenced::bed::{code, load, pass};
@@ -129,13 +130,13 @@ impl Load {
         }
     }
 
-    async fn sweep(&self, db: &Db, toys: &Unreferenced) {
+    async fn sweep(&self, db: &Db, ledger: &Ledger, toys: &Unreferenced) {
         while !self.stop.load(Relaxed) {
-            let page = pass(db, toys).look(None, TOYS as usize).await.unwrap();
+            let page = pass(db, ledger, toys).look(None, TOYS as usize).await.unwrap();
             let old = page.seen.into_iter().filter(|one| one.step == Step::Delete).map(|one| one.key);
             let old: Vec<_> = old.collect();
             for some in old.chunks(100) {
-                self.saw(pass(db, toys).act(Step::Delete, some).await.map(|done| done.len() as u64));
+                self.saw(pass(db, ledger, toys).act(Step::Delete, some).await.map(|done| done.len() as u64));
             }
         }
     }
@@ -191,10 +192,12 @@ async fn ours(levels: &[&str], default: &str) {
     // Sessions that keep the default of the database.
     let sweeper = async || Db::of_application(pool(&db, 1).await).await.unwrap();
     let sweepers = join_all((0..SWEEPERS).map(|_| sweeper())).await;
+    Migrator::up(&writers[0], None).await.unwrap();
+    let ledger = Ledger::open(&sweepers[0]).await.unwrap();
     let toys = load(&sweepers[0], RESOURCES).await;
     let load = Load::default();
     let writing = writers.iter().enumerate().map(|(n, conn)| load.write(conn, n, levels));
-    let sweeping = sweepers.iter().map(|db| load.sweep(db, &toys));
+    let sweeping = sweepers.iter().map(|db| load.sweep(db, &ledger, &toys));
     tokio::join!(join_all(writing), join_all(sweeping), load.until(|_| false, Duration::from_secs(seconds)));
     println!("two statements, writers at {levels:?}, default {default}: {load:?}");
     assert_eq!(load.violations.load(Relaxed), 0, "{load:?}");

@@ -9,8 +9,10 @@ use sexton_core::{
     config::parse,
     db::{Db, connect},
     key::Key,
+    ledger::Ledger,
     unreferenced::{Page, Pass, Step},
 };
+use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
 use super::passes::{TABLES, TOY};
@@ -23,6 +25,7 @@ pub(crate) struct Bed {
     /// The sweep's own sessions.
     pub(crate) db: Db,
     pub(crate) toys: Unreferenced,
+    pub(crate) ledger: Ledger,
     /// An application's.
     pub(crate) application: DatabaseConnection,
 }
@@ -39,10 +42,16 @@ impl Bed {
     }
 
     pub(crate) async fn on(server: TestDb, connections: u32) -> Self {
+        Migrator::up(&server.connect().await, None).await.unwrap();
+        Self::on_migrated(server, connections).await
+    }
+
+    pub(crate) async fn on_migrated(server: TestDb, connections: u32) -> Self {
         let db = connect(&SecretString::from(server.url().to_owned()), connections).await.unwrap();
         let toys = load(&db, TOY).await;
         let application = server.connect().await;
-        Self { server, db, toys, application }
+        let ledger = Ledger::open(&db).await.unwrap();
+        Self { server, db, toys, ledger, application }
     }
 
     pub(crate) async fn look(&self) -> Page {
@@ -61,7 +70,7 @@ impl Bed {
     }
 
     pub(crate) fn pass(&self) -> Pass<'_> {
-        pass(&self.db, &self.toys)
+        pass(&self.db, &self.ledger, &self.toys)
     }
 
     /// An application's transaction in which this was done, at the given isolation level.
@@ -78,8 +87,8 @@ impl Bed {
     }
 }
 
-pub(crate) fn pass<'p>(db: &'p Db, toys: &'p Unreferenced) -> Pass<'p> {
-    Pass { db, unreferenced: toys, table: None, covered_from: ALWAYS }
+pub(crate) fn pass<'p>(db: &'p Db, ledger: &'p Ledger, toys: &'p Unreferenced) -> Pass<'p> {
+    Pass { db, unreferenced: toys, table: None, ledger, covered_from: ALWAYS }
 }
 
 /// The resource `toy`.

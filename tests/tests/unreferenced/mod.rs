@@ -1,6 +1,7 @@
 //! Rows that are only there because others reference them.
 
 pub(crate) mod bed;
+mod guards;
 mod interleavings;
 mod locks;
 mod passes;

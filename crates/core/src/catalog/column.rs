@@ -155,7 +155,18 @@ impl Column {
     /// The time in this column as [`Dialect::instant`] has it, null if what is there is none.
     #[must_use]
     pub(crate) fn instant(&self, alias: &str) -> String {
-        self.dialect.instant(&self.of(alias))
+        self.instant_of(&self.of(alias))
+    }
+
+    /// The same for a value of this column. A time without a zone is one in UTC, whatever the session says.
+    #[must_use]
+    pub(crate) fn instant_of(&self, value: &str) -> String {
+        match self.dialect {
+            Dialect::Postgres if self.base_type == "timestamp without time zone" => {
+                format!("({value} at time zone 'UTC')")
+            }
+            dialect => dialect.instant(value),
+        }
     }
 
     /// The current time as a value of this column.

@@ -2,9 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{State, guards, left_over};
+use super::{State, guards, left_over, state::keeps_references};
 use crate::{
-    catalog::{Catalog, Problem},
+    catalog::{Catalog, Problem, Table, Unreferenced},
+    config::UnreferencedMode,
     ledger::Ledger,
 };
 
@@ -37,4 +38,32 @@ pub async fn advice(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Cata
         });
     }
     Ok(advice)
+}
+
+/// Why unreferenced rows of a table are not deleted, if that is for want of guards: an external delete cannot be taken back,
+/// so nobody may reference such a row any more.
+///
+/// * `table`: the same table, if its rows can be removed as well.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn unguarded(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    unreferenced: &Unreferenced,
+    table: Option<&Table>,
+) -> Result<Option<Problem>, DbErr> {
+    let has_twins = table.is_some_and(|table| !table.resource.targets.is_empty());
+    let is_on = unreferenced.settings.mode == UnreferencedMode::On;
+    if !(has_twins && is_on) || keeps_references(conn, ledger, unreferenced).await? {
+        return Ok(None);
+    }
+    let name = &unreferenced.name;
+    Ok(Some(Problem {
+        path: format!("resources.{name}.unreferenced.mode"),
+        message: format!(
+            "the twin of a row is gone for good, also if the row is referenced again a moment later; run `sexton guard {name}`, \
+             whose triggers refuse references to rows that are hidden"
+        ),
+    }))
 }

@@ -1,7 +1,7 @@
 //! Guards: triggers on the application's tables that keep what others do there from slipping past the ledger.
 //!
-//! [`deleted`] records the deletion of a row that somebody deleted with plain SQL. They are generated from the resolved
-//! table, so what is installed is held against what would be generated now ([`state`]), and nothing of it changes before
+//! [`deleted`] records the deletion of a row that somebody deleted with plain SQL; [`referenced`] keeps rows that go once
+//! nothing references them from being referenced too late. They are generated from the resolved table, so what is installed is held against what would be generated now ([`state`]), and nothing of it changes before
 //! an operator says so ([`install`]). A guard that fails fails the statement that fired it: record or do not delete.
 //!
 //! Deletes of our own say so for as long as they take ([`begin_own`]), in the transaction that is open: on PostgreSQL by
@@ -12,19 +12,25 @@ mod advice;
 mod deleted;
 mod install;
 mod own;
+mod referenced;
 mod state;
 mod trigger;
 
-pub use advice::advice;
+pub use advice::{advice, unguarded};
 pub use install::{InstallError, install, remove};
 pub use own::{begin_own, end_own};
 pub use state::{Guard, State, guards, left_over};
 pub use trigger::Trigger;
 
-use crate::{catalog::Table, ledger::Ledger};
+use crate::{catalog::Catalog, ids::ResourceName, ledger::Ledger};
 
-/// The guards of a resource; none if it needs none.
-#[must_use]
-pub fn triggers(ledger: &Ledger, table: &Table) -> Vec<Trigger> {
-    deleted::trigger(ledger, table).into_iter().collect()
+/// All guards that there can be, each with its resource, those of a resource one after the other.
+fn triggers<'c>(ledger: &Ledger, catalog: &'c Catalog) -> Vec<(&'c ResourceName, Trigger)> {
+    let deleted = catalog.tables().filter_map(|table| Some((&table.name, deleted::trigger(ledger, table)?)));
+    let of_references = |table| referenced::triggers(ledger, table).into_iter();
+    let referenced =
+        catalog.unreferenced().flat_map(|table| of_references(table).map(|trigger| (&table.name, trigger)));
+    let mut all: Vec<_> = deleted.chain(referenced).collect();
+    all.sort_by_key(|(resource, _)| *resource);
+    all
 }

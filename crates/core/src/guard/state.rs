@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 
-use super::{Trigger, trigger::PREFIX, triggers};
+use super::{Trigger, referenced, trigger::PREFIX, triggers};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Unreferenced},
     db::{Dialect, quote},
     ids::ResourceName,
     ledger::Ledger,
@@ -57,13 +57,25 @@ pub struct Guard {
 /// Whatever the database says.
 pub async fn guards(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Guard>, DbErr> {
     let mut guards = Vec::new();
-    for table in catalog.tables() {
-        for trigger in triggers(ledger, table) {
-            let state = state(conn, ledger, &trigger).await?;
-            guards.push(Guard { resource: table.name.clone(), trigger, state });
-        }
+    for (resource, trigger) in triggers(ledger, catalog) {
+        let state = state(conn, ledger, &trigger).await?;
+        guards.push(Guard { resource: resource.clone(), trigger, state });
     }
     Ok(guards)
+}
+
+/// Whether new references to rows of this table are guarded.
+pub(super) async fn keeps_references(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    unreferenced: &Unreferenced,
+) -> Result<bool, DbErr> {
+    for trigger in referenced::triggers(ledger, unreferenced) {
+        if state(conn, ledger, &trigger).await? != State::Installed {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub(super) async fn state(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, DbErr> {
@@ -113,8 +125,7 @@ async fn sqlite(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger)
 /// # Errors
 /// Whatever the database says.
 pub async fn left_over(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Trigger>, DbErr> {
-    let known: HashSet<String> =
-        catalog.tables().flat_map(|table| triggers(ledger, table)).map(|trigger| trigger.name).collect();
+    let known: HashSet<String> = triggers(ledger, catalog).into_iter().map(|(_, trigger)| trigger.name).collect();
     let sql = match ledger.dialect {
         Dialect::Postgres => {
             "select f.proname::text as name, coalesce(string_agg(t.tgrelid::regclass::text, ', '), '') as on_table

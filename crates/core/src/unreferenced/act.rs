@@ -8,7 +8,7 @@ use crate::{
     catalog::{Among, Catalog, Lock, Table},
     db::{Dialect, kill_point, quote},
     key::Key,
-    ledger::{Ledger, recordset},
+    ledger::recordset,
     removal::{Request, soft_remove},
 };
 
@@ -37,7 +37,6 @@ impl Pass<'_> {
     /// As [`Self::act`].
     pub async fn request(
         &self,
-        ledger: &Ledger,
         catalog: &Catalog,
         table: &Table,
         request: &Request,
@@ -49,7 +48,7 @@ impl Pass<'_> {
             let condition = format!("not {}", self.unreferenced.referenced());
             let among = Among { source: &table.sql, condition: &condition, lock: Lock::None };
             let keys = table.rows_among(&transaction, &keys, &among).await?;
-            soft_remove(&transaction, ledger, catalog, table, &keys, request).await?;
+            soft_remove(&transaction, self.ledger, catalog, table, &keys, request).await?;
             Ok(keys)
         };
         end(requested.await, transaction).await

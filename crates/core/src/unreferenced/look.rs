@@ -18,7 +18,8 @@ pub enum Step {
     Clear,
     /// Nothing references it: that it is so from now on is written down.
     Deprecate,
-    /// The same for a row of which it was written down before the time that is covered, in which anything may have been.
+    /// The same for a row of which it was written down before the time that is covered, in which anything may have been, or
+    /// that was restored since then.
     Restart,
     /// Its time has come.
     Delete,
@@ -89,10 +90,25 @@ impl Pass<'_> {
         Ok(found)
     }
 
-    /// Whether it was written down before the time that is covered that the row `t` is unreferenced.
+    /// Whether it was written down before the time that is covered that the row `t` is unreferenced, or before somebody
+    /// restored it.
     pub(super) fn is_uncovered(&self) -> String {
+        let since = self.unreferenced.since.instant("t");
         let from = self.db.dialect.instant(&literal(self.covered_from));
-        format!("coalesce({} < {from}, true)", self.unreferenced.since.instant("t"))
+        let restored = match self.table {
+            Some(table) => {
+                let (name, key) = (literal(table.name.as_str()), table.key_text("t"));
+                let kept_as = self.ledger.is_kept_as("f", &name, &key);
+                let finished = self.db.dialect.instant("f.finished_at");
+                format!(
+                    " or exists (select 1 from {} f where f.resource = {name} and {kept_as}
+                        and f.cancelled_by = 'restored' and {finished} >= {since})",
+                    self.ledger.done
+                )
+            }
+            None => String::new(),
+        };
+        format!("(coalesce({since} < {from}, true){restored})")
     }
 
     /// Whether that was so long ago.

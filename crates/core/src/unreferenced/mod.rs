@@ -14,6 +14,7 @@ pub use look::{Page, Seen, Step};
 use crate::{
     catalog::{Table, Unreferenced},
     db::Db,
+    ledger::Ledger,
 };
 
 /// A way through the rows of a table.
@@ -25,6 +26,8 @@ pub struct Pass<'p> {
     pub unreferenced: &'p Unreferenced,
     /// The same table, if its rows can be removed as well: those that are marked are left alone.
     pub table: Option<&'p Table>,
+    /// The ledger, for rows that were removed and restored.
+    pub ledger: &'p Ledger,
     /// Since when every row has been looked at often enough, RFC 3339.
     pub covered_from: &'p str,
 }

@@ -8,7 +8,7 @@ use sexton_core::{
     catalog,
     catalog::Catalog,
     db::{Db, connect},
-    guard::advice,
+    guard::{advice, unguarded},
     ids::ResourceName,
     ledger::{Ledger, OpenError},
     removal,
@@ -75,6 +75,11 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         Ok(ledger) => {
             for drift in ledger.drift(&db, &config.resources).await? {
                 problems.push(Problem::new("resources", drift.to_string()));
+            }
+            for unreferenced in catalog.iter().flat_map(Catalog::unreferenced) {
+                let table = catalog.as_ref().and_then(|catalog| catalog.table(&unreferenced.name));
+                let found = unguarded(&db.conn, &ledger, unreferenced, table.map(AsRef::as_ref)).await?;
+                problems.extend(found.map(Problem::from));
             }
             if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
                 warnings.extend(stale_statements(&db, &ledger, &catalog).await?);

@@ -23,8 +23,9 @@ use super::{
   sexton guard --all                  the same for every resource with targets, for example at every deployment
   sexton guard booking --remove
 
-A guard is a trigger on the resource's table. A row that somebody deletes with plain SQL, without a request, is recorded by
-it in the same transaction, and workers delete its twins. Installing waits for at most five seconds for transactions that
+Guards are triggers. The one on the table of a resource with targets records in the same transaction that somebody deleted a
+row with plain SQL, without a request, and workers delete its twins. Those on tables that reference a resource with
+`unreferenced` take the mark from a row that is referenced again, and refuse references to a row that is hidden. Installing waits for at most five seconds for transactions that
 write to the table. TRUNCATE fires no guard, and neither do deletes under session_replication_role = replica.")]
 pub(super) struct Args {
     /// The resources.
@@ -101,7 +102,9 @@ fn possible(catalog: &Catalog, guards: &[Guard], name: &str) -> Result {
         return Ok(());
     }
     Err(Error::Usage(match catalog.by_name(name) {
-        Some(_) => format!("resources.{name} has no targets: its rows have no twins, and there is nothing to guard"),
+        Some(_) => format!(
+            "resources.{name} has neither targets nor `unreferenced`: its rows have no twins, and there is nothing to guard"
+        ),
         None => {
             let known: Vec<_> = catalog.tables().map(|table| table.name.to_string()).collect();
             format!("there is no resource `{name}`; configured are {}", known.join(", "))

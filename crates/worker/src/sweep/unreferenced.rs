@@ -10,6 +10,7 @@ use sexton_core::{
     catalog::{Cursor, Table, Unreferenced},
     config::{Config, SweepBudget, UnreferencedMode as Mode},
     db::{Dialect, refusal},
+    guard::unguarded,
     ids::ResourceName,
     key::Key,
     ledger::{Progress, SweepRun},
@@ -119,7 +120,13 @@ impl Sweep for UnreferencedRows {
                 }
             };
             let table = ground.catalog.table(name).map(AsRef::as_ref);
-            let through = Through { ground, unreferenced: &loaded, table, dry };
+            let unguarded = unguarded(&ground.db.conn, ground.ledger, &loaded, table).await?;
+            if let Some(why) = &unguarded {
+                tracing::warn!(resource = %name, "unreferenced rows are not deleted: {why}");
+                place.error = Some(why.to_string());
+            }
+            let is_guarded = unguarded.is_none();
+            let through = Through { ground, unreferenced: &loaded, table, is_guarded, dry };
             through.enter(&mut place).await?;
             loop {
                 if allowance.is_used_up() {
@@ -184,6 +191,7 @@ struct Through<'a> {
     ground: Ground<'a>,
     unreferenced: &'a Unreferenced,
     table: Option<&'a Table>,
+    is_guarded: bool,
     dry: bool,
 }
 
@@ -263,6 +271,7 @@ impl Through<'_> {
             db: self.ground.db,
             unreferenced: self.unreferenced,
             table: self.table,
+            ledger: self.ground.ledger,
             covered_from: &covered_from,
         };
         let page = pass.look(place.after.as_ref(), batch).await?;
@@ -280,7 +289,7 @@ impl Through<'_> {
                 place.left(&seen);
                 continue;
             }
-            if step == Step::Delete && !seen.is_empty() && !self.cover_or_say(place).await? {
+            if step == Step::Delete && !seen.is_empty() && !(self.is_guarded && self.cover_or_say(place).await?) {
                 place.missed(&seen);
                 continue;
             }
@@ -346,6 +355,6 @@ impl Through<'_> {
             // A deletion that is due at once would be done here, and what keeps it from it be an error of the sweep.
             request.after = Duration::from_millis(1);
         }
-        pass.request(self.ground.ledger, self.ground.catalog, table, &request, keys).await
+        pass.request(self.ground.catalog, table, &request, keys).await
     }
 }
