@@ -36,7 +36,7 @@ async fn field_names_of_json_are_a_contract(server: Server) {
     assert_eq!(names(&retried), ["action", "id"]);
     assert_eq!(names(&rig.show(&ids[1]).await["actions"][0]).join(" "), "action at reason who");
     let status = rig.json(&["status", "--json"]).await.remove(0);
-    assert_eq!(names(&status), ["breakers", "dead", "lanes", "oldest_due_ms", "paused", "states", "sweeps"]);
+    assert_eq!(names(&status), ["breakers", "dead", "guards", "lanes", "oldest_due_ms", "paused", "states", "sweeps"]);
     assert_eq!(names(&status["lanes"][0]).join(" "), "due lane later oldest_due_ms running");
     assert_eq!(
         rig.json(&["check", "--json"]).await,
@@ -53,7 +53,7 @@ async fn status_counts_what_there_is(server: Server) {
     rig.execute("update block set gcal_id = null where id = 2").await;
     let empty = rig.json(&["status", "--json"]).await.remove(0);
     let nothing = serde_json::json!({
-        "dead": {}, "lanes": [], "oldest_due_ms": null, "states": {}, "paused": [], "breakers": [], "sweeps": []
+        "dead": {}, "lanes": [], "oldest_due_ms": null, "states": {}, "paused": [], "breakers": [], "sweeps": [], "guards": []
     });
     assert_eq!(empty, nothing);
     let ids = rig.request("block", &["1", "2", "3"]).await;
