@@ -85,6 +85,10 @@ async fn hidden_row_can_no_longer_be_referenced(server: Server) {
     }
     assert_eq!(rig.rows("select id, favorite_toy_id from person").await, ["1|1"]);
     assert_eq!(marked(&rig).await, "2 3");
+    // What writes a reference as it is makes none, though its row was marked by somebody else.
+    rig.execute("update toy set deprecated_at = '2020-01-01 00:00:00' where id = 1").await;
+    rig.execute("update person set id = 1, favorite_toy_id = 1").await;
+    rig.execute("update toy set deprecated_at = null where id = 1").await;
     // Who clears the mark takes it back into the choice.
     rig.execute("update toy set deprecated_at = null where id = 2").await;
     rig.execute("insert into person (id, favorite_toy_id) values (2, 2)").await;

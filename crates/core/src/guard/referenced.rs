@@ -23,21 +23,24 @@ fn of_reference(ledger: &Ledger, unreferenced: &Unreferenced, number: usize, ref
     let columns: Vec<String> = reference.columns.iter().map(|(from, _)| quote(from)).collect();
     let when = columns.iter().map(|column| format!("new.{column} is not null")).collect::<Vec<_>>().join(" and ");
     let update = format!("update of {}", columns.join(", "));
-    // SQLite knows one event a trigger.
-    let (events, body) = match ledger.dialect {
-        Dialect::Postgres => (
-            vec![(format!("referenced{number}"), format!("after insert or {update}"))],
-            postgres(unreferenced, reference),
-        ),
-        Dialect::Sqlite => (
-            vec![
-                (format!("referenced{number}_insert"), "after insert".to_owned()),
-                (format!("referenced{number}_update"), format!("after {update}")),
-            ],
-            sqlite(unreferenced, reference),
-        ),
+    // What writes all columns as they are references nothing anew.
+    let d = ledger.dialect;
+    let differs = |column: &String| match d {
+        Dialect::Postgres => format!("old.{column} is distinct from new.{column}"),
+        Dialect::Sqlite => format!("old.{column} is not new.{column}"),
     };
-    let trigger = |(kind, fires): (String, String)| {
+    let differs = columns.iter().map(differs).collect::<Vec<_>>().join(" or ");
+    // Only an update has an old row; and SQLite knows one event a trigger.
+    let (inserted, updated) = (format!("referenced{number}_insert"), format!("referenced{number}_update"));
+    let events = [
+        (inserted, "after insert".to_owned(), when.clone()),
+        (updated, format!("after {update}"), format!("{when} and ({differs})")),
+    ];
+    let body = match d {
+        Dialect::Postgres => postgres(unreferenced, reference),
+        Dialect::Sqlite => sqlite(unreferenced, reference),
+    };
+    let trigger = |(kind, fires, when): (String, String, String)| {
         let place = Place {
             kind: &kind,
             resource: &unreferenced.name,

@@ -100,7 +100,7 @@ async fn resource_without_targets_has_nothing_to_guard(server: Server) {
     let targets = RESOURCE.find("[[resources.block.targets]]").unwrap();
     let rig = Rig::with(server, BLOCK, &RESOURCE[..targets]).await;
     let refused = rig.run(&["guard", "block"]).await.expect_code(2).stderr;
-    assert!(refused.contains("resources.block") && refused.contains("no targets"), "{refused}");
+    assert!(refused.contains("resources.block") && refused.contains("neither targets nor"), "{refused}");
     let unknown = rig.run(&["guard", "blocks"]).await.expect_code(2).stderr;
     assert!(unknown.contains("no resource `blocks`") && unknown.contains("configured are block"), "{unknown}");
     drop(rig.run(&["guard", "--all"]).await.expect_code(0));
