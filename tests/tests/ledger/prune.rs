@@ -236,7 +236,7 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!(lead("b", hour, Duration::ZERO).await, None);
     // A run that is not the last of its pass leaves its place and no pause.
     let place = serde_json::json!({ "stage": "attempts" });
-    let progress = Progress { found: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
+    let progress = Progress { found: 9, wanted: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
     let figures = serde_json::json!({ "deletions": 7 });
     let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false, error: None };
     let end = async |who: &str, run: &SweepRun| {

@@ -16,6 +16,7 @@ mod retry;
 mod settings;
 mod target;
 mod validate;
+mod verification;
 
 pub use adopt::Adopt;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
@@ -29,3 +30,4 @@ pub use target::{
     Auth, Breaker, CalDav, Connector, Gone, GoneReason, GoogleCalendar, Http, Method, OAuth2, Pointer, RateLimit, S3,
     Secret, SendUpdates, Target, Verify, When, signing_key,
 };
+pub use verification::{Verification, VerifyMode};

@@ -70,7 +70,7 @@ enum Command {
     Status(status::Args),
     /// Everything about one deletion.
     Show(show::Args),
-    /// Run a sweep now: adopt, dangling or prune.
+    /// Run a sweep now: adopt, dangling, prune or verify.
     Sweep(sweep::Args),
     /// Write finished deletions as JSON lines, for an audit.
     Export(export::Args),

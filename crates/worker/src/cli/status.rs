@@ -5,6 +5,7 @@ use std::path::Path;
 use sexton_core::ledger::{Cause, OpenBreaker, Pause, SweepState};
 
 use super::{error::Result, open, output};
+use crate::sweep::judged;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sexton status\n  sexton status --json | jq .oldest_due_ms")]
@@ -16,7 +17,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
-    let status = opened.ledger.status(&opened.db.conn).await?;
+    let mut status = opened.ledger.status(&opened.db.conn).await?;
+    status.sweeps = judged(status.sweeps, &opened.config.sync);
     if args.json {
         return output::json(&status);
     }
@@ -67,21 +69,25 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     if !status.sweeps.is_empty() {
         println!();
         let rows: Vec<_> = status.sweeps.iter().map(sweep).collect();
-        output::table(["SWEEP", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
+        output::table(["SWEEP", "STATE", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
     }
     Ok(())
 }
 
-fn sweep(state: &SweepState) -> [String; 8] {
+fn sweep(state: &SweepState) -> [String; 9] {
     let age = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| output::age(ms.max(0)));
     let note = match (&state.error, &state.leader, state.cut_short) {
         (Some(error), ..) => error.clone(),
         (None, Some(leader), _) => format!("being run by {leader}"),
+        (None, None, 0) if state.stalled > 0 => {
+            format!("nothing of what was found was dealt with, {} times in a row", state.stalled)
+        }
         (None, None, 0) => String::new(),
         (None, None, runs) => format!("{runs} runs used up their budget; the pass goes on"),
     };
     [
         state.name.clone(),
+        state.health.as_str().to_owned(),
         state.idle_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ago", output::age(ms.max(0)))),
         age(state.took_ms),
         state.found.to_string(),
