@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    config::{SweepBudget, Sync},
+    config::{SweepBudget, Sync, Verification, VerifyMode},
     ledger::{Progress, PrunePlace, Pruned, SweepRun},
 };
 
@@ -61,7 +61,8 @@ async fn left(f: &Fixture) -> Vec<usize> {
 }
 
 async fn run(f: &Fixture, place: PrunePlace, budget: SweepBudget, dry: bool) -> PrunePlace {
-    let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY };
+    let verify = Verification { share: 0.0, after: DAY, mode: VerifyMode::Report };
+    let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY, verify };
     f.ledger.prune(&f.db, &f.catalog, &sync, place, budget, dry).await.unwrap()
 }
 

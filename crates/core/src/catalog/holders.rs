@@ -1,11 +1,22 @@
-//! Whether any row has certain values.
+//! Whether any row has certain values, for one who waits for nobody.
 
 use sea_orm::{DbErr, Value};
 
-use super::table::Table;
+use super::{key::Key, table::Table};
 use crate::db::{Db, Dialect};
 
 impl Table {
+    /// Whether there is a row with this key, live or marked.
+    ///
+    /// # Errors
+    /// Whatever the database says, also that somebody has the table locked.
+    pub async fn has_row(&self, db: &Db, key: &Key) -> Result<bool, DbErr> {
+        let mut values = Vec::new();
+        let matches = self.key_matches("t", key, &mut values);
+        let sql = format!("select 1 as there from {} t where {matches}", self.sql);
+        Ok(!db.read_briefly(sql, values).await?.is_empty())
+    }
+
     /// Whether a row, live or marked, has these texts in these captured columns. One that is not captured is not looked at.
     ///
     /// An index on them is used if there is one. If there is none, the table may be large: the statement is given up after

@@ -11,6 +11,7 @@ use crate::{
     config::{AfterConfirmation, Target},
     db::{Db, kill_point, refusal},
     ids::DeletionId,
+    key::Key,
     ledger::{AskAgain, Completed, Ledger},
     template::Values,
 };
@@ -60,20 +61,17 @@ pub async fn delete_again(
     if !targets.iter().all(|target| knows_all(target, &values)) {
         return Ok(Again::Unknown);
     }
-    if completed.kept || !table.existing(&db.conn, std::slice::from_ref(&key)).await?.is_empty() {
+    if completed.kept {
         return Ok(Again::Held);
     }
-    for target in targets {
-        match is_held(db, table, target, &values).await {
-            Ok(false) => {}
-            Ok(true) => return Ok(Again::Held),
-            Err(error) if refusal(&error).is_some() => {
-                let lane = format!("{}.{}", table.name, target.name);
-                tracing::warn!(%error, lane, id = %completed.id, "cannot tell whether another row has the twin");
-                return Ok(Again::Unknown);
-            }
-            Err(error) => return Err(error),
+    match has_owner(db, table, &key, targets, &values).await {
+        Ok(false) => {}
+        Ok(true) => return Ok(Again::Held),
+        Err(error) if refusal(&error).is_some() => {
+            tracing::warn!(%error, id = %completed.id, "cannot tell whether a row has what deletion {} had deleted", completed.id);
+            return Ok(Again::Unknown);
         }
+        Err(error) => return Err(error),
     }
     take_up(db, ledger, table, completed, targets, &values).await
 }
@@ -84,10 +82,13 @@ fn knows_all(target: &Target, values: &Values) -> bool {
         && target.skip_when_null.iter().all(|column| values.get(column).is_some_and(Option::is_some))
 }
 
-/// Whether a row has the values that name the twin, in the call or in the look. Where nothing of the row names it, every row
-/// may have it.
-async fn is_held(db: &Db, table: &Table, target: &Target, values: &Values) -> Result<bool, DbErr> {
-    for columns in target.twin_columns() {
+/// Whether a row has the key, or the values that name one of the twins, in the call or in the look. Where nothing of the row
+/// names it, every row may have it.
+async fn has_owner(db: &Db, table: &Table, key: &Key, targets: &[&Target], values: &Values) -> Result<bool, DbErr> {
+    if table.has_row(db, key).await? {
+        return Ok(true);
+    }
+    for columns in targets.iter().flat_map(|target| target.twin_columns()) {
         let texts: Vec<(&str, &str)> =
             columns.iter().filter_map(|column| Some((*column, values.get(*column)?.as_deref()?))).collect();
         if table.is_held(db, &texts).await? {

@@ -200,7 +200,9 @@ impl<'a> Run<'a> {
         let mut flying = sights.begin(&lanes, &all);
         let mut before: Option<FinishedAt> = None;
         for (n, sight) in all.iter().enumerate() {
-            let seen = flying.next().await.filter(|seen| !seen.iter().any(|(_, seen)| *seen == Seen::Abandoned));
+            // Whose lane is left alone by now was not waited for.
+            let abandoned = |(lane, seen): &(String, Seen)| *seen == Seen::Abandoned && !self.sights.is_held(lane);
+            let seen = flying.next().await.filter(|seen| !seen.iter().any(abandoned));
             let Some(seen) = seen else {
                 self.cut_short = true;
                 return Ok(n);
