@@ -28,7 +28,7 @@ pub enum Again {
     Open,
     /// A row has the key, or the values by which the twin is named: it may be its twin by now.
     Held,
-    /// It cannot be known whether a row has it, or how the target was asked.
+    /// It cannot be known whether a row has it, or how the target was asked; or a second call may do harm.
     Unknown,
 }
 
@@ -58,7 +58,8 @@ pub async fn delete_again(
         return Ok(Again::Unknown);
     };
     let values = table.known_of(completed);
-    if !targets.iter().all(|target| knows_all(target, &values)) {
+    // Whoever must not be asked twice is for people to ask.
+    if !targets.iter().all(|target| target.repeatable && knows_all(target, &values)) {
         return Ok(Again::Unknown);
     }
     if completed.kept {

@@ -100,6 +100,16 @@ async fn twin_is_left_alone_if_it_cannot_be_known_whose_it_is(server: Server) {
     drop(rig.run(&["migrate"]).await.expect_code(0));
     assert_eq!(swept(&rig).await, "finished 2, gone 1, looked 2, returned 1, sampled 2, unsure 1");
     assert_eq!(open(&rig).await, Vec::<String>::new());
+    // A second call may do harm.
+    rig.reconfigure(&on().replace("timeout = \"2s\"", "timeout = \"2s\"\nrepeatable = false"));
+    drop(rig.run(&["migrate"]).await.expect_code(0));
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (4, 'c', 'g4')").await;
+    rig.request("block", &["4"]).await;
+    rig.work().await;
+    age(&rig).await;
+    twins.come_back(&event(4));
+    rig.execute("update sexton_sweep set cursor = '{}'").await;
+    assert_eq!(swept(&rig).await, "finished 3, gone 1, looked 3, returned 2, sampled 3, unsure 2");
     // Neither is it known which row it was, if its key is hashed.
     let hashed = on().replace("key = \"id\"", "key = \"id\"\nhash_key = true");
     rig.reconfigure(&hashed);

@@ -203,7 +203,8 @@ impl<'a> Run<'a> {
             // Whose lane is left alone by now was not waited for.
             let abandoned = |(lane, seen): &(String, Seen)| *seen == Seen::Abandoned && !self.sights.is_held(lane);
             let seen = flying.next().await.filter(|seen| !seen.iter().any(abandoned));
-            let Some(seen) = seen else {
+            // What was seen may take a while to deal with.
+            let Some(seen) = seen.filter(|_| !sights.is_over()) else {
                 self.cut_short = true;
                 return Ok(n);
             };
