@@ -25,6 +25,6 @@ mod tests {
         assert!(ids.iter().all(|id| !is_in_share(*id, 0.1) || is_in_share(*id, 0.2)));
         let known: DeletionId = "0190a5b0-0000-7000-8000-000000000001".parse().unwrap();
         let least = (1..=1000).find(|n| is_in_share(known, f64::from(*n) / 1000.0));
-        assert_eq!(least, Some(0), "another release would look at others");
+        assert_eq!(least, Some(875), "another release would look at others");
     }
 }
