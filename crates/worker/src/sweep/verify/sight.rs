@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use sexton_core::{
     ledger::Completed,
     outcome::{Failure, Look, Outcome},
 };
+use tokio::sync::watch;
 
 use super::{
     super::{Allowance, Targets},
@@ -57,7 +58,7 @@ pub(super) struct Sights<'a> {
     /// too late, and the next run does not begin with it again.
     patience: Duration,
     /// The lanes that are left alone for the rest of the run.
-    held: Arc<Mutex<HashSet<String>>>,
+    held: Arc<watch::Sender<HashSet<String>>>,
 }
 
 /// Looks under way, in the order of what is looked at.
@@ -77,21 +78,22 @@ impl<'a> Sights<'a> {
         Flying { sights: self, lanes, next: all.iter(), looks: FuturesOrdered::new() }
     }
 
+    /// Leaves a lane alone from now on; looks under way are given up.
     pub(super) fn hold(&self, lane: &str) {
-        self.all_held().insert(lane.to_owned());
+        self.held.send_if_modified(|held| held.insert(lane.to_owned()));
     }
 
     pub(super) fn is_held(&self, lane: &str) -> bool {
-        self.all_held().contains(lane)
+        self.held.borrow().contains(lane)
     }
 
     pub(super) fn held(&self) -> usize {
-        self.all_held().len()
+        self.held.borrow().len()
     }
 
-    fn all_held(&self) -> MutexGuard<'_, HashSet<String>> {
-        // Nothing that holds the lock can panic half way through a change.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn until_held(&self, lane: &str) {
+        // The sender is in `self`, so the channel cannot be closed while this waits.
+        self.held.subscribe().wait_for(|held| held.contains(lane)).await.ok();
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -123,7 +125,11 @@ impl<'a> Sights<'a> {
         let patience = Instant::now() + target.timeout.min(self.patience);
         let until = self.deadline.map_or(patience, |deadline| patience.min(deadline));
         let call = Call { id: completed.id, row: &values };
-        let seen = match tokio::time::timeout_at(until.into(), connector.look(call)).await {
+        let looked = tokio::select! {
+            looked = tokio::time::timeout_at(until.into(), connector.look(call)) => looked,
+            () = self.until_held(name) => return Seen::Held(None),
+        };
+        let seen = match looked {
             Ok(Look::Gone) => Seen::Gone,
             Ok(Look::Differs(Failure { status: Some(200..=299), .. })) => Seen::There,
             // An object that is there is answered with a success.
