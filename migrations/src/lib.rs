@@ -44,6 +44,7 @@ impl MigratorTrait for Migrator {
             sql_files!("0006_gates"),
             sql_files!("0007_sweeps"),
             Box::new(m0008_guard::Migration::new()),
+            sql_files!("0009_sweep_health"),
             sql_files!("0010_choice"),
         ]
     }

@@ -66,6 +66,14 @@ pub enum Look {
     Failed(Outcome),
 }
 
+impl Look {
+    /// It could not be seen because of this; to look twice does no harm.
+    #[must_use]
+    pub fn failed(outcome: Outcome) -> Self {
+        Self::Failed(outcome.of_a_look())
+    }
+}
+
 /// A call that did not confirm. Status and reason code are kept; bodies and URLs with values never are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -5,13 +5,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use sexton_core::outcome::DeadKind;
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Engine, metrics};
+use crate::{engine::Engine, metrics, sweep::Watch};
 
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Refreshes gauges until `stop`.
 pub(crate) async fn refresh(engine: Arc<Engine>, stop: CancellationToken) {
     let context = Arc::clone(&engine.context);
+    let mut watch = Watch::new();
     loop {
         metrics::in_flight(engine.in_flight());
         match context.ledger.oldest_due(&context.db, &context.catalog.lanes()).await {
@@ -30,7 +31,7 @@ pub(crate) async fn refresh(engine: Arc<Engine>, stop: CancellationToken) {
             Err(error) => tracing::debug!(%error, "cannot count the dead letters"),
         }
         match context.ledger.sweeps(&context.db.conn).await {
-            Ok(states) => states.iter().for_each(metrics::sweep),
+            Ok(states) => watch.see(states, &context.config),
             Err(error) => tracing::debug!(%error, "cannot read how the sweeps stand"),
         }
         tokio::select! {

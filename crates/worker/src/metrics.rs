@@ -9,7 +9,7 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::rows::Completion;
+use crate::{rows::Completion, sweep::Seen};
 
 /// Says what each metric means; called once, when the recorder is installed.
 pub(crate) fn describe() {
@@ -28,7 +28,13 @@ pub(crate) fn describe() {
     describe_gauge!("sexton_throttled", "1 while a lane is left alone because its target asked for patience");
     describe_gauge!("sexton_paused", "1 while a lane is paused");
     describe_gauge!("sexton_hard_deletes_paused", "1 while rows are not deleted although all targets confirmed");
-    describe_gauge!("sexton_sweep_idle_seconds", "Time since the last run of a sweep ended");
+    describe_counter!("sexton_looks_total", "Looks at twins that were deleted, by what was seen");
+    describe_gauge!(
+        "sexton_sweep_idle_seconds",
+        "Time since the last run of a sweep ended, or since this process started"
+    );
+    describe_gauge!("sexton_sweep_overdue", "1 while nobody runs a sweep although it is time");
+    describe_gauge!("sexton_sweep_stalled", "Passes one after the other that dealt with nothing of what they found");
     describe_gauge!("sexton_sweep_found", "What the last pass of a sweep found");
     describe_gauge!("sexton_sweep_backlog", "What it found and left as it is");
     describe_gauge!("sexton_sweep_oldest_seconds", "For how long the oldest of that has been so");
@@ -115,14 +121,28 @@ pub(crate) fn hard_deletes_paused(paused: bool) {
     gauge!("sexton_hard_deletes_paused").set(if paused { 1.0 } else { 0.0 });
 }
 
-pub(crate) fn sweep(state: &SweepState) {
+pub(crate) fn looked(resource: &str, target: &str, seen: &Seen) {
+    let outcome = match seen {
+        Seen::Gone => "gone",
+        Seen::There => "there",
+        Seen::Unanswered(_) | Seen::Held(_) => "unanswered",
+        Seen::Unverifiable | Seen::Abandoned => return,
+    };
+    let labels = [("resource", resource.to_owned()), ("target", target.to_owned()), ("outcome", outcome.to_owned())];
+    counter!("sexton_looks_total", &labels).increment(1);
+}
+
+/// How a sweep stands that has not run for `idle`.
+pub(crate) fn sweep(state: &SweepState, idle: Duration, overdue: bool) {
     let seconds = |ms: Option<i64>| ms.map_or(0.0, |ms| ms.max(0) as f64 / 1000.0);
     for (name, value) in [
-        ("sexton_sweep_idle_seconds", seconds(state.idle_ms)),
+        ("sexton_sweep_idle_seconds", idle.as_secs_f64()),
         ("sexton_sweep_found", state.found as f64),
         ("sexton_sweep_backlog", state.backlog as f64),
         ("sexton_sweep_oldest_seconds", seconds(state.oldest_ms)),
         ("sexton_sweep_cut_short", state.cut_short as f64),
+        ("sexton_sweep_stalled", state.stalled as f64),
+        ("sexton_sweep_overdue", if overdue { 1.0 } else { 0.0 }),
         ("sexton_sweep_failing", if state.error.is_some() { 1.0 } else { 0.0 }),
     ] {
         gauge!(name, "sweep" => state.name.clone()).set(value);

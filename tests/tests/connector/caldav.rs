@@ -347,3 +347,48 @@ async fn settings_that_do_not_go_together_are_refused() {
         assert!(output.stderr.contains(why), "{more}: {}", output.stderr);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn object_that_is_there_again_is_seen() {
+    let server = Radicale::start().await;
+    let person = Person::with_calendar(&server, "cal").await;
+    let mut rig = Rig::new(&target(&server.url(), "")).await;
+    let mut keys = Vec::new();
+    for name in ["a.ics", "b b.ics"] {
+        person.put(name, "to go").await;
+        keys.push(rig.row("cal", name, None).await);
+    }
+    assert_eq!(rig.delete(&keys).await, ["completed deleted 200"; 2]);
+    assert_eq!(rig.look().await, "gone 2");
+    person.put("b b.ics", "there again").await;
+    assert_eq!(rig.look().await, "gone 1, returned 1");
+    // Where there is no calendar any more, nothing is known of what was in it.
+    assert_eq!(person.ask(Method::DELETE, "/", "").await, 200);
+    assert_eq!(rig.look().await, "unanswered 2, collection_not_found (404)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looks_have_the_headers_of_the_settings() {
+    let api = Api::start().await;
+    let target = format!(
+        "kind = 'caldav'\nurl = '{}/cal/{{name}}'\nheaders = {{ X-Place = '{{place}}' }}\nif_match = false",
+        api.url()
+    );
+    let mut rig = Rig::new(&target).await;
+    let key = rig.row("here", "a.ics", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["completed deleted 204"]);
+    for (answer, seen) in [
+        (Answer::Status(410), "gone 1"),
+        (Answer::Status(405), "returned 1"),
+        (Answer::Status(500), "unanswered 1, http_500 (500)"),
+        (Answer::Status(401), "unanswered 1, http_401 (401)"),
+        (Answer::StatusBody(200, "hello".to_owned()), "unanswered 1, no_multistatus (200)"),
+        (Answer::WithHeaders(429, vec![("retry-after".to_owned(), "0".to_owned())]), "held 1"),
+    ] {
+        // After 405 the object is asked for by HEAD, which the default answers.
+        api.script("/cal/a.ics", vec![answer]);
+        assert_eq!(rig.look().await, seen);
+    }
+    let looks = api.log();
+    assert!(looks.iter().all(|call| call.header("x-place") == Some("here")), "{looks:#?}");
+}

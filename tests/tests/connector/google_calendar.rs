@@ -286,3 +286,34 @@ async fn service_account_signs_for_the_user_it_acts_for() {
     assert_eq!(claims["scope"], "https://www.googleapis.com/auth/calendar.events");
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn event_is_gone_if_it_says_that_it_is_cancelled() {
+    let api = Api::start().await;
+    let mut rig = rig_with_user(&api, "").await;
+    let key = rig.row("ann@example.org", "e1", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["completed deleted 204"]);
+    let says = |status: &str| Answer::StatusBody(200, json!({ "status": status }).to_string());
+    let visible = || Some(Answer::StatusBody(200, r#"{"kind":"calendar#events"}"#.into()));
+    for (answer, of_calendar, seen) in [
+        (says("cancelled"), None, "gone 1"),
+        (says("confirmed"), None, "returned 1"),
+        (says("tentative"), None, "returned 1"),
+        (says("unheard of"), None, "unanswered 1, unreadable_answer (200)"),
+        (Answer::StatusBody(200, "<html>".into()), None, "unanswered 1, unreadable_answer (200)"),
+        (error(410, "deleted"), None, "gone 1"),
+        (error(404, "notFound"), visible(), "gone 1"),
+        (error(404, "notFound"), Some(error(404, "notFound")), "unanswered 1, calendar_not_visible (404)"),
+        (error(403, "forbidden"), None, "unanswered 1, forbidden (403)"),
+        (error(500, "backendError"), None, "unanswered 1, backendError (500)"),
+        (Answer::Reset, None, "unanswered 1, connection_lost"),
+    ] {
+        api.script(&format!("{}?fields=status", event("e1")), vec![answer]);
+        if let Some(answer) = of_calendar {
+            api.script("/calendar/v3/calendars/ann%40example.org/events", vec![answer]);
+        }
+        assert_eq!(rig.look().await, seen);
+    }
+    api.script(&format!("{}?fields=status", event("e1")), vec![error(403, "rateLimitExceeded")]);
+    assert_eq!(rig.look().await, "held 1");
+}

@@ -20,6 +20,8 @@ max_interval = "50ms"
 give_up_after = "20s"
 [console]
 listen = "127.0.0.1:0"
+[sync]
+verify = { share = 1.0 }
 [resources.thing]
 table = "thing"
 key = "id"
@@ -74,6 +76,22 @@ impl Rig {
             all.push(told(&record));
         }
         all
+    }
+
+    /// Looks whether what was deleted so far is still gone: what was seen, and why what was not seen was not.
+    pub(super) async fn look(&self) -> String {
+        // Nothing is looked at that was deleted just now.
+        let age = "update sexton_deletion_done set finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', finished_at, '-1 hour')
+                   where finished_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-30 minutes')";
+        self.db.execute(age).await;
+        self.db.execute("update sexton_sweep set cursor = '{}'").await;
+        let figures = self.json(&["sweep", "verify", "--json"]).await.remove(0);
+        let seen = ["gone", "returned", "unverifiable", "unanswered", "held"].into_iter();
+        let seen = seen.filter(|name| figures[name] != 0).map(|name| format!("{name} {}", figures[name]));
+        let error =
+            self.db.query_text("select error from sexton_sweep where name = 'verify'").await.remove(0).remove(0);
+        let error = error.map(|error| error.split("because of ").last().unwrap().to_owned());
+        seen.chain(error).collect::<Vec<_>>().join(", ")
     }
 
     /// How many rows are left.

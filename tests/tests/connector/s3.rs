@@ -347,3 +347,30 @@ async fn private_address_is_refused() {
     assert_eq!(rig.delete(&[key]).await, ["dead: rejected - private_address_refused"]);
     assert!(api.log().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn object_that_is_there_again_is_seen_and_no_neighbour_is_taken_for_it() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let all = ["a b", "a b/c", "users/7/x", "users/70/x", "ab"];
+    let server = bucket(&all.map(str::to_owned)).await;
+    let put = async |key: &str| {
+        let url = format!("{}/papers/{key}", server.url());
+        assert_eq!(reqwest::Client::new().put(url).body("x").send().await.unwrap().status().as_u16(), 200);
+    };
+    let mut rig = Rig::new(&target(&server.url(), "key = '{name}'")).await;
+    let keys = [rig.row("", "a b", None).await];
+    assert_eq!(rig.delete(&keys).await, ["completed deleted 200"]);
+    assert_eq!(rig.look().await, "gone 1");
+    put("a%20b").await;
+    assert_eq!(rig.look().await, "returned 1");
+    let mut rig = Rig::new(&target(&server.url(), "prefix = 'users/{name}/'")).await;
+    let keys = [rig.row("", "7", None).await];
+    assert_eq!(rig.delete(&keys).await, ["completed deleted 200"]);
+    assert_eq!(rig.look().await, "gone 1");
+    put("users/7/y").await;
+    assert_eq!(rig.look().await, "returned 1");
+    // Somebody else's bucket.
+    let refused = target(&server.url(), "prefix = 'users/{name}/'").replace("papers", "nosuch");
+    rig.reconfigure(&refused);
+    assert_eq!(rig.look().await, "unanswered 1, NoSuchBucket (404)");
+}

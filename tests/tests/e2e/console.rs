@@ -6,14 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::rig::{PATIENCE, RESOURCE, Rig, Server};
 
 /// Where the daemon says that its console listens.
-async fn console_of(daemon: &Daemon) -> String {
+pub(super) async fn console_of(daemon: &Daemon) -> String {
     let line = daemon.wait_for_log("working", PATIENCE).await.text;
     let address = line.split("console=").nth(1).unwrap().split_whitespace().next().unwrap();
     address.to_owned()
 }
 
 /// Status line and body of a GET.
-async fn get(address: &str, path: &str) -> (String, String) {
+pub(super) async fn get(address: &str, path: &str) -> (String, String) {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -27,3 +27,4 @@ mod sql_functions;
 mod stale_worker;
 mod stubborn_rows;
 mod sweeps;
+mod verify;

@@ -1,14 +1,21 @@
 //! `sexton sweep`, and sweeps that run by themselves.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::rig::{RESOURCE, Rig, Server, on_both};
+use super::{
+    console::{console_of, get},
+    rig::{PATIENCE, RESOURCE, Rig, Server, on_both},
+};
 
 on_both!(
     operator_prunes_and_sees_what_went,
     daemon_prunes_by_itself_and_writes_down_what_it_did,
     sweep_that_another_process_runs_is_left_to_it,
     kept_row_whose_entry_is_old_is_not_forgotten,
+    sweep_that_never_ran_is_listed_and_measured,
+    sweep_that_uses_up_its_budget_again_and_again_is_behind,
+    sweep_that_deals_with_nothing_is_stuck,
+    sweep_that_nobody_runs_is_overdue,
 );
 
 async fn operator_prunes_and_sees_what_went(server: Server) {
@@ -26,7 +33,7 @@ async fn operator_prunes_and_sees_what_went(server: Server) {
     assert!(text.contains("deletions   0"), "{text}");
     let unknown = rig.run(&["sweep", "proone"]).await.expect_code(2).stderr;
     assert!(
-        unknown.contains("there is no sweep `proone`; expected one of adopt, dangling, unreferenced, prune"),
+        unknown.contains("there is no sweep `proone`; expected one of adopt, dangling, unreferenced, verify, prune"),
         "{unknown}"
     );
     for (setting, path) in [
@@ -87,4 +94,127 @@ async fn kept_row_whose_entry_is_old_is_not_forgotten(server: Server) {
         assert_eq!(rig.show(&ids[0]).await["row_outcome"], "kept");
         drop(rig.run(&["show", &ids[1]]).await.expect_code(3));
     }
+}
+
+/// What `status --json` says of a sweep.
+async fn status_of(rig: &Rig, name: &str) -> Value {
+    let status = rig.json(&["status", "--json"]).await.remove(0);
+    status["sweeps"].as_array().unwrap().iter().find(|state| state["name"] == name).unwrap().clone()
+}
+
+async fn is(rig: &Rig, name: &str) -> String {
+    status_of(rig, name).await["state"].as_str().unwrap().to_owned()
+}
+
+/// The value of a sweep's gauge, once it is as wanted.
+async fn until_gauge(console: &str, gauge: &str, sweep: &str, wanted: impl Fn(f64) -> bool) -> f64 {
+    let name = format!("{gauge}{{sweep=\"{sweep}\"}} ");
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let (_, metrics) = get(console, "/metrics").await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
+        if let Some(value) = value.filter(|value| wanted(*value)) {
+            return value;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{name}\n{metrics}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn sweep_that_never_ran_is_listed_and_measured(server: Server) {
+    let rig = Rig::blocks(server, 1).await;
+    for name in ["adopt", "dangling", "prune", "verify"] {
+        let state = status_of(&rig, name).await;
+        assert_eq!(
+            (&state["state"], &state["ran_at"], &state["idle_ms"]),
+            (&json!("never"), &Value::Null, &Value::Null)
+        );
+    }
+    let text = rig.run(&["status"]).await.expect_code(0).stdout;
+    let row = text.lines().find(|line| line.starts_with("verify")).unwrap();
+    assert!(row.split_whitespace().nth(1) == Some("never"), "{text}");
+    // Somebody has them all, so that none is run.
+    for name in ["adopt", "dangling", "prune", "verify"] {
+        rig.execute(&format!(
+            "insert into sexton_sweep (name, leader, lease_until) values ('{name}', 'worker-b', '2100-01-01T00:00:00.000Z')"
+        ))
+        .await;
+    }
+    rig.reconfigure(&format!("[sync]\ninterval = \"1s\"\nbudget = {{ rows = 1, time = \"1s\" }}\n{RESOURCE}"));
+    let daemon = rig.sexton.spawn(&["run"]).await;
+    let console = console_of(&daemon).await;
+    for name in ["adopt", "dangling", "prune", "verify"] {
+        until_gauge(&console, "sexton_sweep_idle_seconds", name, |idle| (0.0..60.0).contains(&idle)).await;
+    }
+    until_gauge(&console, "sexton_sweep_idle_seconds", "verify", |idle| idle > 4.0).await;
+    until_gauge(&console, "sexton_sweep_overdue", "verify", |overdue| overdue == 0.0).await;
+    daemon.wait_for_log("verify has never run since this process started", PATIENCE).await;
+    until_gauge(&console, "sexton_sweep_overdue", "verify", |overdue| overdue == 1.0).await;
+    assert_eq!(is(&rig, "verify").await, "never");
+    rig.execute("update sexton_sweep set leader = null, lease_until = null").await;
+    until_gauge(&console, "sexton_sweep_overdue", "verify", |overdue| overdue == 0.0).await;
+    assert_eq!(is(&rig, "verify").await, "ok");
+}
+
+async fn sweep_that_uses_up_its_budget_again_and_again_is_behind(server: Server) {
+    let small = format!("[sync]\nbatch = 1\nbudget = {{ rows = 1, time = \"20s\" }}\n{RESOURCE}");
+    let rig = Rig::blocks_with(server, 12, &small).await;
+    let swept = rig.run(&["sweep", "adopt"]).await.expect_code(0);
+    let warned: Vec<&str> = swept.stderr.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warned.len(), 1, "{}", swept.stderr);
+    assert!(warned[0].contains("adopt has used up its budget 10 times in a row"), "{}", warned[0]);
+    assert_eq!(is(&rig, "adopt").await, "ok", "its pass is over");
+    rig.execute("update sexton_sweep set cut_short = 9").await;
+    assert_eq!(is(&rig, "adopt").await, "ok");
+    rig.execute("update sexton_sweep set cut_short = 10").await;
+    assert_eq!(is(&rig, "adopt").await, "behind");
+    assert!(rig.run(&["status"]).await.stdout.contains("behind"));
+    let daemon = rig.sexton.spawn(&["run"]).await;
+    let console = console_of(&daemon).await;
+    until_gauge(&console, "sexton_sweep_cut_short", "adopt", |runs| runs >= 10.0).await;
+}
+
+async fn sweep_that_deals_with_nothing_is_stuck(server: Server) {
+    let on = RESOURCE.replace("key = \"id\"", "key = \"id\"\nadopt = \"on\"\nadopt_all = true");
+    let rig = Rig::blocks_with(server, 2, &on).await;
+    rig.execute("update block set deleted_at = '2025-06-01 12:00:00'").await;
+    rig.execute(if rig.server.is_postgres() {
+        "create function no() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
+         create trigger no before update on block for each row execute function no()"
+    } else {
+        "create trigger no before update on block begin select raise(abort, 'not now'); end"
+    })
+    .await;
+    let warned = "adopt has dealt with nothing of what it found 3 times in a row";
+    for pass in 1..=3 {
+        assert_eq!(is(&rig, "adopt").await, if pass == 1 { "never" } else { "ok" });
+        let swept = rig.run(&["sweep", "adopt"]).await.expect_code(0);
+        assert_eq!(swept.stderr.contains(warned), pass == 3, "{}", swept.stderr);
+    }
+    let state = status_of(&rig, "adopt").await;
+    assert_eq!((&state["state"], &state["stalled"], &state["backlog"]), (&json!("stuck"), &json!(3), &json!(2)));
+    assert!(rig.run(&["status"]).await.stdout.contains("nothing of what was found was dealt with, 3 times in a row"));
+    // What is only reported is not to be dealt with.
+    rig.reconfigure(RESOURCE);
+    drop(rig.run(&["sweep", "adopt"]).await.expect_code(0));
+    assert_eq!(is(&rig, "adopt").await, "ok");
+    assert_eq!(status_of(&rig, "adopt").await["backlog"], 2);
+}
+
+async fn sweep_that_nobody_runs_is_overdue(server: Server) {
+    let rig = Rig::blocks(server, 1).await;
+    drop(rig.run(&["sweep"]).await.expect_code(0));
+    assert_eq!(is(&rig, "prune").await, "ok");
+    rig.execute(
+        "update sexton_sweep set leader = 'worker-b', lease_until = '2100-01-01T00:00:00.000Z', ran_at = '2025-01-15T00:00:00.000Z'
+         where name = 'prune'",
+    )
+    .await;
+    assert_eq!(is(&rig, "prune").await, "overdue");
+    let daemon = rig.sexton.spawn(&["run"]).await;
+    let console = console_of(&daemon).await;
+    until_gauge(&console, "sexton_sweep_overdue", "prune", |overdue| overdue == 1.0).await;
+    until_gauge(&console, "sexton_sweep_overdue", "adopt", |overdue| overdue == 0.0).await;
+    let line = daemon.wait_for_log("prune has not run for", PATIENCE).await.text;
+    assert!(line.contains("WARN") && line.contains("worker-b"), "{line}");
 }

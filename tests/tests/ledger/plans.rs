@@ -148,3 +148,47 @@ async fn requests(w: &Watch<'_>, round: usize) {
     assert!(restore(&transaction, &f.ledger, &f.catalog, of_pair[0].id).await.unwrap().row_restored);
     transaction.commit().await.unwrap();
 }
+
+/// A month of completed deletions, some hundred of which are looked at again at each turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_at_completed_deletions_again_reads_no_whole_table() {
+    let f = Fixture::postgres().await;
+    f.execute(&format!(
+        "insert into sexton_deletion_done (id, resource, key, state, row_outcome, fence, attempts, rescues, batch_id, targets,
+            confirmations, refs, requested_at, requested_by, finished_at)
+         select gen_random_uuid(), 'block', n::text, 'completed', 'deleted', 1, 1, 0, gen_random_uuid(), '[]', '{{}}',
+            '{{\"gcal_id\": \"g\"}}', now(), 'x', now() - n * interval '10 seconds'
+         from generate_series(1, {ROWS}) n"
+    ))
+    .await;
+    f.execute(&format!(
+        "insert into block (id, calendar_id, gcal_id) select n, 'c', 'g' || n from generate_series(1, {ROWS}) n;
+         create index block_event on block (gcal_id); analyze block; analyze sexton_deletion_done"
+    ))
+    .await;
+    let Server::Postgres(server) = &f.server else { return };
+    let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
+    let w = Watch { f: &f, db };
+    let scans = "select relname, seq_scan from pg_stat_user_tables where relname ~ '^(sexton_deletion|block$)'";
+    let read = "select sum(idx_tup_read) from pg_stat_user_indexes where relname like 'sexton_deletion_done%'";
+    w.scans().await;
+    let (before, tuples): (_, u64) = (f.rows(scans).await, f.one(read).await.parse().unwrap());
+    let (week, minutes) = (Duration::from_secs(7 * 86_400), Duration::from_secs(600));
+    let mut after = None;
+    for _ in 0..ROUNDS {
+        let (since, until) = (f.ledger.ago(&w.db, week).await.unwrap(), f.ledger.ago(&w.db, minutes).await.unwrap());
+        let page = f.ledger.finished_in_order(&w.db, &since, &until, after.as_ref(), 500).await.unwrap();
+        assert_eq!(page.len(), 500);
+        assert!(page.is_sorted() && after.as_ref().is_none_or(|after| *after < page[0]), "{page:?}");
+        assert_eq!(f.ledger.completed(&w.db, &page[..100]).await.unwrap().len(), 100);
+        after = page.last().cloned();
+        let table = f.table("block");
+        assert!(table.is_held(&w.db, &[("gcal_id", "g77"), ("calendar_id", "c")]).await.unwrap());
+        assert!(!table.is_held(&w.db, &[("gcal_id", "g77"), ("calendar_id", "d")]).await.unwrap());
+        assert!(table.has_row(&w.db, &table.parse_key("77").unwrap()).await.unwrap());
+    }
+    w.scans().await;
+    assert_eq!(f.rows(scans).await, before, "a whole table is read");
+    let tuples = f.one(read).await.parse::<u64>().unwrap() - tuples;
+    assert!(tuples < 3 * 600 * ROUNDS as u64, "{tuples} entries of indexes are read for {ROUNDS} pages");
+}

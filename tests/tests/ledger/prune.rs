@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    config::{SweepBudget, Sync},
+    config::{SweepBudget, Sync, Verification, VerifyMode},
     ledger::{Progress, PrunePlace, Pruned, SweepRun},
 };
 
@@ -61,7 +61,8 @@ async fn left(f: &Fixture) -> Vec<usize> {
 }
 
 async fn run(f: &Fixture, place: PrunePlace, budget: SweepBudget, dry: bool) -> PrunePlace {
-    let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY };
+    let verify = Verification { share: 0.0, after: DAY, mode: VerifyMode::Report };
+    let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY, verify };
     f.ledger.prune(&f.db, &f.catalog, &sync, place, budget, dry).await.unwrap()
 }
 
@@ -236,7 +237,7 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!(lead("b", hour, Duration::ZERO).await, None);
     // A run that is not the last of its pass leaves its place and no pause.
     let place = serde_json::json!({ "stage": "attempts" });
-    let progress = Progress { found: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
+    let progress = Progress { found: 9, wanted: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
     let figures = serde_json::json!({ "deletions": 7 });
     let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false, error: None };
     let end = async |who: &str, run: &SweepRun| {

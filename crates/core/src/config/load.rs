@@ -59,7 +59,9 @@ pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Re
         .extract()
         .map_err(|why| invalid(describe(&why)))?;
     validate(&config).map_err(|(path, why)| invalid(format!("{path}: {why}")))?;
+    let verify = config.sync.verify.switched_on();
     for (name, resource) in &mut config.resources {
+        resource.verify = verify;
         order::sort(&mut resource.targets).map_err(|cycle| {
             let place = resource.targets.iter().position(|target| Some(&target.name) == cycle.first());
             let names: Vec<_> = cycle.iter().map(TargetName::as_str).collect();

@@ -17,6 +17,7 @@ mod settings;
 mod target;
 mod unreferenced;
 mod validate;
+mod verification;
 
 pub use adopt::Adopt;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
@@ -31,3 +32,4 @@ pub use target::{
     Secret, SendUpdates, Target, Verify, When, signing_key,
 };
 pub use unreferenced::{Hiding, Reference, Unreferenced, UnreferencedMode};
+pub use verification::{Verification, VerifyMode};

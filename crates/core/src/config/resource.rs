@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adopt, AfterConfirmation, Child, Hiding, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, duration};
+use super::{
+    Adopt, AfterConfirmation, Child, Hiding, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, VerifyMode, duration,
+};
 use crate::ids::{ResourceName, TargetName};
 
 /// A resource as configured.
@@ -46,6 +48,9 @@ pub struct Resource {
     /// Rows that must not outlive a row of this table.
     #[serde(default)]
     pub children: Vec<Child>,
+    /// What `sync.verify` says, for all resources.
+    #[serde(skip)]
+    pub verify: Option<VerifyMode>,
 }
 
 pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
@@ -102,12 +107,12 @@ impl Resource {
     /// Those of the captured columns that a finished deletion keeps for `sync.keep_refs`, for checks that come later.
     #[must_use]
     pub fn ref_columns(&self) -> Vec<String> {
-        let verified = self.targets.iter().filter(|target| target.is_verified());
-        let of_targets = verified.flat_map(Target::place_columns);
+        let is_key = |column: &str| self.key.iter().any(|key| key == column);
+        let of_targets = self.targets.iter().flat_map(|target| target.ref_columns(self.verify));
+        let of_targets = of_targets.filter(|column| !self.hash_key || !is_key(column));
         // The key is kept anyway, or must not be.
-        let of_children = self.children.iter().flat_map(Child::parent_columns);
-        let of_children = of_children.filter(|column| !self.key.iter().any(|key| key == column));
-        sorted(of_targets.chain(of_children).map(str::to_owned))
+        let of_children = self.children.iter().flat_map(Child::parent_columns).filter(|column| !is_key(column));
+        sorted(of_targets.chain(of_children.map(str::to_owned)))
     }
 
     /// What producers must know of this resource; see [`Definition`].

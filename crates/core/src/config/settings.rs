@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Api, Resource, Retry, duration};
+use super::{Api, Resource, Retry, Verification, duration};
 use crate::ids::ResourceName;
 
 /// A whole configuration, valid in itself (see [`super::load`]).
@@ -86,6 +86,8 @@ pub struct Sync {
     /// How long it keeps columns of the row for later checks.
     #[serde(with = "duration")]
     pub keep_refs: Duration,
+    /// Which completed deletions are looked at again.
+    pub verify: Verification,
 }
 
 /// `sync.budget`

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Adopt, AfterConfirmation, Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target, adopt, unreferenced,
+    Adopt, AfterConfirmation, Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target, adopt,
+    unreferenced, verification,
 };
 
 /// A call may take a third of a lease, a lease is renewed when a third has passed, and half a second is kept free for
@@ -53,6 +54,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     require(config.sync.keep_completed > Duration::ZERO, "sync.keep_completed", || {
         "it must be longer than 0s: what is finished is the proof that it happened".to_owned()
     })?;
+    verification::validate(sync)?;
     for (name, resource) in &config.resources {
         let path = format!("resources.{name}");
         self::resource(&path, resource)?;

@@ -35,8 +35,9 @@ pub struct Span {
     pub resource: Option<ResourceName>,
 }
 
-/// After which deletion the next page begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// After which deletion the next page begins. In their order if both are of one database: it writes times in UTC, the one
+/// that is a part of the other sorting first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FinishedAt {
     pub(super) at: String,
     pub(super) id: String,

@@ -13,6 +13,7 @@ mod calling;
 mod candidates;
 mod children;
 mod claim;
+mod completed;
 mod confirmation;
 mod dead_letters;
 mod due;
@@ -30,11 +31,13 @@ mod resources;
 mod settle;
 mod status;
 mod sweep;
+mod sweep_health;
 
 pub use action::Action;
 pub use breaker::{Cause, OpenBreaker};
 pub use children::Followed;
 pub use claim::{Claim, Pick};
+pub use completed::{AskAgain, Completed};
 pub use confirmation::{Confirmation, Confirmations};
 pub use dead_letters::{DeadLetter, Filter};
 pub use due::Due;
@@ -50,7 +53,8 @@ pub use rescue::Rescued;
 pub use resources::Drift;
 pub use settle::{FailedAttempt, Phase, Settlement};
 pub use status::{LaneStatus, Status};
-pub use sweep::{Progress, SweepRun, SweepState};
+pub use sweep::{Progress, Streak, SweepRun, SweepState};
+pub use sweep_health::{MANY_CUT_SHORT, MANY_STALLED, SweepHealth};
 
 use std::collections::HashSet;
 

@@ -22,7 +22,7 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Milliseconds since the oldest due deletion became due; none if none is due.
     pub oldest_due_ms: Option<i64>,
-    /// The sweeps that ever ran.
+    /// The sweeps that ever ran. Those that never did are for whoever knows them.
     pub sweeps: Vec<SweepState>,
 }
 

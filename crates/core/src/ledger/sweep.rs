@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Ledger;
+use super::{Ledger, SweepHealth};
 use crate::db::{Db, millis};
 
 /// How far a sweep came with what it is for, in the same terms for all of them.
@@ -14,6 +14,8 @@ use crate::db::{Db, millis};
 pub struct Progress {
     /// What the pass has found so far.
     pub found: u64,
+    /// How much of it is to be dealt with, whether or not it was: what is only reported is not.
+    pub wanted: u64,
     /// How much of it was dealt with.
     pub done: u64,
     /// Since when the oldest of what is left as it is has been so, RFC 3339; none if that is not known.
@@ -25,6 +27,12 @@ impl Progress {
     #[must_use]
     pub fn backlog(&self) -> u64 {
         self.found.saturating_sub(self.done)
+    }
+
+    /// Whether nothing was dealt with although something was to be.
+    #[must_use]
+    pub const fn is_stalled(&self) -> bool {
+        self.wanted > 0 && self.done == 0
     }
 
     /// Takes the older of two times for that of the oldest.
@@ -55,6 +63,9 @@ pub struct SweepRun {
 pub struct SweepState {
     /// Its name.
     pub name: String,
+    /// How it gets on; see [`SweepState::judged`].
+    #[serde(rename = "state")]
+    pub health: SweepHealth,
     /// The process that runs it.
     pub leader: Option<String>,
     /// Until when that process leads, without renewal.
@@ -77,10 +88,21 @@ pub struct SweepState {
     pub oldest_ms: Option<i64>,
     /// How many runs one after the other ended because their budget was used up.
     pub cut_short: i64,
+    /// How many passes one after the other left all that was to be dealt with, or runs did not move.
+    pub stalled: i64,
     /// Why the last run failed, or what it could not do.
     pub error: Option<String>,
     /// What the last complete pass found and did, in the sweep's own terms.
     pub figures: serde_json::Value,
+}
+
+/// How often one after the other the runs of a sweep ended in the same way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Streak {
+    /// With their budget used up.
+    pub cut_short: i64,
+    /// Without having dealt with anything of what was to be dealt with.
+    pub stalled: i64,
 }
 
 impl Ledger {
@@ -118,7 +140,7 @@ impl Ledger {
     }
 
     /// Ends a run that took so long: the next begins at its cursor. A run that was the last of its pass leaves its figures.
-    /// Nothing happens if another process leads by now.
+    /// Nothing happens if another process leads by now, which is none.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -129,15 +151,16 @@ impl Ledger {
         leader: &str,
         run: &SweepRun,
         took: Duration,
-    ) -> Result<(), DbErr> {
+    ) -> Result<Option<Streak>, DbErr> {
         let d = self.dialect;
         let sql = format!(
             "update {} set leader = null, lease_until = null, error = $11, ran_at = {now}, took_ms = $3,
                 cursor = {cursor}, found = $5, done = $6, backlog = $7, oldest_at = {oldest},
                 figures = case when $9 then {figures} else figures end,
                 last_run_at = case when $9 then {now} else last_run_at end,
-                cut_short = case when $9 then 0 else cut_short + 1 end
-             where name = $1 and leader = $2",
+                cut_short = case when $9 then 0 else cut_short + 1 end,
+                stalled = case when $12 or (not $9 and cursor = {cursor}) then stalled + 1 when $9 then 0 else stalled end
+             where name = $1 and leader = $2 returning cut_short, stalled",
             self.sweep,
             now = d.now(),
             cursor = d.param(4, "jsonb"),
@@ -145,7 +168,7 @@ impl Ledger {
             figures = d.param(10, "jsonb"),
         );
         let count = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
-        let values: [Value; 11] = [
+        let values: [Value; 12] = [
             name.into(),
             leader.into(),
             millis(took).into(),
@@ -157,8 +180,11 @@ impl Ledger {
             run.over.into(),
             run.figures.to_string().into(),
             run.error.clone().into(),
+            (run.over && run.progress.is_stalled()).into(),
         ];
-        db.conn.execute_raw(d.statement(sql, values)).await.map(drop)
+        let row = db.conn.query_one_raw(d.statement(sql, values)).await?;
+        let count = |row: &QueryResult, name: &str| row.try_get::<i32>("", name).map(i64::from);
+        row.map(|row| Ok(Streak { cut_short: count(&row, "cut_short")?, stalled: count(&row, "stalled")? })).transpose()
     }
 
     /// Gives the lead back after a run that failed because of `error`; the next begins where it began.
@@ -195,7 +221,7 @@ impl Ledger {
         let d = self.dialect;
         let sql = format!(
             "select name, leader, {} as lease_until, {} as ran_at, {} as idle_ms, took_ms, {} as passed_at, found, done, backlog,
-                {} as oldest_ms, cut_short, error, {} as figures
+                {} as oldest_ms, cut_short, stalled, error, {} as figures
              from {} order by name",
             d.iso("lease_until"),
             d.iso("ran_at"),
@@ -213,6 +239,7 @@ fn state(row: &QueryResult) -> Result<SweepState, DbErr> {
     let figures: String = row.try_get("", "figures")?;
     Ok(SweepState {
         name: row.try_get("", "name")?,
+        health: SweepHealth::default(),
         leader: row.try_get("", "leader")?,
         lease_until: row.try_get("", "lease_until")?,
         ran_at: row.try_get("", "ran_at")?,
@@ -224,6 +251,7 @@ fn state(row: &QueryResult) -> Result<SweepState, DbErr> {
         backlog: row.try_get("", "backlog")?,
         oldest_ms: row.try_get("", "oldest_ms")?,
         cut_short: row.try_get::<i32>("", "cut_short")?.into(),
+        stalled: row.try_get::<i32>("", "stalled")?.into(),
         error: row.try_get("", "error")?,
         figures: serde_json::from_str(&figures).map_err(|e| DbErr::Json(e.to_string()))?,
     })

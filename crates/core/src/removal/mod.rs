@@ -4,6 +4,7 @@
 //! that was committed together with the mark.
 
 pub mod adopt;
+pub mod again;
 mod at_once;
 pub mod bulk;
 mod children;

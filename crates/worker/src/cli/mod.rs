@@ -71,7 +71,7 @@ enum Command {
     Status(status::Args),
     /// Everything about one deletion.
     Show(show::Args),
-    /// Run a sweep now: adopt, dangling or prune.
+    /// Run a sweep now: adopt, dangling, prune or verify.
     Sweep(sweep::Args),
     /// Install, remove or list triggers that record rows which somebody deletes without a request.
     Guard(guard::Args),

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+use secrecy::ExposeSecret;
 use sexton_core::{
     catalog::Catalog,
     config::{self, Config},
     db::{Db, connect},
     ledger::Ledger,
+    queue::HintQueue,
 };
 
 use super::error::{Error, Result};
-use crate::{daemon::StartError, schema::open_ledger};
+use crate::{connector::Connectors, daemon::StartError, gate::Gates, schema::open_ledger};
 
 pub(super) fn config(path: &Path) -> Result<Config> {
     Ok(config::load(path)?)
@@ -34,6 +36,15 @@ pub(super) async fn ledger(path: &Path) -> Result<Opened> {
 pub(super) async fn catalog(path: &Path, opened: &Opened) -> Result<Catalog> {
     let loaded = Catalog::load(&opened.db, &opened.config).await;
     loaded.map_err(|error| Error::catalog(error, &path.display().to_string()))
+}
+
+/// What targets are called with, within the limits that all processes share.
+pub(super) fn targets(path: &Path, config: &Config) -> Result<(Connectors, Gates)> {
+    let fail = |error: StartError| Error::start(error, path);
+    let connectors = Connectors::new(config).map_err(|error| fail(error.into()))?;
+    let queue = config.queue.url.as_ref().map(|url| HintQueue::new(url.expose_secret(), &config.queue.name));
+    let queue = queue.transpose().map_err(|error| fail(error.into()))?;
+    Ok((connectors, Gates::new(config, queue.as_ref())))
 }
 
 /// Who is at the keyboard, if nobody says.

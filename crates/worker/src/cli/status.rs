@@ -14,6 +14,7 @@ use super::{
     open::{self, Opened},
     output,
 };
+use crate::sweep::judged;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sexton status\n  sexton status --json | jq .oldest_due_ms")]
@@ -39,7 +40,8 @@ struct GuardLine {
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
-    let status = opened.ledger.status(&opened.db.conn).await?;
+    let mut status = opened.ledger.status(&opened.db.conn).await?;
+    status.sweeps = judged(status.sweeps, &opened.config);
     let guards = guards(&opened).await?;
     if args.json {
         return output::json(&Report { status: &status, guards });
@@ -91,7 +93,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     if !status.sweeps.is_empty() {
         println!();
         let rows: Vec<_> = status.sweeps.iter().map(sweep).collect();
-        output::table(["SWEEP", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
+        output::table(["SWEEP", "STATE", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
     }
     if !guards.is_empty() {
         println!();
@@ -119,16 +121,20 @@ async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
     Ok(there.map(line).collect())
 }
 
-fn sweep(state: &SweepState) -> [String; 8] {
+fn sweep(state: &SweepState) -> [String; 9] {
     let age = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| output::age(ms.max(0)));
     let note = match (&state.error, &state.leader, state.cut_short) {
         (Some(error), ..) => error.clone(),
         (None, Some(leader), _) => format!("being run by {leader}"),
+        (None, None, 0) if state.stalled > 0 => {
+            format!("nothing of what was found was dealt with, {} times in a row", state.stalled)
+        }
         (None, None, 0) => String::new(),
         (None, None, runs) => format!("{runs} runs used up their budget; the pass goes on"),
     };
     [
         state.name.clone(),
+        state.health.as_str().to_owned(),
         state.idle_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ago", output::age(ms.max(0)))),
         age(state.took_ms),
         state.found.to_string(),

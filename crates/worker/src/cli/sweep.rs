@@ -10,7 +10,7 @@ use super::{
     error::{Error, Result},
     open, output,
 };
-use crate::sweep::{Ground, Sweep, all, run_once};
+use crate::sweep::{Ground, Sweep, Targets, all, run_once};
 
 /// Nothing is left for a later run, for there is none.
 const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX };
@@ -26,6 +26,8 @@ const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX
   unreferenced  deprecates rows that nothing references any more, and deletes them in the end; it only counts them unless
             their resource says mode = \"on\"
   prune     removes finished deletions that are old enough
+  verify    looks whether what was deleted is still gone, for the share that sync.verify says; a dry run looks again at all
+            that is still known, and deletes nothing again
 
 Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
 process is at it.")]
@@ -56,8 +58,13 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     }
     let opened = open::ledger(path).await?;
     let catalog = open::catalog(path, &opened).await?;
-    let ground = Ground { db: &opened.db, ledger: &opened.ledger, catalog: &catalog, config: &opened.config };
-    for sweep in sweeps.iter().filter(|sweep| args.name.as_deref().is_none_or(|name| name == sweep.name())) {
+    let wanted = |name: &str| args.name.as_deref().is_none_or(|wanted| wanted == name);
+    let calls = opened.config.sync.verify.switched_on().is_some() && wanted("verify");
+    let targets = if calls { Some(open::targets(path, &opened.config)?) } else { None };
+    let targets = targets.as_ref().map(|(connectors, gates)| Targets { connectors, gates });
+    let (db, ledger, config) = (&opened.db, &opened.ledger, &opened.config);
+    let ground = Ground { db, ledger, catalog: &catalog, config, targets };
+    for sweep in sweeps.iter().filter(|sweep| wanted(sweep.name())) {
         let run = if args.dry_run {
             let cursor = ground.ledger.sweep_cursor(ground.db, sweep.name()).await?;
             sweep.run(ground, sweep.memory(&cursor), UNLIMITED, true).await?

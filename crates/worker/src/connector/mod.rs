@@ -38,7 +38,7 @@ pub(crate) trait Connector: Send + Sync {
     async fn delete(&self, call: Call<'_>) -> Outcome;
 
     /// Looks whether the twin is gone that the target said it deleted, in at most the target's timeout. Asked only of
-    /// targets that are verified (`Target::is_verified`).
+    /// targets that can be looked at (`Target::can_be_looked_at`).
     async fn look(&self, _call: Call<'_>) -> Look {
         let reason = "verify_not_supported".to_owned();
         Look::Failed(Outcome::Rejected(Failure { status: None, reason }))

@@ -62,6 +62,8 @@ pub(super) struct Execution<'e> {
     pub(super) confirmations: Confirmations,
     /// Whether the row was read anew, so that the payload must be written.
     refreshed: bool,
+    /// Whether there was no row when it was claimed.
+    row_is_gone: bool,
     /// Whether a call was begun under this claim.
     pub(super) called: bool,
 }
@@ -71,7 +73,8 @@ impl<'e> Execution<'e> {
         let table = Arc::clone(engine.context.catalog.by_name(&claimed.claim.resource)?);
         let Claimed { claim, held, row, since } = claimed;
         let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
-        Some(Self { engine, table, claim, held, row, since, payload, confirmations, refreshed: false, called: false })
+        let (refreshed, row_is_gone, called) = (false, false, false);
+        Some(Self { engine, table, claim, held, row, since, payload, confirmations, refreshed, row_is_gone, called })
     }
 
     async fn run(mut self) {
@@ -85,7 +88,8 @@ impl<'e> Execution<'e> {
             Row::Unreadable(error) => return self.row_unreadable(&error).await,
         };
         match now {
-            Now::Same | Now::Gone => {}
+            Now::Same => {}
+            Now::Gone => self.row_is_gone = true,
             Now::Changed(now) => {
                 self.refresh(now);
                 if self.must_ask_again() {
@@ -145,7 +149,9 @@ impl<'e> Execution<'e> {
     async fn complete(mut self, key: Key) {
         // A row that was gone from the start can neither be kept nor deleted later; its children go now.
         let then = self.claim.marker_rule.map_or(AfterConfirmation::Delete, |rule| self.table.then(rule));
-        if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay)) = (self.claim.phase, then) {
+        if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay), false) =
+            (self.claim.phase, then, self.row_is_gone)
+        {
             let mut settlement = self.settlement(Event::RemovalScheduled, delay);
             settlement.phase = Phase::Remove;
             return self.write(settlement).await;

@@ -176,20 +176,20 @@ impl Gates {
                 return Admission::Wait(Duration::ZERO, closure.why());
             }
         }
-        let Some(limit) = &gate.limit else { return Admission::Go(Pass { _place: None, probe }) };
-        let patience = Instant::now() + 2 * SOON;
-        loop {
-            match limit.admit(id).await {
-                Ok(place) => return Admission::Go(Pass { _place: Some(place), probe }),
-                Err(wait) if Instant::now() + wait <= patience => tokio::time::sleep(wait).await,
-                Err(wait) => {
-                    if probe {
-                        gate.allow_probe();
-                    }
-                    return Admission::Wait(wait, "rate_limited");
-                }
-            }
+        let admission = gate.within_limits(id, probe).await;
+        if probe && matches!(admission, Admission::Wait(..)) {
+            gate.allow_probe();
         }
+        admission
+    }
+
+    /// The same for a call that only looks: it is never the one that tries whether the target is well again.
+    pub(crate) async fn admit_look(&self, lane: &str, id: DeletionId) -> Admission {
+        let Some(gate) = self.lanes.get(lane) else { return Admission::Go(Pass { _place: None, probe: false }) };
+        if let Some(closure) = self.shut().get(lane).filter(|closure| closure.lasts()) {
+            return Admission::Wait(Duration::ZERO, closure.why());
+        }
+        gate.within_limits(id, false).await
     }
 
     fn shut(&self) -> MutexGuard<'_, HashMap<String, Closure>> {
@@ -199,6 +199,19 @@ impl Gates {
 }
 
 impl Gate {
+    /// Lets a call through as far as the target's limits do.
+    async fn within_limits(&self, id: DeletionId, probe: bool) -> Admission {
+        let Some(limit) = &self.limit else { return Admission::Go(Pass { _place: None, probe }) };
+        let patience = Instant::now() + 2 * SOON;
+        loop {
+            match limit.admit(id).await {
+                Ok(place) => return Admission::Go(Pass { _place: Some(place), probe }),
+                Err(wait) if Instant::now() + wait <= patience => tokio::time::sleep(wait).await,
+                Err(wait) => return Admission::Wait(wait, "rate_limited"),
+            }
+        }
+    }
+
     /// Lets one call through although the breaker is open.
     fn allow_probe(&self) {
         let longest = self.target.as_ref().map_or(Duration::ZERO, |target| target.timeout) + Duration::from_secs(5);

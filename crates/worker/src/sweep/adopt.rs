@@ -146,7 +146,9 @@ impl Pass<'_> {
         let count = orphans.len() as u64;
         place.figures.orphans += count;
         place.progress.found += count;
-        place.figures.adoptable += orphans.iter().filter(|orphan| wanted(orphan)).count() as u64;
+        let adoptable = orphans.iter().filter(|orphan| wanted(orphan)).count() as u64;
+        place.figures.adoptable += adoptable;
+        place.progress.wanted += adoptable;
         let (wanted, left): (Vec<&Orphan>, Vec<&Orphan>) =
             orphans.iter().partition(|orphan| !self.dry && wanted(orphan));
         left.iter().for_each(|orphan| place.progress.left_since(orphan.marked_at.as_deref()));

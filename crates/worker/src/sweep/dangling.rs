@@ -164,6 +164,7 @@ impl Pass<'_> {
         for (one, values) in with_children(db, ledger, catalog, table, gone).await? {
             place.figures.dangling += 1;
             place.progress.found += 1;
+            place.progress.wanted += 1;
             let id = if self.dry { None } else { take_up_again(db, ledger, table, one, &values).await? };
             if let Some(id) = id {
                 place.figures.taken_up += 1;

@@ -8,6 +8,8 @@ mod dangling;
 mod prune;
 mod schedule;
 mod unreferenced;
+mod verify;
+mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -23,17 +25,30 @@ use sexton_core::{
 };
 
 pub(crate) use schedule::{run_once, schedule};
+pub(crate) use verify::Seen;
+pub(crate) use watch::{Watch, judged};
+
+use crate::{connector::Connectors, gate::Gates};
 
 /// For how long a process leads: longer than a run within the longest budget can take.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// What a sweep works with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Ground<'a> {
     pub(crate) db: &'a Db,
     pub(crate) ledger: &'a Ledger,
     pub(crate) catalog: &'a Catalog,
     pub(crate) config: &'a Config,
+    /// None where no sweep that calls targets is run.
+    pub(crate) targets: Option<Targets<'a>>,
+}
+
+/// What targets are called with.
+#[derive(Clone, Copy)]
+pub(crate) struct Targets<'a> {
+    pub(crate) connectors: &'a Connectors,
+    pub(crate) gates: &'a Gates,
 }
 
 /// A sweep.
@@ -87,12 +102,13 @@ fn shape(rows: &Rows) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// All sweeps.
+/// All sweeps, in the order in which they run: `prune` forgets what `verify` needs.
 pub(crate) fn all() -> Vec<Box<dyn Sweep>> {
     vec![
         Box::new(adopt::Adopt),
         Box::new(dangling::Dangling),
         Box::new(unreferenced::UnreferencedRows),
+        Box::new(verify::Verify),
         Box::new(prune::Prune),
     ]
 }

@@ -27,12 +27,12 @@ impl Sweep for Prune {
     async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
         // A cursor that another release left in another form is no reason never to prune again.
         let place: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
-        let Ground { db, ledger, catalog, config } = ground;
+        let Ground { db, ledger, catalog, config, .. } = ground;
         let place = ledger.prune(db, catalog, &config.sync, place, budget, dry).await?;
         let done = &place.done;
         let went = done.deletions + done.attempts + done.refs;
         // What stays for a good reason is no backlog.
-        let progress = Progress { found: went, done: if dry { 0 } else { went }, oldest_at: None };
+        let progress = Progress { found: went, wanted: went, done: if dry { 0 } else { went }, oldest_at: None };
         let figures = json(done)?;
         if place.is_over() {
             return Ok(over(figures, progress));

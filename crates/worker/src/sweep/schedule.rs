@@ -7,10 +7,10 @@ use std::{
 
 use sea_orm::DbErr;
 use serde_json::Value;
-use sexton_core::ledger::SweepRun;
+use sexton_core::ledger::{MANY_CUT_SHORT, MANY_STALLED, Streak, SweepRun};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ground, LEASE, Sweep, all};
+use super::{Ground, LEASE, Sweep, Targets, all};
 use crate::engine::Context;
 
 /// A process that has just started has better things to do.
@@ -25,10 +25,10 @@ pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let Context { db, ledger, catalog, config, worker, .. } = &*context;
+        let Context { db, ledger, catalog, config, worker, connectors, gates } = &*context;
         // A pass that used up its budget goes on after this, too.
         pause = config.sync.interval;
-        let ground = Ground { db, ledger, catalog, config };
+        let ground = Ground { db, ledger, catalog, config, targets: Some(Targets { connectors, gates }) };
         for sweep in &sweeps {
             let name = sweep.name();
             let run = run_once(&**sweep, ground, worker, sweep.interval(config));
@@ -63,7 +63,8 @@ pub(crate) async fn run_once(
     let Some(cursor) = cursor else { return Ok(None) };
     match sweep.run(ground, cursor, config.sync.budget, false).await {
         Ok(run) => {
-            ledger.end_sweep(db, name, leader, &run, start.elapsed()).await?;
+            let streak = ledger.end_sweep(db, name, leader, &run, start.elapsed()).await?;
+            warn_of(name, streak.unwrap_or_default());
             Ok(Some(run))
         }
         Err(error) => {
@@ -72,5 +73,24 @@ pub(crate) async fn run_once(
             }
             Err(error)
         }
+    }
+}
+
+/// Says so when runs have ended in the same way for long, and now and then while they go on to.
+fn warn_of(name: &str, streak: Streak) {
+    let Streak { cut_short, stalled } = streak;
+    if cut_short > 0 && cut_short % MANY_CUT_SHORT == 0 {
+        tracing::warn!(
+            sweep = name,
+            cut_short,
+            "{name} has used up its budget {cut_short} times in a row, and its pass is not over"
+        );
+    }
+    if stalled > 0 && stalled % MANY_STALLED == 0 {
+        tracing::warn!(
+            sweep = name,
+            stalled,
+            "{name} has dealt with nothing of what it found {stalled} times in a row"
+        );
     }
 }

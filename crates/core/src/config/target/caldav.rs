@@ -48,6 +48,11 @@ impl CalDav {
         uses
     }
 
+    /// The columns that a look at the object is made of.
+    pub(super) fn place_columns(&self) -> Vec<&str> {
+        self.url.columns().chain(self.headers.values().flat_map(TextTemplate::columns)).collect()
+    }
+
     pub(super) fn validate(&self) -> Result<(), Mistake> {
         require(!matches!(self.auth, Some(Auth::Webhook(_))), "auth", || {
             "a WebDAV server knows no webhook signatures: expected bearer, basic or oauth2".to_owned()

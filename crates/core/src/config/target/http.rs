@@ -89,6 +89,14 @@ impl Http {
         }
     }
 
+    /// The columns that name the twin in the call, and those that name it in the look.
+    pub(super) fn twin_columns(&self) -> Vec<Vec<&str>> {
+        let of_call = self.uses().into_iter().filter(|(setting, _)| ["url", "query", "body"].contains(setting));
+        let of_call = of_call.map(|(_, column)| column).collect();
+        let of_look = self.verify.iter().map(|verify| verify.url.columns().collect());
+        [of_call].into_iter().chain(of_look).collect()
+    }
+
     /// The first mistake: the key below the target, and what is wrong.
     pub(in crate::config) fn validate(&self) -> Result<(), Mistake> {
         let good = |good: bool, key: &'static str, why: &str| if good { Ok(()) } else { Err((key, why.to_owned())) };

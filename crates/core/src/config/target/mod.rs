@@ -29,7 +29,7 @@ pub use method::Method;
 pub use s3::S3;
 
 use super::{
-    RetryOverride, duration,
+    RetryOverride, VerifyMode, duration,
     load::key_path,
     validate::{Mistake, require},
 };
@@ -203,6 +203,15 @@ impl Target {
         }
     }
 
+    /// Whether it can be seen later whether a twin is gone.
+    #[must_use]
+    pub const fn can_be_looked_at(&self) -> bool {
+        match &self.connector {
+            Connector::Http(http) => http.verify.is_some(),
+            Connector::CalDav(_) | Connector::S3(_) | Connector::GoogleCalendar(_) => true,
+        }
+    }
+
     /// Whether the target would be called in the same way with either values.
     #[must_use]
     pub fn same_twin(&self, one: &Values, other: &Values) -> bool {
@@ -236,9 +245,35 @@ impl Target {
     pub fn place_columns(&self) -> Vec<&str> {
         match &self.connector {
             Connector::Http(http) => http.place_columns(),
-            Connector::CalDav(caldav) => caldav.url.columns().collect(),
+            Connector::CalDav(caldav) => caldav.place_columns(),
             Connector::S3(s3) => s3.uses().into_iter().map(|(_, column)| column).collect(),
             Connector::GoogleCalendar(calendar) => calendar.uses().into_iter().map(|(_, column)| column).collect(),
+        }
+    }
+
+    /// The columns that a finished deletion keeps, `verify` being what is to be done with twins that are there again: a
+    /// look needs those that say where the twin is, deleting it again all.
+    pub(super) fn ref_columns(&self, verify: Option<VerifyMode>) -> Vec<String> {
+        match verify {
+            Some(VerifyMode::On) if self.can_be_looked_at() => self.columns(),
+            Some(VerifyMode::Report) if self.can_be_looked_at() => self.places(),
+            _ if self.is_verified() => self.places(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.place_columns().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Sets of columns: a row with the same values in all columns of one set has the same twin. A set without columns says
+    /// nothing of the row.
+    #[must_use]
+    pub fn twin_columns(&self) -> Vec<Vec<&str>> {
+        match &self.connector {
+            Connector::Http(http) => http.twin_columns(),
+            Connector::CalDav(caldav) => vec![caldav.url.columns().collect()],
+            Connector::S3(_) | Connector::GoogleCalendar(_) => vec![self.place_columns()],
         }
     }
 

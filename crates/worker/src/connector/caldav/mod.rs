@@ -20,7 +20,7 @@ use sexton_core::{
     answer::{HttpAnswer, classify},
     config::{CalDav as Settings, Target},
     judge::Received,
-    outcome::{Answer, Failure, Outcome},
+    outcome::{Answer, Failure, Look, Outcome},
 };
 use url::Url;
 
@@ -93,12 +93,31 @@ impl CalDav {
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         deletion.run(&url, remembered).await
     }
+
+    async fn see(&self, call: Call<'_>) -> Result<Look, Outcome> {
+        let url = self.settings.url.render(call.row).map_err(bad)?;
+        let headers = rendered(&self.settings.headers, call.row)?;
+        let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
+        Ok(match deletion.look(&url).await? {
+            Found::Object(_) | Found::Collection => {
+                Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
+            }
+            Found::Nothing(received) => match deletion.missing(&url, &received).await? {
+                Outcome::Confirmed { .. } => Look::Gone,
+                outcome => Look::failed(outcome),
+            },
+        })
+    }
 }
 
 #[async_trait]
 impl Connector for CalDav {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         self.begin(call).await.unwrap_or_else(|outcome| outcome)
+    }
+
+    async fn look(&self, call: Call<'_>) -> Look {
+        self.see(call).await.unwrap_or_else(Look::failed)
     }
 }
 

@@ -20,7 +20,7 @@ use sexton_core::{
     answer::{reason_in, retry_after},
     config::{GoogleCalendar as Settings, Target},
     judge::Received,
-    outcome::{Answer, Outcome},
+    outcome::{Answer, Look, Outcome},
     template::{BadTemplate, InvalidTemplate, UrlTemplate, Values},
 };
 use url::Url;
@@ -94,6 +94,28 @@ impl GoogleCalendar {
         })
     }
 
+    /// A deleted event is still there, as `cancelled`.
+    async fn see(&self, row: &Values) -> Result<Look, Outcome> {
+        let (mut event, calendar) = self.urls(row).map_err(bad)?;
+        event.set_query(Some("fields=status"));
+        let deadline = Instant::now() + self.timeout;
+        let received = self.send(Method::GET, &event, deadline).await?;
+        if let Some(why) = received.broken {
+            return Err(Outcome::Retry(received.failure(why)));
+        }
+        let seen = match (received.status, reason_in(&received.body).as_deref()) {
+            (200, _) => return status(&received),
+            (404, _) => self.missing(&received, &calendar, deadline).await?,
+            (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
+            _ => meaning(&received),
+        };
+        Ok(match seen {
+            Outcome::Confirmed { answer: Answer::Gone { .. } } => Look::Gone,
+            Outcome::Confirmed { .. } => Look::Failed(Outcome::Rejected(received.failure("unreadable_answer"))),
+            outcome => Look::failed(outcome),
+        })
+    }
+
     async fn missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
         let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_a_look)?;
         Ok(match (seen.status, meaning(&seen).of_a_look()) {
@@ -127,6 +149,16 @@ impl GoogleCalendar {
     }
 }
 
+/// What an event says of itself (Calendar API, `Events`, `status`).
+fn status(received: &Received) -> Result<Look, Outcome> {
+    let event: Option<serde_json::Value> = serde_json::from_slice(&received.body).ok();
+    match event.as_ref().and_then(|event| event.get("status")?.as_str()) {
+        Some("cancelled") => Ok(Look::Gone),
+        Some("confirmed" | "tentative") => Ok(Look::Differs(received.failure("event_there"))),
+        _ => Err(Outcome::Rejected(received.failure("unreadable_answer"))),
+    }
+}
+
 /// What an answer means by its reason ("Handle API errors" in the Calendar API's guide).
 fn meaning(received: &Received) -> Outcome {
     let now = SystemTime::now();
@@ -147,5 +179,9 @@ fn meaning(received: &Received) -> Outcome {
 impl Connector for GoogleCalendar {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         self.call(call.row).await.unwrap_or_else(|outcome| outcome)
+    }
+
+    async fn look(&self, call: Call<'_>) -> Look {
+        self.see(call.row).await.unwrap_or_else(Look::failed)
     }
 }

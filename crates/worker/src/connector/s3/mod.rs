@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sexton_core::{
     config::{S3 as Settings, Target},
-    outcome::{Answer, Failure, Outcome},
-    template::{BadTemplate, NameTemplate},
+    outcome::{Answer, Failure, Look, Outcome},
+    template::{BadTemplate, NameTemplate, Values},
 };
 
 use self::{
@@ -80,6 +80,23 @@ impl S3 {
         Ok(codes::of_keys(&deleted.errors, 0).unwrap_or(Outcome::Confirmed { answer: Answer::Deleted { status: 200 } }))
     }
 
+    /// Whether nothing is there. What a listing of a key gives first is that key, if there is such an object: those that only
+    /// begin with it are longer. A URL could not carry every key.
+    async fn is_there(&self, name: &str, is_prefix: bool) -> Result<Look, Outcome> {
+        let page = self.bucket.list(name, None, 1, Instant::now() + self.timeout).await?;
+        let found = page.keys.first().is_some_and(|found| is_prefix || found == name);
+        let failure = Failure { status: Some(200), reason: "objects_there".to_owned() };
+        Ok(if found { Look::Differs(failure) } else { Look::Gone })
+    }
+
+    fn name(&self, row: &Values) -> Result<(String, bool), BadTemplate> {
+        let (template, is_prefix) = match &self.what {
+            What::Key(key) => (key, false),
+            What::Prefix(prefix) => (prefix, true),
+        };
+        Ok((checked(template.render(row)?, is_prefix)?, is_prefix))
+    }
+
     /// Page by page.
     async fn all_under(&self, prefix: &str) -> Outcome {
         let mut gone = 0;
@@ -127,14 +144,17 @@ impl S3 {
 #[async_trait]
 impl Connector for S3 {
     async fn delete(&self, call: Call<'_>) -> Outcome {
-        let (template, is_prefix) = match &self.what {
-            What::Key(key) => (key, false),
-            What::Prefix(prefix) => (prefix, true),
-        };
-        match template.render(call.row).and_then(|text| checked(text, is_prefix)) {
-            Ok(prefix) if is_prefix => self.all_under(&prefix).await,
-            Ok(key) => self.object(key).await.unwrap_or_else(|outcome| outcome),
+        match self.name(call.row) {
+            Ok((prefix, true)) => self.all_under(&prefix).await,
+            Ok((key, false)) => self.object(key).await.unwrap_or_else(|outcome| outcome),
             Err(why) => bad(why),
+        }
+    }
+
+    async fn look(&self, call: Call<'_>) -> Look {
+        match self.name(call.row) {
+            Ok((name, is_prefix)) => self.is_there(&name, is_prefix).await.unwrap_or_else(Look::failed),
+            Err(why) => Look::Failed(bad(why)),
         }
     }
 }

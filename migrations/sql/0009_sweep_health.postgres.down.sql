@@ -1,0 +1,1 @@
+alter table sexton_sweep drop column stalled;
