@@ -42,7 +42,7 @@ impl MigratorTrait for Migrator {
             sql_files!("0005_former"),
             sql_files!("0006_gates"),
             sql_files!("0007_sweeps"),
-            sql_files!("0008_sweep_health"),
+            sql_files!("0009_sweep_health"),
         ]
     }
 
