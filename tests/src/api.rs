@@ -131,6 +131,11 @@ impl Api {
         self.state.send_modify(|state| state.scripts.entry(path.to_owned()).or_default().extend(answers));
     }
 
+    /// Forgets the answers that are still unused.
+    pub fn forget_scripts(&self) {
+        self.state.send_modify(|state| state.scripts.clear());
+    }
+
     /// Every call so far, in order of arrival.
     #[must_use]
     pub fn log(&self) -> Vec<Call> {

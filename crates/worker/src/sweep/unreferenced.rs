@@ -280,6 +280,9 @@ impl Through<'_> {
         place.figures.unreferenced += page.unreferenced as u64;
         place.figures.hidden += page.hidden as u64;
         place.progress.found += page.seen.len() as u64;
+        if self.unreferenced.settings.mode == Mode::On {
+            place.progress.wanted += page.seen.len() as u64;
+        }
         for step in [Step::Clear, Step::Deprecate, Step::Restart, Step::Delete] {
             let seen: Vec<&Seen> = page.seen.iter().filter(|one| one.step == step).collect();
             if step == Step::Delete {
