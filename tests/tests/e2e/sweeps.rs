@@ -218,3 +218,44 @@ async fn sweep_that_nobody_runs_is_overdue(server: Server) {
     let line = daemon.wait_for_log("prune has not run for", PATIENCE).await.text;
     assert!(line.contains("WARN") && line.contains("worker-b"), "{line}");
 }
+
+/// The leader stands still in the middle of a batch, for longer than its lease, and goes on when another has done the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_that_wakes_up_late_does_no_work_twice() {
+    let resource = RESOURCE.replace("key = \"id\"", "key = \"id\"\nadopt = \"on\"\nadopt_all = true");
+    let resource = format!("[sync]\ninterval = \"1s\"\nbatch = 20\n{resource}");
+    let mut rig = Rig::blocks_with(Server::postgres().await, 60, &resource).await;
+    rig.execute("update block set deleted_at = '2025-06-01 12:00:00'").await;
+    let sexton = std::mem::replace(&mut rig.sexton, sexton_tests::Sexton::new(""));
+    rig.sexton = sexton.env("FAILPOINTS", "adopt::before=1*off->1*sleep(1000)");
+    let leader = rig.daemon().await;
+    // Its second batch: recorded, and not committed.
+    let stands = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'sexton'
+        and state = 'idle in transaction' and exists (select 1 from sexton_sweep where name = 'adopt' and leader is not null)
+        and exists (select 1 from sexton_deletion union all select 1 from sexton_deletion_done)";
+    rig.until(stands, "1").await;
+    leader.signal("STOP");
+    let before = rig.one("select leader from sexton_sweep where name = 'adopt'").await;
+    rig.execute("update sexton_sweep set lease_until = now() - interval '1 second' where name = 'adopt'").await;
+    let sexton = std::mem::replace(&mut rig.sexton, sexton_tests::Sexton::new(""));
+    rig.sexton = sexton.env("FAILPOINTS", "");
+    let follower = rig.daemon().await;
+    rig.until("select count(*) from sexton_sweep where name = 'adopt' and last_run_at is not null", "1").await;
+    // What the leader has locked is left to it.
+    let by_follower = rig.one("select figures ->> 'adopted' from sexton_sweep where name = 'adopt'").await;
+    assert_eq!(rig.rows("select figures ->> 'missed' from sexton_sweep where name = 'adopt'").await, ["20"]);
+    assert_eq!(by_follower, "20");
+    let figures = rig.one("select figures, cursor, ran_at from sexton_sweep where name = 'adopt'").await;
+    leader.signal("CONT");
+    rig.until("select count(*) from block", "0").await;
+    rig.until("select count(*) from sexton_deletion", "0").await;
+    assert_eq!(rig.rows("select count(*), count(distinct key) from sexton_deletion_done").await, ["60|60"]);
+    let mut calls = rig.calls();
+    calls.sort();
+    calls.dedup();
+    assert_eq!((calls.len(), rig.calls().len()), (60, 60));
+    // It leads no more, and says nothing of a pass that is another's.
+    assert_eq!(rig.one("select figures, cursor, ran_at from sexton_sweep where name = 'adopt'").await, figures);
+    assert_ne!(rig.rows("select leader from sexton_sweep where name = 'adopt'").await, [before]);
+    drop((leader, follower));
+}

@@ -10,6 +10,7 @@ use sexton_producer::{BatchId, Error, Producer, Removal, RestoreError, prelude::
 
 use super::{
     bed::Bed,
+    entities::color,
     rooms::{booking, insert_booking, insert_person, insert_room, person, room, rooms},
 };
 
@@ -96,6 +97,9 @@ async fn finding(producer: &Producer, db: &DatabaseConnection) -> Result<usize> 
     booking::Entity::update_many().col_expr(booking::Column::Title, "moved".into()).filter(live_ones).exec(db).await?;
     assert!(one.is_some_and(|one| live.contains(&one)));
     assert_eq!(all.len(), removed.len() + 2);
+
+    let colors = color::Entity::find().choosable(producer)?.all(db).await?;
+    assert!(colors.is_empty());
     Ok(live.len())
 }
 
