@@ -227,12 +227,12 @@ async fn leader_that_wakes_up_late_does_no_work_twice() {
     let mut rig = Rig::blocks_with(Server::postgres().await, 60, &resource).await;
     rig.execute("update block set deleted_at = '2025-06-01 12:00:00'").await;
     let sexton = std::mem::replace(&mut rig.sexton, sexton_tests::Sexton::new(""));
-    rig.sexton = sexton.env("FAILPOINTS", "adopt::before=1*off->1*sleep(1000)");
+    rig.sexton = sexton.env("FAILPOINTS", "adopt::before=1*off->1*sleep(3000)");
     let leader = rig.daemon().await;
     // Its second batch: recorded, and not committed.
-    let stands = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'sexton'
-        and state = 'idle in transaction' and exists (select 1 from sexton_sweep where name = 'adopt' and leader is not null)
-        and exists (select 1 from sexton_deletion union all select 1 from sexton_deletion_done)";
+    let stands =
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'sexton'
+        and state = 'idle in transaction' and clock_timestamp() - state_change > interval '300 milliseconds'";
     rig.until(stands, "1").await;
     leader.signal("STOP");
     let before = rig.one("select leader from sexton_sweep where name = 'adopt'").await;

@@ -19,6 +19,8 @@ use super::passes::{TABLES, TOY};
 
 /// What is covered in tests that are about something else.
 const ALWAYS: &str = "2000-01-01T00:00:00Z";
+/// And a time that is no longer ago than it may be.
+const LATELY: &str = "2200-01-01T00:00:00Z";
 
 pub(crate) struct Bed {
     pub(crate) server: TestDb,
@@ -88,7 +90,7 @@ impl Bed {
 }
 
 pub(crate) fn pass<'p>(db: &'p Db, ledger: &'p Ledger, toys: &'p Unreferenced) -> Pass<'p> {
-    Pass { db, unreferenced: toys, table: None, ledger, covered_from: ALWAYS }
+    Pass { db, unreferenced: toys, table: None, ledger, covered_from: ALWAYS, looked_at: LATELY }
 }
 
 /// The resource `toy`.

@@ -285,3 +285,58 @@ async fn reference_and_mark_never_pass_each_other() {
         assert_eq!(bed.ids("select count(*) from toy where deprecated_at is not null").await, "0", "{deferred}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reference_that_a_trigger_makes_is_guarded_too() {
+    let rig = toys(Server::postgres().await, 2, &[1], TOY).await;
+    guard(&rig).await;
+    sweep(&rig).await;
+    days_pass(&rig, 8).await;
+    rig.execute(
+        "create function likes() returns trigger language plpgsql as $$ begin new.favorite_toy_id := 2; return new; end $$;
+         create trigger likes before update on person for each row execute function likes()",
+    )
+    .await;
+    let message = refused(&rig, "update person set deleted_at = now() where id = 1").await;
+    assert!(message.contains("can no longer be referenced"), "{message}");
+}
+
+/// Writers who take marks away wait for nobody, so they cannot wait for each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_do_not_wait_for_each_other_because_of_the_guard() {
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    let rig = toys(Server::postgres().await, 3, &[], TOY).await;
+    guard(&rig).await;
+    sweep(&rig).await;
+    let application = rig.server.connect().await;
+    let (one, other) = (application.begin().await.unwrap(), application.begin().await.unwrap());
+    let holder = application.begin().await.unwrap();
+    holder.execute_unprepared("update toy set name = 'held' where id = 3").await.unwrap();
+    for (id, writer, toy) in [(1, &one, 1), (2, &other, 2), (3, &one, 2), (4, &other, 1), (5, &other, 3)] {
+        let sql = format!("insert into person (id, favorite_toy_id) values ({id}, {toy})");
+        super::bed::at_once(writer.execute_unprepared(&sql)).await.unwrap();
+    }
+    for writer in [one, other, holder] {
+        writer.commit().await.unwrap();
+    }
+    // What could not be had then is left to the sweep.
+    assert_eq!(marked(&rig).await, "3");
+    assert_eq!(found(&sweep(&rig).await), "looked 3, cleared 1");
+}
+
+/// Its deletion is under way, whatever is said of hiding meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_whose_deletion_was_requested_cannot_be_referenced_when_hiding_takes_longer() {
+    for server in [Server::postgres().await, Server::sqlite().await] {
+        let rig = sold(server, 1).await;
+        guard(&rig).await;
+        sweep(&rig).await;
+        days_pass(&rig, 15).await;
+        sweep(&rig).await;
+        rig.reconfigure(&SOLD.replace("7d", "30d").replace("14d", "60d"));
+        drop(rig.run(&["migrate"]).await.expect_code(0));
+        guard(&rig).await;
+        let message = refused(&rig, "insert into person (id, favorite_toy_id) values (1, 1)").await;
+        assert!(message.contains("can no longer be referenced"), "{message}");
+    }
+}

@@ -12,6 +12,9 @@ on_both!(
     reference_from_any_table_counts,
     reference_from_a_removed_row_counts,
     removed_row_is_left_to_its_deletion,
+    row_that_is_to_stay_for_a_while_is_requested,
+    row_whose_mark_could_not_be_taken_back_begins_anew,
+    rows_are_compared_as_the_foreign_key_compares_them,
     foreign_key_that_was_added_later_stops_the_sweep,
     small_budget_comes_to_the_same,
     killed_sweep_goes_on_where_it_was,
@@ -196,14 +199,75 @@ async fn reference_from_a_removed_row_counts(server: Server) {
 }
 
 async fn removed_row_is_left_to_its_deletion(server: Server) {
-    let resources =
-        TOY.replace("key = \"id\"", "key = \"id\"\nmarker = { column = \"name\", value = \"gone\" }\ngrace = \"1h\"");
+    let resources = TOY.replace("key = \"id\"", "key = \"id\"\nmarker = { column = \"name\", value = \"gone\" }");
     let rig = toys(server, 2, &[], &resources).await;
     sweep(&rig).await;
-    rig.request("toy", &["1"]).await;
+    drop(rig.run(&["request", "toy", "1", "--after", "1h"]).await.expect_code(0));
     days_pass(&rig, 15).await;
     assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, old 1, deleted 1");
     assert_eq!(ids(&rig, "true").await, "1");
+}
+
+/// What its resource says of the end of a row holds for one that nothing references, too.
+async fn row_that_is_to_stay_for_a_while_is_requested(server: Server) {
+    let marker = "key = \"id\"\nmarker = { column = \"name\", value = \"gone\" }";
+    for stays in ["grace = \"1h\"", "then = \"keep\"", "then = { delete_after = \"1h\" }"] {
+        let server = if server.is_postgres() { Server::postgres().await } else { Server::sqlite().await };
+        let rig = toys(server, 1, &[], &TOY.replace("key = \"id\"", &format!("{marker}\n{stays}"))).await;
+        sweep(&rig).await;
+        days_pass(&rig, 15).await;
+        // Until it goes it must not be referenced again.
+        assert!(rig.run(&["check"]).await.expect_code(2).stderr.contains("run `sexton guard toy`"), "{stays}");
+        assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, missed 1", "{stays}");
+        drop(rig.run(&["guard", "toy"]).await.expect_code(0));
+        assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, requested 1", "{stays}");
+        rig.work().await;
+        assert_eq!(ids(&rig, "name = 'gone'").await, "1", "{stays}");
+    }
+}
+
+/// It was seen in use, and nobody knows for how long.
+async fn row_whose_mark_could_not_be_taken_back_begins_anew(server: Server) {
+    let rig = toys(server, 2, &[], TOY).await;
+    sweep(&rig).await;
+    days_pass(&rig, 15).await;
+    rig.execute("insert into person (id, favorite_toy_id) values (1, 1)").await;
+    if rig.server.is_postgres() {
+        rig.execute(
+            "create function no() returns trigger language plpgsql as $$ begin raise exception 'never'; end $$;
+             create trigger no before update on toy for each row execute function no()",
+        )
+        .await;
+    } else {
+        rig.execute("create trigger no before update on toy begin select raise(abort, 'never'); end").await;
+    }
+    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, old 1, deleted 1, refused 1");
+    rig.execute(if rig.server.is_postgres() { "drop trigger no on toy" } else { "drop trigger no" }).await;
+    rig.execute("delete from person").await;
+    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
+    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1");
+}
+
+/// Values that the foreign key takes for the same need not be the same to anybody else.
+async fn rows_are_compared_as_the_foreign_key_compares_them(server: Server) {
+    let resources = TOY.replace("key = \"id\"", "key = \"code\"");
+    let tables = if server.is_postgres() {
+        server.execute("create schema other; create extension citext schema other").await;
+        "create table toy (code text primary key, name other.citext unique, deprecated_at TIME_TYPE);
+         create table person (id bigint primary key, favorite_toy_id other.citext references toy (name));
+         create index on_toy on person (favorite_toy_id)"
+    } else {
+        "create table toy (code text primary key, name text collate nocase unique, deprecated_at TIME_TYPE);
+         create table person (id bigint primary key, favorite_toy_id text references toy (name));
+         create index on_toy on person (favorite_toy_id collate nocase)"
+    };
+    let rig = Rig::with(server, tables, &resources).await;
+    rig.execute("insert into toy (code, name) values ('a', 'Ball'), ('b', 'Bear')").await;
+    rig.execute("insert into person values (1, 'ball')").await;
+    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, deprecated 1");
+    drop(rig.run(&["guard", "toy"]).await.expect_code(0));
+    rig.execute("insert into person values (2, 'BEAR')").await;
+    assert_eq!(rig.rows("select count(*) from toy where deprecated_at is not null").await, ["0"]);
 }
 
 async fn foreign_key_that_was_added_later_stops_the_sweep(server: Server) {
@@ -312,6 +376,17 @@ async fn check_refuses_what_would_lose_references(server: Server) {
         &["by[1]: there is no foreign key from `shelf` (loose) to `toy`", "by[2].table: there is no table `shelves`"],
     )
     .await;
+    // An index that begins with another column would be read as a whole.
+    rig.execute("create table tag_toy (tag bigint, toy_id bigint references toy (id), primary key (tag, toy_id))")
+        .await;
+    let entry = "{ table = \"shelf\", column = \"toy_id\" }";
+    let joined = all.replace(entry, &format!("{entry}, {{ table = \"tag_toy\", column = \"toy_id\" }}"));
+    refused(&joined, &["`tag_toy` (toy_id) has no index"]).await;
+    rig.execute("create index on_tag_toy on tag_toy (toy_id, tag)").await;
+    rig.execute("drop table shelf").await;
+    rig.reconfigure(&by("{ table = \"tag_toy\", column = \"toy_id\" }"));
+    drop(rig.run(&["check"]).await.expect_code(0));
+    rig.execute("drop table tag_toy").await;
     let since = |column: &str| TOY.replace("since = \"deprecated_at\"", &format!("since = \"{column}\""));
     refused(&since("nothing"), &["resources.toy.unreferenced.since: `toy` has no column `nothing`"]).await;
     refused(&since("id"), &["since: `id` is bigint and cannot hold a time"]).await;
@@ -389,4 +464,75 @@ async fn sql_says_what_may_still_be_chosen() {
     assert!(rig.run(&["check"]).await.expect_code(2).stderr.contains("differs from what `sexton migrate` wrote"));
     drop(rig.run(&["migrate"]).await.expect_code(0));
     assert_eq!(rig.rows(chosen).await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn foreign_keys_to_parts_of_a_table_count_and_two_of_one_kind_are_one() {
+    let server = Server::postgres().await;
+    let tables = "create table toy (id bigint primary key, deprecated_at timestamptz) partition by range (id);
+        create table toy1 partition of toy for values from (0) to (100);
+        create table person (id bigint primary key, favorite_toy_id bigint references toy (id), deleted_at timestamptz) partition by range (id);
+        create table person1 partition of person for values from (0) to (100);
+        create index on_toy on person (favorite_toy_id);
+        create table fan (id bigint primary key, toy_id bigint references toy1 (id) on delete cascade);
+        create index on_fan on fan (toy_id);
+        alter table person add constraint again foreign key (favorite_toy_id) references toy (id)";
+    let rig = Rig::with(server, tables, TOY).await;
+    let check = rig.run(&["check"]).await.expect_code(2).stderr;
+    assert!(check.contains("`fan` references `toy` by (toy_id)"), "{check}");
+    rig.execute("alter table fan drop constraint fan_toy_id_fkey, add foreign key (toy_id) references toy1 (id)").await;
+    rig.reconfigure(
+        &TOY.replace("[{ table = \"person\"", "[{ table = \"fan\", column = \"toy_id\" }, { table = \"person\""),
+    );
+    drop(rig.run(&["check"]).await.expect_code(0));
+    rig.execute(
+        "insert into toy values (1), (2), (3); insert into person values (1, 1); insert into fan values (1, 2)",
+    )
+    .await;
+    assert_eq!(found(&sweep(&rig).await), "looked 3, unreferenced 1, deprecated 1");
+    drop(rig.run(&["guard", "toy"]).await.expect_code(0));
+    rig.execute("insert into person values (2, 3)").await;
+    assert_eq!(ids(&rig, "deprecated_at is not null").await, "");
+    // A part of it alone.
+    rig.reconfigure(
+        &TOY.replace("\"toy\"", "\"toy1\"")
+            .replace("[{ table = \"person\"", "[{ table = \"fan\", column = \"toy_id\" }, { table = \"person\""),
+    );
+    let check = rig.run(&["check"]).await.expect_code(2).stderr;
+    assert!(!check.contains("no foreign key") && !check.contains("not named"), "{check}");
+}
+
+/// A gap in what was covered is one however the database writes times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ages_count_the_same_in_every_style_of_dates() {
+    let rig = toys(Server::postgres().await, 1, &[], TOY).await;
+    let Server::Postgres(db) = &rig.server else { return };
+    db.execute(&format!("alter database {} set datestyle = 'German'", db.name())).await;
+    sweep(&rig).await;
+    days_pass(&rig, 15).await;
+    let began = rig.one("select cursor #>> '{covered,toy,began}' from sexton_sweep").await;
+    assert!(began.starts_with("20"), "{began}");
+    let long_ago = "jsonb_set(cursor, '{covered,toy,began}', to_jsonb(to_char(now() at time zone 'UTC' - interval '85 hours', 'YYYY-MM-DD HH24:MI:SS')))";
+    rig.execute(&format!("update sexton_sweep set cursor = {long_ago}")).await;
+    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
+}
+
+/// Nothing was seen, and nothing is taken for unseen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn locked_table_costs_no_row_its_age() {
+    let rig = toys(Server::postgres().await, 1, &[], TOY).await;
+    sweep(&rig).await;
+    days_pass(&rig, 15).await;
+    let Server::Postgres(db) = &rig.server else { return };
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    for table in ["toy", "person"] {
+        let application = db.connect().await;
+        let holder = application.begin().await.unwrap();
+        holder.execute_unprepared(&format!("lock table {table} in access exclusive mode")).await.unwrap();
+        let begun = std::time::Instant::now();
+        assert_eq!(found(&sweep(&rig).await), "", "{table}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{table}: {:?}", begun.elapsed());
+        holder.rollback().await.unwrap();
+    }
+    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, deleted 1");
 }

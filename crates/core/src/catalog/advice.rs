@@ -54,18 +54,13 @@ async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, DbErr> {
         Link::Column(column) if db.dialect == Dialect::Postgres => column.from_text("null"),
         _ => literal("x"),
     };
-    // A null constant would be folded away, and a bound parameter is not planned for; a subquery is neither.
-    let value = if db.dialect == Dialect::Postgres { format!("(select {value})") } else { value };
-    reads_all(db, &rule.rows.sql, &format!("{} = {value}", rule.link.value("c"))).await
-}
-
-/// Whether finding the rows `c` of a table that meet a condition reads all of it, however large it is.
-pub(super) async fn reads_all(db: &Db, table: &str, condition: &str) -> Result<bool, DbErr> {
+    let (table, link) = (&rule.rows.sql, rule.link.value("c"));
     match db.dialect {
         Dialect::Postgres => {
             let transaction = db.begin().await?;
+            // A null constant would be folded away, and a bound parameter is not planned for; a subquery is neither.
             transaction.execute_unprepared("set local enable_seqscan = off").await?;
-            let sql = format!("explain (format json) select 1 from {table} c where {condition}");
+            let sql = format!("explain (format json) select 1 from {table} c where {link} = (select {value})");
             let plan = transaction.query_one_raw(db.dialect.statement(sql, [])).await?;
             let plan: serde_json::Value = match plan {
                 Some(row) => row.try_get_by_index(0)?,
@@ -75,7 +70,7 @@ pub(super) async fn reads_all(db: &Db, table: &str, condition: &str) -> Result<b
             Ok(plan.to_string().contains("\"Seq Scan\""))
         }
         Dialect::Sqlite => {
-            let sql = format!("explain query plan select 1 from {table} c where {condition}");
+            let sql = format!("explain query plan select 1 from {table} c where {link} = {value}");
             let plan = db.conn.query_all_raw(db.dialect.statement(sql, [])).await?;
             let steps: Vec<String> = plan.iter().map(|row| row.try_get("", "detail")).collect::<Result<_, _>>()?;
             Ok(steps.iter().any(|step| step.starts_with("SCAN")))

@@ -29,17 +29,34 @@ pub(super) struct ForeignKey {
     pub(super) columns: Vec<String>,
     /// The columns that they reference, in the same order; on SQLite none if they are those of the primary key.
     pub(super) references: Vec<String>,
+    /// The operators that compare them, the referenced column on the left; `=` where there is no other.
+    pub(super) equals: Vec<String>,
+    /// Why it keeps no row from being deleted as others do, if so.
+    pub(super) lax: Option<&'static str>,
     pub(super) on_delete: OnDelete,
 }
 
+/// Also those that reference a part of the table, or a table of which it is a part: the rows are the same. What a partition
+/// has of its parent is the same foreign key.
 const POSTGRES: &str = "
+with recursive part (oid) as (
+    select $1::text::regclass::oid
+    union select i.inhrelid from pg_inherits i join part on part.oid = i.inhparent
+), key as (
+    select f.*, to_jsonb(f) as facts from pg_constraint f where f.contype = 'f' and f.confrelid in (select oid from part)
+)
 select n.nspname::text as schema, c.relname::text as name, f.confdeltype::text as on_delete,
+       not coalesce((f.facts ->> 'conenforced')::boolean, true) as unenforced,
+       coalesce((f.facts ->> 'conperiod')::boolean, false) as period,
        (select json_agg(a.attname order by k.place) from unnest(f.conkey) with ordinality k(number, place)
         join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.number)::text as columns,
        (select json_agg(a.attname order by k.place) from unnest(f.confkey) with ordinality k(number, place)
-        join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.number)::text as references
-from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_namespace n on n.oid = c.relnamespace
-where f.contype = 'f' and f.conparentid = 0 and coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true) and f.confrelid = $1::text::regclass
+        join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.number)::text as references,
+       (select json_agg(format('operator(%I.%s)', s.nspname, o.oprname) order by k.place)
+        from unnest(f.conpfeqop) with ordinality k(number, place)
+        join pg_operator o on o.oid = k.number join pg_namespace s on s.oid = o.oprnamespace)::text as equals
+from key f join pg_class c on c.oid = f.conrelid join pg_namespace n on n.oid = c.relnamespace
+where not exists (select 1 from key p where p.oid = f.conparentid)
 order by 1, 2, f.conname";
 
 const SQLITE: &str = "
@@ -69,6 +86,12 @@ async fn postgres(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
             table: if schema == "public" { name } else { format!("{schema}.{name}") },
             columns: names(&columns)?,
             references: names(&references)?,
+            equals: names(&row.try_get::<String>("", "equals")?)?,
+            lax: match (row.try_get("", "unenforced")?, row.try_get("", "period")?) {
+                (true, _) => Some("is NOT ENFORCED"),
+                (_, true) => Some("compares periods"),
+                _ => None,
+            },
             on_delete: match on_delete.as_str() {
                 "c" => OnDelete::Cascade,
                 "n" | "d" => OnDelete::Clear,
@@ -89,6 +112,8 @@ async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
             table,
             columns: Vec::new(),
             references: Vec::new(),
+            equals: Vec::new(),
+            lax: None,
             on_delete: match on_delete.to_ascii_uppercase().as_str() {
                 "CASCADE" => OnDelete::Cascade,
                 "SET NULL" | "SET DEFAULT" => OnDelete::Clear,
@@ -96,6 +121,7 @@ async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
             },
         });
         key.columns.push(row.try_get("", "column_name")?);
+        key.equals.push("=".to_owned());
         key.references.extend(row.try_get::<Option<String>>("", "referenced")?);
     }
     Ok(keys.into_values().collect())

@@ -38,7 +38,7 @@ pub use rows::Rows;
 
 pub(crate) use table::literal;
 pub use table::{Rule, Table};
-pub use unreferenced::{Reference, Unreferenced};
+pub use unreferenced::{Pair, Reference, Unreferenced};
 
 use self::{children::Binding, table::Description};
 use crate::{

@@ -1,19 +1,20 @@
 //! Holding `unreferenced` against the foreign keys of the table. Where one is missing from it, the sweep would delete rows
 //! that are still referenced.
 
-use sea_orm::DbErr;
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
     Column, Problem, Rows,
-    advice::reads_all,
     bind::bind_rows,
     describe,
     foreign_keys::{ForeignKey, OnDelete, referencing},
     pages::Paging,
-    table::{Description, Table, literal},
+    table::{Description, Table},
 };
 use crate::{
-    config::{Resource, Unreferenced as Settings},
+    config::{AfterConfirmation, Resource, Unreferenced as Settings},
     db::{Db, Dialect, quote},
     ids::ResourceName,
 };
@@ -43,15 +44,28 @@ pub struct Unreferenced {
 pub struct Reference {
     /// The referencing table's qualified, quoted name.
     pub sql: String,
-    /// The referencing columns, each with the one that it references.
-    pub columns: Vec<(String, String)>,
+    /// What is compared.
+    pub columns: Vec<Pair>,
+}
+
+/// A referencing column and the one that it references.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The referencing column.
+    pub from: String,
+    /// The referenced one.
+    pub to: String,
+    /// The operator by which the foreign key compares them, with the referenced one on the left: another would take its
+    /// types or its collation for something else.
+    pub equals: String,
 }
 
 impl Reference {
     /// Whether the row `row` of the referencing table names the row `referenced`.
     #[must_use]
     pub fn names(&self, row: &str, referenced: &str) -> String {
-        let pair = |(from, to): &(String, String)| format!("{row}.{} = {referenced}.{}", quote(from), quote(to));
+        let pair =
+            |pair: &Pair| format!("{referenced}.{} {} {row}.{}", quote(&pair.to), pair.equals, quote(&pair.from));
         self.columns.iter().map(pair).collect::<Vec<_>>().join(" and ")
     }
 }
@@ -104,11 +118,16 @@ impl Unreferenced {
         format!("({})", self.references.iter().map(by).collect::<Vec<_>>().join(" or "))
     }
 
-    /// Whether a row of `table` may be deleted as it is, without a record: nothing has to be called and no child looked
-    /// after.
+    /// Whether a row of `table` may be deleted as it is, without a record: nothing has to be called, no child looked after,
+    /// and it has no time to stay.
     #[must_use]
     pub fn goes_at_once(table: Option<&Table>) -> bool {
-        table.is_none_or(|table| table.resource.targets.is_empty() && table.children.is_empty())
+        let goes = |table: &Table| {
+            let resource = &table.resource;
+            let deleted = table.rules.iter().all(|rule| rule.then == AfterConfirmation::Delete);
+            resource.targets.is_empty() && table.children.is_empty() && resource.grace.is_zero() && deleted
+        };
+        table.is_none_or(goes)
     }
 }
 
@@ -153,53 +172,57 @@ impl Binder<'_> {
     /// The foreign keys of the database, each of them named by the configuration, and the other way round.
     async fn references(&mut self) -> Result<Vec<Reference>, DbErr> {
         let keys = referencing(self.db, &self.found.sql).await?;
-        let mut named = Vec::new();
+        let mut named = BTreeMap::new();
         for (number, wanted) in self.settings.by.iter().enumerate() {
             let found = describe(self.db, &wanted.table).await?;
-            let is_it = |key: &&ForeignKey| {
-                found.as_ref().is_some_and(|found| found.sql == key.sql) && same(&key.columns, &wanted.column)
+            let Some(found) = found else {
+                self.problem(&format!("by[{number}].table"), format!("there is no table `{}`", wanted.table));
+                continue;
             };
-            let columns = wanted.column.join(", ");
-            match (&found, keys.iter().position(|key| is_it(&key))) {
-                (None, _) => {
-                    self.problem(&format!("by[{number}].table"), format!("there is no table `{}`", wanted.table))
-                }
-                (Some(_), None) => {
-                    let message = format!(
-                        "there is no foreign key from `{}` ({columns}) to `{}`: without one a row could be deleted in the \
-                         moment in which it is referenced; add the constraint",
-                        wanted.table, self.resource.table
-                    );
-                    self.problem(&format!("by[{number}]"), message);
-                }
-                (Some(found), Some(_)) if found.row_security => {
-                    let message = format!(
-                        "row-level security applies to our role on `{}`, and a hidden reference would be missed",
-                        wanted.table
-                    );
-                    self.problem(&format!("by[{number}].table"), message);
-                }
-                (Some(_), Some(place)) => named.push((number, place)),
+            if found.row_security {
+                let message = format!(
+                    "row-level security applies to our role on `{}`, and a hidden reference would be missed",
+                    wanted.table
+                );
+                self.problem(&format!("by[{number}].table"), message);
+            }
+            // There may be two constraints that say the same.
+            let places = keys.iter().enumerate();
+            let places = places.filter(|(_, key)| key.sql == found.sql && same(&key.columns, &wanted.column));
+            let places: Vec<usize> = places.map(|(place, _)| place).collect();
+            named.extend(places.iter().map(|place| (*place, number)));
+            if places.is_empty() {
+                let message = format!(
+                    "there is no foreign key from `{}` ({}) to `{}`: without one a row could be deleted in the moment in \
+                     which it is referenced; add the constraint",
+                    wanted.table,
+                    wanted.column.join(", "),
+                    self.resource.table
+                );
+                self.problem(&format!("by[{number}]"), message);
             }
         }
         for (place, key) in keys.iter().enumerate() {
-            let Some((number, _)) = named.iter().find(|(_, named)| *named == place) else {
-                let columns: Vec<_> = key.columns.iter().map(|column| format!("\"{column}\"")).collect();
-                let message = format!(
-                    "`{}` references `{}` by ({}), which is not named here: rows that only it references would be taken for \
-                     unreferenced; add {{ table = \"{}\", columns = [{}] }}",
-                    key.table,
-                    self.resource.table,
-                    key.columns.join(", "),
-                    key.table,
-                    columns.join(", ")
-                );
-                self.problem("by", message);
-                continue;
-            };
-            self.usable(*number, key).await?;
+            match named.get(&place) {
+                Some(number) => self.usable(*number, key).await?,
+                None => self.missing(key),
+            }
         }
-        Ok(named.into_iter().filter_map(|(_, place)| self.resolve(keys.get(place)?)).collect())
+        Ok(named.keys().filter_map(|place| self.resolve(keys.get(*place)?)).collect())
+    }
+
+    fn missing(&mut self, key: &ForeignKey) {
+        let columns: Vec<_> = key.columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let message = format!(
+            "`{}` references `{}` by ({}), which is not named here: rows that only it references would be taken for \
+             unreferenced; add {{ table = \"{}\", columns = [{}] }}",
+            key.table,
+            self.resource.table,
+            key.columns.join(", "),
+            key.table,
+            columns.join(", ")
+        );
+        self.problem("by", message);
     }
 
     async fn usable(&mut self, number: usize, key: &ForeignKey) -> Result<(), DbErr> {
@@ -217,7 +240,18 @@ impl Binder<'_> {
             );
             self.problem(&path, message);
         }
-        if reads_all(self.db, &key.sql, &self.equals_something(key)).await? {
+        if let Some(lax) = key.lax {
+            let message = format!(
+                "the foreign key of `{}` ({columns}) {lax}, and keeps no row from being deleted while it is referenced",
+                key.table
+            );
+            self.problem(&path, message);
+        }
+        let has_index = match self.db.dialect {
+            Dialect::Postgres => has_index(self.db, key).await?,
+            Dialect::Sqlite => self.looks_by_index(key).await?,
+        };
+        if !has_index {
             let index: Vec<_> = key.columns.iter().map(|column| quote(column)).collect();
             let concurrently = if self.db.dialect == Dialect::Postgres { " concurrently" } else { "" };
             let message = format!(
@@ -232,26 +266,43 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// A condition like those of the sweep, on values that the planner does not know.
-    fn equals_something(&self, key: &ForeignKey) -> String {
-        let referenced = self.resolve(key).map(|reference| reference.columns).unwrap_or_default();
-        let equals = |(from, to): &(String, String)| {
-            let column = self.found.columns.iter().find(|column| column.name == *to);
-            let value = match (self.db.dialect, column) {
-                (Dialect::Postgres, Some(column)) => format!("(select null::{})", column.type_name),
-                _ => literal("x"),
-            };
-            format!("c.{} = {value}", quote(from))
-        };
-        referenced.iter().map(equals).collect::<Vec<_>>().join(" and ")
+    /// Whether a look like that of the sweep uses an index (SQLite).
+    async fn looks_by_index(&self, key: &ForeignKey) -> Result<bool, DbErr> {
+        let Some(reference) = self.resolve(key) else { return Ok(true) };
+        let (table, names) = (&self.found.sql, reference.names("r", "t"));
+        let sql =
+            format!("explain query plan select (select 1 from {} r where {names} limit 1) from {table} t", key.sql);
+        let plan = self.db.conn.query_all_raw(self.db.dialect.statement(sql, [])).await?;
+        let steps: Vec<String> = plan.iter().map(|row| row.try_get("", "detail")).collect::<Result<_, _>>()?;
+        Ok(!steps.iter().any(|step| step.starts_with("SCAN r")))
     }
 
     /// On SQLite a foreign key may leave it to the primary key what it references.
     fn resolve(&self, key: &ForeignKey) -> Option<Reference> {
         let to = if key.references.is_empty() { &self.found.primary_key } else { &key.references };
-        let columns: Vec<_> = key.columns.iter().cloned().zip(to.iter().cloned()).collect();
+        let pairs = key.columns.iter().zip(to).zip(&key.equals);
+        let pair = |((from, to), equals): ((&String, &String), &String)| Pair {
+            from: from.clone(),
+            to: to.clone(),
+            equals: equals.clone(),
+        };
+        let columns: Vec<Pair> = pairs.map(pair).collect();
         (columns.len() == key.columns.len()).then(|| Reference { sql: key.sql.clone(), columns })
     }
+}
+
+/// Whether an index begins with columns of the foreign key, for all rows in which they are not null (PostgreSQL). Not by a
+/// plan: one that reads a whole index looks like one that does not, and making one waits for locks.
+async fn has_index(db: &Db, key: &ForeignKey) -> Result<bool, DbErr> {
+    let sql = "select exists (
+        select 1 from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = $1::text::regclass and i.indisvalid and m.amname in ('btree', 'hash')
+            and a.attname::text in (select jsonb_array_elements_text($2::jsonb))
+            and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))) as found";
+    let columns = serde_json::Value::from(key.columns.clone()).to_string();
+    let row = db.conn.query_one_raw(db.dialect.statement(sql, [key.sql.as_str().into(), columns.into()])).await?;
+    row.map_or(Ok(false), |row| row.try_get("", "found"))
 }
 
 /// Whether both name the same columns, in any order.

@@ -115,6 +115,8 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "60s"),
             ("TimeZone", "UTC"),
+            // Times that were read as text are compared as text.
+            ("DateStyle", "ISO"),
             // Literals are written for it; a database may still have the old default.
             ("standard_conforming_strings", "on"),
         ])

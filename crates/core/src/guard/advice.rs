@@ -40,8 +40,8 @@ pub async fn advice(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Cata
     Ok(advice)
 }
 
-/// Why unreferenced rows of a table are not deleted, if that is for want of guards: an external delete cannot be taken back,
-/// so nobody may reference such a row any more.
+/// Why unreferenced rows of a table are not deleted, if that is for want of guards: between the request and the end of a
+/// deletion nobody may reference such a row any more, and an external delete cannot be taken back.
 ///
 /// * `table`: the same table, if its rows can be removed as well.
 ///
@@ -53,17 +53,17 @@ pub async fn unguarded(
     unreferenced: &Unreferenced,
     table: Option<&Table>,
 ) -> Result<Option<Problem>, DbErr> {
-    let has_twins = table.is_some_and(|table| !table.resource.targets.is_empty());
     let is_on = unreferenced.settings.mode == UnreferencedMode::On;
-    if !(has_twins && is_on) || keeps_references(conn, ledger, unreferenced).await? {
+    let is_needed = is_on && !Unreferenced::goes_at_once(table);
+    if !is_needed || keeps_references(conn, ledger, unreferenced, table).await? {
         return Ok(None);
     }
     let name = &unreferenced.name;
     Ok(Some(Problem {
         path: format!("resources.{name}.unreferenced.mode"),
         message: format!(
-            "the twin of a row is gone for good, also if the row is referenced again a moment later; run `sexton guard {name}`, \
-             whose triggers refuse references to rows that are hidden"
+            "its rows go a while after their deletion was requested, and their twins for good: nobody may reference one any more; \
+             run `sexton guard {name}`, whose triggers refuse references to rows that are hidden"
         ),
     }))
 }

@@ -27,9 +27,11 @@ use crate::{catalog::Catalog, ids::ResourceName, ledger::Ledger};
 /// All guards that there can be, each with its resource, those of a resource one after the other.
 fn triggers<'c>(ledger: &Ledger, catalog: &'c Catalog) -> Vec<(&'c ResourceName, Trigger)> {
     let deleted = catalog.tables().filter_map(|table| Some((&table.name, deleted::trigger(ledger, table)?)));
-    let of_references = |table| referenced::triggers(ledger, table).into_iter();
-    let referenced =
-        catalog.unreferenced().flat_map(|table| of_references(table).map(|trigger| (&table.name, trigger)));
+    let referenced = catalog.unreferenced().flat_map(|unreferenced| {
+        let table = catalog.table(&unreferenced.name).map(AsRef::as_ref);
+        let triggers = referenced::triggers(ledger, unreferenced, table);
+        triggers.into_iter().map(|trigger| (&unreferenced.name, trigger))
+    });
     let mut all: Vec<_> = deleted.chain(referenced).collect();
     all.sort_by_key(|(resource, _)| *resource);
     all

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Trigger, referenced, trigger::PREFIX, triggers};
 use crate::{
-    catalog::{Catalog, Unreferenced},
+    catalog::{Catalog, Table, Unreferenced},
     db::{Dialect, quote},
     ids::ResourceName,
     ledger::Ledger,
@@ -69,8 +69,9 @@ pub(super) async fn keeps_references(
     conn: &impl ConnectionTrait,
     ledger: &Ledger,
     unreferenced: &Unreferenced,
+    table: Option<&Table>,
 ) -> Result<bool, DbErr> {
-    for trigger in referenced::triggers(ledger, unreferenced) {
+    for trigger in referenced::triggers(ledger, unreferenced, table) {
         if state(conn, ledger, &trigger).await? != State::Installed {
             return Ok(false);
         }

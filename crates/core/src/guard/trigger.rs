@@ -63,7 +63,7 @@ impl Trigger {
                 let create = vec![
                     format!(
                         "create function {function} returns trigger language plpgsql security definer\n    \
-                         set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as {tag}{body}{tag}"
+                         set search_path = pg_catalog, pg_temp set row_security = off set standard_conforming_strings = on as {tag}{body}{tag}"
                     ),
                     format!("revoke all on function {function} from public"),
                     format!(

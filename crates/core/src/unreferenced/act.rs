@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{Pass, Step};
 use crate::{
-    catalog::{Among, Catalog, Lock, Table},
-    db::{Dialect, kill_point, quote},
+    catalog::{Among, Catalog, Lock, Table, literal},
+    db::{Dialect, kill_point, millis, quote},
     key::Key,
     ledger::recordset,
     removal::{Request, soft_remove},
@@ -62,10 +62,15 @@ impl Pass<'_> {
             // Somebody may be about to reference it once more, which does no harm.
             Step::Clear => (format!("{since} is not null"), Lock::SkipNoKey),
             Step::Deprecate => (format!("{since} is null"), Lock::Skip),
-            Step::Restart => (format!("{since} is not null and {}", self.is_uncovered()), Lock::Skip),
+            Step::Restart => (format!("{since} is not null"), Lock::Skip),
             Step::Delete => {
-                let old = self.is_since(self.unreferenced.settings.delete_after);
-                (format!("{since} is not null and not {} and {old}", self.is_uncovered()), Lock::Skip)
+                let settings = &self.unreferenced.settings;
+                let (uncovered, old) = (self.is_uncovered(), self.is_since(settings.delete_after));
+                // A process may have stood still since it asked.
+                let d = self.db.dialect;
+                let looked_at = d.instant(&literal(self.looked_at));
+                let lately = format!("{looked_at} >= {}", d.instant_ago(millis(settings.longest_gap())));
+                (format!("{since} is not null and not {uncovered} and {old} and {lately}"), Lock::Skip)
             }
         };
         let live = self.table.map_or_else(|| "true".to_owned(), |table| table.live("t"));
@@ -129,8 +134,11 @@ impl Pass<'_> {
     }
 
     fn condition(&self, step: Step) -> String {
-        let referenced = self.unreferenced.referenced();
-        if step == Step::Clear { referenced } else { format!("not {referenced}") }
+        match step {
+            // A moment ago it was referenced, and that is enough.
+            Step::Clear => "true".to_owned(),
+            _ => format!("not {}", self.unreferenced.referenced()),
+        }
     }
 }
 

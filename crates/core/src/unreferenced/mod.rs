@@ -28,6 +28,9 @@ pub struct Pass<'p> {
     pub table: Option<&'p Table>,
     /// The ledger, for rows that were removed and restored.
     pub ledger: &'p Ledger,
-    /// Since when every row has been looked at often enough, RFC 3339.
+    /// Since when every row has been looked at often enough, as the database writes times.
     pub covered_from: &'p str,
+    /// When the pass began that looked at every row last, or this one if there was none; nothing is deleted once that is
+    /// too long ago.
+    pub looked_at: &'p str,
 }

@@ -1,5 +1,7 @@
 //! `unreferenced`: rows that nothing references any more are deprecated, hidden and deleted.
 
+mod covered;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
@@ -18,6 +20,7 @@ use sexton_core::{
     unreferenced::{Pass, Seen, Step},
 };
 
+use self::covered::Covered;
 use super::{Allowance, Ground, Sweep, json, over, shape};
 
 /// Rows that one transaction locks: whoever wants to reference one of them waits for so many.
@@ -67,19 +70,9 @@ struct Place {
     figures: Figures,
     progress: Progress,
     error: Option<String>,
-    /// What outlives a pass.
+    /// Whether that is more than a report.
+    acts: bool,
     covered: BTreeMap<ResourceName, Covered>,
-}
-
-/// Over which time the rows of a resource were looked at often enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Covered {
-    /// Since when.
-    from: String,
-    /// When the last pass through them began, or this one.
-    began: String,
-    /// When the one before that began.
-    before: Option<String>,
 }
 
 #[async_trait]
@@ -108,14 +101,17 @@ impl Sweep for UnreferencedRows {
         let named = ground.config.resources.iter().filter(|(_, resource)| resource.unreferenced.is_some());
         for (name, resource) in named.skip_while(|(name, _)| at.as_ref().is_some_and(|at| *name < at)) {
             // As the foreign keys are now: one may have been added since this process started.
-            let loaded = match Unreferenced::load(ground.db, name, resource).await? {
-                None => continue,
-                Some(Ok(loaded)) if loaded.problems.is_empty() => loaded,
-                Some(Ok(Unreferenced { problems, .. }) | Err(problems)) => {
+            let loaded = match Unreferenced::load(ground.db, name, resource).await {
+                Ok(None) => continue,
+                Ok(Some(Ok(loaded))) if loaded.problems.is_empty() => loaded,
+                Ok(Some(Ok(Unreferenced { problems, .. }) | Err(problems))) => {
                     let why = problems.first().map(ToString::to_string).unwrap_or_default();
                     tracing::warn!(resource = %name, "unreferenced rows are left alone: {why}");
                     place.error = Some(why);
-                    place.covered.remove(name);
+                    continue;
+                }
+                Err(error) => {
+                    place.failed(name, error)?;
                     continue;
                 }
             };
@@ -134,18 +130,16 @@ impl Sweep for UnreferencedRows {
                 }
                 match through.page(&mut place, &mut allowance).await {
                     Ok(true) => {}
-                    Ok(false) => break,
-                    // One table that cannot be read keeps no other from it.
-                    Err(error) if refusal(&error).is_some() => {
-                        tracing::warn!(%error, resource = %name, "cannot look for unreferenced rows");
-                        place.error = Some(format!("{name}: {error}"));
-                        place.covered.remove(name);
+                    Ok(false) => {
+                        through.leave(&mut place).await?;
                         break;
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        place.failed(name, error)?;
+                        break;
+                    }
                 }
             }
-            through.leave(&mut place).await?;
         }
         let run = over(json(&place.figures)?, place.progress);
         Ok(SweepRun { error: place.error, cursor: object!({ "covered": place.covered }), ..run })
@@ -161,6 +155,19 @@ impl Place {
             over: false,
             error: self.error,
         })
+    }
+
+    /// One table that cannot be read keeps no other from it.
+    fn failed(&mut self, name: &ResourceName, error: DbErr) -> Result<(), DbErr> {
+        if refusal(&error).is_none() {
+            return Err(error);
+        }
+        tracing::warn!(%error, resource = %name, "cannot look for unreferenced rows");
+        self.error = Some(format!("{name}: {error}"));
+        if let Some(covered) = self.covered.remove(name).and_then(Covered::give_up) {
+            self.covered.insert(name.clone(), covered);
+        }
+        Ok(())
     }
 
     fn missed(&mut self, seen: &[&Seen]) {
@@ -203,19 +210,18 @@ impl Through<'_> {
     /// Goes on in this table, or begins with it.
     async fn enter(&self, place: &mut Place) -> Result<(), DbErr> {
         let name = &self.unreferenced.name;
-        let shape = shape(&self.unreferenced.rows);
-        let is_here = place.resource.as_ref() == Some(name) && place.shape == shape;
+        let (shape, acts) = (shape(&self.unreferenced.rows), self.unreferenced.settings.mode == Mode::On);
+        let is_here = place.resource.as_ref() == Some(name) && place.shape == shape && place.acts == acts;
         if is_here && place.covered.contains_key(name) {
             return Ok(());
         }
-        (place.resource, place.shape, place.after) = (Some(name.clone()), shape, None);
         let now = self.ago(Duration::ZERO).await?;
-        let last = place.covered.remove(name).filter(|_| self.unreferenced.settings.mode == Mode::On);
-        let covered = match last {
-            None => Covered { from: now.clone(), began: now, before: None },
-            Some(last) => Covered { from: last.from, began: now, before: Some(last.began) },
-        };
-        place.covered.insert(name.clone(), covered);
+        // A pass that is cut off here, because the mode or the table is another, covers nothing; nor does one that only
+        // looked, since nobody took the mark from a row that was referenced.
+        let is_cut_off = place.resource.as_ref() == Some(name);
+        let last = place.covered.remove(name).filter(|_| acts && !is_cut_off);
+        place.covered.insert(name.clone(), Covered::begin(now, last));
+        (place.resource, place.shape, place.acts, place.after) = (Some(name.clone()), shape, acts, None);
         self.cover(place).await.map(drop)
     }
 
@@ -223,8 +229,7 @@ impl Through<'_> {
     async fn leave(&self, place: &mut Place) -> Result<(), DbErr> {
         self.cover_or_say(place).await?;
         place.after = None;
-        if self.unreferenced.settings.mode == Mode::Report {
-            // What was only looked at covers nothing: nobody took the mark from a row that was referenced.
+        if !place.acts {
             place.covered.remove(&self.unreferenced.name);
         }
         Ok(())
@@ -246,16 +251,10 @@ impl Through<'_> {
         Ok(is_covered)
     }
 
-    /// Whether every row that this pass has seen was seen by the pass before, and lately enough. If not, what is covered
-    /// begins with this pass.
+    /// Whether the ages that were found count.
     async fn cover(&self, place: &mut Place) -> Result<bool, DbErr> {
         let oldest = self.ago(self.unreferenced.settings.longest_gap()).await?;
-        let Some(covered) = place.covered.get_mut(&self.unreferenced.name) else { return Ok(true) };
-        let is_gap = covered.before.as_ref().is_some_and(|before| *before < oldest) || covered.began < oldest;
-        if is_gap {
-            (covered.from, covered.before) = (covered.began.clone(), None);
-        }
-        Ok(!is_gap)
+        Ok(place.covered.get_mut(&self.unreferenced.name).is_none_or(|covered| covered.holds(&oldest)))
     }
 
     async fn ago(&self, age: Duration) -> Result<String, DbErr> {
@@ -265,14 +264,14 @@ impl Through<'_> {
     /// The next page; whether there is another.
     async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
         let batch = allowance.batch(self.ground.config.sync.batch);
-        let covered = place.covered.get(&self.unreferenced.name);
-        let covered_from = covered.map(|covered| covered.from.clone()).unwrap_or_default();
+        let covered = place.covered.get(&self.unreferenced.name).cloned().unwrap_or_default();
         let pass = Pass {
             db: self.ground.db,
             unreferenced: self.unreferenced,
             table: self.table,
             ledger: self.ground.ledger,
-            covered_from: &covered_from,
+            covered_from: &covered.from,
+            looked_at: covered.looked_at(),
         };
         let page = pass.look(place.after.as_ref(), batch).await?;
         allowance.looked_at(page.looked);
@@ -283,8 +282,12 @@ impl Through<'_> {
         if self.unreferenced.settings.mode == Mode::On {
             place.progress.wanted += page.seen.len() as u64;
         }
+        let step_of = |one: &Seen| match one.step {
+            Step::Delete if covered.doubts(one.key.to_string().as_str()) => Step::Restart,
+            step => step,
+        };
         for step in [Step::Clear, Step::Deprecate, Step::Restart, Step::Delete] {
-            let seen: Vec<&Seen> = page.seen.iter().filter(|one| one.step == step).collect();
+            let seen: Vec<&Seen> = page.seen.iter().filter(|one| step_of(one) == step).collect();
             if step == Step::Delete {
                 place.figures.old += seen.len() as u64;
             }
@@ -322,32 +325,45 @@ impl Through<'_> {
         let error = match result {
             Ok(done) => {
                 place.done(step, done.len(), recorded.is_some());
-                let missed: Vec<&Seen> = seen.iter().filter(|one| !done.contains(&one.key)).copied().collect();
-                place.missed(&missed);
+                let (done, missed): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(|one| done.contains(&one.key));
+                let covered = place.covered.entry(self.unreferenced.name.clone()).or_default();
+                done.iter().for_each(|one| covered.cleared(&one.key.to_string()));
+                self.missed(place, step, &missed);
                 return Ok(());
             }
             Err(error) => error,
         };
         let Some(refusal) = refusal(&error) else { return Err(error) };
-        // SQLite has one lock for all rows, and each of them would wait for it anew.
-        let one_by_one = !refusal.is_contention() || self.ground.db.dialect == Dialect::Postgres;
+        // A lock on the whole table each of them would wait for anew; only what goes along with a row may be locked by itself.
+        let of_a_row = recorded.is_some() && self.ground.db.dialect == Dialect::Postgres;
+        let one_by_one = !refusal.is_contention() || of_a_row;
         match seen {
             [_] if !refusal.is_contention() => {
+                self.missed(place, step, seen);
+                place.figures.missed -= 1;
                 place.figures.refused += 1;
-                place.left(seen);
                 tracing::warn!(%error, resource = %self.unreferenced.name, "an unreferenced row cannot be changed");
             }
             [_, _, ..] if one_by_one => {
                 for one in seen {
                     match allowance.is_used_up() {
-                        true => place.missed(&[*one]),
+                        true => self.missed(place, step, &[*one]),
                         false => Box::pin(self.act(place, pass, step, &[*one], allowance)).await?,
                     }
                 }
             }
-            _ => place.missed(seen),
+            _ => self.missed(place, step, seen),
         }
         Ok(())
+    }
+
+    /// Rows with which it was not done.
+    fn missed(&self, place: &mut Place, step: Step, seen: &[&Seen]) {
+        place.missed(seen);
+        if step == Step::Clear {
+            let covered = place.covered.entry(self.unreferenced.name.clone()).or_default();
+            seen.iter().for_each(|one| covered.not_cleared(one.key.to_string()));
+        }
     }
 
     async fn request(&self, pass: &Pass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
