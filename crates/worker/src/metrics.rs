@@ -9,7 +9,7 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::{rows::Completion, sweep::Seen};
+use crate::rows::Completion;
 
 /// Says what each metric means; called once, when the recorder is installed.
 pub(crate) fn describe() {
@@ -121,13 +121,7 @@ pub(crate) fn hard_deletes_paused(paused: bool) {
     gauge!("sexton_hard_deletes_paused").set(if paused { 1.0 } else { 0.0 });
 }
 
-pub(crate) fn looked(resource: &str, target: &str, seen: &Seen) {
-    let outcome = match seen {
-        Seen::Gone => "gone",
-        Seen::There => "there",
-        Seen::Unanswered(_) | Seen::Held(_) => "unanswered",
-        Seen::Unverifiable | Seen::Abandoned => return,
-    };
+pub(crate) fn looked(resource: &str, target: &str, outcome: &'static str) {
     let labels = [("resource", resource.to_owned()), ("target", target.to_owned()), ("outcome", outcome.to_owned())];
     counter!("sexton_looks_total", &labels).increment(1);
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Resource,
-    validate::{Mistake, require},
+    mistake::{Mistake, require},
 };
 
 /// What the sweep `adopt` does with such rows.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
-use super::validate::Mistake;
+use super::mistake::Mistake;
 
 /// The shortest token that is accepted, in characters: 16 of them, drawn at random, cannot be guessed over a network.
 pub const LEAST_TOKEN: usize = 16;

@@ -10,6 +10,7 @@ mod child;
 mod duration;
 mod load;
 mod marker;
+mod mistake;
 mod order;
 mod resource;
 mod retry;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Resource, duration,
+    mistake::{Mistake, require, table},
     resource::one_or_many,
     settings::Sync,
-    validate::{Mistake, require, table},
 };
 
 /// An age counts over time in which a row was looked at this many times, at least.

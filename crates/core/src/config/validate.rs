@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use super::mistake::{Mistake, range, require, table};
 use super::{
     Adopt, AfterConfirmation, Child, ChildThen, Config, Connector, Marker, Resource, Retry, Target, adopt,
     unreferenced, verification,
@@ -16,9 +17,6 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A run of a sweep is over before its lease is.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
-
-/// The first mistake found: the key path, and what is wrong and accepted.
-pub(super) type Mistake = (String, String);
 
 pub(super) fn validate(config: &Config) -> Result<(), Mistake> {
     range("database.max_connections", config.database.max_connections as usize, 2, 1000)?;
@@ -150,12 +148,6 @@ fn child(path: &str, child: &Child) -> Result<(), Mistake> {
     })
 }
 
-pub(super) fn table(path: &str, table: &str) -> Result<(), Mistake> {
-    require(!table.is_empty() && table.split('.').all(|p| !p.is_empty()), path, || {
-        format!("`{table}` is not a table name: expected \"table\" or \"schema.table\"")
-    })
-}
-
 fn target(path: &str, target: &Target, config: &Config) -> Result<(), Mistake> {
     let at = |key: &str| format!("{path}.{key}");
     retry(&at("retry"), &config.retry.with(&target.retry))?;
@@ -222,12 +214,4 @@ fn retry(path: &str, retry: &Retry) -> Result<(), Mistake> {
     require(retry.initial_interval <= retry.max_interval, &format!("{path}.max_interval"), || {
         "it is shorter than initial_interval".to_owned()
     })
-}
-
-fn range(path: &str, value: usize, least: usize, most: usize) -> Result<(), Mistake> {
-    require((least..=most).contains(&value), path, || format!("{value} is not between {least} and {most}"))
-}
-
-pub(super) fn require(good: bool, path: &str, message: impl FnOnce() -> String) -> Result<(), Mistake> {
-    if good { Ok(()) } else { Err((path.to_owned(), message())) }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::{
     duration,
+    mistake::{Mistake, require},
     settings::Sync,
-    validate::{Mistake, require},
 };
 
 /// What finishes in this moment may not be seen yet, and must not be passed over.

@@ -47,7 +47,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_delay_is_never_longer_than_its_interval(failures in 1u32..100_000, multiplier in 1.0f64..10.0) {
-            let interval = multiplier.powi(failures.min(10_000) as i32 - 1).min(3600.0);
+            let interval = multiplier.powi(failures as i32 - 1).min(3600.0);
             prop_assert!(full_jitter(&policy(multiplier), failures).as_secs_f64() <= interval + 1e-6);
         }
     }

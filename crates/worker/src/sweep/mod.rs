@@ -25,7 +25,6 @@ use sexton_core::{
 };
 
 pub(crate) use schedule::{run_once, schedule};
-pub(crate) use verify::Seen;
 pub(crate) use watch::{Watch, judged};
 
 use crate::{connector::Connectors, gate::Gates};

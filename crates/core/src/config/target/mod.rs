@@ -31,7 +31,7 @@ pub use s3::S3;
 use super::{
     RetryOverride, VerifyMode, duration,
     load::key_path,
-    validate::{Mistake, require},
+    mistake::{Mistake, require},
 };
 use crate::{ids::TargetName, template::Values};
 

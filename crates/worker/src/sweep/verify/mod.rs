@@ -27,11 +27,10 @@ use sexton_core::{
     removal::again::{Again, delete_again},
 };
 
-pub(crate) use self::sight::Seen;
 use self::{
     place::{Left, Place},
     share::is_in_share,
-    sight::{Sight, Sights},
+    sight::{Seen, Sight, Sights},
 };
 use super::{Allowance, Ground, Sweep, json, over};
 use crate::gate::{Called, Gates};

@@ -48,6 +48,18 @@ pub(crate) enum Seen {
     Abandoned,
 }
 
+impl Seen {
+    /// As metrics have it; none if nobody was asked.
+    const fn outcome(&self) -> Option<&'static str> {
+        match self {
+            Self::Gone => Some("gone"),
+            Self::There => Some("there"),
+            Self::Unanswered(_) | Self::Held(_) => Some("unanswered"),
+            Self::Unverifiable | Self::Abandoned => None,
+        }
+    }
+}
+
 /// What looking needs.
 #[derive(Clone)]
 pub(super) struct Sights<'a> {
@@ -140,7 +152,9 @@ impl<'a> Sights<'a> {
             Err(_) if self.is_over() => Seen::Abandoned,
             Err(_) => Seen::Unanswered("timeout".to_owned()),
         };
-        metrics::looked(table.name.as_str(), target.name.as_str(), &seen);
+        if let Some(outcome) = seen.outcome() {
+            metrics::looked(table.name.as_str(), target.name.as_str(), outcome);
+        }
         seen
     }
 
