@@ -40,6 +40,7 @@ pub(super) async fn bind(
             payload,
             rules,
             children: Vec::new(),
+            goes_with_itself: false,
         })
     } else {
         Err(binder.problems)

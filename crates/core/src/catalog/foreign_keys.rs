@@ -127,6 +127,22 @@ async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
     Ok(keys.into_values().collect())
 }
 
+/// Whether rows of the table `sql` may go because others of it do, by foreign keys that cascade.
+pub(super) async fn goes_with_itself(db: &Db, sql: &str) -> Result<bool, DbErr> {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![sql.to_owned()]);
+    while let Some(referenced) = open.pop() {
+        for key in referencing(db, &referenced).await?.into_iter().filter(|key| key.on_delete == OnDelete::Cascade) {
+            if key.sql == sql {
+                return Ok(true);
+            }
+            if seen.insert(key.sql.clone()) {
+                open.push(key.sql);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a child rule of `table` looks after the rows that reference it by `key`.
 pub(super) fn has_rule(table: &Table, key: &ForeignKey) -> bool {
     let by = |rule: &super::ChildRule| rule.rows.sql == key.sql && key.columns.contains(&rule.link.column().name);

@@ -39,7 +39,28 @@ impl Table {
                 (None, Dialect::Sqlite) => format!("{} = ${n}", column.text("t")),
             });
         }
-        let sql = format!("select 1 as held from {} t where {} limit 1", self.sql, conditions.join(" and "));
-        Ok(!db.read_briefly(sql, values).await?.is_empty())
+        let held = |conditions: &[String]| {
+            format!("select 1 as held from {} t where {} limit 1", self.sql, conditions.join(" and "))
+        };
+        if !db.read_briefly(held(&conditions), values.clone()).await?.is_empty() {
+            return Ok(true);
+        }
+        // External systems may take names for the same that the database tells apart.
+        let columns = texts.iter().filter_map(|(name, _)| self.payload.iter().find(|column| column.name == *name));
+        let alike =
+            columns.zip(1..).map(|(column, n)| format!("lower(trim({})) = lower(trim(${n}))", column.text("t")));
+        let alike: Vec<String> = alike.collect();
+        if alike.is_empty() || values.iter().all(|value| !has_letters(value)) {
+            return Ok(false);
+        }
+        Ok(!db.read_briefly(held(&alike), values).await?.is_empty())
+    }
+}
+
+/// Numbers, and what looks like one, have one spelling.
+fn has_letters(value: &Value) -> bool {
+    match value {
+        Value::String(Some(text)) => text.chars().any(|c| c.is_alphabetic() || c.is_whitespace()),
+        _ => true,
     }
 }

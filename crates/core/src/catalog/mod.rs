@@ -112,6 +112,9 @@ impl Catalog {
             }
             problems = foreign_keys::cascades(db, &tables.values().collect::<Vec<_>>()).await?;
             problems.extend(adopted_twice(&tables));
+            for table in tables.values_mut() {
+                table.goes_with_itself = foreign_keys::goes_with_itself(db, &table.rows.sql).await?;
+            }
         }
         let tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
         if problems.is_empty() { Ok(Self { tables, unreferenced, left_alone }) } else { Err(Error::Problems(problems)) }

@@ -65,6 +65,8 @@ pub struct Table {
     pub rules: Vec<Rule>,
     /// Which rows of which tables are children of a row.
     pub children: Vec<ChildRule>,
+    /// Whether the database may delete rows of it because others of it are deleted (`on delete cascade`).
+    pub goes_with_itself: bool,
 }
 
 impl std::ops::Deref for Table {
@@ -97,6 +99,17 @@ impl Table {
     #[must_use]
     pub fn payload_json(&self, alias: &str) -> String {
         self.object(alias, |_| true)
+    }
+
+    /// The captured columns but those that only say that the row is marked, as a JSON object of texts: what is known of a row
+    /// that is gone.
+    #[must_use]
+    pub(crate) fn twin_json(&self, alias: &str) -> String {
+        let markers = self.resource.marker_columns();
+        let used = |name: &str| {
+            self.resource.targets.iter().any(|target| target.columns().iter().any(|column| column == name))
+        };
+        self.object(alias, |column| !markers.contains(&column.name) || used(&column.name))
     }
 
     /// The columns by which children name a row, as a JSON object of texts.

@@ -1,13 +1,16 @@
 //! The guard against rows that are deleted without a request: it records their deletion in the same transaction, so that
 //! workers delete their twins.
 //!
-//! What was captured is the row as it went, due at once, because a row that is gone cannot be restored. The entry has no
+//! What was captured is the row as it went. If there is an entry for its key, which knows another twin, because the row was
+//! changed since or is another, it is added to that one. Only a deletion that is running right now is left as it is.
+//!
+//! It is due when the resource's grace is over: a row that is gone cannot be restored, but made anew. The entry has no
 //! marker column, which says that no row is meant any more: one that is there under its key again is left alone.
 
 use super::trigger::{Place, Trigger};
 use crate::{
     catalog::{Table, literal},
-    db::Dialect,
+    db::{Dialect, millis},
     ledger::Ledger,
     removal::DUE_CHANNEL,
     state::State,
@@ -24,7 +27,7 @@ pub(super) fn trigger(ledger: &Ledger, table: &Table) -> Option<Trigger> {
         return None;
     }
     let (body, when) = match table.dialect {
-        Dialect::Postgres => (postgres(ledger, table), own_postgres().to_owned()),
+        Dialect::Postgres => (postgres(ledger, table), own_postgres(table).to_owned()),
         Dialect::Sqlite => (sqlite(ledger, table), own_sqlite(ledger, table)),
     };
     let place = Place {
@@ -41,9 +44,16 @@ pub(super) fn trigger(ledger: &Ledger, table: &Table) -> Option<Trigger> {
     Some(Trigger::new(ledger, &place, &body))
 }
 
-/// Whether a delete is not one of ours.
-const fn own_postgres() -> &'static str {
-    "current_setting('sexton.deleting', true) is distinct from pg_trigger_depth()::text"
+/// Whether a delete is not one of ours. Where rows of the table go with others of it by `on delete cascade`, the rows of our
+/// statement are among those of the one that the foreign key runs below it, also if that one deletes none (PostgreSQL keeps
+/// the rows of both in one transition table); which is why there it is whatever runs below ours. Rules for children see to
+/// what goes along.
+const fn own_postgres(table: &Table) -> &'static str {
+    if table.goes_with_itself {
+        "coalesce(current_setting('sexton.deleting', true), '') = ''"
+    } else {
+        "current_setting('sexton.deleting', true) is distinct from pg_trigger_depth()::text"
+    }
 }
 
 fn own_sqlite(ledger: &Ledger, table: &Table) -> String {
@@ -58,13 +68,15 @@ fn postgres(ledger: &Ledger, table: &Table) -> String {
     format!(
         "
 begin
-    insert into {deletion} ({COLUMNS})
-    select {new_id}, {resource}, {key}, {lane}, '{pending}', clock_timestamp(),
+    insert into {deletion} as d ({COLUMNS})
+    select {new_id}, {resource}, {key}, {lane}, '{pending}', {due},
         coalesce(nullif(current_setting('sexton.guard_batch', true), ''),
             set_config('sexton.guard_batch', {new_id}::text, true))::uuid,
         {targets}, {payload}, {by}, {reason} || ', by ' || session_user
     from gone where not {done_with}
-    on conflict (resource, key) do nothing;
+    on conflict (resource, key) do update set former = d.former || jsonb_build_array(excluded.payload),
+            confirmations = '{{}}', lane = excluded.lane, phase = 'confirm'
+        where d.state <> 'running' and not d.payload @> excluded.payload and not d.former @> jsonb_build_array(excluded.payload);
     if found then
         perform pg_notify({channel}, '');
     end if;
@@ -77,7 +89,8 @@ end
         lane = literal(&table.lane(|_| false)),
         pending = State::Pending,
         targets = targets(table),
-        payload = table.payload_json("gone"),
+        payload = table.twin_json("gone"),
+        due = table.dialect.in_ms(&millis(table.resource.grace).to_string()),
         by = literal(BY),
         reason = literal(REASON),
         done_with = done_with(ledger, table, "gone"),
@@ -88,20 +101,29 @@ end
 /// No `on conflict`: under `insert or replace`, which may fire it, SQLite would replace ("CREATE TRIGGER", §2).
 fn sqlite(ledger: &Ledger, table: &Table) -> String {
     let (resource, key) = (literal(table.name.as_str()), table.key_text("old"));
+    let other_twin = format!(
+        "exists (select 1 from json_each({}) n where not exists (
+            select 1 from json_each(payload) o where o.key = n.key and o.value is n.value))",
+        table.twin_json("old")
+    );
     format!(
         "
     insert into {deletion} ({COLUMNS})
-    select {UUID_V7}, {resource}, {key}, {lane}, '{pending}', {now}, {UUID_V7},
+    select {UUID_V7}, {resource}, {key}, {lane}, '{pending}', {due}, {UUID_V7},
         {targets}, {payload}, {by}, {reason}
     where not exists (select 1 from {deletion} d where d.resource = {resource} and d.key = {key})
         and not {done_with};
+    update {deletion} set former = json_insert(former, '$[#]', json({payload})), confirmations = '{{}}', lane = {lane},
+        phase = 'confirm'
+    where resource = {resource} and key = {key} and state <> 'running' and not {done_with} and {other_twin}
+        and not exists (select 1 from json_each(former) f where f.value = json({payload}));
 ",
         deletion = ledger.deletion,
         lane = literal(&table.lane(|_| false)),
         pending = State::Pending,
-        now = table.dialect.now(),
         targets = targets(table),
-        payload = table.payload_json("old"),
+        payload = table.twin_json("old"),
+        due = table.dialect.in_ms(&millis(table.resource.grace).to_string()),
         by = literal(BY),
         reason = literal(REASON),
         done_with = done_with(ledger, table, "old"),

@@ -1,6 +1,8 @@
 //! Installing and removing guards: those of a resource in one transaction, which does not wait for long, because
 //! everybody else who writes to the table would wait behind it.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use serde_json::json;
 
@@ -12,8 +14,10 @@ use crate::{
 
 /// How often the lock on the table is tried for, each time for as long as [`LOCK`] says.
 const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(800);
 /// The second is for those who do the same: a function cannot be created twice at once.
-const LOCK: &str = "set local lock_timeout = '1s'; select pg_advisory_xact_lock(hashtextextended('sexton guard', 0))";
+const LOCK: &str =
+    "set local lock_timeout = '200ms'; select pg_advisory_xact_lock(hashtextextended('sexton guard', 0))";
 
 /// Why nothing was installed or removed.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +94,8 @@ async fn change(
         };
         transaction.rollback().await?;
         match refusal(&error) {
-            Some(refusal) if refusal.is_contention() => {}
+            // Whoever waits behind a lock that is waited for goes on meanwhile.
+            Some(refusal) if refusal.is_contention() => tokio::time::sleep(PAUSE).await,
             Some(refusal) if refusal.code == "42501" => {
                 return Err(InstallError::Denied { table: table(), why: error.to_string() });
             }

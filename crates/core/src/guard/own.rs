@@ -19,7 +19,7 @@ pub async fn begin_own(transaction: &impl ConnectionTrait, ledger: &Ledger, tabl
             ("select set_config('sexton.deleting', pg_trigger_depth()::text, true)".to_owned(), Vec::new())
         }
         Dialect::Sqlite => (
-            format!("insert into {} (table_name) select value from json_each($1)", ledger.deleting),
+            format!("insert or ignore into {} (table_name) select value from json_each($1)", ledger.deleting),
             vec![serde_json::Value::from(tables.to_vec()).to_string().into()],
         ),
     };

@@ -30,6 +30,8 @@ pub struct Claim {
     pub payload: Values,
     /// Payloads of rows that had the key before and whose twins are still to be deleted.
     pub former: Vec<Values>,
+    /// Who requested it.
+    pub requested_by: String,
     /// Whether no external call was ever made before this claim.
     pub uncalled: bool,
     /// Time since the first attempt when it was claimed, pauses left out, by the database's clock.
@@ -160,7 +162,7 @@ impl Ledger {
             Dialect::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)",
         };
         format!(
-            "{id} as id, resource, key, phase, fence, attempts, rescues, marker_rule, marker_column is not null as marked, {}, {}, {}, {}, ({} - {paused}) as age_ms, {now_ms} as now_ms",
+            "{id} as id, resource, key, phase, fence, attempts, rescues, requested_by, marker_rule, marker_column is not null as marked, {}, {}, {}, {}, ({} - {paused}) as age_ms, {now_ms} as now_ms",
             json("targets"),
             json("confirmations"),
             json("payload"),
@@ -197,6 +199,7 @@ fn claim(row: &QueryResult) -> Result<Claim, DbErr> {
         confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
         payload: serde_json::from_str(&row.try_get::<String>("", "payload")?).map_err(json_error)?,
         former: serde_json::from_str(&row.try_get::<String>("", "former")?).map_err(json_error)?,
+        requested_by: row.try_get("", "requested_by")?,
         uncalled: row.try_get("", "uncalled")?,
         age: Duration::from_millis(u64::try_from(age).unwrap_or_default()),
         claimed_at_ms: row.try_get("", "now_ms")?,

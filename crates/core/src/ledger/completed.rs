@@ -25,6 +25,8 @@ pub struct Completed {
     pub key: Option<String>,
     /// Whether the row stays, marked.
     pub kept: bool,
+    /// Who requested it.
+    pub requested_by: String,
     /// What its targets answered.
     pub confirmations: Confirmations,
     /// What it kept of the row; empty once that is scrubbed.
@@ -101,7 +103,7 @@ impl Ledger {
         let d = self.dialect;
         let json = |column: &str| d.cast(&format!("d.{column}"), "text");
         let sql = format!(
-            "select {} as id, {} as at, {} as iso, d.resource, d.key, d.row_outcome = 'kept' as kept,
+            "select {} as id, {} as at, {} as iso, d.resource, d.key, d.row_outcome = 'kept' as kept, d.requested_by,
                 {} as confirmations, coalesce({}, '{{}}') as refs
              from {} d where d.id {} and d.finished_at >= {} and d.finished_at <= {} and d.state = {}
              order by d.finished_at, d.id",
@@ -184,6 +186,7 @@ fn read(row: &QueryResult) -> Result<Completed, DbErr> {
         resource: row.try_get("", "resource")?,
         key: row.try_get("", "key")?,
         kept: row.try_get("", "kept")?,
+        requested_by: row.try_get("", "requested_by")?,
         confirmations: serde_json::from_str(&confirmations).map_err(json)?,
         refs: serde_json::from_str(&refs).map_err(json)?,
     })

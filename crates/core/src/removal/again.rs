@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Who asks, in the ledger.
-const BY: &str = "sexton sweep verify";
+pub const BY: &str = "sexton sweep verify";
 
 /// What became of the wish to delete twins again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Again {
     Open,
     /// A row has the key, or the values by which the twin is named: it may be its twin by now.
     Held,
+    /// It was deleted again already, and is there once more.
+    Repeated,
     /// It cannot be known whether a row has it, or how the target was asked; or a second call may do harm.
     Unknown,
 }
@@ -58,6 +60,15 @@ pub async fn delete_again(
         return Ok(Again::Unknown);
     };
     let values = table.known_of(completed);
+    // One that was configured since took no part, and would be asked for the first time.
+    let took_part = |target: &Target| completed.confirmations.contains_key(target.name.as_str());
+    if !table.resource.targets.iter().all(took_part) {
+        return Ok(Again::Unknown);
+    }
+    // What was deleted again and is there once more comes back from somewhere: that is for people to end.
+    if completed.requested_by == BY {
+        return Ok(Again::Repeated);
+    }
     // Whoever must not be asked twice is for people to ask.
     if !targets.iter().all(|target| target.repeatable && knows_all(target, &values)) {
         return Ok(Again::Unknown);
@@ -69,12 +80,24 @@ pub async fn delete_again(
         Ok(false) => {}
         Ok(true) => return Ok(Again::Held),
         Err(error) if refusal(&error).is_some() => {
-            tracing::warn!(%error, id = %completed.id, "cannot tell whether a row has what deletion {} had deleted", completed.id);
+            // Not the error: it may have values in it.
+            let code = refusal(&error).map(|refusal| refusal.code).unwrap_or_default();
+            tracing::warn!(code, id = %completed.id, "cannot tell whether a row has what deletion {} had deleted", completed.id);
             return Ok(Again::Unknown);
         }
         Err(error) => return Err(error),
     }
     take_up(db, ledger, table, completed, targets, &values).await
+}
+
+/// Whether a row may have by now what a deletion that was taken up would delete again, with this key and these values: asked
+/// anew before each claim calls, since a row may have been made in the meantime.
+///
+/// # Errors
+/// Whatever the database says, also that it took too long.
+pub async fn has_owner_by_now(db: &Db, table: &Table, key: &Key, values: &Values) -> Result<bool, DbErr> {
+    let targets: Vec<&Target> = table.resource.targets.iter().collect();
+    has_owner(db, table, key, &targets, values).await
 }
 
 /// Whether the target can be asked as it was: a column that is not known must not be taken for one that is null.

@@ -78,10 +78,18 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
 
 async fn to_the_end(sweep: &dyn Sweep, ground: Ground<'_>) -> Result<SweepRun> {
     let leader = format!("{} (command line, {})", open::default_user(), std::process::id());
+    let mut last = None;
     loop {
         match run_once(sweep, ground, &leader, Duration::ZERO).await? {
             Some(run) if run.over => return Ok(run),
-            Some(_) => {}
+            // What it waits for may take a while.
+            Some(run) => {
+                let cursor = Some(run.cursor);
+                if last == cursor {
+                    tokio::time::sleep(ground.config.sync.interval).await;
+                }
+                last = cursor;
+            }
             None => {
                 let states = ground.ledger.sweeps(&ground.db.conn).await?;
                 let state = states.into_iter().find(|state| state.name == sweep.name());

@@ -9,6 +9,7 @@ use sexton_core::{
     key::Key,
     ledger::{Claim, Confirmations, Phase, Settlement},
     outcome::{DeadKind, Failure, Outcome},
+    removal::again,
     state::Event,
     template::Values,
 };
@@ -89,7 +90,16 @@ impl<'e> Execution<'e> {
         };
         match now {
             Now::Same => {}
-            Now::Gone => self.row_is_gone = true,
+            Now::Gone => {
+                self.row_is_gone = true;
+                if self.claim.requested_by == again::BY && self.claim.phase == Phase::Confirm {
+                    match again::has_owner_by_now(&self.engine.context.db, &self.table, &key, &self.payload).await {
+                        Ok(false) => {}
+                        Ok(true) => return self.owned_by_now().await,
+                        Err(error) => return self.row_unreadable(&error).await,
+                    }
+                }
+            }
             Now::Changed(now) => {
                 self.refresh(now);
                 if self.must_ask_again() {
@@ -230,6 +240,11 @@ impl<'e> Execution<'e> {
             None => "the row had been deleted without a request, and there is a row with its key again".to_owned(),
         };
         self.die(DeadKind::RowLiveAgain, &why).await;
+    }
+
+    async fn owned_by_now(self) {
+        let why = "what it would delete again may be that of another row by now";
+        self.die(DeadKind::RowLiveAgain, why).await;
     }
 
     /// Nothing was called yet, and nothing will be before it is known what the row says now.

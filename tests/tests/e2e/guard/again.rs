@@ -10,6 +10,8 @@ on_both!(
     row_that_comes_back_during_the_call_stays,
     row_that_is_back_and_is_removed_in_its_turn_leaks_no_twin,
     recorded_deletion_that_is_restored_leaves_twin_and_row_alone,
+    twins_of_all_rows_that_had_the_key_are_deleted,
+    row_that_is_made_anew_within_the_grace_keeps_its_twin,
 );
 
 async fn row_that_is_back_stays_and_nothing_is_called(server: Server) {
@@ -93,4 +95,35 @@ async fn recorded_deletion_that_is_restored_leaves_twin_and_row_alone(server: Se
     rig.work().await;
     assert_eq!((rig.state(&id).await.as_str(), rig.calls().len()), ("cancelled", 0));
     assert_eq!(rig.rows("select id, deleted_at from block").await, ["1|-"]);
+}
+
+async fn twins_of_all_rows_that_had_the_key_are_deleted(server: Server) {
+    let rig = blocks(server, 2).await;
+    rig.execute("delete from block where id = 1; insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g8')")
+        .await;
+    rig.execute("delete from block where id = 1; insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g9')")
+        .await;
+    rig.execute("delete from block where id = 1").await;
+    // And one that was changed after its deletion was requested.
+    rig.request("block", &["2"]).await;
+    rig.execute("update block set gcal_id = 'g7' where id = 2; delete from block where id = 2").await;
+    rig.work().await;
+    let mut calls = rig.calls();
+    calls.sort();
+    let event = |n: u32| format!("DELETE /calendars/c/events/g{n}");
+    assert_eq!(calls, [event(1), event(2), event(7), event(8), event(9)]);
+    assert_eq!(rig.rows("select count(*) from sexton_deletion").await, ["0"]);
+}
+
+async fn row_that_is_made_anew_within_the_grace_keeps_its_twin(server: Server) {
+    let rig = guarded(Rig::blocks_with(server, 1, &with("grace = \"1h\"")).await).await;
+    rig.execute("delete from block").await;
+    rig.work().await;
+    assert_eq!(rig.calls().len(), 0);
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g1')").await;
+    rig.execute("update sexton_deletion set run_at = '2020-01-01T00:00:00.000Z'").await;
+    rig.work().await;
+    assert_eq!((rig.calls().len(), rig.rows("select id from block").await), (0, vec!["1".to_owned()]));
+    let id = rig.one("select id from sexton_deletion").await;
+    assert_eq!(rig.state(&id).await, "dead: row_live_again");
 }

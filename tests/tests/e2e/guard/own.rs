@@ -18,6 +18,7 @@ on_both!(
     row_deleted_at_once_and_its_children_are_not_recorded_but_what_the_caller_deletes_is,
     row_deleted_through_another_resource_is_not_recorded,
     row_that_a_trigger_of_the_application_deletes_along_is_recorded,
+    rows_that_go_by_a_cascade_below_our_delete_are_not_recorded,
 );
 
 async fn row_that_sexton_deletes_is_recorded_once(server: Server) {
@@ -160,4 +161,22 @@ async fn row_that_a_trigger_of_the_application_deletes_along_is_recorded(server:
     rig.work().await;
     assert_eq!(rig.rows("select id from photo").await, ["8"]);
     assert_eq!(rig.calls(), ["DELETE /calendars/c/events/g1", "DELETE /photos/7"]);
+}
+
+/// The foreign key deletes, in a statement of its own below ours, also where nothing is left to it.
+async fn rows_that_go_by_a_cascade_below_our_delete_are_not_recorded(server: Server) {
+    let family = FAMILY.replace("parent_id bigint,", "parent_id bigint references node (id) on delete cascade,");
+    let rig = guarded(Rig::with(server, &family, NODE).await).await;
+    rig.execute("insert into node (id, parent_id) values (1, null), (2, 1), (3, 2), (4, null), (5, null)").await;
+    rig.request("node", &["1"]).await;
+    rig.work().await;
+    assert_eq!(rig.rows("select id from node order by id").await, ["4", "5"]);
+    assert_eq!(rig.rows("select key from sexton_deletion_done order by key").await, ["1"]);
+    assert_eq!(rig.rows(OPEN).await, Vec::<String>::new());
+    if rig.server.is_postgres() {
+        rig.execute("begin; set local sexton.deleting = '0'; delete from node where id = 4; commit").await;
+        assert_eq!(rig.rows(OPEN).await, Vec::<String>::new(), "on purpose");
+    }
+    rig.execute("delete from node where id = 5").await;
+    assert_eq!(rig.rows(OPEN).await, ["5"]);
 }

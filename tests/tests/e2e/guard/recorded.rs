@@ -161,7 +161,7 @@ async fn row_that_would_have_been_kept_or_deleted_later_is_done_with_at_once(ser
     let kept =
         "marker_when = [{ column = \"kind\", equals = \"K\", marker = { column = \"deleted_at\" }, then = \"keep\" }]";
     let later = "then = { delete_after = \"30d\" }";
-    let rig = guarded(Rig::blocks_with(server, 2, &with(&format!("{kept}\n{later}\ngrace = \"1h\""))).await).await;
+    let rig = guarded(Rig::blocks_with(server, 2, &with(&format!("{kept}\n{later}"))).await).await;
     rig.execute("update block set kind = 'K' where id = 1").await;
     rig.execute("delete from block").await;
     rig.work().await;

@@ -16,6 +16,10 @@ on_both!(
     killed_sweep_takes_it_up_once,
     row_that_is_gone_is_not_waited_for,
     kept_row_is_left_as_it_is,
+    row_that_is_made_before_the_call_keeps_its_twin,
+    twin_whose_name_a_row_spells_otherwise_is_left_alone,
+    what_comes_back_again_and_again_is_left_to_people,
+    target_that_was_configured_since_is_not_asked,
 );
 
 const OF_SWEEP: &str = "select key, requested_by, reason, row_outcome from sexton_deletion_done where requested_by = 'sexton sweep verify'";
@@ -214,4 +218,45 @@ async fn table_that_cannot_be_looked_through_in_time_leaves_it_unknown() {
     });
     let told: Value = serde_json::from_str(&sweeping.expect_code(0).stdout).unwrap();
     assert_eq!((&told["returned"], &told["unsure"], &told["deleted_again"]), (&1.into(), &1.into(), &0.into()));
+}
+
+async fn row_that_is_made_before_the_call_keeps_its_twin(server: Server) {
+    let (rig, twins) = deleted(server, 2, &on()).await;
+    twins.come_back(&event(2));
+    assert_eq!(swept(&rig).await, "deleted_again 1, finished 2, gone 1, looked 2, returned 1, sampled 2");
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (12, 'c', 'g2')").await;
+    let id = rig.one("select id from sexton_deletion").await;
+    rig.work().await;
+    assert_eq!(rig.state(&id).await, "dead: row_live_again");
+    assert_eq!(calls(&rig, "DELETE"), [event(1), event(2)]);
+}
+
+async fn twin_whose_name_a_row_spells_otherwise_is_left_alone(server: Server) {
+    let (rig, twins) = deleted(server, 2, &on()).await;
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (12, 'C', ' G2')").await;
+    twins.come_back(&event(2));
+    assert_eq!(swept(&rig).await, "finished 2, gone 1, looked 2, owned 1, returned 1, sampled 2");
+    assert!(open(&rig).await.is_empty());
+}
+
+async fn what_comes_back_again_and_again_is_left_to_people(server: Server) {
+    let (rig, twins) = deleted(server, 1, &on()).await;
+    twins.come_back(&event(1));
+    assert_eq!(swept(&rig).await, "deleted_again 1, finished 1, looked 1, returned 1, sampled 1");
+    rig.work().await;
+    age(&rig).await;
+    twins.come_back(&event(1));
+    let next = swept(&rig).await;
+    assert!(next.contains("unsure 1") && !next.contains("deleted_again"), "{next}");
+    assert_eq!((open(&rig).await.len(), &state(&rig).await["backlog"]), (0, &1.into()));
+}
+
+async fn target_that_was_configured_since_is_not_asked(server: Server) {
+    let (rig, twins) = deleted(server, 1, &on()).await;
+    twins.come_back(&event(1));
+    rig.reconfigure(&format!("{}{ROOM}", on()));
+    drop(rig.run(&["migrate"]).await.expect_code(0));
+    let seen = swept(&rig).await;
+    assert!(seen.contains("unsure 1") && !seen.contains("deleted_again"), "{seen}");
+    assert!(open(&rig).await.is_empty());
 }

@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             Again::Open | Again::Held => place.figures.owned += count,
-            Again::Unknown => place.figures.unsure += count,
+            Again::Unknown | Again::Repeated => place.figures.unsure += count,
         }
         place.leave(completed, lanes.to_vec());
         Ok(())
