@@ -232,7 +232,8 @@ async fn leader_that_wakes_up_late_does_no_work_twice() {
     // Its second batch: recorded, and not committed.
     let stands =
         "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'sexton'
-        and state = 'idle in transaction' and clock_timestamp() - state_change > interval '300 milliseconds'";
+        and state = 'idle in transaction' and query ilike '%pg_notify%' and clock_timestamp() - state_change > interval '200 milliseconds'
+        and (select count(*) from (select key from sexton_deletion union select key from sexton_deletion_done) d) = 20";
     rig.until(stands, "1").await;
     leader.signal("STOP");
     let before = rig.one("select leader from sexton_sweep where name = 'adopt'").await;

@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, Value};
 
-use super::{key::Key, table::Table};
+use super::{column::KeyType, key::Key, table::Table};
 use crate::db::{Db, Dialect};
 
 impl Table {
@@ -46,21 +46,24 @@ impl Table {
             return Ok(true);
         }
         // External systems may take names for the same that the database tells apart.
-        let columns = texts.iter().filter_map(|(name, _)| self.payload.iter().find(|column| column.name == *name));
-        let alike =
-            columns.zip(1..).map(|(column, n)| format!("lower(trim({})) = lower(trim(${n}))", column.text("t")));
-        let alike: Vec<String> = alike.collect();
-        if alike.is_empty() || values.iter().all(|value| !has_letters(value)) {
+        let columns = texts.iter().filter_map(|(name, text)| {
+            let column = self.payload.iter().find(|column| column.name == *name)?;
+            Some((column.key_type() == Some(KeyType::Text) && has_spellings(text)).then(|| column.of("t")))
+        });
+        let columns: Vec<Option<String>> = columns.collect();
+        if columns.iter().all(Option::is_none) {
             return Ok(false);
         }
+        let alike = conditions.into_iter().skip(1).zip(columns).zip(1..).map(|((same, column), n)| match column {
+            Some(column) => format!("lower(trim({column})) = lower(trim(${n}))"),
+            None => same,
+        });
+        let alike: Vec<String> = alike.collect();
         Ok(!db.read_briefly(held(&alike), values).await?.is_empty())
     }
 }
 
-/// Numbers, and what looks like one, have one spelling.
-fn has_letters(value: &Value) -> bool {
-    match value {
-        Value::String(Some(text)) => text.chars().any(|c| c.is_alphabetic() || c.is_whitespace()),
-        _ => true,
-    }
+/// Digits have one spelling.
+fn has_spellings(text: &str) -> bool {
+    text.chars().any(|c| c.is_alphabetic() || c.is_whitespace())
 }
