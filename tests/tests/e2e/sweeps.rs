@@ -11,6 +11,7 @@ on_both!(
     operator_prunes_and_sees_what_went,
     daemon_prunes_by_itself_and_writes_down_what_it_did,
     sweep_that_another_process_runs_is_left_to_it,
+    long_sweep_says_how_far_it_is_and_can_be_interrupted,
     kept_row_whose_entry_is_old_is_not_forgotten,
     sweep_that_never_ran_is_listed_and_measured,
     sweep_that_uses_up_its_budget_again_and_again_is_behind,
@@ -79,6 +80,37 @@ async fn sweep_that_another_process_runs_is_left_to_it(server: Server) {
     drop(rig.run(&["sweep", "prune", "--dry-run"]).await.expect_code(0));
     rig.execute("update sexton_sweep set lease_until = '2020-01-01T00:00:00.000Z'").await;
     drop(rig.run(&["sweep", "prune"]).await.expect_code(0));
+}
+
+async fn long_sweep_says_how_far_it_is_and_can_be_interrupted(server: Server) {
+    // A run ends after one row, so that there is no end in sight.
+    let small = format!("[sync]\nbudget = {{ rows = 1, time = \"20s\" }}\n{RESOURCE}");
+    let rig = Rig::blocks_with(server, 1, &small).await;
+    rig.execute(
+        "with recursive n(i) as (select 2 union all select i + 1 from n where i < 30000)
+         insert into block (id, calendar_id, gcal_id, deleted_at) select i, 'c', 'g' || i, '2025-06-01 12:00:00' from n",
+    )
+    .await;
+    // One of the two on each database: what differs is not there.
+    let dry = !rig.server.is_postgres();
+    let args: &[&str] = if dry { &["sweep", "adopt", "--dry-run"] } else { &["sweep", "adopt"] };
+    let command = rig.sexton.spawn(args).await;
+    let told = command.wait_for_log("sexton: adopt: ", PATIENCE).await.text;
+    assert!(told.contains("looked ") && told.contains(", orphans "), "{told}");
+    command.signal("INT");
+    assert_eq!(command.wait(PATIENCE).await, 1);
+    let last = command.logs().pop().unwrap().text;
+    assert!(last.contains("interrupted"), "{last}");
+    assert_eq!(last.contains("; the same command goes on where it ended"), !dry, "{last}");
+    let runs = rig.rows("select cursor -> 'figures' ->> 'looked' from sexton_sweep where leader is null").await;
+    if dry {
+        assert!(runs.is_empty(), "{runs:?}");
+        return;
+    }
+    let looked: u64 = runs[0].parse().unwrap();
+    assert!((100..30_000).contains(&looked), "{looked} were looked at");
+    rig.reconfigure(RESOURCE);
+    assert_eq!(rig.json(&["sweep", "adopt", "--json"]).await[0]["looked"], 30_000, "it went on where it was");
 }
 
 async fn kept_row_whose_entry_is_old_is_not_forgotten(server: Server) {

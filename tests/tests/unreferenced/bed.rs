@@ -15,7 +15,7 @@ use sexton_core::{
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
-use super::passes::{TABLES, TOY};
+use super::toys::{TABLES, TOY};
 
 /// What is covered in tests that are about something else.
 const ALWAYS: &str = "2000-01-01T00:00:00Z";

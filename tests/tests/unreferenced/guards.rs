@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::passes::{TABLES, TOY, days_pass, found, sweep, toys};
+use super::toys::{TABLES, TOY, days_pass, found, sweep, toys};
 use crate::e2e::rig::{Rig, Server, on_both};
 
 on_both!(

@@ -5,7 +5,7 @@ use sexton_core::unreferenced::Step::{Clear, Delete, Deprecate};
 
 use super::{
     bed::{Bed, at_once, code},
-    passes::{TOY, days_pass, sweep, toys},
+    toys::{TOY, days_pass, sweep, toys},
 };
 use crate::e2e::rig::{PATIENCE, Rig, Server};
 

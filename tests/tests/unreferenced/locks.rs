@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::{
     bed::{Bed, at_once, code},
-    passes::{TOY, days_pass, found, sweep, toys},
+    toys::{TOY, days_pass, found, sweep, toys},
 };
 use crate::e2e::rig::{PATIENCE, Rig, Server};
 use sexton_core::unreferenced::Step;

@@ -6,3 +6,6 @@ mod interleavings;
 mod locks;
 mod passes;
 mod plans;
+mod references;
+mod refusals;
+mod toys;

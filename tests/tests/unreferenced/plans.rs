@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sexton_core::{catalog::Cursor, unreferenced::Step};
 use sexton_tests::TestDb;
 
-use super::{bed::Bed, passes::TABLES};
+use super::{bed::Bed, toys::TABLES};
 
 const ROWS: usize = 1_000_000;
 const PAGE: usize = 500;

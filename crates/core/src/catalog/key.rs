@@ -58,6 +58,18 @@ impl Key {
         &self.parts
     }
 
+    /// The array of records that a statement takes for these keys.
+    #[must_use]
+    pub fn records<'k>(keys: impl IntoIterator<Item = &'k Self>) -> Value {
+        keys.into_iter()
+            .map(|key| {
+                let mut record = Map::new();
+                key.write(&mut record);
+                Value::Object(record)
+            })
+            .collect()
+    }
+
     /// Adds the parts to a JSON record as `k0`, `k1`, ….
     pub fn write(&self, record: &mut Map<String, Value>) {
         for (n, part) in self.parts.iter().enumerate() {

@@ -1,7 +1,6 @@
 //! Which rows are live, and which of some keys have a row at all.
 
 use sea_orm::{ConnectionTrait, DbErr};
-use serde_json::{Map, Value};
 
 use super::{
     key::Key,
@@ -48,11 +47,6 @@ impl Rows {
         let mut found = Vec::new();
         match self.dialect {
             Dialect::Postgres => {
-                let records = keys.iter().map(|key| {
-                    let mut record = Map::new();
-                    key.write(&mut record);
-                    Value::Object(record)
-                });
                 let sql = format!(
                     "select {} as key from {source} t join {} on {} where {condition} order by {}{}",
                     self.key_text("t"),
@@ -66,7 +60,7 @@ impl Rows {
                         Lock::SkipNoKey => " for no key update of t skip locked",
                     },
                 );
-                let values = [Value::from_iter(records).to_string().into()];
+                let values = [Key::records(keys).to_string().into()];
                 for row in conn.query_all_raw(self.dialect.statement(sql, values)).await? {
                     found.extend(self.parse_key(&row.try_get::<String>("", "key")?));
                 }

@@ -2,7 +2,6 @@
 //! its children, and its deletion is completed with it.
 
 use sea_orm::{ConnectionTrait, DbErr};
-use serde_json::{Map, Value};
 
 use super::request::{Recorded, Request, Requested, delay_ms};
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     config::AfterConfirmation,
     db::Dialect,
     guard,
+    key::Key,
     ledger::{Ledger, recordset},
     state::{Event, State},
 };
@@ -152,15 +152,8 @@ async fn postgres(
     table: &Table,
     requested: &[&Requested],
 ) -> Result<Vec<String>, DbErr> {
-    let keys = requested.iter().filter_map(|one| table.parse_key(&one.key).ok());
-    let records: Vec<Value> = keys
-        .map(|key| {
-            let mut record = Map::new();
-            key.write(&mut record);
-            Value::Object(record)
-        })
-        .collect();
-    let values = [Value::from(records).to_string().into()];
+    let keys: Vec<Key> = requested.iter().filter_map(|one| table.parse_key(&one.key).ok()).collect();
+    let values = [Key::records(&keys).to_string().into()];
     let rows = transaction.query_all_raw(table.dialect.statement(statement(table), values)).await?;
     rows.iter().map(|row| row.try_get("", "key")).collect()
 }

@@ -1,7 +1,6 @@
 //! Doing something with rows that were looked at: in small transactions that wait for nobody.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
-use serde_json::{Map, Value};
 
 use super::{Pass, Step};
 use crate::{
@@ -91,12 +90,7 @@ impl Pass<'_> {
         };
         let (equal, key, condition) = (rows.key_equals("t", "x"), rows.key_text("t"), self.condition(step));
         let sql = format!("{what} where {equal} and {condition} returning {key} as key");
-        let records = keys.iter().map(|key| {
-            let mut record = Map::new();
-            key.write(&mut record);
-            Value::Object(record)
-        });
-        let values = [Value::from_iter(records).to_string().into()];
+        let values = [Key::records(keys).to_string().into()];
         let key = |row: &QueryResult| {
             rows.parse_key(&row.try_get::<String>("", "key")?).map_err(|e| DbErr::Type(e.to_string()))
         };

@@ -1,33 +1,39 @@
 //! `sexton sweep`: running a sweep now.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::Serialize;
 use serde_json::Value;
-use sexton_core::{config::SweepBudget, ledger::SweepRun};
+use sexton_core::ledger::SweepRun;
 
 use super::{
     error::{Error, Result},
+    interrupt::Interrupt,
     open, output,
+    progress::Progress,
 };
 use crate::sweep::{Ground, Sweep, Targets, all, run_once};
-
-/// Nothing is left for a later run, for there is none.
-const UNLIMITED: SweepBudget = SweepBudget { rows: u64::MAX, time: Duration::MAX };
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sexton sweep adopt --dry-run
   sexton sweep prune --json
 
-  adopt     finds rows that carry their marker although Sexton was never asked to delete them; it only counts them unless
-            their resource says adopt = \"on\"
-  dangling  deals with rows that outlived their parent, by the rules for children
+  adopt         finds rows that carry their marker although Sexton was never asked to delete them; it only counts them
+                unless their resource says adopt = \"on\"
+  dangling      deals with rows that outlived their parent, by the rules for children
   unreferenced  deprecates rows that nothing references any more, and deletes them in the end; it only counts them unless
-            their resource says mode = \"on\"
-  prune     removes finished deletions that are old enough
-  verify    looks whether what was deleted is still gone, for the share that sync.verify says; a dry run looks again at all
-            that is still known, and deletes nothing again
+                their resource says mode = \"on\"
+  verify        looks whether what was deleted is still gone, for the share that sync.verify says; a dry run looks again at
+                all that is still known, and deletes nothing again
+  prune         removes finished deletions that are old enough
 
 Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
 process is at it.")]
@@ -64,42 +70,97 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let targets = targets.as_ref().map(|(connectors, gates)| Targets { connectors, gates });
     let (db, ledger, config) = (&opened.db, &opened.ledger, &opened.config);
     let ground = Ground { db, ledger, catalog: &catalog, config, targets };
+    let mut interrupt = Interrupt::listen("run")?;
     for sweep in sweeps.iter().filter(|sweep| wanted(sweep.name())) {
-        let run = if args.dry_run {
-            let cursor = ground.ledger.sweep_cursor(ground.db, sweep.name()).await?;
-            sweep.run(ground, sweep.memory(&cursor), UNLIMITED, true).await?
-        } else {
-            to_the_end(&**sweep, ground).await?
+        let pass = Pass { sweep: &**sweep, ground, asked: Arc::clone(&interrupt.asked), dry: args.dry_run };
+        let result = tokio::select! {
+            result = pass.to_the_end() => result,
+            () = interrupt.again() => pass.ended_at_once().await,
         };
-        report(sweep.name(), run, &args)?;
+        report(sweep.name(), result?, &args)?;
     }
     Ok(())
 }
 
-async fn to_the_end(sweep: &dyn Sweep, ground: Ground<'_>) -> Result<SweepRun> {
-    let leader = format!("{} (command line, {})", open::default_user(), std::process::id());
-    let mut last = None;
-    loop {
-        match run_once(sweep, ground, &leader, Duration::ZERO).await? {
-            Some(run) if run.over => return Ok(run),
-            // What it waits for may take a while.
-            Some(run) => {
-                let cursor = Some(run.cursor);
-                if last == cursor {
-                    tokio::time::sleep(ground.config.sync.interval).await;
-                }
-                last = cursor;
+/// A pass of a sweep, run by run.
+struct Pass<'a> {
+    sweep: &'a dyn Sweep,
+    ground: Ground<'a>,
+    /// Whether somebody asked for the end.
+    asked: Arc<AtomicBool>,
+    dry: bool,
+}
+
+impl Pass<'_> {
+    async fn to_the_end(&self) -> Result<SweepRun> {
+        let (name, progress) = (self.sweep.name(), Progress::in_words());
+        let mut cursor = None;
+        let result = loop {
+            let run = match self.next(cursor.clone()).await {
+                Ok(run) if !run.over => run,
+                result => break result,
+            };
+            progress.tell(format!("{name}: {}", told(&run.figures)));
+            if self.asked.load(Ordering::Relaxed) {
+                break Err(interrupted(if self.dry { "" } else { "; the same command goes on where it ended" }));
             }
+            // What it waits for may take a while.
+            if cursor.as_ref() == Some(&run.cursor) {
+                tokio::time::sleep(self.ground.config.sync.interval).await;
+            }
+            cursor = Some(run.cursor);
+        };
+        progress.end();
+        result
+    }
+
+    /// The next run within the budget. A dry one goes on at `cursor`, which nobody else knows of.
+    async fn next(&self, cursor: Option<Value>) -> Result<SweepRun> {
+        let Self { sweep, ground, .. } = *self;
+        if self.dry {
+            let cursor = match cursor {
+                Some(cursor) => cursor,
+                None => sweep.memory(&ground.ledger.sweep_cursor(ground.db, sweep.name()).await?),
+            };
+            return Ok(sweep.run(ground, cursor, ground.config.sync.budget, true).await?);
+        }
+        match run_once(sweep, ground, &leader(), Duration::ZERO).await? {
+            Some(run) => Ok(run),
             None => {
                 let states = ground.ledger.sweeps(&ground.db.conn).await?;
                 let state = states.into_iter().find(|state| state.name == sweep.name());
                 let who = state.and_then(|state| Some((state.leader?, state.lease_until?)));
                 let (leader, until) = who.unwrap_or_default();
                 let name = sweep.name();
-                return Err(Error::NotFound(format!("{name} is being run by {leader}, whose lease ends at {until}")));
+                Err(Error::NotFound(format!("{name} is being run by {leader}, whose lease ends at {until}")))
             }
         }
     }
+
+    /// Gives the lead back, for which others would wait otherwise.
+    async fn ended_at_once(&self) -> Result<SweepRun> {
+        let Ground { db, ledger, .. } = self.ground;
+        if !self.dry {
+            ledger.leave_sweep(db, self.sweep.name(), &leader(), "interrupted").await?;
+        }
+        Err(interrupted(" by a second signal"))
+    }
+}
+
+/// Who leads while this command runs.
+fn leader() -> String {
+    format!("{} (command line, {})", open::default_user(), std::process::id())
+}
+
+fn interrupted(more: &str) -> Error {
+    Error::Failed(anyhow::anyhow!("interrupted{more}"))
+}
+
+/// Those of the figures that are not zero, in a line.
+fn told(figures: &Value) -> String {
+    let figures = figures.as_object().into_iter().flatten();
+    let told = figures.filter(|(_, count)| count.as_u64() != Some(0)).map(|(name, count)| format!("{name} {count}"));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn report(name: &str, run: SweepRun, args: &Args) -> Result {

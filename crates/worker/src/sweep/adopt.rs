@@ -19,7 +19,7 @@ use sexton_core::{
     },
 };
 
-use super::{Allowance, Ground, Sweep, json, over, shape};
+use super::{Allowance, Ground, Sweep, json, over, paused, shape};
 
 /// A row whose marker says nothing of time may have been marked a moment ago by somebody who is about to ask for its
 /// deletion: its own waits for so long.
@@ -82,9 +82,7 @@ impl Sweep for Adopt {
             let pass = Pass { ground, table, dry };
             loop {
                 if allowance.is_used_up() {
-                    let (figures, progress) = (json(&place.figures)?, place.progress.clone());
-                    let error = place.error.clone();
-                    return Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error });
+                    return paused(&place, &place.figures, &place.progress, place.error.clone());
                 }
                 match pass.page(&mut place, &mut allowance).await {
                     Ok(true) => {}

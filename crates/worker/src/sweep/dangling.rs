@@ -15,7 +15,7 @@ use sexton_core::{
     ledger::{FinishedAt, Gone, Progress, SweepRun},
 };
 
-use super::{Allowance, Ground, Sweep, json, over, shape};
+use super::{Allowance, Ground, Sweep, json, over, paused, shape};
 
 pub(super) struct Dangling;
 
@@ -72,8 +72,7 @@ impl Sweep for Dangling {
         let mut allowance = Allowance::new(budget);
         loop {
             if allowance.is_used_up() {
-                let (figures, progress, error) = (json(&place.figures)?, place.progress.clone(), place.error.clone());
-                return Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error });
+                return paused(&place, &place.figures, &place.progress, place.error.clone());
             }
             let more = if place.in_tables {
                 pass.rows(&mut place, &mut allowance).await?

@@ -72,17 +72,16 @@ pub(crate) trait Sweep: Send + Sync {
 /// What is left of a run's budget.
 struct Allowance {
     rows: u64,
-    /// None: there is no end.
-    deadline: Option<Instant>,
+    deadline: Instant,
 }
 
 impl Allowance {
     fn new(budget: SweepBudget) -> Self {
-        Self { rows: budget.rows, deadline: Instant::now().checked_add(budget.time) }
+        Self { rows: budget.rows, deadline: Instant::now() + budget.time }
     }
 
     fn is_used_up(&self) -> bool {
-        self.rows == 0 || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.rows == 0 || Instant::now() >= self.deadline
     }
 
     /// How many rows the next statement may look at.
@@ -110,6 +109,16 @@ pub(crate) fn all() -> Vec<Box<dyn Sweep>> {
         Box::new(verify::Verify),
         Box::new(prune::Prune),
     ]
+}
+
+/// A run whose budget was used up at `place`.
+fn paused(
+    place: &impl Serialize,
+    figures: &impl Serialize,
+    progress: &Progress,
+    error: Option<String>,
+) -> Result<SweepRun, DbErr> {
+    Ok(SweepRun { cursor: json(place)?, figures: json(figures)?, progress: progress.clone(), over: false, error })
 }
 
 /// A run of which nothing is left to go on with.

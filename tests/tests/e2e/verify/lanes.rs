@@ -6,14 +6,16 @@ use serde_json::json;
 use sexton_tests::api::Answer;
 
 use super::{ROOM, age, calls, deleted, event, report, state, sweep, swept, told, with};
-use crate::e2e::rig::{Rig, Server, on_both};
+use crate::e2e::rig::{PATIENCE, Rig, Server, on_both};
 
 on_both!(
     paused_lane_is_gone_on_with_where_it_stopped_and_keeps_no_other_waiting,
     target_that_asks_for_patience_is_left_alone,
     looks_keep_to_the_limits_of_their_target,
+    limit_that_no_run_can_wait_for_keeps_no_other_lane_waiting,
     looks_without_an_answer_are_told_and_lead_on,
     hanging_target_does_not_outlast_the_budget,
+    second_signal_ends_a_look_that_hangs_and_leaves_the_lead,
 );
 
 async fn paused_lane_is_gone_on_with_where_it_stopped_and_keeps_no_other_waiting(server: Server) {
@@ -76,6 +78,23 @@ async fn looks_keep_to_the_limits_of_their_target(server: Server) {
     assert_eq!(calls(&rig, "GET").len() - before, 10);
 }
 
+async fn limit_that_no_run_can_wait_for_keeps_no_other_lane_waiting(server: Server) {
+    let small = "budget = { rows = 50000, time = \"2s\" }\n";
+    let all = format!("{}{ROOM}", with("share = 1.0", small));
+    let rig = Rig::blocks_with(server, 3, &all).await;
+    let _twins = super::Twins::of(&rig);
+    rig.execute("update block set note = 'n'").await;
+    rig.request("block", &["1", "2", "3"]).await;
+    rig.work().await;
+    age(&rig).await;
+    // The calendar, which is the first; the next call is let through 50 seconds after one.
+    let limited =
+        all.replacen("timeout = \"2s\"", "timeout = \"2s\"\nrate_limit = { per_second = 0.02, burst = 1 }", 1);
+    rig.reconfigure(&limited);
+    assert_eq!(swept(&rig).await, "finished 3, gone 4, held 1, looked 4, sampled 3");
+    assert_eq!(state(&rig).await["state"], "ok");
+}
+
 async fn looks_without_an_answer_are_told_and_lead_on(server: Server) {
     let (rig, _twins) = deleted(server, 5, &report()).await;
     for n in 1..=5 {
@@ -105,4 +124,21 @@ async fn hanging_target_does_not_outlast_the_budget(server: Server) {
     let state = state(&rig).await;
     assert!(state["error"].as_str().unwrap().ends_with("timeout"), "{state}");
     assert!(state["took_ms"].as_i64().unwrap() < 1_500, "{state}");
+}
+
+async fn second_signal_ends_a_look_that_hangs_and_leaves_the_lead(server: Server) {
+    let (rig, _twins) = deleted(server, 1, &report().replace("timeout = \"2s\"", "timeout = \"15s\"")).await;
+    rig.api.set_default(sexton_tests::api::Behaviour::Always(Answer::Hang));
+    let before = rig.api.log().len();
+    let command = rig.sexton.spawn(&["sweep", "verify"]).await;
+    while rig.api.log().len() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let begun = Instant::now();
+    command.signal("INT");
+    command.wait_for_log("ending after this run; once more to end at once", PATIENCE).await;
+    command.signal("INT");
+    assert_eq!(command.wait(PATIENCE).await, 1);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(rig.rows("select leader, error from sexton_sweep where name = 'verify'").await, ["-|interrupted"]);
 }

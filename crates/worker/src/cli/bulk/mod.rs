@@ -5,9 +5,7 @@
 //! requested again nor reported missing.
 
 mod dry_run;
-mod interrupt;
 mod lines;
-mod progress;
 mod source;
 
 use std::{
@@ -28,11 +26,13 @@ use sexton_core::{
     removal::{Request, Requested, bulk, soft_remove},
 };
 
-use self::{interrupt::Interrupt, progress::Progress, source::Source};
+use self::source::Source;
 use super::{
     error::{Error, Result},
+    interrupt::Interrupt,
     open::Opened,
     output,
+    progress::Progress,
 };
 use crate::removal::{Hints, missing};
 
@@ -130,9 +130,9 @@ pub(super) async fn run(
     if which.batch.is_some() && !opened.ledger.knows_batch(&opened.db.conn, batch).await? {
         eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
     }
-    let mut interrupt = Interrupt::listen()?;
+    let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
-    let progress = Progress::start(total);
+    let progress = Progress::of_rows(total);
     let work =
         bulk.batches(&mut source, size, which.batch.is_some(), Arc::clone(&interrupt.asked), &progress, &mut all);
     let result = tokio::select! {

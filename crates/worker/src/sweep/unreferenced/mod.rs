@@ -17,7 +17,7 @@ use sexton_core::{
 };
 
 use self::{place::Place, through::Through};
-use super::{Allowance, Ground, Sweep, json, over};
+use super::{Allowance, Ground, Sweep, json, over, paused};
 
 /// Between two passes at most.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -65,7 +65,13 @@ impl Sweep for UnreferencedRows {
                 }
             };
             let table = ground.catalog.table(name).map(AsRef::as_ref);
-            let unguarded = unguarded(&ground.db.conn, ground.ledger, &loaded, table).await?;
+            let unguarded = match unguarded(&ground.db.conn, ground.ledger, &loaded, table).await {
+                Ok(unguarded) => unguarded,
+                Err(error) => {
+                    place.failed(name, error)?;
+                    continue;
+                }
+            };
             if let Some(why) = &unguarded {
                 tracing::warn!(resource = %name, "unreferenced rows are not deleted: {why}");
                 place.error = Some(why.to_string());
@@ -75,7 +81,7 @@ impl Sweep for UnreferencedRows {
             through.enter(&mut place).await?;
             loop {
                 if allowance.is_used_up() {
-                    return place.pause();
+                    return paused(&place, &place.figures, &place.progress, place.error.clone());
                 }
                 match through.page(&mut place, &mut allowance).await {
                     Ok(true) => {}

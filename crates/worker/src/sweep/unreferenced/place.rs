@@ -8,11 +8,11 @@ use sexton_core::{
     catalog::Cursor,
     db::refusal,
     ids::ResourceName,
-    ledger::{Progress, SweepRun},
+    ledger::Progress,
     unreferenced::{Seen, Step},
 };
 
-use super::{super::json, covered::Covered};
+use super::covered::Covered;
 
 /// What a pass found and did; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -59,16 +59,6 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn pause(self) -> Result<SweepRun, DbErr> {
-        Ok(SweepRun {
-            cursor: json(&self)?,
-            figures: json(&self.figures)?,
-            progress: self.progress,
-            over: false,
-            error: self.error,
-        })
-    }
-
     /// One table that cannot be read keeps no other from it.
     pub(super) fn failed(&mut self, name: &ResourceName, error: DbErr) -> Result<(), DbErr> {
         if refusal(&error).is_none() {

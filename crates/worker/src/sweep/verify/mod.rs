@@ -32,7 +32,7 @@ use self::{
     share::is_in_share,
     sight::{Seen, Sight, Sights},
 };
-use super::{Allowance, Ground, Sweep, json, over};
+use super::{Allowance, Ground, Sweep, json, over, paused};
 use crate::gate::{Called, Gates};
 
 /// Looks that have no answer one after the other, after which a lane is left alone until the next pass: what is looked for
@@ -130,8 +130,7 @@ impl<'a> Run<'a> {
                 return Ok(SweepRun { cursor: json(&place.next_pass())?, error, ..over(figures, progress) });
             }
         }
-        let (figures, progress, error) = (json(&place.figures)?, place.progress.clone(), place.error());
-        Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error })
+        paused(&place, &place.figures, &place.progress, place.error())
     }
 
     /// Looks again at the next of what came back in an earlier pass and was left; there is always something after it.

@@ -64,8 +64,7 @@ impl Seen {
 #[derive(Clone)]
 pub(super) struct Sights<'a> {
     targets: Targets<'a>,
-    /// None: there is no end.
-    deadline: Option<Instant>,
+    deadline: Instant,
     /// The longest that an answer is waited for: shorter than a run, so that one that hangs is told from one that was begun
     /// too late, and the next run does not begin with it again.
     patience: Duration,
@@ -109,7 +108,7 @@ impl<'a> Sights<'a> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        Instant::now() >= self.deadline
     }
 
     async fn look_at(&self, lanes: &BTreeMap<String, Lane<'_>>, sight: &Sight) -> Vec<(String, Seen)> {
@@ -134,8 +133,7 @@ impl<'a> Sights<'a> {
             Ok(pass) => pass,
             Err(seen) => return seen,
         };
-        let patience = Instant::now() + target.timeout.min(self.patience);
-        let until = self.deadline.map_or(patience, |deadline| patience.min(deadline));
+        let until = self.deadline.min(Instant::now() + target.timeout.min(self.patience));
         let call = Call { id: completed.id, row: &values };
         let looked = tokio::select! {
             looked = tokio::time::timeout_at(until.into(), connector.look(call)) => looked,
@@ -170,9 +168,9 @@ impl<'a> Sights<'a> {
                     tracing::debug!(lane, why, "{lane} is not looked at now");
                     return Err(Seen::Held(None));
                 }
-                Admission::Wait(wait, _) if self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline) => {
-                    tokio::time::sleep(wait).await;
-                }
+                Admission::Wait(wait, _) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
+                // No run has the time for it, and others need not wait for it with this one.
+                Admission::Wait(wait, _) if wait > self.patience => return Err(Seen::Held(None)),
                 Admission::Wait(..) => return Err(Seen::Abandoned),
             }
         }

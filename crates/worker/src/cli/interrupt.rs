@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first ends the command after the current batch, the second at once.
+//! Ctrl-C and SIGTERM for a command that goes step by step: the first ends it after the current step, the second at once.
 
 use std::sync::{
     Arc,
@@ -19,7 +19,8 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    pub(super) fn listen() -> Result<Self> {
+    /// `step` is what is still done after the first.
+    pub(super) fn listen(step: &'static str) -> Result<Self> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let asked = Arc::new(AtomicBool::new(false));
         let (sender, again) = oneshot::channel();
@@ -32,7 +33,7 @@ impl Interrupt {
                 }
                 if first {
                     flag.store(true, Ordering::Relaxed);
-                    eprintln!("sexton: ending after this batch; once more to end at once");
+                    eprintln!("sexton: ending after this {step}; once more to end at once");
                 }
             }
             // Nobody listens any more when the command ended meanwhile.
