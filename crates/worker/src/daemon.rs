@@ -29,7 +29,8 @@ use crate::{
     engine::{Context, Engine, renew_leases},
     feed::{self, Wake},
     figures,
-    gate::{self, Gates},
+    gate::Gates,
+    probe,
     queue::{self, Activity, HousekeepingOptions, IntakeOptions},
     removal::Hints,
     rescue,
@@ -208,7 +209,7 @@ impl Daemon {
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
         self.spawn("the gates", async move {
-            gate::refresh(engine, stop).await;
+            probe::probe(engine, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());

@@ -12,6 +12,7 @@ mod figures;
 mod gate;
 mod metrics;
 mod migrate;
+mod probe;
 pub mod queue;
 mod removal;
 mod rescue;

@@ -5,9 +5,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::{
     Catalog, ChildRule, Link, Problem,
     foreign_keys::{OnDelete, has_rule, referencing},
-    table::literal,
 };
-use crate::db::{Db, Dialect};
+use crate::db::{Db, Dialect, literal};
 
 impl Catalog {
     /// What somebody should know before rows are deleted: each with its key path and a remedy. Nothing of it keeps a

@@ -7,11 +7,11 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::{
     Problem, Rows,
     column::Column,
-    table::{Description, Relation, Rule, Table, literal},
+    table::{Description, Relation, Rule, Table},
 };
 use crate::{
     config::{MarkerRule, Resource, Scalar},
-    db::{Db, Dialect},
+    db::{Db, Dialect, literal},
     ids::ResourceName,
 };
 

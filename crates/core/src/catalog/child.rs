@@ -3,9 +3,13 @@
 use super::{
     column::{Column, KeyType},
     rows::Rows,
-    table::literal,
 };
-use crate::{config::ChildThen, db::Dialect, ids::ResourceName, template::Values};
+use crate::{
+    config::ChildThen,
+    db::{Dialect, literal},
+    ids::ResourceName,
+    template::Values,
+};
 
 /// How a child names its parent.
 #[derive(Debug, Clone)]

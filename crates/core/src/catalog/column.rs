@@ -1,9 +1,8 @@
 //! A column: its type, and how its value becomes text that compares equal exactly when the value is unchanged.
 
-use super::table::literal;
 use crate::{
     config::Scalar,
-    db::{Dialect, quote},
+    db::{Dialect, literal, quote},
 };
 
 /// The types a key column may have.

@@ -7,7 +7,7 @@ use super::{
     rows::Rows,
     table::{Rule, Table},
 };
-use crate::db::Dialect;
+use crate::db::{Dialect, recordset};
 
 /// Rows of which only some are looked at.
 pub(crate) struct Among<'a> {
@@ -50,7 +50,7 @@ impl Rows {
                 let sql = format!(
                     "select {} as key from {source} t join {} on {} where {condition} order by {}{}",
                     self.key_text("t"),
-                    crate::ledger::recordset(1, &self.key_record()),
+                    recordset(1, &self.key_record()),
                     self.key_equals("t", "x"),
                     self.key_columns("t"),
                     match lock {

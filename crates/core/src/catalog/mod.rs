@@ -35,8 +35,6 @@ pub use pages::Cursor;
 pub(crate) use pages::Paging;
 pub use problem::Problem;
 pub use rows::Rows;
-
-pub(crate) use table::literal;
 pub use table::{Rule, Table};
 pub use unreferenced::{Pair, Reference, Unreferenced};
 

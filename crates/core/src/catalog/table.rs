@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{child::ChildRule, column::Column, rows::Rows};
 use crate::{
     config::{AfterConfirmation, Child, Resource, Scalar},
-    db::Dialect,
+    db::{Dialect, literal},
     ids::ResourceName,
     template::Values,
 };
@@ -229,9 +229,4 @@ impl Table {
         });
         assignments.collect::<Vec<_>>().join(", ")
     }
-}
-
-/// A text as an SQL literal. PostgreSQL reads backslashes as they are (`standard_conforming_strings`, §4.1.2.1).
-pub(crate) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

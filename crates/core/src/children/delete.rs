@@ -12,9 +12,9 @@ use super::{
 use crate::{
     catalog::{Catalog, ChildRule, Rows},
     config::ChildThen,
-    db::Dialect,
+    db::{Dialect, recordset},
     ids::DeletionId,
-    ledger::{Ledger, recordset},
+    ledger::Ledger,
 };
 
 /// Why children could not be deleted. Nothing may be committed then.

@@ -4,9 +4,9 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Catalog, ChildRule, Table, literal},
+    catalog::{Catalog, ChildRule, Table},
     config::ChildThen,
-    db::Dialect,
+    db::{Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
     state::{Event, State},

@@ -177,6 +177,17 @@ pub fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
+/// A text as an SQL literal. PostgreSQL reads backslashes as they are (`standard_conforming_strings`, §4.1.2.1).
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Rows of a JSON array of objects as `x`, with the columns of `record` (PostgreSQL).
+#[must_use]
+pub fn recordset(n: usize, record: &str) -> String {
+    format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

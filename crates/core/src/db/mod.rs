@@ -7,6 +7,7 @@ mod failpoint;
 mod read;
 
 pub use connect::{Db, SearchPath, connect};
-pub use dialect::{Dialect, millis, quote};
+pub(crate) use dialect::literal;
+pub use dialect::{Dialect, millis, quote, recordset};
 pub use error::{ConnectError, Refusal, refusal};
 pub use failpoint::{arm_kill_points, kill_point};

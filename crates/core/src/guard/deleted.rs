@@ -9,10 +9,9 @@
 
 use super::trigger::{Place, Trigger};
 use crate::{
-    catalog::{Table, literal},
-    db::{Dialect, millis},
-    ledger::Ledger,
-    removal::DUE_CHANNEL,
+    catalog::Table,
+    db::{Dialect, literal, millis},
+    ledger::{DUE_CHANNEL, Ledger},
     state::State,
 };
 

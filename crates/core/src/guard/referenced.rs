@@ -8,8 +8,8 @@
 
 use super::trigger::{Place, Trigger};
 use crate::{
-    catalog::{Reference, Table, Unreferenced, literal},
-    db::{Dialect, millis, quote},
+    catalog::{Reference, Table, Unreferenced},
+    db::{Dialect, literal, millis, quote},
     ledger::Ledger,
 };
 

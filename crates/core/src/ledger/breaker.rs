@@ -8,11 +8,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde::Serialize;
 
-use super::Ledger;
-use crate::{
-    db::{Db, millis},
-    removal::notify,
-};
+use super::{Ledger, notify};
+use crate::db::{Db, millis};
 
 /// Why a target is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

@@ -4,7 +4,7 @@
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::{Ledger, Pick};
-use crate::{catalog::literal, ids::DeletionId, state::Event};
+use crate::{db::literal, ids::DeletionId, state::Event};
 
 /// Whether a rescued deletion may be among those that are claimed.
 const ALLOWED: &str = "and (d.rescues = 0 or $3 = 1)";

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Ledger, finish::ids};
 use crate::{
-    db::{Db, Dialect},
+    db::{Db, Dialect, recordset},
     ids::DeletionId,
     outcome::DeadKind,
     state::{Event, State},
@@ -83,7 +83,7 @@ impl Ledger {
     /// `$1` is an array of `{parent, child}`; only one, unless it is `fresh` and certain to close no circle.
     pub(crate) fn link_statement(&self, fresh: bool) -> String {
         let from = match self.dialect {
-            Dialect::Postgres => super::recordset(1, "parent uuid, child uuid"),
+            Dialect::Postgres => recordset(1, "parent uuid, child uuid"),
             Dialect::Sqlite => {
                 "(select value ->> 'parent' as parent, value ->> 'child' as child from json_each($1)) x".to_owned()
             }

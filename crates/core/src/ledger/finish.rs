@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::json;
 
-use super::{Confirmations, Ledger, among, recordset};
+use super::{Confirmations, Ledger, among};
 use crate::{
-    db::Dialect,
+    db::{Dialect, recordset},
     ids::{DeletionId, Fence},
     state::Event,
 };

@@ -5,9 +5,9 @@ use std::{collections::HashSet, time::Duration};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::json;
 
-use super::{Ledger, among, finish::ids, recordset};
+use super::{Ledger, among, finish::ids};
 use crate::{
-    db::{Db, Dialect, millis},
+    db::{Db, Dialect, millis, recordset},
     ids::{DeletionId, Fence},
     state::Event,
 };

@@ -32,6 +32,7 @@ mod settle;
 mod status;
 mod sweep;
 mod sweep_health;
+mod wake;
 
 pub use action::Action;
 pub use breaker::{Cause, OpenBreaker};
@@ -55,6 +56,8 @@ pub use settle::{FailedAttempt, Phase, Settlement};
 pub use status::{LaneStatus, Status};
 pub use sweep::{Progress, Streak, SweepRun, SweepState};
 pub use sweep_health::{MANY_CUT_SHORT, MANY_STALLED, SweepHealth};
+pub use wake::DUE_CHANNEL;
+pub(crate) use wake::notify;
 
 use std::collections::HashSet;
 
@@ -175,13 +178,7 @@ impl Ledger {
     }
 }
 
-/// Rows of a JSON array of objects as `x`, with the columns of `record` (PostgreSQL).
-#[must_use]
-pub fn recordset(n: usize, record: &str) -> String {
-    format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
-}
-
-/// The ids of the objects that [`recordset`] reads, to write after `d.id`: besides the join, which alone is not enough
+/// The ids of the objects that [`recordset`](crate::db::recordset) reads, to write after `d.id`: besides the join, which alone is not enough
 /// of a hint. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and
 /// joins a burst of new deletions by going through all of them for each record (measured: 161 ms a batch with 10,000).
 fn among(n: usize) -> String {

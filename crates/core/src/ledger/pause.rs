@@ -5,11 +5,8 @@ use std::fmt;
 use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde::Serialize;
 
-use super::{Action, Ledger};
-use crate::{
-    db::{Db, Dialect},
-    removal::notify,
-};
+use super::{Action, Ledger, notify};
+use crate::db::{Db, Dialect};
 
 /// What can be paused, by its name in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]

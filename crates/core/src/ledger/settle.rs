@@ -6,9 +6,9 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Confirmations, Ledger, among, recordset};
+use super::{Confirmations, Ledger, among};
 use crate::{
-    db::{Db, Dialect, kill_point, millis},
+    db::{Db, Dialect, kill_point, millis, recordset},
     ids::{DeletionId, Fence},
     outcome::DeadKind,
     state::Event,

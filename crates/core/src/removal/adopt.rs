@@ -11,8 +11,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Request, Requested, soft_remove};
 use crate::{
-    catalog::{Among, Catalog, Cursor, Lock, Rule, Table, literal},
-    db::{Db, Dialect, kill_point},
+    catalog::{Among, Catalog, Cursor, Lock, Rule, Table},
+    db::{Db, Dialect, kill_point, literal},
     key::Key,
     ledger::Ledger,
 };

@@ -8,10 +8,10 @@ use crate::{
     catalog::{Catalog, Table},
     children::{self, DeleteError, Root, Tree},
     config::AfterConfirmation,
-    db::Dialect,
+    db::{Dialect, recordset},
     guard,
     key::Key,
-    ledger::{Ledger, recordset},
+    ledger::Ledger,
     state::{Event, State},
 };
 

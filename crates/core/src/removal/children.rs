@@ -11,7 +11,8 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{
     mark_children::mark,
-    request::{Recorded, Request, Requested, record},
+    record::record,
+    request::{Recorded, Request, Requested},
 };
 use crate::{
     catalog::{Catalog, ChildRule, Table},

@@ -2,11 +2,11 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::sqlite;
+use super::sqlite_mark;
 use crate::{
-    catalog::{ChildRule, Table, literal},
+    catalog::{ChildRule, Table},
     children::{FRONTIER, Parent, frontier},
-    db::Dialect,
+    db::{Dialect, literal},
     ledger::Ledger,
     template::Values,
 };
@@ -116,7 +116,7 @@ async fn mark_one(
         let key: String = row.try_get("", "key")?;
         let itself = parent.resource == child.name.as_str() && parent.key == key;
         let Some(parsed) = child.parse_key(&key).ok().filter(|_| !itself) else { continue };
-        let Some(row) = sqlite::mark(transaction, child, &parsed).await? else { continue };
+        let Some(row) = sqlite_mark::mark(transaction, child, &parsed).await? else { continue };
         let sql = format!(
             "select marker_before from (
                 select marker_before from {} where resource = $1 and key = $2 and marker_value = $3

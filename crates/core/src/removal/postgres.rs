@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Table},
+    db::recordset,
     ids::{DeletionId, Fence},
     key::Key,
-    ledger::{COPIED, Ledger, recordset},
+    ledger::{COPIED, Ledger},
     state::{Event, State},
 };
 
@@ -141,7 +142,7 @@ pub(super) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
         before_equals = table.key_equals("t", "b"),
         key = table.key_text("t"),
         payload = table.payload_json("t"),
-        marker_column = table.by_rule("b.rule", |r| format!("{}::text", crate::catalog::literal(&r.column.name))),
+        marker_column = table.by_rule("b.rule", |r| format!("{}::text", crate::db::literal(&r.column.name))),
         marker_value = table.marker_text("t", "b.rule"),
         deletion = ledger.deletion,
         done = ledger.done,

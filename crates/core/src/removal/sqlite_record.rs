@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::{
     request::{Request, Requested, delay_ms, targets},
-    sqlite::Marked,
+    sqlite_mark::Marked,
 };
 use crate::{
     catalog::Table,

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{DUE_CHANNEL, at_once, mark_children, postgres, restore, unmark};
+use super::{at_once, mark_children, postgres, restore, unmark};
 use crate::{
     catalog::{Catalog, ChildRule, Table},
     children::find_statement,
     config::{AfterConfirmation, ChildThen, Resource},
-    db::{Dialect, millis},
+    db::{Dialect, millis, recordset},
     ids::ResourceName,
-    ledger::{Ledger, RowOutcome, cancelled_by, recordset},
+    ledger::{DUE_CHANNEL, Ledger, RowOutcome, cancelled_by},
     state::Event,
 };
 

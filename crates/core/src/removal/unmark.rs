@@ -3,8 +3,8 @@
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::{
-    catalog::{Catalog, Table, literal},
-    db::Dialect,
+    catalog::{Catalog, Table},
+    db::{Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
 };

@@ -4,10 +4,9 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 
 use super::{Pass, Step};
 use crate::{
-    catalog::{Among, Catalog, Lock, Table, literal},
-    db::{Dialect, kill_point, millis, quote},
+    catalog::{Among, Catalog, Lock, Table},
+    db::{Dialect, kill_point, literal, millis, quote, recordset},
     key::Key,
-    ledger::recordset,
     removal::{Request, soft_remove},
 };
 

@@ -6,8 +6,8 @@ use sea_orm::{DbErr, QueryResult};
 
 use super::Pass;
 use crate::{
-    catalog::{Cursor, literal},
-    db::millis,
+    catalog::Cursor,
+    db::{literal, millis},
     key::Key,
 };
 

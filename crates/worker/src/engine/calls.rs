@@ -11,6 +11,7 @@ use sexton_core::{
 };
 
 use super::{
+    asked::{Asked, Held},
     execution::{Execution, WRITE_TIME},
     verdict::{Miss, describe},
 };
@@ -24,30 +25,6 @@ use crate::{
 fn spread(id: DeletionId, wait: Duration) -> Duration {
     let part = (id.as_uuid().as_u128() % 1000) as u32;
     wait.clamp(Duration::from_millis(100), Duration::from_secs(5)) * part / 1000
-}
-
-/// How asking the targets ended.
-pub(super) enum Asked {
-    /// All confirmed.
-    Confirmed,
-    /// Some did not.
-    Missed(Vec<Miss>),
-    /// The gate of one is shut, or too narrow for now.
-    Held(Held),
-    /// A target that was required is not configured any more.
-    NotConfigured(String),
-    /// There is no time left, or the process is shutting down.
-    HandBack,
-    /// The lease is lost: nothing may be written.
-    Lost,
-}
-
-/// A call that may not begin now, or failed while its target was left alone.
-pub(super) struct Held {
-    /// When to ask again, if the lane is open then.
-    pub(super) wait: Duration,
-    /// The class of what happened, and what on-call is told; none if there is nothing to tell.
-    pub(super) error: Option<(String, String)>,
 }
 
 /// What a call came to, if its deletion is still ours.

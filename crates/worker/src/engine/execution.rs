@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
-    calls::Asked,
+    asked::Asked,
     claims::{Claimed, Row},
     in_flight::Held,
     verdict::{Miss, Verdict, verdict},

@@ -7,6 +7,7 @@
 //! ```
 //! Claims, completions and settlements are micro-batched. No transaction is open while a target is called.
 
+mod asked;
 mod calls;
 mod children;
 mod claims;

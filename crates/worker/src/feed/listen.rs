@@ -9,7 +9,7 @@ use sea_orm::sqlx::{
     self, Executor, PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
-use sexton_core::{db::Db, removal::DUE_CHANNEL};
+use sexton_core::{db::Db, ledger::DUE_CHANNEL};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

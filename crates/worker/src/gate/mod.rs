@@ -9,7 +9,7 @@ mod bucket;
 mod closure;
 mod judge;
 mod limit;
-mod refresh;
+mod reading;
 mod window;
 
 use std::{
@@ -35,7 +35,6 @@ use self::{
 };
 pub(crate) use judge::Called;
 use limit::Place;
-pub(crate) use refresh::refresh;
 
 /// The gates of all lanes.
 pub(crate) struct Gates {

@@ -4,7 +4,12 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Map, Value, json};
-use sexton_core::{catalog::Table, db::Dialect, key::Key, ledger::recordset, template::Values};
+use sexton_core::{
+    catalog::Table,
+    db::{Dialect, recordset},
+    key::Key,
+    template::Values,
+};
 
 /// A row as it is now, held against what was captured.
 #[derive(Debug, Clone, PartialEq, Eq)]

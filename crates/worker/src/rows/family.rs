@@ -11,7 +11,7 @@ use sexton_core::{
 
 use super::{
     compare::{Now, select},
-    remove::{Completion, Removal, Undone},
+    removal::{Completion, LIMITS, Removal, Undone},
 };
 
 /// Most children that go in one transaction.
@@ -111,7 +111,7 @@ async fn part(
     removal: &Removal,
 ) -> Result<Part, DbErr> {
     if dialect == Dialect::Postgres {
-        transaction.execute_unprepared(super::postgres::LIMITS).await?;
+        transaction.execute_unprepared(LIMITS).await?;
     }
     if ledger.lock_ours(transaction, &[(removal.id, removal.fence)]).await?.is_empty() {
         return Ok(Part::Not(Completion::Lost));

@@ -4,9 +4,11 @@ mod compare;
 mod family;
 mod postgres;
 mod references;
+mod removal;
 mod remove;
 mod sqlite;
 
 pub(crate) use compare::{Now, compare};
 pub(crate) use family::{Part, remove_part};
-pub(crate) use remove::{Completion, Removal, remove};
+pub(crate) use removal::{Completion, Removal};
+pub(crate) use remove::remove;

@@ -5,19 +5,15 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use sexton_core::{
     catalog::{Catalog, Table},
-    ledger::{Finish, Ledger, RowOutcome, recordset},
+    db::recordset,
+    ledger::{Finish, Ledger, RowOutcome},
 };
 
 use super::{
     compare::{Captured, Now, records, select},
     family::remove_children,
-    remove::{Completion, Removal, Undone},
+    removal::{Completion, LIMITS, Removal, Undone},
 };
-
-/// Below `deadlock_timeout`, so that we give way and the application wins (otherwise: 40P01, measured). And what is deleted
-/// here is none of the guards' business: see [`sexton_core::guard`].
-pub(super) const LIMITS: &str =
-    "set local lock_timeout = '100ms'; set local statement_timeout = '5s'; set local sexton.deleting = '0'";
 
 pub(super) async fn remove(
     transaction: &DatabaseTransaction,

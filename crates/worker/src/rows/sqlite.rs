@@ -11,7 +11,7 @@ use super::{
     compare::{Now, judge},
     family::remove_children,
     postgres::{all_went, finish},
-    remove::{Completion, Removal, Undone},
+    removal::{Completion, Removal, Undone},
 };
 
 pub(super) async fn remove(

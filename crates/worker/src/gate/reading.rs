@@ -1,74 +1,27 @@
-//! Keeping up with what operators and other processes decided, and probing what is left alone.
+//! Reading what operators and other processes decided, and what may be probed.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use sea_orm::DbErr;
 use sexton_core::{
+    config::Breaker,
     db::Db,
     ledger::{Ledger, OpenBreaker},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{Closure, Gates};
-use crate::{engine::Engine, metrics};
-
-/// How often the ledger is asked while nobody speaks of a change.
-const EVERY: Duration = Duration::from_secs(1);
-/// After word of a change: notifications also speak of new deletions, and one look is enough for many.
-const GATHER: Duration = Duration::from_millis(100);
-
-/// Keeps the gates of `engine` up to date until `stop`, and probes targets whose breaker is open.
-pub(crate) async fn refresh(engine: Arc<Engine>, stop: CancellationToken) {
-    let context = &engine.context;
-    let gates = &context.gates;
-    let mut failing = false;
-    loop {
-        match gates.read(&context.db, &context.ledger).await {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                tracing::warn!(%error, "cannot read what is paused; what was known before still holds");
-                failing = true;
-            }
-            Err(error) => tracing::debug!(%error, "cannot read what is paused"),
-        }
-        for lane in gates.to_probe() {
-            if let Err(error) = probe(&engine, &lane).await {
-                tracing::debug!(%error, lane, "cannot probe {lane}");
-            }
-        }
-        let pause = gates.next_probe_in().map_or(EVERY, |next| next.clamp(GATHER, EVERY));
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-            () = gates.changed.notified() => tokio::time::sleep(GATHER).await,
-        }
-    }
-}
-
-/// Tries with one deletion whether the target of `lane` is well again, if no other process does.
-async fn probe(engine: &Arc<Engine>, lane: &str) -> Result<(), DbErr> {
-    let context = &engine.context;
-    let Some((gate, target)) = context.gates.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?)))
-    else {
-        return Ok(());
-    };
-    if context.ledger.next_due_in(&context.db, &[lane.to_owned()]).await? != Some(Duration::ZERO) {
-        return Ok(());
-    }
-    let (interval, most) = (target.breaker.probe_interval, target.breaker.max_probe_interval);
-    if context.ledger.take_probe(&context.db, lane, interval, most).await? {
-        gate.allow_probe();
-        let taken = engine.take_one(lane).await?;
-        tracing::debug!(lane, taken, "probing {lane}");
-    }
-    Ok(())
-}
+use crate::metrics;
 
 impl Gates {
+    /// Resolves upon word of a change.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     /// Word of a change.
     pub(crate) fn look(&self) {
         self.changed.notify_one();
@@ -124,14 +77,23 @@ impl Gates {
         Ok(())
     }
 
-    /// The lanes whose breaker may be probed now.
-    fn to_probe(&self) -> Vec<String> {
+    /// The lanes whose breaker may be probed now, and how its target wants it.
+    pub(crate) fn to_probe(&self) -> Vec<(String, Breaker)> {
         let now = Instant::now();
         let due = |closure: &Closure| closure.probe_at().is_some_and(|at| at <= now);
-        self.shut().iter().filter(|(_, closure)| due(closure)).map(|(lane, _)| lane.clone()).collect()
+        let shut = self.shut();
+        let due = shut.iter().filter(|(_, closure)| due(closure)).map(|(lane, _)| lane);
+        due.filter_map(|lane| Some((lane.clone(), self.lanes.get(lane)?.target.as_ref()?.breaker))).collect()
     }
 
-    fn next_probe_in(&self) -> Option<Duration> {
+    /// Lets one call in this lane through although the breaker is open.
+    pub(crate) fn allow_probe(&self, lane: &str) {
+        if let Some(gate) = self.lanes.get(lane) {
+            gate.allow_probe();
+        }
+    }
+
+    pub(crate) fn next_probe_in(&self) -> Option<Duration> {
         let next = self.shut().values().filter_map(Closure::probe_at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }

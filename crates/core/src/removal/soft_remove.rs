@@ -1,0 +1,52 @@
+//! Requesting deletions.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{
+    at_once, children,
+    record::record,
+    request::{Request, Requested},
+};
+use crate::{
+    catalog::{Catalog, Table},
+    key::Key,
+    ledger::{Ledger, notify},
+    state::State,
+};
+
+/// Marks the rows with these keys and records their deletions, within the caller's transaction. On PostgreSQL this is
+/// one statement, whatever the number of keys. A key without a row is left out of the result.
+///
+/// A resource without targets has nothing to wait for: unless there is a grace, its rows are deleted here and now, and
+/// their deletions are completed. A foreign key that forbids it is the caller's error, as with any `delete`.
+///
+/// A row that carries its marker already keeps it. A row with an open deletion gets no second one: that one is returned,
+/// with its payload refreshed and without the confirmations of targets whose columns changed; a running one is left as it
+/// is. A dead deletion of the row is superseded, and the confirmations of targets whose columns are unchanged are carried
+/// over; so is the time of its first call, after which there is no restoring.
+///
+/// # Errors
+/// Whatever the database says; the caller rolls back.
+pub async fn soft_remove(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Table,
+    keys: &[Key],
+    request: &Request,
+) -> Result<Vec<Requested>, DbErr> {
+    let rows: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+    let mut recorded = record(transaction, ledger, catalog, table, &rows, request).await?;
+    if at_once::applies(table, request) {
+        at_once::delete(transaction, ledger, catalog, table, &mut recorded).await?;
+    }
+    if !table.children.is_empty() {
+        children::remove(transaction, ledger, catalog, table, &mut recorded, request).await?;
+    }
+    let requested: Vec<Requested> = recorded.into_iter().map(|one| one.requested).collect();
+    // A deletion that waits has children whose own are due.
+    if request.notify && requested.iter().any(|one| one.due || one.state == State::Waiting) {
+        notify(transaction, table.dialect).await?;
+    }
+    Ok(requested)
+}
