@@ -18,7 +18,7 @@ run: ## Watch rows being deleted in two phases through a misbehaving calendar (n
 
 test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --workspace
-	$(CARGO) test --locked --workspace -- --test-threads=3 --skip timing:: # most of them wait
+	$(CARGO) test --locked --workspace -- --test-threads=4 --skip timing:: # most of them wait now and then
 	$(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::
 
 test-long: servers ## What takes long: thousands of random sequences of events against the model (CASES=4000 on each database; SEXTON_MODEL_SEED repeats one), an outage with 50,000 due deletions, a minute of references that come and go, lanes with a million
