@@ -102,5 +102,8 @@ async fn no_more_than_a_small_batch_is_locked_at_once() {
     assert_eq!(sweep.wait(PATIENCE).await, 0);
     assert!(seen > 4, "no batch was seen");
     assert!(most <= 100, "{most} rows were locked at once");
+    // Looking at locks takes some, too: whatever a batch passed over for that goes with the next pass.
+    rig.sexton = rig.sexton.env("FAILPOINTS", "");
+    super::toys::sweep(&rig).await;
     assert_eq!(rig.rows("select count(*) from toy").await, ["0"]);
 }

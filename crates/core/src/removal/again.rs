@@ -26,11 +26,21 @@ pub enum Again {
     TakenUp(DeletionId),
     /// The row has an open or dead deletion, or is about to have one.
     Open,
-    /// A row has the key, or the values by which the twin is named: it may be its twin by now.
+    /// A row has the values by which the twin is named: it is its twin by now.
     Held,
     /// It was deleted again already, and is there once more.
     Repeated,
     /// It cannot be known whether a row has it, or how the target was asked; or a second call may do harm.
+    Unknown,
+}
+
+/// Who has a twin by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Nobody,
+    /// A row has all the values that name it.
+    ARow,
+    /// A row has the key, or some of the values.
     Unknown,
 }
 
@@ -73,21 +83,41 @@ pub async fn delete_again(
     if !targets.iter().all(|target| target.repeatable && knows_all(target, &values)) {
         return Ok(Again::Unknown);
     }
-    if completed.kept {
-        return Ok(Again::Held);
+    match owner(db, table, Some(&key), completed, targets).await? {
+        Owner::Nobody => take_up(db, ledger, table, completed, targets, &values).await,
+        Owner::ARow => Ok(Again::Held),
+        Owner::Unknown => Ok(Again::Unknown),
     }
-    match has_owner(db, table, &key, targets, &values).await {
-        Ok(false) => {}
-        Ok(true) => return Ok(Again::Held),
+}
+
+/// Whether twins of a completed deletion that are there again are those of another row by now, as far as that is known.
+///
+/// # Errors
+/// Whatever the database says, except of a lock or of the values: it is not known then.
+pub async fn is_held(db: &Db, table: &Table, completed: &Completed, targets: &[&Target]) -> Result<bool, DbErr> {
+    Ok(owner(db, table, None, completed, targets).await? == Owner::ARow)
+}
+
+/// Who has the twins of a completed deletion by now. A row that was kept has no other twins than it had.
+async fn owner(
+    db: &Db,
+    table: &Table,
+    key: Option<&Key>,
+    completed: &Completed,
+    targets: &[&Target],
+) -> Result<Owner, DbErr> {
+    if completed.kept {
+        return Ok(Owner::Unknown);
+    }
+    match owner_of(db, table, key, targets, &table.known_of(completed)).await {
         Err(error) if refusal(&error).is_some() => {
             // Not the error: it may have values in it.
             let code = refusal(&error).map(|refusal| refusal.code).unwrap_or_default();
             tracing::warn!(code, id = %completed.id, "cannot tell whether a row has what deletion {} had deleted", completed.id);
-            return Ok(Again::Unknown);
+            Ok(Owner::Unknown)
         }
-        Err(error) => return Err(error),
+        result => result,
     }
-    take_up(db, ledger, table, completed, targets, &values).await
 }
 
 /// Whether a row may have by now what a deletion that was taken up would delete again, with this key and these values: asked
@@ -97,7 +127,7 @@ pub async fn delete_again(
 /// Whatever the database says, also that it took too long.
 pub async fn has_owner_by_now(db: &Db, table: &Table, key: &Key, values: &Values) -> Result<bool, DbErr> {
     let targets: Vec<&Target> = table.resource.targets.iter().collect();
-    has_owner(db, table, key, &targets, values).await
+    Ok(owner_of(db, table, Some(key), &targets, values).await? != Owner::Nobody)
 }
 
 /// Whether the target can be asked as it was: a column that is not known must not be taken for one that is null.
@@ -106,20 +136,31 @@ fn knows_all(target: &Target, values: &Values) -> bool {
         && target.skip_when_null.iter().all(|column| values.get(column).is_some_and(Option::is_some))
 }
 
-/// Whether a row has the key, or the values that name one of the twins, in the call or in the look. Where nothing of the row
-/// names it, every row may have it.
-async fn has_owner(db: &Db, table: &Table, key: &Key, targets: &[&Target], values: &Values) -> Result<bool, DbErr> {
-    if table.has_row(db, key).await? {
-        return Ok(true);
-    }
+/// Who has one of the twins, by the values that name it in the call or in the look. Where nothing of the row names it, every
+/// row may have it.
+async fn owner_of(
+    db: &Db,
+    table: &Table,
+    key: Option<&Key>,
+    targets: &[&Target],
+    values: &Values,
+) -> Result<Owner, DbErr> {
+    let has_key = match key {
+        Some(key) => table.has_row(db, key).await?,
+        None => false,
+    };
+    let mut owner = if has_key { Owner::Unknown } else { Owner::Nobody };
     for columns in targets.iter().flat_map(|target| target.twin_columns()) {
         let texts: Vec<(&str, &str)> =
             columns.iter().filter_map(|column| Some((*column, values.get(*column)?.as_deref()?))).collect();
         if table.is_held(db, &texts).await? {
-            return Ok(true);
+            if !texts.is_empty() && texts.len() == columns.len() {
+                return Ok(Owner::ARow);
+            }
+            owner = Owner::Unknown;
         }
     }
-    Ok(false)
+    Ok(owner)
 }
 
 async fn take_up(

@@ -7,6 +7,7 @@ use crate::e2e::rig::{RESOURCE, Rig, Server, on_both};
 
 on_both!(
     twins_that_came_back_are_counted_and_left_alone,
+    twins_that_rows_have_by_now_are_no_news,
     each_deletion_is_looked_at_once_and_what_came_back_until_it_is_gone,
     share_is_the_same_whoever_looks,
     nothing_is_looked_at_before_its_time_or_without_a_share,
@@ -38,6 +39,27 @@ async fn twins_that_came_back_are_counted_and_left_alone(server: Server) {
     assert_eq!(rig.one("select count(*) from sexton_deletion_done where refs is not null").await, "3");
     let warned = rig.run(&["sweep", "verify"]).await.expect_code(0);
     assert!(!warned.stderr.contains("g2"), "{}", warned.stderr);
+}
+
+async fn twins_that_rows_have_by_now_are_no_news(server: Server) {
+    let (rig, twins) = deleted(server, 4, &report()).await;
+    // The first was made anew, another row has the second, and the third came back although a row has its key.
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g1'), (12, 'c', 'g2'), (3, 'c', 'x')")
+        .await;
+    (1..=4).for_each(|n| twins.come_back(&event(n)));
+    assert_eq!(swept(&rig).await, "finished 4, looked 4, owned 2, returned 2, sampled 4");
+    assert_eq!(state(&rig).await["backlog"], 2);
+    twins.go(&event(3));
+    twins.go(&event(4));
+    assert_eq!(swept(&rig).await, "gone 2, looked 4, owned 2");
+    let state = state(&rig).await;
+    assert_eq!((&state["backlog"], &state["oldest_ms"]), (&json!(0), &Value::Null), "{state}");
+    // What happens to them is still looked at.
+    drop(rig.run(&["pause", "block.calendar"]).await.expect_code(0));
+    assert_eq!(swept(&rig).await, "held 1, owned 2");
+    drop(rig.run(&["resume", "block.calendar"]).await.expect_code(0));
+    rig.execute("delete from block where id = 12").await;
+    assert_eq!(swept(&rig).await, "looked 2, owned 1, returned 1");
 }
 
 async fn each_deletion_is_looked_at_once_and_what_came_back_until_it_is_gone(server: Server) {

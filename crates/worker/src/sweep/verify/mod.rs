@@ -24,11 +24,11 @@ use sexton_core::{
     config::{Config, SweepBudget, Target, VerifyMode},
     ledger::{Completed, FinishedAt, SweepRun},
     outcome::{Answer, Outcome},
-    removal::again::{Again, delete_again},
+    removal::again::{Again, delete_again, is_held},
 };
 
 use self::{
-    place::{Left, Place},
+    place::{Found, Left, Place},
     share::is_in_share,
     sight::{Seen, Sight, Sights},
 };
@@ -141,13 +141,13 @@ impl<'a> Run<'a> {
         let completed = self.ground.ledger.completed(self.ground.db, &which).await?;
         self.allowance.looked_at(batch.len());
         let sight = |completed: Completed| {
-            let of = batch.iter().filter(|left| left.finished == completed.finished);
-            let lanes = of.flat_map(|left| &left.lanes).filter(|lane| self.lanes.contains_key(*lane));
-            Sight { lanes: lanes.cloned().collect(), completed }
+            let left = batch.iter().find(|left| left.finished == completed.finished);
+            let lanes = left.iter().flat_map(|left| &left.lanes).filter(|lane| self.lanes.contains_key(*lane));
+            Sight { lanes: lanes.cloned().collect(), before: left.map(|left| left.found), completed }
         };
         let sights: Vec<Sight> = completed.into_iter().map(sight).collect();
         let finished: Vec<FinishedAt> = sights.iter().map(|sight| sight.completed.finished.clone()).collect();
-        let done = self.see(place, sights, true).await?;
+        let done = self.see(place, sights).await?;
         // Those after it wait for the next run; what is not known any more is forgotten.
         match finished.get(done) {
             Some(first) => place.waiting.retain(|left| left.finished >= *first),
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
         place.count(&page, &completed);
         let sights: Vec<Sight> = completed.into_iter().map(|one| self.sight(place, &open, one)).collect();
         let before: Vec<FinishedAt> = sights.iter().map(|sight| sight.completed.finished.clone()).collect();
-        let done = self.see(place, sights, false).await?;
+        let done = self.see(place, sights).await?;
         // Those that were not held by the way are through with the page, or with what was looked at of it.
         let reached =
             if done == before.len() { Some(last) } else { done.checked_sub(1).map(|last| before[last].clone()) };
@@ -189,11 +189,11 @@ impl<'a> Run<'a> {
         let lanes = confirmed.map(|(target, _)| format!("{}.{target}", completed.resource));
         let ahead = |lane: &String| place.lanes.get(lane).is_none_or(|reached| *reached < completed.finished);
         let lanes = lanes.filter(|lane| open.contains(lane) && ahead(lane)).collect();
-        Sight { completed, lanes }
+        Sight { completed, lanes, before: None }
     }
 
     /// Looks at deletions, several at a time, and takes note of what is seen in their order. Returns how many were done with.
-    async fn see(&mut self, place: &mut Place, all: Vec<Sight>, again: bool) -> Result<usize, DbErr> {
+    async fn see(&mut self, place: &mut Place, all: Vec<Sight>) -> Result<usize, DbErr> {
         let (sights, lanes) = (self.sights.clone(), self.lanes.clone());
         let mut flying = sights.begin(&lanes, &all);
         let mut before: Option<FinishedAt> = None;
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
                 self.cut_short = true;
                 return Ok(n);
             };
-            self.take_note(place, sight, seen, again, before.as_ref()).await?;
+            self.take_note(place, sight, seen, before.as_ref()).await?;
             before = Some(sight.completed.finished.clone());
         }
         Ok(all.len())
@@ -218,7 +218,6 @@ impl<'a> Run<'a> {
         place: &mut Place,
         sight: &Sight,
         seen: Vec<(String, Seen)>,
-        again: bool,
         before: Option<&FinishedAt>,
     ) -> Result<(), DbErr> {
         let mut returned = Vec::new();
@@ -229,7 +228,7 @@ impl<'a> Run<'a> {
                 // It was on its way when the lane was found shut at one before it.
                 _ if self.sights.is_held(&lane) => unseen.push(lane),
                 Seen::Held(outcome) => {
-                    self.hold(place, sight, &lane, outcome, before.filter(|_| !again)).await;
+                    self.hold(place, sight, &lane, outcome, before.filter(|_| sight.before.is_none())).await;
                     unseen.push(lane);
                 }
                 Seen::Gone => {
@@ -250,7 +249,7 @@ impl<'a> Run<'a> {
                     *streak += 1;
                     if *streak >= MOST_UNANSWERED {
                         self.sights.hold(&lane);
-                        if !again {
+                        if sight.before.is_none() {
                             place.reach(&lane, &sight.completed.finished);
                         }
                     }
@@ -260,11 +259,11 @@ impl<'a> Run<'a> {
             }
         }
         if !returned.is_empty() {
-            self.returned(place, &sight.completed, &returned, again).await?;
+            self.returned(place, sight, &returned).await?;
         }
-        if again && !unseen.is_empty() {
-            place.found(unseen.len());
-            place.leave(&sight.completed, unseen);
+        if let Some(before) = sight.before.filter(|_| !unseen.is_empty()) {
+            place.found(before, unseen.len());
+            place.leave(&sight.completed, unseen, before);
         }
         Ok(())
     }
@@ -290,39 +289,54 @@ impl<'a> Run<'a> {
     }
 
     /// Twins that are there again: deletes them again, or leaves them.
-    async fn returned(
-        &mut self,
-        place: &mut Place,
-        completed: &Completed,
-        lanes: &[String],
-        again: bool,
-    ) -> Result<(), DbErr> {
-        let (id, count) = (completed.id, lanes.len() as u64);
-        place.found(lanes.len());
-        if !again {
-            for lane in lanes {
-                tracing::warn!(%id, lane, "what deletion {id} deleted is there again in {lane}");
+    async fn returned(&mut self, place: &mut Place, sight: &Sight, lanes: &[String]) -> Result<(), DbErr> {
+        let (completed, Ground { db, ledger, .. }) = (&sight.completed, self.ground);
+        let of = lanes.iter().filter_map(|name| Some((name, self.lanes.get(name).copied()?)));
+        let (mut owned, mut names, mut targets, mut of_table) = (Vec::new(), Vec::new(), Vec::new(), None);
+        for (name, Lane { table, target }) in of {
+            if is_held(db, table, completed, &[target]).await? {
+                owned.push(name.clone());
+            } else {
+                names.push(name.clone());
+                targets.push(target);
+                of_table = Some(table);
             }
         }
-        let Ground { db, ledger, .. } = self.ground;
-        let of: Vec<Lane<'a>> = lanes.iter().filter_map(|lane| self.lanes.get(lane).copied()).collect();
-        let (Some(Lane { table, .. }), true) = (of.first(), self.delete) else {
-            place.leave(completed, lanes.to_vec());
-            return Ok(());
-        };
-        let targets: Vec<&Target> = of.iter().map(|lane| lane.target).collect();
-        match delete_again(db, ledger, table, completed, &targets).await? {
-            Again::TakenUp(by) => {
-                tracing::info!(%id, %by, "deletion {by} deletes again what deletion {id} had deleted");
+        if !owned.is_empty() {
+            leave(place, sight, owned, Found::Owned);
+        }
+        let Some(table) = of_table else { return Ok(()) };
+        let count = names.len() as u64;
+        let again = if self.delete { Some(delete_again(db, ledger, table, completed, &targets).await?) } else { None };
+        match again {
+            Some(Again::TakenUp(by)) => {
+                let (id, names) = (completed.id, names.join(", "));
+                tracing::warn!(%id, %by, "what deletion {id} deleted is there again in {names}; deletion {by} deletes it");
+                place.found(Found::Returned, targets.len());
                 place.figures.deleted_again += count;
                 place.progress.wanted += count;
                 place.progress.done += count;
                 return Ok(());
             }
-            Again::Open | Again::Held => place.figures.owned += count,
-            Again::Unknown | Again::Repeated => place.figures.unsure += count,
+            Some(Again::Open | Again::Held) => leave(place, sight, names, Found::Owned),
+            Some(Again::Unknown | Again::Repeated) => {
+                place.figures.unsure += count;
+                leave(place, sight, names, Found::Returned);
+            }
+            None => leave(place, sight, names, Found::Returned),
         }
-        place.leave(completed, lanes.to_vec());
         Ok(())
     }
+}
+
+/// Leaves twins as they are, and says so if that is news.
+fn leave(place: &mut Place, sight: &Sight, lanes: Vec<String>, found: Found) {
+    let (id, names) = (sight.completed.id, lanes.join(", "));
+    match found {
+        _ if sight.before == Some(found) => {}
+        Found::Owned => tracing::info!(%id, "what deletion {id} deleted is there in {names}, as another row's by now"),
+        Found::Returned => tracing::warn!(%id, "what deletion {id} deleted is there again in {names}"),
+    }
+    place.found(found, lanes.len());
+    place.leave(&sight.completed, lanes, found);
 }

@@ -20,13 +20,14 @@ pub(super) struct Figures {
     pub(super) looked: u64,
     /// Those that are gone.
     pub(super) gone: u64,
-    /// Those that are there again; those of earlier passes included that are still there, or could not be seen this time.
+    /// Those that are there again, and no row's by now as far as that is known; those of earlier passes included that are
+    /// still there, or could not be seen this time.
     returned: u64,
     /// Those of them whose deletion was taken up again.
     pub(super) deleted_again: u64,
-    /// Those that are left alone because a row has them by now, or has a deletion of its own.
+    /// Those that are there again and left alone because a row has them by now, or they have a deletion of their own.
     pub(super) owned: u64,
-    /// Those that are left alone because that cannot be known.
+    /// Those of what returned that are left alone because that cannot be known.
     pub(super) unsure: u64,
     /// Twins that cannot be looked at: the target does not say, or it is not known any more where they were.
     pub(super) unverifiable: u64,
@@ -60,6 +61,19 @@ pub(super) struct Place {
 pub(super) struct Left {
     pub(super) finished: FinishedAt,
     pub(super) lanes: Vec<String>,
+    #[serde(default)]
+    pub(super) found: Found,
+}
+
+/// What a twin that is there is taken for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Found {
+    /// It came back.
+    #[default]
+    Returned,
+    /// It is another's by now, until that one is gone.
+    Owned,
 }
 
 impl Place {
@@ -93,20 +107,31 @@ impl Place {
     }
 
     /// So many twins are there again.
-    pub(super) fn found(&mut self, twins: usize) {
-        self.figures.returned += twins as u64;
-        self.progress.found += twins as u64;
+    pub(super) fn found(&mut self, found: Found, twins: usize) {
+        if found == Found::Owned {
+            self.figures.owned += twins as u64;
+        } else {
+            self.figures.returned += twins as u64;
+            self.progress.found += twins as u64;
+        }
     }
 
-    /// They are left as they are.
-    pub(super) fn leave(&mut self, completed: &Completed, lanes: Vec<String>) {
-        self.progress.left_since(Some(&completed.at));
-        let is_full = self.left.len() >= MOST_LEFT;
-        match self.left.iter_mut().find(|left| left.finished == completed.finished) {
-            Some(left) => left.lanes.extend(lanes),
-            None if is_full => {}
-            None => self.left.push(Left { finished: completed.finished.clone(), lanes }),
+    /// They are left as they are. What came back is remembered before what is another's.
+    pub(super) fn leave(&mut self, completed: &Completed, lanes: Vec<String>, found: Found) {
+        if found == Found::Returned {
+            self.progress.left_since(Some(&completed.at));
         }
+        if let Some(left) = self.left.iter_mut().find(|left| left.finished == completed.finished) {
+            left.lanes.extend(lanes);
+            left.found = left.found.min(found);
+            return;
+        }
+        if self.left.len() >= MOST_LEFT {
+            let other = self.left.iter().position(|left| left.found == Found::Owned);
+            let Some(other) = other.filter(|_| found == Found::Returned) else { return };
+            self.left.swap_remove(other);
+        }
+        self.left.push(Left { finished: completed.finished.clone(), lanes, found });
     }
 
     /// A look had no answer.

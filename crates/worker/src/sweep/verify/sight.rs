@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::{
     super::{Allowance, Targets},
     Lane,
+    place::Found,
 };
 use crate::{
     connector::Call,
@@ -31,6 +32,8 @@ const AT_ONCE: usize = 8;
 pub(super) struct Sight {
     pub(super) completed: Completed,
     pub(super) lanes: Vec<String>,
+    /// What was found of it in an earlier pass; none if it was not looked at before.
+    pub(super) before: Option<Found>,
 }
 
 /// What was seen of a twin.
