@@ -119,7 +119,18 @@ async fn launch(dir: &Workdir, port: u16, user: Option<User>) -> Result<Process,
     let mut command = Command::new(programs::find("postgres"));
     command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    let settings = ["fsync=off", "full_page_writes=off", "max_connections=300"];
+    // A crash of the server is survived without the first two, and only one of the machine is not. The others spare work that
+    // nobody waits for here: replicas, compiled plans, and checkpoints between the tests.
+    let settings = [
+        "fsync=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "checkpoint_timeout=1h",
+        "max_wal_size=4GB",
+        "jit=off",
+        "max_connections=300",
+    ];
     for setting in settings {
         command.args(["-c", setting]);
     }
