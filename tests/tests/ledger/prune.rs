@@ -261,9 +261,16 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!((state.cut_short, state.backlog, state.oldest_ms), (0, 0, None));
     assert_eq!(lead("a", hour, hour).await, None, "its pass is over");
     assert!(lead("a", hour, Duration::ZERO).await.is_some());
-    f.ledger.leave_sweep(&f.db, "prune", "a", "it broke").await.unwrap();
-    assert_eq!(f.ledger.sweeps(&f.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
+    f.ledger.leave_sweep(&f.db, "prune", "a", Some("it broke")).await.unwrap();
     assert!(lead("b", hour, Duration::ZERO).await.is_some());
+    f.ledger.leave_sweep(&f.db, "prune", "b", None).await.unwrap();
+    assert_eq!(f.ledger.sweeps(&f.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
+    // A pass that somebody began before its time, and left in the middle, is gone on with.
+    assert_eq!(lead("c", hour, hour).await, None);
+    assert!(lead("c", hour, Duration::ZERO).await.is_some());
+    let part = SweepRun { cursor: serde_json::json!({ "stage": "refs" }), over: false, ..last };
+    assert!(end("c", &part).await.passed_at.is_some());
+    assert_eq!(lead("a", hour, hour).await, Some(part.cursor));
 }
 
 async fn month(f: &Fixture, name: &str, from: &str, to: &str) {

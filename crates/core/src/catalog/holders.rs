@@ -24,9 +24,37 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says, also that it took too long, or that the values of a column cannot be compared.
-    pub async fn is_held(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, DbErr> {
-        let mut values: Vec<Value> = Vec::new();
-        let mut conditions = vec!["true".to_owned()];
+    pub async fn has_values(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, DbErr> {
+        let (conditions, values) = self.values_are(texts);
+        Ok(!db.read_briefly(self.any(&conditions), values).await?.is_empty())
+    }
+
+    /// The same for texts with other capitals, or with blanks around them: external systems may take names for the same that
+    /// the database tells apart.
+    ///
+    /// # Errors
+    /// Those of [`Self::has_values`].
+    pub async fn has_values_alike(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, DbErr> {
+        let columns = texts.iter().filter_map(|(name, text)| {
+            let column = self.payload.iter().find(|column| column.name == *name)?;
+            Some((column.key_type() == Some(KeyType::Text) && has_spellings(text)).then(|| column.of("t")))
+        });
+        let columns: Vec<Option<String>> = columns.collect();
+        if columns.iter().all(Option::is_none) {
+            return Ok(false);
+        }
+        let (conditions, values) = self.values_are(texts);
+        let alike = conditions.into_iter().zip(columns).zip(1..).map(|((same, column), n)| match column {
+            Some(column) => format!("lower(trim({column})) = lower(trim(${n}))"),
+            None => same,
+        });
+        let alike: Vec<String> = alike.collect();
+        Ok(!db.read_briefly(self.any(&alike), values).await?.is_empty())
+    }
+
+    /// A condition for each of those that are captured.
+    fn values_are(&self, texts: &[(&str, &str)]) -> (Vec<String>, Vec<Value>) {
+        let (mut conditions, mut values) = (Vec::new(), Vec::<Value>::new());
         for (name, text) in texts {
             let Some(column) = self.payload.iter().find(|column| column.name == *name) else { continue };
             values.push((*text).into());
@@ -39,27 +67,13 @@ impl Table {
                 (None, Dialect::Sqlite) => format!("{} = ${n}", column.text("t")),
             });
         }
-        let held = |conditions: &[String]| {
-            format!("select 1 as held from {} t where {} limit 1", self.sql, conditions.join(" and "))
-        };
-        if !db.read_briefly(held(&conditions), values.clone()).await?.is_empty() {
-            return Ok(true);
-        }
-        // External systems may take names for the same that the database tells apart.
-        let columns = texts.iter().filter_map(|(name, text)| {
-            let column = self.payload.iter().find(|column| column.name == *name)?;
-            Some((column.key_type() == Some(KeyType::Text) && has_spellings(text)).then(|| column.of("t")))
-        });
-        let columns: Vec<Option<String>> = columns.collect();
-        if columns.iter().all(Option::is_none) {
-            return Ok(false);
-        }
-        let alike = conditions.into_iter().skip(1).zip(columns).zip(1..).map(|((same, column), n)| match column {
-            Some(column) => format!("lower(trim({column})) = lower(trim(${n}))"),
-            None => same,
-        });
-        let alike: Vec<String> = alike.collect();
-        Ok(!db.read_briefly(held(&alike), values).await?.is_empty())
+        (conditions, values)
+    }
+
+    /// Any row for which all of these are true.
+    fn any(&self, conditions: &[String]) -> String {
+        let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
+        format!("select 1 as held from {} t where {conditions} limit 1", self.sql)
     }
 }
 

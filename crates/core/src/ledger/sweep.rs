@@ -124,7 +124,7 @@ impl Ledger {
             "insert into {} as s (name, leader, lease_until) values ($1, $2, {})
              on conflict (name) do update set leader = excluded.leader, lease_until = excluded.lease_until
              where (s.lease_until is null or s.lease_until < {now} or s.leader = excluded.leader)
-                and (s.last_run_at is null or s.last_run_at <= {})
+                and (s.last_run_at is null or s.last_run_at <= {} or s.cut_short > 0)
              returning {} as cursor",
             self.sweep,
             d.in_ms("$3"),
@@ -187,15 +187,17 @@ impl Ledger {
         row.map(|row| Ok(Streak { cut_short: count(&row, "cut_short")?, stalled: count(&row, "stalled")? })).transpose()
     }
 
-    /// Gives the lead back after a run that failed because of `error`; the next begins where it began.
+    /// Gives the lead back after a run that failed because of `error`, or that somebody ended; the next begins where it began.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: &str) -> Result<(), DbErr> {
+    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: Option<&str>) -> Result<(), DbErr> {
         let sql = format!(
-            "update {} set leader = null, lease_until = null, ran_at = {}, error = $3 where name = $1 and leader = $2",
+            "update {} set leader = null, lease_until = null, ran_at = {}, error = coalesce({}, error)
+             where name = $1 and leader = $2",
             self.sweep,
             self.dialect.now(),
+            self.dialect.param(3, "text"),
         );
         let values = [name.into(), leader.into(), error.into()];
         db.conn.execute_raw(self.dialect.statement(sql, values)).await.map(drop)

@@ -26,21 +26,10 @@ pub enum Again {
     TakenUp(DeletionId),
     /// The row has an open or dead deletion, or is about to have one.
     Open,
-    /// A row has the values by which the twin is named: it is its twin by now.
-    Held,
     /// It was deleted again already, and is there once more.
     Repeated,
-    /// It cannot be known whether a row has it, or how the target was asked; or a second call may do harm.
-    Unknown,
-}
-
-/// Who has a twin by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    Nobody,
-    /// A row has all the values that name it.
-    ARow,
-    /// A row has the key, or some of the values.
+    /// A row has the key, or values like those by which the twin is named: it may be its twin by now. Or it cannot be known
+    /// whether one has, or how the target was asked; or a second call may do harm.
     Unknown,
 }
 
@@ -83,51 +72,45 @@ pub async fn delete_again(
     if !targets.iter().all(|target| target.repeatable && knows_all(target, &values)) {
         return Ok(Again::Unknown);
     }
-    match owner(db, table, Some(&key), completed, targets).await? {
-        Owner::Nobody => take_up(db, ledger, table, completed, targets, &values).await,
-        Owner::ARow => Ok(Again::Held),
-        Owner::Unknown => Ok(Again::Unknown),
+    if completed.kept {
+        return Ok(Again::Unknown);
+    }
+    match has_owner(db, table, &key, targets, &values).await {
+        Ok(false) => take_up(db, ledger, table, completed, targets, &values).await,
+        Ok(true) => Ok(Again::Unknown),
+        Err(error) => refused(error, completed).map(|()| Again::Unknown),
     }
 }
 
-/// Whether twins of a completed deletion that are there again are those of another row by now, as far as that is known.
+/// Whether the twin of a completed deletion, which is there, is another row's by now: one that has all the values that say
+/// where it is. None if the table cannot be looked through, or not in time. A row that was kept has no other twin than it had.
 ///
 /// # Errors
-/// Whatever the database says, except of a lock or of the values: it is not known then.
-pub async fn is_held(db: &Db, table: &Table, completed: &Completed, targets: &[&Target]) -> Result<bool, DbErr> {
-    Ok(owner(db, table, None, completed, targets).await? == Owner::ARow)
-}
-
-/// Who has the twins of a completed deletion by now. A row that was kept has no other twins than it had.
-async fn owner(
+/// Whatever the database says, except of a lock, the time or the values.
+pub async fn has_another_row(
     db: &Db,
     table: &Table,
-    key: Option<&Key>,
     completed: &Completed,
-    targets: &[&Target],
-) -> Result<Owner, DbErr> {
-    if completed.kept {
-        return Ok(Owner::Unknown);
-    }
-    match owner_of(db, table, key, targets, &table.known_of(completed)).await {
-        Err(error) if refusal(&error).is_some() => {
-            // Not the error: it may have values in it.
-            let code = refusal(&error).map(|refusal| refusal.code).unwrap_or_default();
-            tracing::warn!(code, id = %completed.id, "cannot tell whether a row has what deletion {} had deleted", completed.id);
-            Ok(Owner::Unknown)
-        }
-        result => result,
+    target: &Target,
+) -> Result<Option<bool>, DbErr> {
+    let values = table.known_of(completed);
+    let columns = target.place_columns();
+    let texts: Option<Vec<(&str, &str)>> =
+        columns.iter().map(|column| Some((*column, values.get(*column)?.as_deref()?))).collect();
+    let Some(texts) = texts.filter(|texts| !texts.is_empty() && !completed.kept) else { return Ok(Some(false)) };
+    match table.has_values(db, &texts).await {
+        Ok(has) => Ok(Some(has)),
+        Err(error) => refused(error, completed).map(|()| None),
     }
 }
 
-/// Whether a row may have by now what a deletion that was taken up would delete again, with this key and these values: asked
-/// anew before each claim calls, since a row may have been made in the meantime.
-///
-/// # Errors
-/// Whatever the database says, also that it took too long.
-pub async fn has_owner_by_now(db: &Db, table: &Table, key: &Key, values: &Values) -> Result<bool, DbErr> {
-    let targets: Vec<&Target> = table.resource.targets.iter().collect();
-    Ok(owner_of(db, table, Some(key), &targets, values).await? != Owner::Nobody)
+/// What the database refuses leaves it unknown who has a twin.
+fn refused(error: DbErr, completed: &Completed) -> Result<(), DbErr> {
+    let Some(refusal) = refusal(&error) else { return Err(error) };
+    // Not the error: it may have values in it.
+    let (code, id) = (refusal.code, completed.id);
+    tracing::warn!(code, %id, "cannot tell whether a row has what deletion {id} had deleted");
+    Ok(())
 }
 
 /// Whether the target can be asked as it was: a column that is not known must not be taken for one that is null.
@@ -136,31 +119,24 @@ fn knows_all(target: &Target, values: &Values) -> bool {
         && target.skip_when_null.iter().all(|column| values.get(column).is_some_and(Option::is_some))
 }
 
-/// Who has one of the twins, by the values that name it in the call or in the look. Where nothing of the row names it, every
-/// row may have it.
-async fn owner_of(
-    db: &Db,
-    table: &Table,
-    key: Option<&Key>,
-    targets: &[&Target],
-    values: &Values,
-) -> Result<Owner, DbErr> {
-    let has_key = match key {
-        Some(key) => table.has_row(db, key).await?,
-        None => false,
-    };
-    let mut owner = if has_key { Owner::Unknown } else { Owner::Nobody };
+/// Whether a row may have by now what would be deleted again at these targets: one that has the key, or values like those
+/// that name a twin, in the call or in the look. Where nothing of the row names it, every row may have it. Asked anew before
+/// each claim calls, since a row may have been made in the meantime.
+///
+/// # Errors
+/// Whatever the database says, also that it took too long.
+pub async fn has_owner(db: &Db, table: &Table, key: &Key, targets: &[&Target], values: &Values) -> Result<bool, DbErr> {
+    if table.has_row(db, key).await? {
+        return Ok(true);
+    }
     for columns in targets.iter().flat_map(|target| target.twin_columns()) {
         let texts: Vec<(&str, &str)> =
             columns.iter().filter_map(|column| Some((*column, values.get(*column)?.as_deref()?))).collect();
-        if table.is_held(db, &texts).await? {
-            if !texts.is_empty() && texts.len() == columns.len() {
-                return Ok(Owner::ARow);
-            }
-            owner = Owner::Unknown;
+        if table.has_values(db, &texts).await? || table.has_values_alike(db, &texts).await? {
+            return Ok(true);
         }
     }
-    Ok(owner)
+    Ok(false)
 }
 
 async fn take_up(

@@ -1,20 +1,16 @@
 //! Ctrl-C and SIGTERM for a command that goes step by step: the first ends it after the current step, the second at once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::error::Result;
 
 pub(super) struct Interrupt {
     /// Whether somebody asked for the end.
-    pub(super) asked: Arc<AtomicBool>,
+    pub(super) asked: CancellationToken,
     again: oneshot::Receiver<()>,
 }
 
@@ -22,9 +18,9 @@ impl Interrupt {
     /// `step` is what is still done after the first.
     pub(super) fn listen(step: &'static str) -> Result<Self> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = CancellationToken::new();
         let (sender, again) = oneshot::channel();
-        let flag = Arc::clone(&asked);
+        let flag = asked.clone();
         tokio::spawn(async move {
             for first in [true, false] {
                 tokio::select! {
@@ -32,7 +28,7 @@ impl Interrupt {
                     _ = terminate.recv() => {}
                 }
                 if first {
-                    flag.store(true, Ordering::Relaxed);
+                    flag.cancel();
                     eprintln!("sexton: ending after this {step}; once more to end at once");
                 }
             }

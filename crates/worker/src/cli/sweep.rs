@@ -1,17 +1,11 @@
 //! `sexton sweep`: running a sweep now.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
 use sexton_core::ledger::SweepRun;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     error::{Error, Result},
@@ -20,6 +14,9 @@ use super::{
     progress::Progress,
 };
 use crate::sweep::{Ground, Sweep, Targets, all, run_once};
+
+/// How long the lead is given back for, by one who wants to be gone.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -72,7 +69,10 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let ground = Ground { db, ledger, catalog: &catalog, config, targets };
     let mut interrupt = Interrupt::listen("run")?;
     for sweep in sweeps.iter().filter(|sweep| wanted(sweep.name())) {
-        let pass = Pass { sweep: &**sweep, ground, asked: Arc::clone(&interrupt.asked), dry: args.dry_run };
+        if interrupt.asked.is_cancelled() {
+            return Err(interrupted(&format!(" before {}", sweep.name())));
+        }
+        let pass = Pass { sweep: &**sweep, ground, asked: interrupt.asked.clone(), dry: args.dry_run };
         let result = tokio::select! {
             result = pass.to_the_end() => result,
             () = interrupt.again() => pass.ended_at_once().await,
@@ -87,7 +87,7 @@ struct Pass<'a> {
     sweep: &'a dyn Sweep,
     ground: Ground<'a>,
     /// Whether somebody asked for the end.
-    asked: Arc<AtomicBool>,
+    asked: CancellationToken,
     dry: bool,
 }
 
@@ -101,12 +101,15 @@ impl Pass<'_> {
                 result => break result,
             };
             progress.tell(format!("{name}: {}", told(&run.figures)));
-            if self.asked.load(Ordering::Relaxed) {
-                break Err(interrupted(if self.dry { "" } else { "; the same command goes on where it ended" }));
-            }
             // What it waits for may take a while.
             if cursor.as_ref() == Some(&run.cursor) {
-                tokio::time::sleep(self.ground.config.sync.interval).await;
+                tokio::select! {
+                    () = tokio::time::sleep(self.ground.config.sync.interval) => {}
+                    () = self.asked.cancelled() => {}
+                }
+            }
+            if self.asked.is_cancelled() {
+                break Err(interrupted(if self.dry { "" } else { "; the same command goes on where it ended" }));
             }
             cursor = Some(run.cursor);
         };
@@ -140,8 +143,10 @@ impl Pass<'_> {
     /// Gives the lead back, for which others would wait otherwise.
     async fn ended_at_once(&self) -> Result<SweepRun> {
         let Ground { db, ledger, .. } = self.ground;
+        let (name, leader) = (self.sweep.name(), leader());
         if !self.dry {
-            ledger.leave_sweep(db, self.sweep.name(), &leader(), "interrupted").await?;
+            // If the database does not answer, the lead ends with its lease.
+            tokio::time::timeout(AT_ONCE, ledger.leave_sweep(db, name, &leader, None)).await.ok();
         }
         Err(interrupted(" by a second signal"))
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use sexton_core::{
     catalog::Table,
-    config::AfterConfirmation,
+    config::{AfterConfirmation, Target},
     db::{Refusal, refusal},
     key::Key,
     ledger::{Claim, Confirmations, Phase, Settlement},
@@ -93,7 +93,11 @@ impl<'e> Execution<'e> {
             Now::Gone => {
                 self.row_is_gone = true;
                 if self.claim.requested_by == again::BY && self.claim.phase == Phase::Confirm {
-                    match again::has_owner_by_now(&self.engine.context.db, &self.table, &key, &self.payload).await {
+                    let db = &self.engine.context.db;
+                    let open = self.table.resource.targets.iter();
+                    let open: Vec<&Target> =
+                        open.filter(|target| !self.confirmations.contains_key(target.name.as_str())).collect();
+                    match again::has_owner(db, &self.table, &key, &open, &self.payload).await {
                         Ok(false) => {}
                         Ok(true) => return self.owned_by_now().await,
                         Err(error) => return self.row_unreadable(&error).await,

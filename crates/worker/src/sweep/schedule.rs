@@ -68,7 +68,7 @@ pub(crate) async fn run_once(
             Ok(Some(run))
         }
         Err(error) => {
-            if let Err(why) = ledger.leave_sweep(db, name, leader, &error.to_string()).await {
+            if let Err(why) = ledger.leave_sweep(db, name, leader, Some(&error.to_string())).await {
                 tracing::debug!(error = %why, "cannot give the lead of {name} back; it ends with its lease");
             }
             Err(error)

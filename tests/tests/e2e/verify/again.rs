@@ -9,6 +9,7 @@ use crate::e2e::rig::{PATIENCE, Rig, Server, on_both};
 on_both!(
     twin_that_came_back_is_deleted_again_once_and_the_proof_says_so,
     only_the_target_that_has_it_again_is_asked,
+    target_whose_twin_is_another_rows_keeps_no_other_from_being_asked,
     twin_of_a_row_that_was_made_anew_is_left_alone,
     twin_is_left_alone_if_it_cannot_be_known_whose_it_is,
     row_that_is_made_anew_at_the_last_moment_is_not_touched,
@@ -68,6 +69,25 @@ async fn only_the_target_that_has_it_again_is_asked(server: Server) {
     assert_eq!(open(&rig).await, ["2|block.room|sexton sweep verify"]);
     rig.work().await;
     assert_eq!(calls(&rig, "DELETE"), [event(1), event(2), "/rooms/1".into(), "/rooms/2".into(), "/rooms/2".into()]);
+}
+
+async fn target_whose_twin_is_another_rows_keeps_no_other_from_being_asked(server: Server) {
+    let rig = Rig::blocks_with(server, 2, &format!("{}{ROOM}", on())).await;
+    let twins = super::Twins::of(&rig);
+    rig.execute("update block set note = 'n'").await;
+    rig.request("block", &["1", "2"]).await;
+    rig.work().await;
+    age(&rig).await;
+    rig.execute("insert into block (id, calendar_id, gcal_id) values (12, 'c', 'g2')").await;
+    twins.come_back(&event(2));
+    twins.come_back("/rooms/2");
+    assert_eq!(swept(&rig).await, "deleted_again 1, finished 2, gone 2, looked 4, owned 1, returned 1, sampled 2");
+    rig.work().await;
+    assert_eq!(open(&rig).await, Vec::<String>::new());
+    assert_eq!(calls(&rig, "DELETE"), [event(1), event(2), "/rooms/1".into(), "/rooms/2".into(), "/rooms/2".into()]);
+    // What was taken for the other row's is gone with that one.
+    rig.execute("delete from block where id = 12").await;
+    assert_eq!(swept(&rig).await, "deleted_again 1, looked 1, returned 1");
 }
 
 async fn twin_of_a_row_that_was_made_anew_is_left_alone(server: Server) {
@@ -238,7 +258,7 @@ async fn twin_whose_name_a_row_spells_otherwise_is_left_alone(server: Server) {
     let (rig, twins) = deleted(server, 2, &on()).await;
     rig.execute("insert into block (id, calendar_id, gcal_id) values (12, 'C', ' G2')").await;
     twins.come_back(&event(2));
-    assert_eq!(swept(&rig).await, "finished 2, gone 1, looked 2, owned 1, sampled 2");
+    assert_eq!(swept(&rig).await, "finished 2, gone 1, looked 2, returned 1, sampled 2, unsure 1");
     assert!(open(&rig).await.is_empty());
 }
 

@@ -8,6 +8,7 @@ use crate::e2e::rig::{RESOURCE, Rig, Server, on_both};
 on_both!(
     twins_that_came_back_are_counted_and_left_alone,
     twins_that_rows_have_by_now_are_no_news,
+    twin_under_the_same_address_with_another_header_is_another,
     each_deletion_is_looked_at_once_and_what_came_back_until_it_is_gone,
     share_is_the_same_whoever_looks,
     nothing_is_looked_at_before_its_time_or_without_a_share,
@@ -60,6 +61,19 @@ async fn twins_that_rows_have_by_now_are_no_news(server: Server) {
     drop(rig.run(&["resume", "block.calendar"]).await.expect_code(0));
     rig.execute("delete from block where id = 12").await;
     assert_eq!(swept(&rig).await, "looked 2, owned 1, returned 1");
+}
+
+async fn twin_under_the_same_address_with_another_header_is_another(server: Server) {
+    let header = "headers = { X-Calendar = \"{calendar_id}\" }\ntimeout = \"2s\"";
+    let resources =
+        report().replace("calendars/{calendar_id}/events", "events").replacen("timeout = \"2s\"", header, 1);
+    let (rig, twins) = deleted(server, 3, &resources).await;
+    rig.execute(
+        "insert into block (id, calendar_id, gcal_id) values (11, 'd', 'g1'), (12, 'c', 'g2'), (13, 'c', 'G3')",
+    )
+    .await;
+    (1..=3).for_each(|n| twins.come_back(&format!("/events/g{n}")));
+    assert_eq!(swept(&rig).await, "finished 3, looked 3, owned 1, returned 2, sampled 3");
 }
 
 async fn each_deletion_is_looked_at_once_and_what_came_back_until_it_is_gone(server: Server) {

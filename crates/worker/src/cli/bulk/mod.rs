@@ -8,13 +8,7 @@ mod dry_run;
 mod lines;
 mod source;
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use sexton_core::{
@@ -25,6 +19,7 @@ use sexton_core::{
     ledger::Ledger,
     removal::{Request, Requested, bulk, soft_remove},
 };
+use tokio_util::sync::CancellationToken;
 
 use self::source::Source;
 use super::{
@@ -133,8 +128,7 @@ pub(super) async fn run(
     let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
     let progress = Progress::of_rows(total);
-    let work =
-        bulk.batches(&mut source, size, which.batch.is_some(), Arc::clone(&interrupt.asked), &progress, &mut all);
+    let work = bulk.batches(&mut source, size, which.batch.is_some(), interrupt.asked.clone(), &progress, &mut all);
     let result = tokio::select! {
         result = work => result,
         () = interrupt.again() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
@@ -171,13 +165,13 @@ impl Bulk<'_> {
         source: &mut Source,
         size: usize,
         resumed: bool,
-        asked: Arc<AtomicBool>,
+        asked: CancellationToken,
         progress: &Progress,
         all: &mut Line,
     ) -> Result {
         let mut known = resumed;
         while let Some(keys) = source.next(&self.opened.db, self.table, size).await? {
-            if asked.load(Ordering::Relaxed) {
+            if asked.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
             let (line, requested) = self.batch(source, keys, known).await?;

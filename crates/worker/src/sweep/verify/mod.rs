@@ -12,7 +12,7 @@ mod share;
 mod sight;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -22,9 +22,10 @@ use serde_json::Value;
 use sexton_core::{
     catalog::Table,
     config::{Config, SweepBudget, Target, VerifyMode},
+    ids::ResourceName,
     ledger::{Completed, FinishedAt, SweepRun},
     outcome::{Answer, Outcome},
-    removal::again::{Again, delete_again, is_held},
+    removal::again::{Again, delete_again, has_another_row},
 };
 
 use self::{
@@ -69,11 +70,12 @@ impl Sweep for Verify {
             ground,
             gates: targets.gates,
             lanes: lanes(ground),
-            sights: Sights::new(targets, &allowance, budget),
+            sights: Sights::new(targets, &allowance, budget, dry),
             delete: mode == VerifyMode::On && !dry,
             since: ground.ledger.ago(ground.db, ground.config.sync.keep_refs).await?,
             until: ground.ledger.ago(ground.db, verify.after).await?,
             unanswered: HashMap::new(),
+            opaque: HashSet::new(),
             allowance,
             cut_short: false,
         };
@@ -112,6 +114,8 @@ struct Run<'a> {
     /// How many looks of a lane had no answer, one after the other.
     unanswered: HashMap<String, u32>,
     allowance: Allowance,
+    /// Tables that cannot be looked through, or not in time: no run waits for them twice.
+    opaque: HashSet<ResourceName>,
     /// Whether there is no time for what comes next.
     cut_short: bool,
 }
@@ -142,8 +146,9 @@ impl<'a> Run<'a> {
         self.allowance.looked_at(batch.len());
         let sight = |completed: Completed| {
             let left = batch.iter().find(|left| left.finished == completed.finished);
-            let lanes = left.iter().flat_map(|left| &left.lanes).filter(|lane| self.lanes.contains_key(*lane));
-            Sight { lanes: lanes.cloned().collect(), before: left.map(|left| left.found), completed }
+            let lanes = left.iter().flat_map(|left| &left.lanes).filter(|(lane, _)| self.lanes.contains_key(*lane));
+            let before: BTreeMap<String, Found> = lanes.map(|(lane, found)| (lane.clone(), *found)).collect();
+            Sight { lanes: before.keys().cloned().collect(), before, completed }
         };
         let sights: Vec<Sight> = completed.into_iter().map(sight).collect();
         let finished: Vec<FinishedAt> = sights.iter().map(|sight| sight.completed.finished.clone()).collect();
@@ -189,7 +194,7 @@ impl<'a> Run<'a> {
         let lanes = confirmed.map(|(target, _)| format!("{}.{target}", completed.resource));
         let ahead = |lane: &String| place.lanes.get(lane).is_none_or(|reached| *reached < completed.finished);
         let lanes = lanes.filter(|lane| open.contains(lane) && ahead(lane)).collect();
-        Sight { completed, lanes, before: None }
+        Sight { completed, lanes, before: BTreeMap::new() }
     }
 
     /// Looks at deletions, several at a time, and takes note of what is seen in their order. Returns how many were done with.
@@ -228,7 +233,7 @@ impl<'a> Run<'a> {
                 // It was on its way when the lane was found shut at one before it.
                 _ if self.sights.is_held(&lane) => unseen.push(lane),
                 Seen::Held(outcome) => {
-                    self.hold(place, sight, &lane, outcome, before.filter(|_| sight.before.is_none())).await;
+                    self.hold(place, sight, &lane, outcome, before.filter(|_| !sight.is_again())).await;
                     unseen.push(lane);
                 }
                 Seen::Gone => {
@@ -249,7 +254,7 @@ impl<'a> Run<'a> {
                     *streak += 1;
                     if *streak >= MOST_UNANSWERED {
                         self.sights.hold(&lane);
-                        if sight.before.is_none() {
+                        if !sight.is_again() {
                             place.reach(&lane, &sight.completed.finished);
                         }
                     }
@@ -261,9 +266,10 @@ impl<'a> Run<'a> {
         if !returned.is_empty() {
             self.returned(place, sight, &returned).await?;
         }
-        if let Some(before) = sight.before.filter(|_| !unseen.is_empty()) {
-            place.found(before, unseen.len());
-            place.leave(&sight.completed, unseen, before);
+        for lane in unseen {
+            if let Some(before) = sight.before.get(&lane) {
+                leave(place, sight, vec![lane], *before);
+            }
         }
         Ok(())
     }
@@ -294,7 +300,15 @@ impl<'a> Run<'a> {
         let of = lanes.iter().filter_map(|name| Some((name, self.lanes.get(name).copied()?)));
         let (mut owned, mut names, mut targets, mut of_table) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (name, Lane { table, target }) in of {
-            if is_held(db, table, completed, &[target]).await? {
+            let is_owned = if self.opaque.contains(&table.name) {
+                None
+            } else {
+                has_another_row(db, table, completed, target).await?
+            };
+            if is_owned.is_none() {
+                self.opaque.insert(table.name.clone());
+            }
+            if is_owned == Some(true) {
                 owned.push(name.clone());
             } else {
                 names.push(name.clone());
@@ -318,7 +332,7 @@ impl<'a> Run<'a> {
                 place.progress.done += count;
                 return Ok(());
             }
-            Some(Again::Open | Again::Held) => leave(place, sight, names, Found::Owned),
+            Some(Again::Open) => leave(place, sight, names, Found::Owned),
             Some(Again::Unknown | Again::Repeated) => {
                 place.figures.unsure += count;
                 leave(place, sight, names, Found::Returned);
@@ -333,7 +347,7 @@ impl<'a> Run<'a> {
 fn leave(place: &mut Place, sight: &Sight, lanes: Vec<String>, found: Found) {
     let (id, names) = (sight.completed.id, lanes.join(", "));
     match found {
-        _ if sight.before == Some(found) => {}
+        _ if lanes.iter().all(|lane| sight.before.get(lane) == Some(&found)) => {}
         Found::Owned => tracing::info!(%id, "what deletion {id} deleted is there in {names}, as another row's by now"),
         Found::Returned => tracing::warn!(%id, "what deletion {id} deleted is there again in {names}"),
     }

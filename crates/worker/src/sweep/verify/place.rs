@@ -60,17 +60,14 @@ pub(super) struct Place {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Left {
     pub(super) finished: FinishedAt,
-    pub(super) lanes: Vec<String>,
-    #[serde(default)]
-    pub(super) found: Found,
+    pub(super) lanes: BTreeMap<String, Found>,
 }
 
 /// What a twin that is there is taken for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Found {
     /// It came back.
-    #[default]
     Returned,
     /// It is another's by now, until that one is gone.
     Owned,
@@ -121,17 +118,18 @@ impl Place {
         if found == Found::Returned {
             self.progress.left_since(Some(&completed.at));
         }
+        let lanes = lanes.into_iter().map(|lane| (lane, found));
         if let Some(left) = self.left.iter_mut().find(|left| left.finished == completed.finished) {
             left.lanes.extend(lanes);
-            left.found = left.found.min(found);
             return;
         }
         if self.left.len() >= MOST_LEFT {
-            let other = self.left.iter().position(|left| left.found == Found::Owned);
+            let owned = |left: &Left| left.lanes.values().all(|found| *found == Found::Owned);
+            let other = self.left.iter().position(owned);
             let Some(other) = other.filter(|_| found == Found::Returned) else { return };
             self.left.swap_remove(other);
         }
-        self.left.push(Left { finished: completed.finished.clone(), lanes, found });
+        self.left.push(Left { finished: completed.finished.clone(), lanes: lanes.collect() });
     }
 
     /// A look had no answer.

@@ -32,8 +32,15 @@ const AT_ONCE: usize = 8;
 pub(super) struct Sight {
     pub(super) completed: Completed,
     pub(super) lanes: Vec<String>,
-    /// What was found of it in an earlier pass; none if it was not looked at before.
-    pub(super) before: Option<Found>,
+    /// What was found in them in an earlier pass; empty if it was not looked at before.
+    pub(super) before: BTreeMap<String, Found>,
+}
+
+impl Sight {
+    /// Whether it was looked at in an earlier pass.
+    pub(super) fn is_again(&self) -> bool {
+        !self.before.is_empty()
+    }
 }
 
 /// What was seen of a twin.
@@ -71,6 +78,9 @@ pub(super) struct Sights<'a> {
     /// The longest that an answer is waited for: shorter than a run, so that one that hangs is told from one that was begun
     /// too late, and the next run does not begin with it again.
     patience: Duration,
+    /// How long a whole run may take.
+    run: Duration,
+    dry: bool,
     /// The lanes that are left alone for the rest of the run.
     held: Arc<watch::Sender<HashSet<String>>>,
 }
@@ -84,8 +94,9 @@ pub(super) struct Flying<'s> {
 }
 
 impl<'a> Sights<'a> {
-    pub(super) fn new(targets: Targets<'a>, allowance: &Allowance, budget: SweepBudget) -> Self {
-        Self { targets, deadline: allowance.deadline, patience: budget.time / 4 * 3, held: Arc::default() }
+    pub(super) fn new(targets: Targets<'a>, allowance: &Allowance, budget: SweepBudget, dry: bool) -> Self {
+        let (deadline, patience, run) = (allowance.deadline, budget.time / 4 * 3, budget.time);
+        Self { targets, deadline, patience, run, dry, held: Arc::default() }
     }
 
     pub(super) fn begin<'s>(&'s self, lanes: &'s BTreeMap<String, Lane<'s>>, all: &'s [Sight]) -> Flying<'s> {
@@ -172,8 +183,8 @@ impl<'a> Sights<'a> {
                     return Err(Seen::Held(None));
                 }
                 Admission::Wait(wait, _) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
-                // No run has the time for it, and others need not wait for it with this one.
-                Admission::Wait(wait, _) if wait > self.patience => return Err(Seen::Held(None)),
+                // No run has the time for it, and others need not wait for it with this one. A dry one is gone on with.
+                Admission::Wait(wait, _) if wait > self.run && !self.dry => return Err(Seen::Held(None)),
                 Admission::Wait(..) => return Err(Seen::Abandoned),
             }
         }
