@@ -11,7 +11,7 @@ use super::rig::{PATIENCE, Rig, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_are_renewed_for_as_long_as_a_row_is_in_flight() {
-    let mut rig = Rig::new(Setup { lease: "2s", timeout: "300ms", ..Setup::default() }).await;
+    let mut rig = Rig::new(Setup { lease: "3s", timeout: "1s", ..Setup::default() }).await;
     // The application holds a lock on the row, so that completing it takes several turns.
     rig.request("item", 1..=5).await;
     let application = rig.test_db.connect().await;
@@ -21,7 +21,7 @@ async fn leases_are_renewed_for_as_long_as_a_row_is_in_flight() {
     let worker = rig.run().await;
     rig.api.wait_for_calls(5, PATIENCE).await;
     let (held, start) = ("(select max(rescues) from sexton_deletion) = 0", Instant::now());
-    while start.elapsed() < Duration::from_secs(3) {
+    while start.elapsed() < Duration::from_secs(5) {
         assert_eq!(rig.value(&format!("select {held}")).await, "t", "a lease expired although its holder lives");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -11,7 +11,7 @@ use super::rig::{PATIENCE, Rig, Setup, Worker};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_that_kills_its_worker_ends_as_poison_and_takes_no_neighbour_along() {
-    let setup = Setup { lease: "2s", timeout: "300ms", max_rescues: 3, ..Setup::default() };
+    let setup = Setup { lease: "3s", timeout: "1s", max_rescues: 3, ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     let killed = Arc::new(tokio::sync::Notify::new());
     let suspects = Arc::new(AtomicUsize::new(0));
