@@ -63,7 +63,8 @@ async fn process_keeps_to_the_rate_alone_while_redis_is_away() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_calls_are_in_flight_than_a_target_bears() {
     let redis = Redis::start().await;
-    let setup = Setup { redis: Some(redis.url()), target: "max_in_flight = 3", ..Setup::default() };
+    let target = "max_in_flight = 3";
+    let setup = Setup { redis: Some(redis.url()), target, lease: "60s", timeout: "20s", ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     rig.api.set_default(Behaviour::Always(Answer::Delay(Duration::from_millis(50), Box::new(Answer::Status(204)))));
     let (one, two) = tokio::join!(rig.run(), rig.run());
