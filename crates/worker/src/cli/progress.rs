@@ -21,23 +21,23 @@ impl Progress {
     /// Of rows that are requested, as far as it is known how many there are.
     pub(super) fn of_rows(total: Option<u64>) -> Self {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-        Self { total, ..Self::shown(bar, "{bar:40} {human_pos}/{human_len} rows, {per_sec}, {eta} left") }
+        Self::shown(bar, total, "{bar:40} {human_pos}/{human_len} rows, {per_sec}, {eta} left")
     }
 
     /// Of what is told in words.
     pub(super) fn in_words() -> Self {
-        let progress = Self::shown(ProgressBar::no_length(), "{spinner} {elapsed} {msg}");
+        let progress = Self::shown(ProgressBar::no_length(), None, "{spinner} {elapsed} {msg}");
         if let Some(bar) = &progress.bar {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         progress
     }
 
-    fn shown(bar: ProgressBar, template: &str) -> Self {
+    fn shown(bar: ProgressBar, total: Option<u64>, template: &str) -> Self {
         // The template is a constant; one that indicatif does not understand would only look plainer.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = stderr().is_terminal().then(|| bar.with_style(style));
-        Self { bar, total: None, last: Mutex::new(Instant::now()) }
+        Self { bar, total, last: Mutex::new(Instant::now()) }
     }
 
     /// So many more rows, and so many in all.
@@ -65,8 +65,11 @@ impl Progress {
             eprintln!("sexton: {}", words());
         }
     }
+}
 
-    pub(super) fn end(&self) {
+/// However the command ends, also at once: nothing of the bar is left on the terminal.
+impl Drop for Progress {
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

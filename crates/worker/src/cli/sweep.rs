@@ -95,10 +95,10 @@ impl Pass<'_> {
     async fn to_the_end(&self) -> Result<SweepRun> {
         let (name, progress) = (self.sweep.name(), Progress::in_words());
         let mut cursor = None;
-        let result = loop {
+        loop {
             let run = match self.next(cursor.clone()).await {
                 Ok(run) if !run.over => run,
-                result => break result,
+                result => return result,
             };
             progress.tell(format!("{name}: {}", told(&run.figures)));
             // What it waits for may take a while.
@@ -109,12 +109,10 @@ impl Pass<'_> {
                 }
             }
             if self.asked.is_cancelled() {
-                break Err(interrupted(if self.dry { "" } else { "; the same command goes on where it ended" }));
+                return Err(interrupted(if self.dry { "" } else { "; the same command goes on where it ended" }));
             }
             cursor = Some(run.cursor);
-        };
-        progress.end();
-        result
+        }
     }
 
     /// The next run within the budget. A dry one goes on at `cursor`, which nobody else knows of.

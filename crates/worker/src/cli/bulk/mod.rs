@@ -133,7 +133,7 @@ pub(super) async fn run(
         result = work => result,
         () = interrupt.again() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
     };
-    progress.end();
+    drop(progress);
     result.map_err(|error| resumable(error, batch, all.rows + all.done_before))?;
     bulk.report(all)
 }
