@@ -10,7 +10,7 @@ set -eu
 # extra "server" brings what every one of its services needs.
 packages='psycopg[binary]==3.3.9 radicale==3.9.0 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5'
 cd "$(dirname "$0")/.."
-# The same place as in tests/src/clients.rs.
+# The same place as in tests/support/clients.rs.
 dir=${CARGO_TARGET_DIR:-target}/python
 
 # What was asked for is written down once it is there: asking pip takes seconds.

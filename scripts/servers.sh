@@ -4,7 +4,7 @@
 # password; elsewhere it says what to install. No service is started and no cluster is created: the tests have their own.
 set -eu
 
-# The same places as in tests/src/postgres/programs.rs.
+# The same places as in tests/support/postgres/programs.rs.
 find_postgres() {
     if [ -n "${SEXTON_POSTGRES_BIN:-}" ]; then
         [ -x "$SEXTON_POSTGRES_BIN/initdb" ] && [ -x "$SEXTON_POSTGRES_BIN/postgres" ]

@@ -1,7 +1,7 @@
 -- Phase 1 and restoring as SQL functions, for applications in any language: docs/sql.md.
 --
 -- What they run are the statements of the Rust producer, which `sexton migrate` writes into sexton_resource.statements
--- (crates/core/src/removal/statements.rs); here is only the order in which they are run, as in the files beside that one.
+-- (crates/core/src/sql_functions.rs); here is only the order in which they are run.
 -- They act with the rights of their caller. They have no search path of their own, because an application's triggers run
 -- inside them and may need the caller's; so every name is qualified, with the schema of sexton_resource for @schema@.
 

@@ -1,9 +1,8 @@
 //! The domain of Sexton: what a deletion is, which states it passes through, and the ledger that keeps it.
 //!
-//! Storage knows the domain and the domain knows no storage: [`ids`], [`state`], [`outcome`] and their like import
-//! nothing from the ledger. There is no HTTP server and no worker loop in this crate.
+//! Storage knows the domain and the domain knows no storage: [`config`], [`state`], [`outcome`] and their like import
+//! nothing from the database. There is no HTTP server and no worker loop in this crate.
 
-pub mod answer;
 pub mod catalog;
 pub mod children;
 pub mod config;
@@ -11,14 +10,15 @@ pub mod db;
 pub mod guard;
 pub mod hint;
 pub mod ids;
-pub mod judge;
 pub mod ledger;
 pub mod outcome;
-pub mod queue;
-pub mod removal;
+pub mod restore;
 pub mod retry;
+pub mod soft_remove;
+pub mod sql_functions;
 pub mod state;
+pub mod sweep;
 pub mod template;
-pub mod unreferenced;
+pub mod transport;
 
 pub use catalog::key;

@@ -1,7 +1,7 @@
 //! What can go wrong, said so that the reader knows the row and the remedy.
 
 use sea_orm::DbErr;
-use sexton_core::{catalog, ids::BatchId, key::InvalidKey, ledger::OpenError, queue, removal::RestoreError};
+use sexton_core::{catalog, ids::BatchId, key::InvalidKey, ledger::OpenError, restore::RestoreError, transport};
 
 /// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
 /// returns one, except as [`Self::Database`] and [`Self::Interrupted`] say.
@@ -16,7 +16,7 @@ pub enum Error {
     Catalog(#[from] catalog::Error),
     /// The URL or the name of the queue cannot be used.
     #[error("queue: {0}")]
-    Queue(#[from] queue::Error),
+    Queue(#[from] transport::Error),
     /// The entity's table is not a configured resource.
     #[error(
         "table `{table}` is not a configured resource (configured: {configured}); \

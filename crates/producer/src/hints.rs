@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use sexton_core::{
     config::Queue,
     hint::Hint,
-    queue::{Error, HintQueue},
+    transport::{Error, HintQueue},
 };
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tracing::{debug, info, warn};

@@ -75,7 +75,8 @@ pub use scope::Scope;
 pub use select::SoftRemoveSelect;
 pub use sexton_core::{
     ids::{BatchId, DeletionId},
-    removal::{Requested, RestoreError, Restored},
+    restore::{RestoreError, Restored},
+    soft_remove::Requested,
 };
 pub use transaction::Transaction;
 

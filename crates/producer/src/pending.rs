@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use sexton_core::{hint::Hint, removal::Requested};
+use sexton_core::{hint::Hint, soft_remove::Requested};
 
 /// Hints at deletions that were requested in a transaction which somebody else commits; see
 /// [`Transaction::into_pending`](crate::Transaction::into_pending). Hand it to

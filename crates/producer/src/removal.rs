@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sexton_core::{ids::BatchId, removal::Request};
+use sexton_core::{ids::BatchId, soft_remove::Request};
 
 /// What is recorded with a deletion besides the row; see [`Producer::with`](crate::Producer::with).
 ///

@@ -6,7 +6,7 @@ use sexton_core::{
     catalog::Table,
     ids::{BatchId, DeletionId},
     key::Key,
-    removal::RestoreError,
+    restore::RestoreError,
 };
 
 use crate::{Error, Producer, entities::configured};

@@ -6,7 +6,8 @@ use sea_orm::DatabaseTransaction;
 use sexton_core::{
     db::kill_point,
     ids::{BatchId, DeletionId},
-    removal::{Requested, Restored, restore, restore_batch, soft_remove},
+    restore::{Restored, restore, restore_batch},
+    soft_remove::{Requested, soft_remove},
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Engine, queue::Activity};
+use crate::{engine::Engine, transport::Activity};
 
 /// Buckets from 5 ms to 60 s: the default timeout of a call is 10 s, and `Retry-After` rules beyond a minute.
 const CALL_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];

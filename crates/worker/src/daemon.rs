@@ -14,7 +14,7 @@ use sexton_core::{
     config::Config,
     db::{ConnectError, Dialect, connect},
     ledger::{Drift, OpenError},
-    queue::HintQueue,
+    transport::HintQueue,
 };
 use tokio::{
     net::TcpListener,
@@ -26,16 +26,14 @@ use crate::{
     api::Api,
     connector::{Connectors, SetupError},
     console,
-    engine::{Context, Engine, renew_leases},
+    engine::{Context, Engine},
     feed::{self, Wake},
-    figures,
     gate::Gates,
-    probe,
-    queue::{self, Activity, HousekeepingOptions, IntakeOptions},
-    removal::Hints,
-    rescue,
+    requests::Hints,
     schema::open_ledger,
-    sweep, waiting,
+    sweep,
+    transport::{self, Activity, HousekeepingOptions, IntakeOptions},
+    upkeep,
 };
 
 /// A database that is away for longer than this ends a run that waits to become idle.
@@ -68,7 +66,7 @@ pub enum StartError {
     Connector(#[from] SetupError),
     /// The queue's name or URL is wrong.
     #[error("queue: {0}")]
-    Queue(#[from] sexton_core::queue::Error),
+    Queue(#[from] sexton_core::transport::Error),
     /// The console's or the API's address is taken, or not ours.
     #[error("{setting}: cannot listen on {address}: {source}")]
     Listen {
@@ -136,7 +134,7 @@ impl Daemon {
             Some(url) => Some((HintQueue::new(url.expose_secret(), &config.queue.name)?, url.clone())),
             None => None,
         };
-        let worker = queue::process_name(&host_name());
+        let worker = transport::process_name(&host_name());
         let connectors = Connectors::new(&config)?;
         let gates = Gates::new(&config, queue.as_ref().map(|(queue, _)| queue));
         // Before anything is claimed.
@@ -173,11 +171,11 @@ impl Daemon {
         let handler = Arc::new(feed::Hints(Arc::clone(&self.engine)));
         let (stop, seen) = (self.stop_feeding.clone(), Arc::clone(&activity));
         self.spawn("the intake", async move {
-            queue::intake::run(intake, handler, seen, stop).await.map_err(|error| error.to_string())
+            transport::intake::run(intake, handler, seen, stop).await.map_err(|error| error.to_string())
         });
         let (stop, seen) = (self.stop.clone(), Arc::clone(&activity));
         self.spawn("housekeeping", async move {
-            queue::housekeeping::run(housekeeping, seen, stop).await;
+            transport::housekeeping::run(housekeeping, seen, stop).await;
             Ok(())
         });
         let (stop, seen, context) = (self.stop_feeding.clone(), Arc::clone(&activity), Arc::clone(context));
@@ -209,7 +207,7 @@ impl Daemon {
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
         self.spawn("the gates", async move {
-            probe::probe(engine, stop).await;
+            upkeep::probe(engine, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop_feeding.clone());
@@ -219,12 +217,12 @@ impl Daemon {
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
         self.spawn("the renewal of leases", async move {
-            renew_leases(engine, stop).await;
+            upkeep::renew_leases(engine, stop).await;
             Ok(())
         });
         let (context, stop) = (Arc::clone(context), self.stop.clone());
         self.spawn("rescue", async move {
-            rescue::rescue(context, stop).await;
+            upkeep::rescue(context, stop).await;
             Ok(())
         });
         let (sweeping, stop) = (Arc::clone(&self.engine.context), self.stop_feeding.clone());
@@ -234,12 +232,12 @@ impl Daemon {
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
         self.spawn("what waits for children", async move {
-            waiting::follow_children(engine, stop).await;
+            upkeep::follow_children(engine, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
         self.spawn("the figures", async move {
-            figures::refresh(engine, stop).await;
+            upkeep::refresh_gauges(engine, stop).await;
             Ok(())
         });
     }

@@ -9,7 +9,7 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::rows::Completion;
+use crate::hard_delete::Completion;
 
 /// Says what each metric means; called once, when the recorder is installed.
 pub(crate) fn describe() {

@@ -12,7 +12,7 @@ use sexton_core::{
     guard,
     ids::ResourceName,
     ledger::Ledger,
-    removal::statements,
+    sql_functions::statements,
 };
 use sexton_migrations::{Migrator, MigratorTrait};
 

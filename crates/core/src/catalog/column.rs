@@ -126,7 +126,7 @@ impl Column {
 
     /// `alias."name" = $n` for a text bound as parameter `n`, typed so that an index on the column is used.
     #[must_use]
-    pub(super) fn equals_param(&self, kind: KeyType, alias: &str, n: usize) -> String {
+    pub(crate) fn equals_param(&self, kind: KeyType, alias: &str, n: usize) -> String {
         let name = self.of(alias);
         match (self.dialect, kind) {
             (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", self.base_type),

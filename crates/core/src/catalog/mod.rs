@@ -10,7 +10,6 @@ mod child;
 mod children;
 mod column;
 mod foreign_keys;
-mod holders;
 pub mod key;
 mod live;
 mod pages;

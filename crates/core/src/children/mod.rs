@@ -2,9 +2,8 @@
 //!
 //! Which rows are children is a rule on values (`[[resources.NAME.children]]`), evaluated when the parent is removed and
 //! again when it is deleted, so that children that arrived meanwhile are not missed. Marking them in phase 1 is
-//! [`crate::removal`]'s business.
+//! [`crate::soft_remove`]'s business.
 
-pub mod dangling;
 mod delete;
 mod find;
 mod tree;

@@ -5,57 +5,23 @@
 //! all times are the database's. Functions that share a caller's transaction take a
 //! [`ConnectionTrait`], those that own one take a [`Db`].
 
-mod action;
-mod age;
-mod batch;
 mod breaker;
-mod calling;
-mod candidates;
-mod children;
-mod claim;
-mod completed;
-mod confirmation;
-mod dead_letters;
-mod due;
-mod export;
-mod finish;
-mod gone;
-mod keeping;
-mod lease;
+mod deletions;
+mod operators;
 mod partitions;
-mod pause;
-mod prune;
-mod record;
-mod rescue;
 mod resources;
-mod settle;
-mod status;
-mod sweep;
-mod sweep_health;
+mod sweep_state;
 mod wake;
 
-pub use action::Action;
 pub use breaker::{Cause, OpenBreaker};
-pub use children::Followed;
-pub use claim::{Claim, Pick};
-pub use completed::{AskAgain, Completed};
-pub use confirmation::{Confirmation, Confirmations};
-pub use dead_letters::{DeadLetter, Filter};
-pub use due::Due;
-pub use export::{FinishedAt, Moment, Span};
-pub(crate) use finish::{COPIED, cancelled_by};
-pub use finish::{Finish, RowOutcome};
-pub use gone::Gone;
-pub use lease::Lease;
-pub use pause::{Pause, Scope};
-pub use prune::{PrunePlace, Pruned};
-pub use record::{ActionRecord, AttemptRecord, Record};
-pub use rescue::Rescued;
+pub use deletions::{
+    ActionRecord, AttemptRecord, Claim, Confirmation, Confirmations, Due, FailedAttempt, Finish, Followed, Lease,
+    Phase, Pick, Record, Rescued, RowOutcome, Settlement,
+};
+pub(crate) use deletions::{COPIED, cancelled_by};
+pub use operators::{Action, DeadLetter, Filter, FinishedAt, LaneStatus, Moment, Pause, Scope, Span, Status};
 pub use resources::Drift;
-pub use settle::{FailedAttempt, Phase, Settlement};
-pub use status::{LaneStatus, Status};
-pub use sweep::{Progress, Streak, SweepRun, SweepState};
-pub use sweep_health::{MANY_CUT_SHORT, MANY_STALLED, SweepHealth};
+pub use sweep_state::{MANY_CUT_SHORT, MANY_STALLED, Progress, Streak, SweepHealth, SweepRun, SweepState};
 pub use wake::DUE_CHANNEL;
 pub(crate) use wake::notify;
 

@@ -25,7 +25,7 @@ impl Ledger {
     /// Writes the definitions of `resources`, each together with its entry in `statements`; those of others stay. A
     /// resource without an entry is left without statements, and the SQL functions refuse it.
     ///
-    /// * `statements`: what [`statements`](crate::removal::statements) made of the same resources.
+    /// * `statements`: what [`statements`](crate::sql_functions::statements) made of the same resources.
     ///
     /// # Errors
     /// Whatever the database says.

@@ -23,11 +23,11 @@ use axum::{
     extract::{DefaultBodyLimit, rejection::QueryRejection},
     middleware::{from_fn, from_fn_with_state},
 };
-use sexton_core::{catalog::Table, removal::Requested};
+use sexton_core::{catalog::Table, soft_remove::Requested};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::{auth::Clients, problem::Problem};
-use crate::{engine::Context, feed::Wake, removal::Hints};
+use crate::{engine::Context, feed::Wake, requests::Hints};
 
 /// The largest body of a request, in bytes: a thousand keys of a kilobyte.
 const BODY: usize = 1024 * 1024;

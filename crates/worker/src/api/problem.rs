@@ -11,11 +11,11 @@ use sea_orm::DbErr;
 use serde::Serialize;
 use sexton_core::{
     db::{Refusal, refusal},
-    removal::RestoreError,
+    restore::RestoreError,
 };
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::{metrics, removal::RequestError};
+use crate::{metrics, requests::RequestError};
 
 /// Why nothing was done (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]

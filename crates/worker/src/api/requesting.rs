@@ -13,7 +13,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::Table,
     key::Key,
-    removal::{Request, Requested},
+    soft_remove::{Request, Requested},
 };
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ use super::{
     recorded,
     trace_context::traceparent,
 };
-use crate::removal;
+use crate::requests;
 
 /// Keys in one request: their rows are locked until it commits.
 const KEYS: usize = 1000;
@@ -130,7 +130,7 @@ pub(super) async fn request_deletions(
     request.notify = api.hints.are_off();
     let place = api.place().await?;
     let context = &api.context;
-    let requested = removal::request(&context.db, &context.ledger, &context.catalog, table, &keys, &request).await?;
+    let requested = requests::request(&context.db, &context.ledger, &context.catalog, table, &keys, &request).await?;
     drop(place);
     api.hint(&requested).await;
     Ok(answer(table.name.as_str(), requested))

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
-use sexton_core::removal;
+use sexton_core::restore;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     problem::{Problem, Problems},
     query, recorded,
 };
-use crate::removal::{TakeBack, take_back};
+use crate::requests::{TakeBack, take_back};
 
 /// How to restore.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -95,7 +95,7 @@ pub(super) async fn restore_deletion(
     Ok(Json(RestoredDeletions { restored: restored.into_iter().map(said).collect() }))
 }
 
-fn said(restored: removal::Restored) -> Restored {
-    let removal::Restored { id, resource, key, row_restored, .. } = restored;
+fn said(restored: restore::Restored) -> Restored {
+    let restore::Restored { id, resource, key, row_restored, .. } = restored;
     Restored { id: id.to_string(), resource, key, row_restored }
 }

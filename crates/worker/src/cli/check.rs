@@ -11,7 +11,7 @@ use sexton_core::{
     guard::{advice, unguarded},
     ids::ResourceName,
     ledger::{Ledger, OpenError},
-    removal,
+    sql_functions,
 };
 
 use super::{
@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     daemon::StartError,
-    queue::check::{Finding, check},
     schema::open_ledger,
+    transport::check::{Finding, check},
 };
 
 #[derive(Debug, clap::Args)]
@@ -116,7 +116,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
 
 /// Workers do not mind, so it is no problem.
 async fn stale_statements(db: &Db, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Problem>> {
-    let stale = ledger.stale_statements(db, &removal::statements(ledger, catalog)).await?;
+    let stale = ledger.stale_statements(db, &sql_functions::statements(ledger, catalog)).await?;
     let problem = |name: &ResourceName| {
         let message = "the statements of the SQL functions are those of another release, or of a table that was changed since; \
                        run `sexton migrate`";

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sexton_core::{catalog, config, db::ConnectError, ledger::OpenError};
 
-use crate::{daemon::StartError, removal::RequestError};
+use crate::{daemon::StartError, requests::RequestError};
 
 pub(super) type Result<T = ()> = std::result::Result<T, Error>;
 

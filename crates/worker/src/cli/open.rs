@@ -8,7 +8,7 @@ use sexton_core::{
     config::{self, Config},
     db::{Db, connect},
     ledger::Ledger,
-    queue::HintQueue,
+    transport::HintQueue,
 };
 
 use super::error::{Error, Result};

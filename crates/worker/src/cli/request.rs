@@ -3,14 +3,14 @@
 use std::{path::Path, time::Duration};
 
 use serde::Serialize;
-use sexton_core::{ids::ResourceName, removal::Request};
+use sexton_core::{ids::ResourceName, soft_remove::Request};
 
 use super::{
     bulk,
     error::{Error, Result},
     open, output,
 };
-use crate::removal::{self, Hints};
+use crate::requests::{self, Hints};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -83,7 +83,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             keys.push(key);
         }
     }
-    let requested = removal::request(&opened.db, &opened.ledger, &catalog, table, &keys, &request).await?;
+    let requested = requests::request(&opened.db, &opened.ledger, &catalog, table, &keys, &request).await?;
     hints.push(&requested).await;
     for one in &requested {
         let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };

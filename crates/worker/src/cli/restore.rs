@@ -6,14 +6,14 @@ use serde::Serialize;
 use sexton_core::{
     catalog::Catalog,
     ids::DeletionId,
-    removal::{RestoreError, Restored},
+    restore::{RestoreError, Restored},
 };
 
 use super::{
     error::{Error, Result},
     open, output,
 };
-use crate::removal::{TakeBack, take_back};
+use crate::requests::{TakeBack, take_back};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

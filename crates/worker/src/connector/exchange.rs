@@ -11,7 +11,7 @@ use reqwest::{
     header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
 };
 use sexton_core::{
-    judge::Received,
+    outcome::Received,
     outcome::{Failure, Outcome},
 };
 use url::{Host, Url};

@@ -8,12 +8,12 @@ use sexton_core::{
     children::{Root, Tree},
     key::Key,
     outcome::DeadKind,
-    removal::request_children,
+    soft_remove::request_children,
     state::Event,
 };
 
 use super::execution::Execution;
-use crate::rows::{Completion, Part, Removal, remove_part};
+use crate::hard_delete::{Completion, Part, Removal, remove_part};
 
 /// Children that are looked at before the targets are called; more are found when the row is about to go.
 const LOOK: usize = 1000;

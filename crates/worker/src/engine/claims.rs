@@ -17,9 +17,9 @@ use super::{
     in_flight::{Held, InFlight},
 };
 use crate::{
-    batch::{Batcher, Outcome},
+    engine::batcher::{Batcher, Outcome},
+    hard_delete::{Now, compare},
     metrics,
-    rows::{Now, compare},
 };
 
 /// Most claims in one statement.

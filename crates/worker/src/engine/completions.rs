@@ -8,8 +8,8 @@ use sexton_core::ids::ResourceName;
 
 use super::Context;
 use crate::{
-    batch::{Batcher, Outcome, Process},
-    rows::{Completion, Removal, remove},
+    engine::batcher::{Batcher, Outcome, Process},
+    hard_delete::{Completion, Removal, remove},
 };
 
 /// Most rows in one transaction.

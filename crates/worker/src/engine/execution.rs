@@ -9,8 +9,8 @@ use sexton_core::{
     key::Key,
     ledger::{Claim, Confirmations, Phase, Settlement},
     outcome::{DeadKind, Failure, Outcome},
-    removal::again,
     state::Event,
+    sweep::verify as again,
     template::Values,
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,8 +23,8 @@ use super::{
     verdict::{Miss, Verdict, verdict},
 };
 use crate::{
+    hard_delete::{Completion, Now, Removal},
     metrics,
-    rows::{Completion, Now, Removal},
 };
 
 /// Kept free at the end of a lease for writing down what a call came to.

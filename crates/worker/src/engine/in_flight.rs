@@ -86,13 +86,13 @@ impl InFlight {
         lanes
     }
 
-    pub(super) fn leases(&self) -> Vec<(DeletionId, Fence)> {
+    pub(crate) fn leases(&self) -> Vec<(DeletionId, Fence)> {
         self.entries().iter().map(|(id, entry)| (*id, entry.fence)).collect()
     }
 
     /// Takes note of a renewal of `asked` that was sent at `sent`: what is not among `renewed` is lost, if it is still
     /// held under the same fence.
-    pub(super) fn renewed(
+    pub(crate) fn renewed(
         &self,
         asked: &[(DeletionId, Fence)],
         renewed: &std::collections::HashSet<DeletionId>,

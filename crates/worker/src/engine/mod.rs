@@ -8,6 +8,7 @@
 //! Claims, completions and settlements are micro-batched. No transaction is open while a target is called.
 
 mod asked;
+pub(crate) mod batcher;
 mod calls;
 mod children;
 mod claims;
@@ -15,13 +16,12 @@ mod completions;
 mod ended;
 mod execution;
 mod in_flight;
-mod leases;
 mod settlements;
 mod slots;
 mod taking;
 mod verdict;
 
-pub(crate) use leases::renew_leases;
+pub(crate) use in_flight::InFlight;
 pub(crate) use taking::Rescued;
 
 use std::{sync::Arc, time::Duration};
@@ -29,9 +29,7 @@ use std::{sync::Arc, time::Duration};
 use sexton_core::{catalog::Catalog, config::Config, db::Db, ids::DeletionId, ledger::Ledger};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{
-    claims::Claims, completions::Completions, ended::Ended, in_flight::InFlight, settlements::Settlements, slots::Slots,
-};
+use self::{claims::Claims, completions::Completions, ended::Ended, settlements::Settlements, slots::Slots};
 use crate::{connector::Connectors, gate::Gates};
 
 /// Everything that the parts of a process share.
@@ -50,7 +48,7 @@ pub(crate) struct Context {
 pub(crate) struct Engine {
     pub(crate) context: Arc<Context>,
     slots: Slots,
-    in_flight: InFlight,
+    pub(crate) in_flight: InFlight,
     claims: Claims,
     completions: Completions,
     settlements: Settlements,
@@ -62,7 +60,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts the batchers. Leases are renewed by [`renew_leases`].
+    /// Starts the batchers. Leases are renewed by [`crate::upkeep`].
     pub(crate) fn start(context: Arc<Context>) -> Arc<Self> {
         let in_flight = InFlight::new(context.config.worker.lease);
         let concurrency = context.config.worker.concurrency;

@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use sexton_core::ledger::Settlement;
 
 use super::Context;
-use crate::batch::{Batcher, Outcome, Process};
+use crate::engine::batcher::{Batcher, Outcome, Process};
 
 const BATCH: usize = 200;
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::Wake;
-use crate::{engine::Engine, metrics, queue::Activity};
+use crate::{engine::Engine, metrics, transport::Activity};
 
 /// A process that received nothing from a healthy Redis for this long helps itself to what has been due for as long: a
 /// quiet time is not the fault of Redis, and the dispatcher goes first.

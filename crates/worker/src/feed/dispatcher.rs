@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::{ledger::Due, queue::HintQueue};
+use sexton_core::{ledger::Due, transport::HintQueue};
 use tokio_util::sync::CancellationToken;
 
 use super::Wake;
@@ -18,7 +18,7 @@ use crate::{
     engine::Context,
     gate::OpenLane,
     metrics,
-    queue::{Activity, Leader, window},
+    transport::{Activity, Leader, window},
 };
 
 /// Between two looks while there is something to push.
@@ -95,7 +95,7 @@ struct Dispatcher {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
-    Queue(#[from] sexton_core::queue::Error),
+    Queue(#[from] sexton_core::transport::Error),
     #[error(transparent)]
     Database(#[from] sea_orm::DbErr),
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sexton_core::hint::Hint;
 
-use crate::{engine::Engine, queue::HintHandler};
+use crate::{engine::Engine, transport::HintHandler};
 
 /// Hands hints to the engine.
 pub(crate) struct Hints(pub(crate) Arc<Engine>);

@@ -13,7 +13,7 @@ use redis::Script;
 use sexton_core::{
     config::Target,
     ids::DeletionId,
-    queue::{Error, HintQueue},
+    transport::{Error, HintQueue},
 };
 
 use super::bucket::Bucket;

@@ -24,7 +24,7 @@ use std::{
 use sexton_core::{
     config::{Config, Target},
     ids::DeletionId,
-    queue::HintQueue,
+    transport::HintQueue,
 };
 use tokio::sync::Notify;
 

@@ -13,10 +13,8 @@ use sexton_core::{
     ids::ResourceName,
     key::Key,
     ledger::{Progress, SweepRun},
-    removal::{
-        Request,
-        adopt::{Orphan, adopt, orphans},
-    },
+    soft_remove::Request,
+    sweep::adopt::{Orphan, adopt, orphans},
 };
 
 use super::{Allowance, Ground, Sweep, json, over, paused, shape};

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
-    children::dangling::{named_parents, names_keys, take_up_again, with_children},
     config::{Config, SweepBudget},
     db::refusal,
     ids::ResourceName,
-    ledger::{FinishedAt, Gone, Progress, SweepRun},
+    ledger::{FinishedAt, Progress, SweepRun},
+    sweep::dangling::Gone,
+    sweep::dangling::{named_parents, names_keys, take_up_again, with_children},
 };
 
 use super::{Allowance, Ground, Sweep, json, over, paused, shape};

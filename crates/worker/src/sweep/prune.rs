@@ -7,7 +7,8 @@ use sea_orm::DbErr;
 use serde_json::Value;
 use sexton_core::{
     config::{Config, SweepBudget},
-    ledger::{Progress, PrunePlace, SweepRun},
+    ledger::{Progress, SweepRun},
+    sweep::PrunePlace,
 };
 
 use super::{Ground, Sweep, json, over};

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Method;
-use crate::{answer::reason_in, template::UrlTemplate};
+use crate::{outcome::reason_in, template::UrlTemplate};
 
 /// A place in a JSON document (RFC 6901).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -17,7 +17,7 @@ use sexton_core::{
     ids::BatchId,
     key::Key,
     ledger::Ledger,
-    removal::{Request, Requested, bulk, soft_remove},
+    soft_remove::{Request, Requested, bulk, soft_remove},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,7 @@ use super::{
     output,
     progress::Progress,
 };
-use crate::removal::{Hints, missing};
+use crate::requests::{Hints, missing};
 
 /// Keys without a row that are named on standard error; of the others only the number is told.
 const MOST_NAMED: u64 = 20;

@@ -6,7 +6,7 @@ use sexton_core::{
     catalog::Table,
     db::{Db, refusal},
     key::Key,
-    removal::bulk::{Condition, Cursor, count_live, live_page},
+    soft_remove::bulk::{Condition, Cursor, count_live, live_page},
 };
 
 use super::{Which, lines::Lines};

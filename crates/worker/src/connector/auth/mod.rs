@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{
     config::{Auth as Settings, signing_key},
     ids::DeletionId,
-    judge::Received,
     outcome::Outcome,
+    outcome::Received,
 };
 
 pub(super) use self::file::Source;

@@ -17,9 +17,9 @@ use oauth2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{
-    answer::{HttpAnswer, classify, is_code},
     config::OAuth2,
     outcome::Outcome,
+    outcome::{HttpAnswer, classify, is_code},
 };
 use tokio::sync::Mutex;
 

@@ -17,10 +17,10 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH},
 };
 use sexton_core::{
-    answer::{HttpAnswer, classify},
     config::{CalDav as Settings, Target},
-    judge::Received,
+    outcome::Received,
     outcome::{Answer, Failure, Look, Outcome},
+    outcome::{HttpAnswer, classify},
 };
 use url::Url;
 

@@ -17,10 +17,10 @@ use reqwest::{
 };
 use secrecy::ExposeSecret;
 use sexton_core::{
-    answer::{reason_in, retry_after},
     config::{GoogleCalendar as Settings, Target},
-    judge::Received,
+    outcome::Received,
     outcome::{Answer, Look, Outcome},
+    outcome::{reason_in, retry_after},
     template::{BadTemplate, InvalidTemplate, UrlTemplate, Values},
 };
 use url::Url;

@@ -9,7 +9,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sexton_core::{judge::Received, outcome::Outcome};
+use sexton_core::{outcome::Outcome, outcome::Received};
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded::Serializer};
 

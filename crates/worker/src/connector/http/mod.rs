@@ -7,8 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use sexton_core::{
     config::{Http as Settings, Target},
-    judge::{self, Received},
-    outcome::{Failure, Look, Outcome},
+    outcome::{self, Failure, Look, Outcome, Received},
 };
 
 use super::{
@@ -66,7 +65,7 @@ impl Connector for Http {
             Err(outcome) => Err(outcome),
         };
         match received {
-            Ok(received) => judge::called(&self.settings, &received, SystemTime::now()),
+            Ok(received) => outcome::called(&self.settings, &received, SystemTime::now()),
             Err(outcome) => outcome,
         }
     }
@@ -81,7 +80,7 @@ impl Connector for Http {
             Err(outcome) => Err(outcome),
         };
         match received {
-            Ok(received) => judge::looked(verify, &received, SystemTime::now()),
+            Ok(received) => outcome::looked(verify, &received, SystemTime::now()),
             // To look twice does no harm.
             Err(Outcome::Lost(failure)) => Look::Failed(Outcome::Retry(failure)),
             Err(outcome) => Look::Failed(outcome),

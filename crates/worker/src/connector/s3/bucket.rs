@@ -11,7 +11,7 @@ use md5::{Digest as _, Md5};
 use object_store::{aws::AwsAuthorizer, client::HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, header::CONTENT_TYPE};
-use sexton_core::{answer::retry_after, config::S3 as Settings, judge::Received, outcome::Outcome};
+use sexton_core::{config::S3 as Settings, outcome::Outcome, outcome::Received, outcome::retry_after};
 use url::Url;
 
 use super::{

@@ -9,7 +9,7 @@ use sexton_core::{
     db::refusal,
     ids::ResourceName,
     ledger::Progress,
-    unreferenced::{Seen, Step},
+    sweep::unreferenced::{Seen, Step},
 };
 
 use super::covered::Covered;

@@ -8,8 +8,8 @@ use sexton_core::{
     config::UnreferencedMode as Mode,
     db::{Dialect, refusal},
     key::Key,
-    removal::Request,
-    unreferenced::{Pass, Seen, Step},
+    soft_remove::Request,
+    sweep::unreferenced::{Pass, Seen, Step},
 };
 
 use super::{

@@ -23,9 +23,10 @@ use sexton_core::{
     catalog::Table,
     config::{Config, SweepBudget, Target, VerifyMode},
     ids::ResourceName,
-    ledger::{Completed, FinishedAt, SweepRun},
+    ledger::{FinishedAt, SweepRun},
     outcome::{Answer, Outcome},
-    removal::again::{Again, delete_again, has_another_row},
+    sweep::verify::Completed,
+    sweep::verify::{Again, delete_again, has_another_row},
 };
 
 use self::{

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sexton_core::ledger::{Completed, FinishedAt, Progress};
+use sexton_core::{
+    ledger::{FinishedAt, Progress},
+    sweep::verify::Completed,
+};
 
 /// What came back and is left, of which more is not remembered: it is logged.
 const MOST_LEFT: usize = 500;

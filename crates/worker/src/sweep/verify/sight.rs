@@ -9,8 +9,8 @@ use std::{
 use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use sexton_core::{
     config::SweepBudget,
-    ledger::Completed,
     outcome::{Failure, Look, Outcome},
+    sweep::verify::Completed,
 };
 use tokio::sync::watch;
 

@@ -1,0 +1,186 @@
+//! What an answer means to a target of `kind = "http"`: its settings first, then what [`classify`] makes of any answer.
+//!
+//! Only what was said to confirm does: a 2xx that does not say what `success_when` wants is asked for again, because the
+//! deletion may be under way, and so dies visibly as `exhausted` if it never is. Everything unknown is rejected.
+
+use std::time::SystemTime;
+
+use crate::{
+    config::{Http, Verify},
+    outcome::{Answer, Failure, Look, Outcome},
+    outcome::{HttpAnswer, classify, reason_in},
+};
+
+/// An answer as it was received.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The status.
+    pub status: u16,
+    /// The `Retry-After` header, if any.
+    pub retry_after: Option<String>,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// Why the body broke off before its end, if it did.
+    pub broken: Option<&'static str>,
+    /// The `ETag` header, if any.
+    pub etag: Option<String>,
+}
+
+impl Received {
+    /// The failure that this answer is, with a reason of our own.
+    #[must_use]
+    pub fn failure(&self, reason: &str) -> Failure {
+        Failure { status: Some(self.status), reason: reason.to_owned() }
+    }
+
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+
+    /// What the answer to a call means by its status, the reason in its body and `Retry-After` alone.
+    #[must_use]
+    pub fn classified(&self, now: SystemTime) -> Outcome {
+        let reason = if self.is_success() { None } else { reason_in(&self.body) };
+        let retry_after = self.retry_after.as_deref();
+        match classify(HttpAnswer { status: self.status, retry_after, reason: reason.as_deref() }, &[], now) {
+            // A gateway says that it has no answer of the target (RFC 9110 §15.6.3, §15.6.5), which may have acted.
+            Outcome::Retry(failure) if matches!(self.status, 502 | 504) => Outcome::Lost(failure),
+            outcome => outcome,
+        }
+    }
+}
+
+/// What the answer to a call means.
+#[must_use]
+pub fn called(http: &Http, received: &Received, now: SystemTime) -> Outcome {
+    let status = received.status;
+    let body_decides = match received.is_success() {
+        true => http.success_when.is_some() || http.gone.iter().any(|gone| gone.needs_body()),
+        // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
+        false => true,
+    };
+    if let (Some(why), true) = (received.broken, body_decides) {
+        return Outcome::Lost(received.failure(why));
+    }
+    if http.gone.iter().any(|gone| gone.is(status, &received.body)) {
+        return Outcome::Confirmed { answer: Answer::Gone { status } };
+    }
+    if received.is_success() {
+        let accepted = http.success.as_ref().is_none_or(|success| success.contains(&status));
+        return match accepted && http.success_when.as_ref().is_none_or(|when| when.holds(&received.body)) {
+            true => Outcome::Confirmed { answer: Answer::Deleted { status } },
+            false => Outcome::Retry(received.failure("not_confirmed")),
+        };
+    }
+    match received.classified(now) {
+        // It is the proxy that wants other credentials (RFC 9110 §15.5.8), and from all of us.
+        Outcome::Rejected(failure) if status == 407 && http.proxy.is_some() => Outcome::Unauthorized(failure),
+        outcome => outcome,
+    }
+}
+
+/// What the answer to a look means.
+#[must_use]
+pub fn looked(verify: &Verify, received: &Received, now: SystemTime) -> Look {
+    if verify.status.contains(&received.status) {
+        return Look::Gone;
+    }
+    if let Some(why) = received.broken {
+        return Look::Failed(Outcome::Retry(received.failure(why)));
+    }
+    if received.is_success() && verify.when.as_ref().is_some_and(|when| when.holds(&received.body)) {
+        return Look::Gone;
+    }
+    match received.classified(now) {
+        // To look twice does no harm.
+        Outcome::Lost(failure) => Look::Failed(Outcome::Retry(failure)),
+        failed @ (Outcome::Retry(_) | Outcome::Throttled { .. } | Outcome::Unauthorized(_)) => Look::Failed(failed),
+        _ => Look::Differs(received.failure("not_verified")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Connector, parse};
+
+    fn http(settings: &str) -> Http {
+        let text = format!(
+            "[database]\nurl = 'sqlite://x'\n[resources.r]\ntable = 'r'\nkey = 'id'\nmarker = {{ column = 'd' }}\n\
+             [[resources.r.targets]]\nname = 't'\nkind = 'http'\nurl = 'https://h.example/{{id}}'\n{settings}\n"
+        );
+        let config = parse("sexton.toml", &text, |_| None).unwrap();
+        let target = config.resources.values().next().unwrap().targets[0].clone();
+        let Connector::Http(http) = target.connector else { panic!("{target:?}") };
+        http
+    }
+
+    fn received(status: u16, body: &str) -> Received {
+        Received { status, retry_after: None, body: body.as_bytes().to_vec(), broken: None, etag: None }
+    }
+
+    fn call(settings: &str, status: u16, body: &str) -> Outcome {
+        called(&http(settings), &received(status, body), SystemTime::now())
+    }
+
+    #[test]
+    fn success_is_what_was_said_to_be_success() {
+        let confirmed = |outcome| matches!(outcome, Outcome::Confirmed { answer: Answer::Deleted { .. } });
+        assert!(confirmed(call("", 299, "")) && confirmed(call("success = [202]", 202, "")));
+        let not_confirmed = Outcome::Retry(Failure { status: Some(202), reason: "not_confirmed".to_owned() });
+        assert_eq!(call("success = [200]", 202, ""), not_confirmed);
+        let when = "success_when = { pointer = '/deleted', equals = true }";
+        assert!(confirmed(call(when, 200, r#"{"deleted":true}"#)));
+        for body in ["", r#"{"deleted":false}"#, r#"{"deleted":tru"#] {
+            assert_eq!(call(when, 202, body), not_confirmed, "{body}");
+        }
+    }
+
+    #[test]
+    fn answer_that_breaks_off_is_lost_where_its_body_decides() {
+        let broken = |settings: &str, status| {
+            let received = Received { broken: Some("timeout"), ..received(status, "") };
+            called(&http(settings), &received, SystemTime::now())
+        };
+        assert!(matches!(broken("", 200), Outcome::Confirmed { .. }));
+        for (settings, status) in [
+            ("success_when = { pointer = '/deleted', equals = true }", 200),
+            ("gone = [{ status = 200, reason = 'gone' }]", 200),
+            ("", 410),
+            ("", 400),
+        ] {
+            assert!(matches!(broken(settings, status), Outcome::Lost(_)), "{settings} {status}");
+        }
+    }
+
+    #[test]
+    fn gateway_without_an_answer_leaves_it_open_whether_the_target_acted() {
+        for status in 100..=999 {
+            let open = matches!(call("", status, ""), Outcome::Lost(_));
+            assert_eq!(open, matches!(status, 502 | 504), "{status}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_a_look_has_a_meaning_and_only_agreement_is_agreement() {
+        let http = http(
+            "verify = { url = 'https://h.example/{id}', status = [404], when = { pointer = '/s', equals = 'x' } }",
+        );
+        let look = |status, body| looked(http.verify.as_ref().unwrap(), &received(status, body), SystemTime::now());
+        for status in 100..=999 {
+            let got = look(status, "{}");
+            let as_documented = match status {
+                404 => got == Look::Gone,
+                408 | 500..=599 => matches!(got, Look::Failed(Outcome::Retry(_))),
+                429 => matches!(got, Look::Failed(Outcome::Throttled { .. })),
+                401 | 403 => matches!(got, Look::Failed(Outcome::Unauthorized(_))),
+                _ => matches!(&got, Look::Differs(failure) if failure.reason == "not_verified"),
+            };
+            assert!(as_documented, "{status}: {got:?}");
+        }
+        assert_eq!(look(200, r#"{"s":"x"}"#), Look::Gone);
+        assert!(matches!(look(400, r#"{"s":"x"}"#), Look::Differs(_)), "only a success speaks of the object");
+    }
+}

@@ -1,0 +1,8 @@
+//! Taking deletions back, as long as no external call was made: the deletion is cancelled and its rows are live again.
+//!
+//! Everything here runs in the caller's transaction.
+
+pub(crate) mod take_back;
+pub(crate) mod unmark;
+
+pub use take_back::{RestoreError, Restored, restore, restore_batch};

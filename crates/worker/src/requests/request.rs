@@ -1,0 +1,66 @@
+//! Requesting deletions: all of the rows, or none.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use sea_orm::DbErr;
+use sexton_core::{
+    catalog::{Catalog, Table},
+    db::{Db, kill_point},
+    key::Key,
+    ledger::Ledger,
+    soft_remove::{Request, Requested, soft_remove},
+};
+
+/// Why nothing was requested.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// Rows that are not there.
+    #[error("{resource} has no row with the key {}; nothing was removed", .keys.join(", "))]
+    Missing {
+        /// The resource.
+        resource: String,
+        /// Their keys, in backquotes.
+        keys: Vec<String>,
+    },
+    /// The database failed or refused.
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// Marks the rows with these keys and records their deletions, in a transaction that is committed when it returns. The
+/// result is in the order of the keys, of which none may be there twice. Hints are the caller's.
+///
+/// # Errors
+/// [`RequestError`]; nothing was changed.
+pub(crate) async fn request(
+    db: &Db,
+    ledger: &Ledger,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    keys: &[Key],
+    request: &Request,
+) -> Result<Vec<Requested>, RequestError> {
+    let transaction = db.begin().await?;
+    let mut requested = soft_remove(&transaction, ledger, catalog, table, keys, request).await?;
+    let missing = missing(keys, &requested);
+    if !missing.is_empty() {
+        transaction.rollback().await?;
+        let keys = missing.iter().map(|key| format!("`{key}`")).collect();
+        return Err(RequestError::Missing { resource: table.name.to_string(), keys });
+    }
+    kill_point("request::before");
+    transaction.commit().await?;
+    kill_point("request::committed");
+    let places: HashMap<_, _> = keys.iter().enumerate().map(|(place, key)| (key.to_string(), place)).collect();
+    requested.sort_by_key(|one| places.get(&one.key).copied().unwrap_or(usize::MAX));
+    Ok(requested)
+}
+
+/// The keys without a row.
+pub(crate) fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
+    let found: HashSet<_> = requested.iter().map(|one| one.key.as_str()).collect();
+    keys.iter().map(ToString::to_string).filter(|key| !found.contains(key.as_str())).collect()
+}

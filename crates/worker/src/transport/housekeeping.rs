@@ -1,0 +1,65 @@
+//! Once a second: beat, remove done tasks, drop dead workers. Every process does it; the scripts are atomic and cheap.
+
+use std::{sync::Arc, time::Duration};
+
+use sexton_core::transport::{Error, HintQueue};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{Activity, drop_worker::drop_worker, prune::prune, registry};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What housekeeping needs to know.
+#[derive(Debug, Clone)]
+pub struct HousekeepingOptions {
+    /// The queue to keep.
+    pub queue: HintQueue,
+    /// This process, as in [`IntakeOptions`](super::IntakeOptions).
+    pub worker_name: String,
+    /// How many hints this process handles at once.
+    pub concurrency: usize,
+}
+
+/// Keeps the queue until `shutdown`, then signs off: shut the intake down first, or others take its worker for dead a
+/// minute later. Failures are reported to `activity` and tried again in a second.
+pub async fn run(options: HousekeepingOptions, activity: Arc<Activity>, shutdown: CancellationToken) {
+    let HousekeepingOptions { queue, worker_name, concurrency } = options;
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = shutdown.cancelled() => break,
+        }
+        if let Err(error) = round(&queue, &worker_name, concurrency, &activity).await {
+            if activity.not_beaten(error.to_string()) {
+                warn!("cannot keep the queue in Redis: {error}; trying again every {INTERVAL:?}");
+            } else {
+                debug!("still cannot keep the queue in Redis: {error}");
+            }
+        }
+    }
+    if let Err(error) = registry::leave(&queue, &worker_name).await {
+        debug!("cannot sign off from Redis: {error}; others notice within {:?}", registry::DEAD_AFTER);
+    }
+}
+
+/// One round. The beat is last to be reported, so that "healthy" means that all of it worked.
+async fn round(queue: &HintQueue, process: &str, concurrency: usize, activity: &Activity) -> Result<(), Error> {
+    let registered = registry::beat(queue, process, concurrency).await?;
+    let pruned = prune(queue).await?;
+    if pruned > 0 {
+        debug!(pruned, "pruned {pruned} done tasks");
+    }
+    for worker in registry::departed(queue, process, activity.worker().as_deref()).await? {
+        if activity.worker().as_deref() == Some(worker.as_str()) {
+            continue; // It registered while the script ran.
+        }
+        drop_worker(queue, &worker).await?;
+        info!(worker, "dropped worker {worker}, which nobody runs any more");
+    }
+    activity.beaten(registered);
+    Ok(())
+}

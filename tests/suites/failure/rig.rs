@@ -1,0 +1,293 @@
+//! An application's table, an external system, and any number of `sexton run` processes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use sea_orm::TransactionTrait;
+use secrecy::SecretString;
+use sexton_core::{
+    catalog::Catalog,
+    config,
+    db::{self, Db},
+    ledger::Ledger,
+    soft_remove::{Request, Requested, soft_remove},
+};
+use sexton_tests::{Daemon, Postgres, Sexton, TestDb, api::Api};
+
+/// Far more than anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Deletions that came to an end, good or bad.
+const ENDED: &str = "select (select count(*) from sexton_deletion_done)
+                          + (select count(*) from sexton_deletion where state = 'dead')";
+
+/// What tests set differently; everything is scaled down so that a lease is over within seconds.
+pub(crate) struct Setup {
+    pub(crate) redis: Option<String>,
+    pub(crate) concurrency: usize,
+    pub(crate) connections: u32,
+    pub(crate) lease: &'static str,
+    pub(crate) timeout: &'static str,
+    pub(crate) max_rescues: u32,
+    pub(crate) grace: &'static str,
+    pub(crate) retry: &'static str,
+    /// Further settings of both targets.
+    pub(crate) target: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            redis: None,
+            concurrency: 32,
+            connections: 8,
+            lease: "3s",
+            timeout: "900ms",
+            max_rescues: 5,
+            grace: "5s",
+            retry: "max_attempts = 30\ninitial_interval = '50ms'\nmax_interval = '500ms'",
+            target: "",
+        }
+    }
+}
+
+pub(crate) struct Rig {
+    pub(crate) test_db: TestDb,
+    pub(crate) api: Api,
+    pub(crate) sexton: Sexton,
+    config: String,
+    db: Option<(Db, Ledger, Catalog)>,
+}
+
+impl Rig {
+    pub(crate) async fn new(setup: Setup) -> Self {
+        Self::on(Postgres::shared().await, setup).await
+    }
+
+    pub(crate) async fn on(server: &Postgres, setup: Setup) -> Self {
+        let (test_db, api) = (TestDb::on(server).await, Api::start().await);
+        let tables = ["item", "other"];
+        for table in tables {
+            let columns = "id bigint primary key, name text not null, deleted_at timestamptz";
+            test_db.execute(&format!("create table {table} ({columns})")).await;
+        }
+        let config = config_text(&setup, test_db.url(), &api.url(), &tables);
+        let sexton = Sexton::new(&config);
+        drop(sexton.run(&["migrate"]).await.expect_code(0));
+        Self { test_db, api, sexton, config, db: None }
+    }
+
+    /// The configuration with `from` replaced by `to`, for a process that differs.
+    pub(crate) fn sexton_with(&self, from: &str, to: &str) -> Sexton {
+        assert!(self.config.contains(from), "{from} is not in the configuration");
+        Sexton::new(&self.config.replace(from, to))
+    }
+
+    /// Inserts rows into `table` and requests their deletion, in one transaction.
+    pub(crate) async fn request(&mut self, table: &str, ids: RangeInclusive<i64>) -> Vec<Requested> {
+        let (first, last) = (ids.start(), ids.end());
+        let insert =
+            format!("insert into {table} select n, '{table}-' || n, null from generate_series({first}, {last}) n");
+        self.test_db.execute(&insert).await;
+        if self.db.is_none() {
+            let config = config::parse("sexton.toml", &self.config, |_| None).unwrap();
+            let db = db::connect(&SecretString::from(self.test_db.url()), 2).await.unwrap();
+            let (ledger, catalog) = (Ledger::open(&db).await.unwrap(), Catalog::load(&db, &config).await.unwrap());
+            self.db = Some((db, ledger, catalog));
+        }
+        let (db, ledger, catalog) = self.db.as_ref().unwrap();
+        let table = catalog.by_name(table).unwrap();
+        let keys: Vec<_> = ids.map(|id| table.parse_key(&id.to_string()).unwrap()).collect();
+        let mut requested = Vec::new();
+        for keys in keys.chunks(5000) {
+            let transaction = db.conn.begin().await.unwrap();
+            requested
+                .extend(soft_remove(&transaction, ledger, catalog, table, keys, &Request::by("test")).await.unwrap());
+            transaction.commit().await.unwrap();
+        }
+        requested
+    }
+
+    /// Gives the lane `table.api` as many due deletions more as a test is told to have of it (`SEXTON_LANE`), all copies of
+    /// one that is there, due after it. None says which row it is for.
+    pub(crate) async fn lengthen(&self, table: &str) {
+        let Some(count) = std::env::var("SEXTON_LANE").ok().and_then(|count| count.parse::<usize>().ok()) else {
+            return;
+        };
+        let copied =
+            "batch_id, marker_rule, marker_column, marker_value, targets, confirmations, payload, requested_by";
+        self.test_db
+            .execute(&format!(
+                "insert into sexton_deletion (id, resource, key, lane, state, run_at, {copied})
+                 select gen_random_uuid(), resource, (1000000000 + n)::text, lane, 'pending', clock_timestamp(), {copied}
+                 from (select * from sexton_deletion where resource = '{table}' and state = 'pending' limit 1) one,
+                    generate_series(1, {count}) n"
+            ))
+            .await;
+        self.test_db.execute("analyze sexton_deletion").await;
+    }
+
+    /// How often rows of the ledger were rewritten so far.
+    pub(crate) async fn rewritten(&self) -> usize {
+        // A session tells of it once a second at most.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.number("select n_tup_upd from pg_stat_user_tables where relname = 'sexton_deletion'").await
+    }
+
+    /// Starts `sexton run` and waits until it works.
+    pub(crate) async fn run(&self) -> Worker {
+        Worker::start(&self.sexton).await
+    }
+
+    /// Works off what is due, in a process of its own.
+    pub(crate) async fn drain(&self) {
+        drop(self.sexton.run_within(PATIENCE, &["run", "--until-idle"]).await.expect_code(0));
+    }
+
+    /// One value of a query.
+    pub(crate) async fn value(&self, sql: &str) -> String {
+        let rows = self.test_db.query_text(sql).await;
+        rows.first().and_then(|row| row.first().cloned().flatten()).unwrap_or_default()
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> usize {
+        self.value(sql).await.parse().unwrap()
+    }
+
+    /// Waits until `condition` (SQL) is true, for as long as deletions come to an end: how many do so in a second is for
+    /// the benchmark to say.
+    pub(crate) async fn wait_until(&self, condition: &str) {
+        let (mut ended, mut since, mut looked) = (0, Instant::now(), Instant::now());
+        while self.value(&format!("select {condition}")).await != "t" {
+            if looked.elapsed() > Duration::from_secs(1) {
+                let now = self.number(ENDED).await;
+                if now > ended {
+                    (ended, since) = (now, Instant::now());
+                }
+                looked = Instant::now();
+            }
+            assert!(
+                since.elapsed() < PATIENCE,
+                "nothing ended in {PATIENCE:?}: {condition}\n{:?}",
+                self.states().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Deletions by state, the dead ones by kind.
+    pub(crate) async fn states(&self) -> BTreeMap<String, usize> {
+        let sql = "select coalesce(dead_kind, state), count(*) from sexton_deletion group by 1
+                   union all select state, count(*) from sexton_deletion_done group by 1";
+        let rows = self.test_db.query_text(sql).await;
+        rows.into_iter().map(|row| (row[0].clone().unwrap(), row[1].as_ref().unwrap().parse().unwrap())).collect()
+    }
+
+    /// All `count` deletions completed, and what must always be true.
+    pub(crate) async fn assert_completed(&self, count: usize) {
+        assert_eq!(self.states().await, BTreeMap::from([("completed".to_owned(), count)]));
+        assert_eq!(self.number("select (select count(*) from item) + (select count(*) from other)").await, 0);
+        self.assert_sound().await;
+    }
+
+    /// Every hard-deleted row was confirmed by the external system before it went, by the system's own account; no row
+    /// was called by two workers at once; no row went without a completed deletion.
+    pub(crate) async fn assert_sound(&self) {
+        let mut first = BTreeMap::new();
+        for call in self.api.log().iter().filter(|call| call.confirmed) {
+            let at = call.at_time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+            first.entry(call.path_and_query.clone()).or_insert(at);
+        }
+        let sql = "select resource || '-' || key, extract(epoch from finished_at) from sexton_deletion_done
+                   where state = 'completed'";
+        let mut completed = BTreeSet::new();
+        for row in self.test_db.query_text(sql).await {
+            let path = format!("/{}", row[0].as_ref().unwrap());
+            let finished: f64 = row[1].as_ref().unwrap().parse().unwrap();
+            let confirmed = first.get(&path).unwrap_or_else(|| panic!("{path} was deleted, but never confirmed"));
+            assert!(*confirmed <= finished, "{path} was deleted before it was confirmed");
+            assert!(completed.insert(path.clone()), "{path} was completed twice");
+        }
+        for table in ["item", "other"] {
+            let sql = format!(
+                "select count(*) from sexton_deletion d where resource = '{table}'
+                 and not exists (select 1 from {table} t where t.id = d.key::bigint)"
+            );
+            assert_eq!(self.number(&sql).await, 0, "a row of {table} is gone, but its deletion is not completed");
+        }
+        assert_eq!(self.api.overlapping(), BTreeSet::new(), "called by two workers at once");
+    }
+}
+
+/// A running `sexton run`.
+pub(crate) struct Worker {
+    pub(crate) daemon: Daemon,
+    console: String,
+}
+
+impl Worker {
+    pub(crate) async fn start(sexton: &Sexton) -> Self {
+        let daemon = sexton.spawn(&["run"]).await;
+        let line = daemon.wait_for_log("working", PATIENCE).await;
+        let console = line.text.split("console=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        Self { console: console.expect("the address is logged").to_owned(), daemon }
+    }
+
+    /// A metric's value; zero if it is not there yet.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let client = plain_client();
+        let text = client.get(format!("http://{}/metrics", self.console)).send().await.unwrap().text().await.unwrap();
+        let of = text.lines().filter(|line| line.starts_with(name));
+        of.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Waits until a metric is as `wanted`.
+    pub(crate) async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) {
+        let start = Instant::now();
+        loop {
+            let value = self.metric(name).await;
+            if wanted(value) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{name} stays {value}; {:#?}", self.daemon.logs());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Ends it in good order.
+    pub(crate) async fn stop(self) {
+        self.daemon.signal("TERM");
+        assert_eq!(self.daemon.wait(PATIENCE).await, 0);
+    }
+
+    pub(crate) async fn kill(&self) {
+        self.daemon.signal("KILL");
+        assert_eq!(self.daemon.wait(PATIENCE).await, 137);
+    }
+}
+
+fn plain_client() -> reqwest::Client {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::new()
+}
+
+fn config_text(setup: &Setup, database: &str, api: &str, tables: &[&str]) -> String {
+    let Setup { concurrency, connections, lease, timeout, max_rescues, grace, retry, target, .. } = setup;
+    let queue = setup.redis.as_ref().map(|url| format!("[queue]\nurl = '{url}'\n")).unwrap_or_default();
+    let mut text = format!(
+        "[database]\nurl = '{database}'\nmax_connections = {connections}\n{queue}\
+         [worker]\nconcurrency = {concurrency}\nlease = '{lease}'\nmax_rescues = {max_rescues}\nshutdown_grace = '{grace}'\n\
+         [retry]\n{retry}\n[console]\nlisten = '127.0.0.1:0'\n"
+    );
+    for table in tables {
+        text += &format!(
+            "[resources.{table}]\ntable = '{table}'\nkey = 'id'\nmarker = {{ column = 'deleted_at' }}\n\
+             [[resources.{table}.targets]]\nname = 'api'\nkind = 'http'\nurl = '{api}/{{name}}'\n\
+             timeout = '{timeout}'\nallow_private = true\ngone = [410]\n{target}\n"
+        );
+    }
+    text
+}

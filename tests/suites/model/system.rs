@@ -1,0 +1,283 @@
+//! Drives the real thing, one action at a time.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use sexton_core::{
+    catalog::Catalog,
+    config::Config,
+    db::Db,
+    ids::{BatchId, DeletionId},
+    ledger::{Action as Audit, Claim, Ledger, Pick, Settlement},
+    restore::{restore, restore_batch},
+    soft_remove::{Request, soft_remove},
+    state::Event,
+};
+use sexton_worker::{Daemon, Options};
+
+use super::{
+    actions::Answer,
+    bed::Bed,
+    schema::{At, Schema},
+    state::{Id, MAX_RESCUES, Value},
+};
+
+/// A deletion that has not settled by then goes round in circles.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+pub(super) struct System<'b> {
+    pub(super) bed: &'b Bed,
+    pub(super) schema: Schema,
+    config: Config,
+    pub(super) db: Db,
+    pub(super) ledger: Ledger,
+    pub(super) catalog: Catalog,
+    /// The ids of the model's deletions.
+    pub(super) ids: BTreeMap<Id, String>,
+    /// What the model's times look like.
+    pub(super) times: BTreeMap<u32, (At, String)>,
+    /// Claims of workers that vanished.
+    pub(super) claims: Vec<(Id, Claim)>,
+    batches: BTreeMap<usize, BatchId>,
+    /// Calls of earlier actions.
+    pub(super) called: usize,
+}
+
+impl<'b> System<'b> {
+    pub(super) async fn new(bed: &'b Bed, schema: &Schema) -> Self {
+        bed.prepare(schema).await;
+        let config = bed.config(schema);
+        let db = bed.connect().await;
+        let ledger = Ledger::open(&db).await.unwrap();
+        let catalog = Catalog::load(&db, &config).await.unwrap();
+        Self {
+            bed,
+            schema: schema.clone(),
+            config,
+            db,
+            ledger,
+            catalog,
+            ids: BTreeMap::new(),
+            times: BTreeMap::new(),
+            claims: Vec::new(),
+            batches: BTreeMap::new(),
+            called: bed.api.log().len(),
+        }
+    }
+
+    pub(super) async fn execute(&self, sql: String) -> bool {
+        self.bed.execute(&sql).await.is_ok()
+    }
+
+    async fn must(&self, sql: &str) {
+        self.bed.execute(sql).await.unwrap();
+    }
+
+    fn id(&self, id: Id) -> DeletionId {
+        self.ids[&id].parse().unwrap()
+    }
+
+    fn past(&self) -> &'static str {
+        if self.bed.is_postgres() { "'2020-01-01'" } else { "'2020-01-01T00:00:00.000Z'" }
+    }
+
+    fn future(&self) -> &'static str {
+        if self.bed.is_postgres() { "'2100-01-01'" } else { "'2100-01-01T00:00:00.000Z'" }
+    }
+
+    /// An expression for a time so many seconds from now.
+    pub(super) fn in_seconds(&self, seconds: u32) -> String {
+        if self.bed.is_postgres() {
+            format!("clock_timestamp() + interval '{seconds} seconds'")
+        } else {
+            format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+{seconds} seconds')")
+        }
+    }
+
+    /// A time that somebody writes by hand.
+    pub(super) fn by_hand(&mut self, value: &Value) -> String {
+        match value {
+            Value::Null => "null".to_owned(),
+            Value::Text(text) => format!("'{text}'"),
+            Value::Time(n) if self.bed.is_postgres() => {
+                format!("'2020-01-01 00:00:00Z'::timestamptz + interval '{n} s'")
+            }
+            Value::Time(n) => format!("'2020-01-01T00:{:02}:{:02}.000Z'", n / 60, n % 60),
+        }
+    }
+
+    pub(super) async fn request(&mut self, table: usize, slots: &[usize], after: bool, batch: usize) -> bool {
+        // Two marks of a row are never of the same time.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let of = self.catalog.by_name(&format!("t{table}")).unwrap();
+        let keys: Vec<_> = slots.iter().map(|slot| of.parse_key(&self.schema.key((table, *slot))).unwrap()).collect();
+        let mut request = Request::by("model");
+        if after {
+            request.after = Duration::from_secs(3600);
+        }
+        self.batches.insert(batch, request.batch);
+        let transaction = self.db.begin().await.unwrap();
+        match soft_remove(&transaction, &self.ledger, &self.catalog, of, &keys, &request).await {
+            Ok(_) => transaction.commit().await.is_ok(),
+            Err(error) => {
+                transaction.rollback().await.unwrap();
+                let foreign = sexton_core::db::refusal(&error).is_some_and(|refusal| refusal.is_foreign_key());
+                assert!(foreign, "a request failed: {error}");
+                false
+            }
+        }
+    }
+
+    pub(super) async fn restore(&self, id: Id, batch: Option<usize>) -> bool {
+        let transaction = self.db.begin().await.unwrap();
+        let restored = match batch {
+            Some(batch) => {
+                restore_batch(&transaction, &self.ledger, &self.catalog, self.batches[&batch]).await.map(drop)
+            }
+            None => restore(&transaction, &self.ledger, &self.catalog, self.id(id)).await.map(drop),
+        };
+        match restored {
+            Ok(()) => transaction.commit().await.is_ok(),
+            Err(_) => transaction.rollback().await.is_err(),
+        }
+    }
+
+    pub(super) async fn retry(&self, id: Id) -> bool {
+        let audit = Audit { who: "model", action: "retry", reason: None };
+        !self.ledger.retry_dead(&self.db, &[self.id(id)], &audit).await.unwrap().is_empty()
+    }
+
+    pub(super) async fn discard(&self, id: Id) -> bool {
+        let audit = Audit { who: "model", action: "discard", reason: Some("the model says so") };
+        !self.ledger.discard_dead(&self.db, &[self.id(id)], &audit).await.unwrap().is_empty()
+    }
+
+    /// Sets the clock on until the deletion is due.
+    pub(super) async fn make_due(&self, id: Id) {
+        self.must(&format!("update sexton_deletion set run_at = {} where id = '{}'", self.past(), self.ids[&id])).await;
+    }
+
+    pub(super) async fn crash(&mut self, id: Id) -> bool {
+        let lease = Duration::from_secs(3600);
+        let ids = [self.id(id)];
+        let lanes = self.catalog.lanes();
+        let claims = self.ledger.claim(&self.db, Pick::Hinted(&ids), &lanes, "vanished", lease, true).await.unwrap();
+        let claimed = claims.len() == 1;
+        self.claims.extend(claims.into_iter().map(|claim| (id, claim)));
+        claimed
+    }
+
+    pub(super) async fn rescue(&self, id: Id) -> bool {
+        let sql = format!("update sexton_deletion set lease_until = {} where id = '{}'", self.past(), self.ids[&id]);
+        self.must(&sql).await;
+        let most = u32::try_from(MAX_RESCUES).unwrap();
+        self.ledger.rescue(&self.db, most, 10).await.unwrap().len() == 1
+    }
+
+    pub(super) async fn write_late(&self, claim: usize) -> bool {
+        let claim = &self.claims[claim].1;
+        let settlement = Settlement {
+            id: claim.id,
+            fence: claim.fence,
+            event: Event::Failed,
+            phase: claim.phase,
+            delay: Duration::from_secs(360_000),
+            give_back: false,
+            uncalled: false,
+            lane: claim.resource.clone(),
+            confirmations: claim.confirmations.clone(),
+            payload: None,
+            error: None,
+            dead: None,
+            attempt: None,
+        };
+        self.ledger.settle(&self.db, &[settlement], "vanished").await.unwrap().contains(&claim.id)
+    }
+
+    pub(super) async fn follow(&self) {
+        while !self.ledger.follow_children(&self.db, None, 10).await.unwrap().is_empty() {}
+    }
+
+    /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a target
+    /// asked for in an earlier step is over.
+    pub(super) async fn work(&mut self, id: Id, at: At, answers: [Answer; 2]) -> Result<(), String> {
+        self.bed.answer(at.0, answers);
+        let (real, future) = (&self.ids[&id], self.future());
+        self.must(&format!(
+            "delete from sexton_breaker;
+             insert into model_switch values (1);
+             insert into model_held select id, run_at from sexton_deletion where id <> '{real}';
+             update sexton_deletion set run_at = {future} where id <> '{real}'"
+        ))
+        .await;
+        let fence = self.bed.rows(&format!("select fence from sexton_deletion where id = '{real}'")).await;
+        let fence = fence[0][0].clone().unwrap();
+        let busy = format!(
+            "select id, state, phase, fence from sexton_deletion where id = '{real}' and (fence = {fence} or state = 'running'
+                or (state = 'pending' and run_at < {}))
+             union all select d.id, d.state, d.phase, d.fence from sexton_deletion d where {}",
+            self.in_seconds(10),
+            FOLLOWABLE
+        );
+        let daemon = Daemon::start(self.config.clone(), Options { allow_drift: true }).await.unwrap();
+        let settled = self.settle_down(&busy).await;
+        daemon.shutdown().await;
+        self.must(&format!(
+            "update sexton_deletion set run_at = (select h.run_at from model_held h where h.id = sexton_deletion.id)
+                where run_at = {future} and id in (select id from model_held);
+             delete from model_held; delete from model_switch"
+        ))
+        .await;
+        settled
+    }
+
+    async fn settle_down(&self, busy: &str) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let busy = self.bed.rows(busy).await;
+            if busy.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("never settles down: {busy:?}"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Lets workers work on everything while the clock runs fast, until nothing is left to do.
+    pub(super) async fn work_off(&self) -> Result<(), String> {
+        self.bed.answer(0, [Answer::Done; 2]);
+        self.must(&format!("update sexton_deletion set lease_until = {} where state = 'running'", self.past())).await;
+        let until = Instant::now() + 3 * PATIENCE;
+        let left = "select id, resource, key, state from sexton_deletion where state <> 'dead'";
+        loop {
+            let sql = format!("update sexton_deletion set run_at = {} where state = 'pending'", self.past());
+            self.must(&sql).await;
+            let left = self.bed.rows(left).await;
+            if left.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("never settles down: {left:?}"));
+            }
+            let busy = format!(
+                "select id, state from sexton_deletion where state = 'running' or (state = 'pending' and run_at < {})
+                 union all select d.id, d.state from sexton_deletion d where {FOLLOWABLE}",
+                self.in_seconds(10)
+            );
+            let daemon = Daemon::start(self.config.clone(), Options { allow_drift: true }).await.unwrap();
+            let settled = self.settle_down(&busy).await;
+            daemon.shutdown().await;
+            settled?;
+        }
+    }
+}
+
+/// Deletions `d` that wait for nobody any more, or for one that is dead.
+const FOLLOWABLE: &str = "d.state = 'waiting' and (
+    not exists (select 1 from sexton_wait w join sexton_deletion c on c.id = w.child_id where w.deletion_id = d.id)
+    or exists (select 1 from sexton_wait w join sexton_deletion c on c.id = w.child_id
+               where w.deletion_id = d.id and c.state = 'dead'))";

@@ -1,0 +1,114 @@
+//! Toys and persons in PostgreSQL, and the steps of the sweep one by one.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use secrecy::SecretString;
+use sexton_core::{
+    catalog::Unreferenced,
+    config::parse,
+    db::{Db, connect},
+    key::Key,
+    ledger::Ledger,
+    sweep::unreferenced::{Page, Pass, Step},
+};
+use sexton_migrations::{Migrator, MigratorTrait};
+use sexton_tests::TestDb;
+
+use super::toys::{TABLES, TOY};
+
+/// What is covered in tests that are about something else.
+const ALWAYS: &str = "2000-01-01T00:00:00Z";
+/// And a time that is no longer ago than it may be.
+const LATELY: &str = "2200-01-01T00:00:00Z";
+
+pub(crate) struct Bed {
+    pub(crate) server: TestDb,
+    /// The sweep's own sessions.
+    pub(crate) db: Db,
+    pub(crate) toys: Unreferenced,
+    pub(crate) ledger: Ledger,
+    /// An application's.
+    pub(crate) application: DatabaseConnection,
+}
+
+impl Bed {
+    /// Toys 1 to `n`, unreferenced for so long that they are to be deleted.
+    pub(crate) async fn of_old_toys(n: usize) -> Self {
+        let server = TestDb::new().await;
+        server.execute(&TABLES.replace("TIME_TYPE", "timestamptz")).await;
+        server
+            .execute(&format!("insert into toy select n, '', now() - interval '1 year' from generate_series(1, {n}) n"))
+            .await;
+        Self::on(server, 4).await
+    }
+
+    pub(crate) async fn on(server: TestDb, connections: u32) -> Self {
+        Migrator::up(&server.connect().await, None).await.unwrap();
+        Self::on_migrated(server, connections).await
+    }
+
+    pub(crate) async fn on_migrated(server: TestDb, connections: u32) -> Self {
+        let db = connect(&SecretString::from(server.url().to_owned()), connections).await.unwrap();
+        let toys = load(&db, TOY).await;
+        let application = server.connect().await;
+        let ledger = Ledger::open(&db).await.unwrap();
+        Self { server, db, toys, ledger, application }
+    }
+
+    pub(crate) async fn look(&self) -> Page {
+        self.pass().look(None, 1000).await.unwrap()
+    }
+
+    /// What is to be done, as the sweep sees it now.
+    pub(crate) async fn seen(&self) -> Vec<(String, Step)> {
+        self.look().await.seen.into_iter().map(|one| (one.key.to_string(), one.step)).collect()
+    }
+
+    pub(crate) async fn act(&self, step: Step, keys: &[&str]) -> Result<Vec<String>, DbErr> {
+        let keys: Vec<Key> = keys.iter().map(|key| self.toys.rows.parse_key(key).unwrap()).collect();
+        let done = self.pass().act(step, &keys).await?;
+        Ok(done.iter().map(Key::to_string).collect())
+    }
+
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        pass(&self.db, &self.ledger, &self.toys)
+    }
+
+    /// An application's transaction in which this was done, at the given isolation level.
+    pub(crate) async fn open(&self, level: &str, sql: &str) -> DatabaseTransaction {
+        let transaction = self.application.begin().await.unwrap();
+        transaction.execute_unprepared(&format!("set transaction isolation level {level}")).await.unwrap();
+        transaction.execute_unprepared(sql).await.unwrap();
+        transaction
+    }
+
+    pub(crate) async fn ids(&self, sql: &str) -> String {
+        let rows = self.server.query_text(sql).await;
+        rows.into_iter().flatten().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+pub(crate) fn pass<'p>(db: &'p Db, ledger: &'p Ledger, toys: &'p Unreferenced) -> Pass<'p> {
+    Pass { db, unreferenced: toys, table: None, ledger, covered_from: ALWAYS, looked_at: LATELY }
+}
+
+/// The resource `toy`.
+pub(crate) async fn load(db: &Db, resources: &str) -> Unreferenced {
+    let text = format!("[database]\nurl = \"postgres://x@x/x\"\n{resources}");
+    let config = parse("sexton.toml", &text, |_| None).unwrap();
+    let (name, resource) = config.resources.iter().find(|(name, _)| name.as_str() == "toy").unwrap();
+    let toys = Unreferenced::load(db, name, resource).await.unwrap().unwrap().unwrap();
+    assert_eq!(toys.problems, []);
+    toys
+}
+
+/// The SQLSTATE of what the database refused.
+pub(crate) fn code(error: &DbErr) -> String {
+    sexton_core::db::refusal(error).map(|refusal| refusal.code).unwrap_or_default()
+}
+
+/// Whether it takes no longer than something that waits for nobody.
+pub(crate) async fn at_once<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), what).await.expect("it waits for somebody")
+}
