@@ -14,7 +14,7 @@ use crate::workdir::Workdir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The authorities that are trusted.
-const NOBODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/nobody.pem");
+const NOBODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/support/nobody.pem");
 
 /// A directory with a configuration, to run commands in.
 #[derive(Debug)]

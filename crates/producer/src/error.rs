@@ -1,7 +1,6 @@
 //! What can go wrong, said so that the reader knows the row and the remedy.
 
-use sea_orm::DbErr;
-use sexton_core::{catalog, ids::BatchId, key::InvalidKey, ledger::OpenError, restore::RestoreError, transport};
+use sexton_core::{catalog, db, ids::BatchId, key::InvalidKey, ledger::OpenError, restore::RestoreError, transport};
 
 /// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
 /// returns one, except as [`Self::Database`] and [`Self::Interrupted`] say.
@@ -119,13 +118,13 @@ pub enum Error {
         /// What was being done.
         action: String,
         /// What the database said.
-        source: DbErr,
+        source: db::Error,
     },
 }
 
 impl Error {
-    pub(crate) fn database(action: impl Into<String>) -> impl FnOnce(DbErr) -> Self {
+    pub(crate) fn database<E: Into<db::Error>>(action: impl Into<String>) -> impl FnOnce(E) -> Self {
         let action = action.into();
-        move |source| Self::Database { action, source }
+        move |source| Self::Database { action, source: source.into() }
     }
 }

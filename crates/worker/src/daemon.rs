@@ -7,12 +7,11 @@ use std::{
 };
 
 use axum::Router;
-use sea_orm::DbErr;
 use secrecy::ExposeSecret;
 use sexton_core::{
     catalog::{self, Catalog},
     config::Config,
-    db::{ConnectError, Dialect, connect},
+    db::{self, ConnectError, Dialect, connect},
     ledger::{Drift, OpenError},
     transport::HintQueue,
 };
@@ -79,7 +78,7 @@ pub enum StartError {
     },
     /// The database failed.
     #[error("the database failed: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 /// A part of the daemon ended although nobody asked it to.
@@ -292,12 +291,12 @@ impl Daemon {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn wait_until_idle(&self) -> Result<(), DbErr> {
+    pub async fn wait_until_idle(&self) -> Result<(), db::Error> {
         idle(Arc::clone(&self.engine)).await
     }
 
     /// [`Self::wait_until_idle`] as a future of its own, to wait for besides [`Self::failed`].
-    pub fn until_idle(&self) -> impl Future<Output = Result<(), DbErr>> + Send + use<> {
+    pub fn until_idle(&self) -> impl Future<Output = Result<(), db::Error>> + Send + use<> {
         idle(Arc::clone(&self.engine))
     }
 
@@ -328,7 +327,7 @@ async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener
     Ok((listener, bound))
 }
 
-async fn idle(engine: Arc<Engine>) -> Result<(), DbErr> {
+async fn idle(engine: Arc<Engine>) -> Result<(), db::Error> {
     let context = &engine.context;
     let mut failing: Option<Instant> = None;
     loop {

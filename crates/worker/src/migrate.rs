@@ -8,7 +8,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{self, Catalog},
     config::Config,
-    db::{Db, Dialect, connect},
+    db::{self, Db, Dialect, connect},
     guard,
     ids::ResourceName,
     ledger::Ledger,
@@ -30,10 +30,10 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     let url = config.database.url.expose_secret().replacen("postgresql://", "postgres://", 1);
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
-    let conn = Database::connect(options).await?;
-    let pending = Migrator::get_pending_migrations(&conn).await?.len();
-    Migrator::up(&conn, None).await?;
-    conn.close().await?;
+    let conn = Database::connect(options).await.map_err(db::Error::from)?;
+    let pending = Migrator::get_pending_migrations(&conn).await.map_err(db::Error::from)?.len();
+    Migrator::up(&conn, None).await.map_err(db::Error::from)?;
+    conn.close().await.map_err(db::Error::from)?;
     let ledger = Ledger::open(&db).await?;
     let statements = statements_for(&db, &ledger, config).await?;
     ledger.write_resources(&db, &config.resources, &statements).await?;

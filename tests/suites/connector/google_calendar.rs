@@ -255,7 +255,7 @@ async fn credentials_are_read_again_when_the_file_changes() {
 }
 
 fn program() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/connector/rsa.py")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/connector/rsa.py")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,7 +29,7 @@ async fn bucket(keys: &[String]) -> Moto {
 }
 
 async fn listed(server: &Moto) -> BTreeSet<String> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/connector/objects.py");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/connector/objects.py");
     let keys = clients::python(&program, &[&server.url(), "papers"]).await.expect_code(0).stdout;
     serde_json::from_str(&keys).unwrap()
 }

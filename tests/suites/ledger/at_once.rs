@@ -90,7 +90,7 @@ async fn foreign_key_that_forbids_it_is_the_callers_error(f: Fixture) {
     f.execute("create table remark (block_id bigint not null references block (id))").await;
     f.execute("insert into remark values (1)").await;
     let error = f.try_request("block", &["1"]).await.unwrap_err();
-    assert!(sexton_core::db::refusal(&error).is_some_and(|refusal| refusal.is_foreign_key()), "{error}");
+    assert!(error.refusal().is_some_and(|refusal| refusal.is_foreign_key()), "{error}");
     assert_eq!(f.one("select count(*) from block where deleted_at is null").await, "1");
     assert_eq!(f.deletions().await, [""; 0]);
 }

@@ -27,7 +27,7 @@ async fn request(f: &Fixture, keys: &[&str]) -> BatchId {
 async fn try_restore(f: &Fixture, batch: BatchId) -> Result<Vec<Restored>, RestoreError> {
     let transaction = f.begin().await;
     let restored = restore_batch(&transaction, &f.ledger, &f.catalog, batch).await?;
-    transaction.commit().await?;
+    transaction.commit().await.map_err(sexton_core::db::Error::from)?;
     Ok(restored)
 }
 

@@ -123,7 +123,7 @@ async fn worker_that_asks_for_children_gives_way_to_an_application_that_holds_on
     let error = request_children(&f.db, &f.ledger, &f.catalog, &table, held, &key, &claim.payload).await.unwrap_err();
     // It holds the deletion meanwhile, which its own process renews the lease of.
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
-    assert!(sexton_core::db::refusal(&error).unwrap().is_contention(), "{error}");
+    assert!(error.refusal().unwrap().is_contention(), "{error}");
     application.rollback().await.unwrap();
     assert!(request_children(&f.db, &f.ledger, &f.catalog, &table, held, &key, &claim.payload).await.unwrap());
 }

@@ -126,12 +126,13 @@ impl Fixture {
         .await;
     }
 
-    pub(super) async fn try_request(&self, resource: &str, keys: &[&str]) -> Result<Vec<Requested>, sea_orm::DbErr> {
+    pub(super) async fn try_request(&self, resource: &str, keys: &[&str]) -> Result<Vec<Requested>, db::Error> {
         let table = self.table(resource);
         let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
-        let transaction = self.db.begin().await?;
-        let requested =
-            soft_remove(&transaction, &self.ledger, &self.catalog, &table, &keys, &Request::by("test")).await?;
+        let transaction = self.db.begin().await.map_err(db::Error::from)?;
+        let requested = soft_remove(&transaction, &self.ledger, &self.catalog, &table, &keys, &Request::by("test"))
+            .await
+            .map_err(db::Error::from)?;
         transaction.commit().await?;
         Ok(requested)
     }

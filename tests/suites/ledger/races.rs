@@ -76,7 +76,7 @@ async fn request_within_a_repeatable_read_transaction_is_recorded_or_refused_but
     let fresh = soft_remove(&caller, &f.ledger, &f.catalog, &table, &two, &Request::by("caller")).await.unwrap();
     assert!(fresh[0].created);
     let error = soft_remove(&caller, &f.ledger, &f.catalog, &table, &one, &Request::by("caller")).await.unwrap_err();
-    assert_eq!(sexton_core::db::refusal(&error).unwrap().code, "40001");
+    assert_eq!(error.refusal().unwrap().code, "40001");
     caller.rollback().await.unwrap();
     assert_eq!(f.deletions().await, ["1|pending|0|0|0"]);
 }

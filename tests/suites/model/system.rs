@@ -123,7 +123,7 @@ impl<'b> System<'b> {
             Ok(_) => transaction.commit().await.is_ok(),
             Err(error) => {
                 transaction.rollback().await.unwrap();
-                let foreign = sexton_core::db::refusal(&error).is_some_and(|refusal| refusal.is_foreign_key());
+                let foreign = error.refusal().is_some_and(|refusal| refusal.is_foreign_key());
                 assert!(foreign, "a request failed: {error}");
                 false
             }

@@ -6,8 +6,13 @@ use std::{
 };
 
 use futures::future::join_all;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
-use sexton_core::{catalog::Unreferenced, db::Db, ledger::Ledger, sweep::unreferenced::Step};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sexton_core::{
+    catalog::Unreferenced,
+    db::{self, Db},
+    ledger::Ledger,
+    sweep::unreferenced::Step,
+};
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
@@ -106,6 +111,7 @@ impl Load {
                 Ok(_) => self.written.fetch_add(1, Relaxed),
                 Err(error) => {
                     conn.execute_unprepared("rollback").await.ok();
+                    let error = error.into();
                     let code = code(&error);
                     assert!(["23503", "40001", "40P01"].contains(&code.as_str()), "{sql}: {error}");
                     self.refused.fetch_add(1, Relaxed)
@@ -114,7 +120,7 @@ impl Load {
         }
     }
 
-    fn saw(&self, result: Result<u64, DbErr>) {
+    fn saw(&self, result: Result<u64, db::Error>) {
         match result {
             Ok(deleted) => self.deleted.fetch_add(deleted, Relaxed),
             Err(error) if code(&error) == "23503" => self.violations.fetch_add(1, Relaxed),
@@ -126,7 +132,7 @@ impl Load {
 
     async fn sweep_in_one_statement(&self, conn: &DatabaseConnection, sql: &str) {
         while !self.stop.load(Relaxed) {
-            self.saw(conn.execute_unprepared(sql).await.map(|done| done.rows_affected()));
+            self.saw(conn.execute_unprepared(sql).await.map(|done| done.rows_affected()).map_err(Into::into));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use secrecy::SecretString;
 use sexton_core::{
     catalog::Unreferenced,
@@ -65,7 +65,7 @@ impl Bed {
         self.look().await.seen.into_iter().map(|one| (one.key.to_string(), one.step)).collect()
     }
 
-    pub(crate) async fn act(&self, step: Step, keys: &[&str]) -> Result<Vec<String>, DbErr> {
+    pub(crate) async fn act(&self, step: Step, keys: &[&str]) -> Result<Vec<String>, sexton_core::db::Error> {
         let keys: Vec<Key> = keys.iter().map(|key| self.toys.rows.parse_key(key).unwrap()).collect();
         let done = self.pass().act(step, &keys).await?;
         Ok(done.iter().map(Key::to_string).collect())
@@ -104,8 +104,8 @@ pub(crate) async fn load(db: &Db, resources: &str) -> Unreferenced {
 }
 
 /// The SQLSTATE of what the database refused.
-pub(crate) fn code(error: &DbErr) -> String {
-    sexton_core::db::refusal(error).map(|refusal| refusal.code).unwrap_or_default()
+pub(crate) fn code(error: &sexton_core::db::Error) -> String {
+    error.refusal().map(|refusal| refusal.code).unwrap_or_default()
 }
 
 /// Whether it takes no longer than something that waits for nobody.

@@ -143,7 +143,7 @@ async fn writer_meets_the_sweep(level: &str, deferred: bool, wanted: &[&str]) {
     let begun = std::time::Instant::now();
     let writing =
         async { application.execute_unprepared(&format!("begin isolation level {level}; {LIKE}; commit")).await };
-    let refused = writing.await.unwrap_err();
+    let refused = writing.await.unwrap_err().into();
     assert!(wanted.contains(&code(&refused).as_str()), "{level}: {refused}");
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     assert_eq!(sweep.wait(PATIENCE).await, 0);

@@ -1,12 +1,12 @@
 //! What works, but not well: child rules without an index, foreign keys that will keep rows from being deleted.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     Catalog, ChildRule, Link, Problem,
     foreign_keys::{OnDelete, has_rule, referencing},
 };
-use crate::db::{Db, Dialect, literal};
+use crate::db::{self, Db, Dialect, literal};
 
 impl Catalog {
     /// What somebody should know before rows are deleted: each with its key path and a remedy. Nothing of it keeps a
@@ -14,7 +14,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn advice(&self, db: &Db) -> Result<Vec<Problem>, DbErr> {
+    pub async fn advice(&self, db: &Db) -> Result<Vec<Problem>, db::Error> {
         let mut advice = Vec::new();
         for table in self.tables.values() {
             for key in referencing(db, &table.rows.sql).await? {
@@ -48,7 +48,7 @@ impl Catalog {
 }
 
 /// Whether finding children reads the whole table, however large it is.
-async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, DbErr> {
+async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
     let value = match &rule.link {
         Link::Column(column) if db.dialect == Dialect::Postgres => column.from_text("null"),
         _ => literal("x"),

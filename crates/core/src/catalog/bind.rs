@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     Problem, Rows,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{MarkerRule, Resource, Scalar},
-    db::{Db, Dialect, literal},
+    db::{self, Db, Dialect, literal},
     ids::ResourceName,
 };
 
@@ -22,7 +22,7 @@ pub(super) async fn bind(
     name: &ResourceName,
     resource: &Resource,
     found: Option<&Description>,
-) -> Result<Bound, DbErr> {
+) -> Result<Bound, db::Error> {
     let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
     let Some(found) = found else {
         binder.no_table(db);
@@ -185,7 +185,7 @@ impl Binder<'_> {
         found.columns.iter().filter(|column| wanted.contains(&column.name)).cloned().collect()
     }
 
-    async fn rules(&mut self, found: &Description, db: &Db) -> Result<Vec<Rule>, DbErr> {
+    async fn rules(&mut self, found: &Description, db: &Db) -> Result<Vec<Rule>, db::Error> {
         let configured = self.resource.marker_rules();
         let mut rules = Vec::new();
         for (number, MarkerRule { when, marker, then }) in configured.into_iter().enumerate() {
@@ -235,7 +235,7 @@ impl Binder<'_> {
     }
 
     /// Whether the database takes the value for the column's type. Only its own cast can tell (enums, domains).
-    async fn value(&mut self, db: &Db, key: &str, column: &Column, value: &Scalar) -> Result<(), DbErr> {
+    async fn value(&mut self, db: &Db, key: &str, column: &Column, value: &Scalar) -> Result<(), db::Error> {
         if db.dialect == Dialect::Sqlite {
             return Ok(());
         }
@@ -245,9 +245,9 @@ impl Binder<'_> {
             "character varying" => format!("select ({})::text <> {text} as refused", column.from_text(&text)),
             _ => format!("select ({}) is null as refused", column.from_text(&text)),
         };
-        let refused = match db.conn.query_one_raw(db.dialect.statement(sql, [])).await {
+        let refused = match db.conn.query_one_raw(db.dialect.statement(sql, [])).await.map_err(db::Error::from) {
             Ok(row) => row.map(|row| row.try_get("", "refused")).transpose()?.unwrap_or_default(),
-            Err(error) if crate::db::refusal(&error).is_some() => true,
+            Err(error) if error.refusal().is_some() => true,
             Err(error) => return Err(error),
         };
         if refused {

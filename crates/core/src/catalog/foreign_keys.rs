@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{Problem, table::Table};
-use crate::db::{Db, Dialect, quote};
+use crate::db::{self, Db, Dialect, quote};
 
 /// What the database does with a referencing row when the referenced one is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,20 +66,20 @@ where s.type = 'table' and '\"' || replace(f.\"table\", '\"', '\"\"') || '\"' = 
 order by s.name, f.id, f.seq";
 
 /// The foreign keys that reference the table `sql`.
-pub(super) async fn referencing(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
+pub(super) async fn referencing(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, db::Error> {
     match db.dialect {
         Dialect::Postgres => postgres(db, sql).await,
         Dialect::Sqlite => sqlite(db, sql).await,
     }
 }
 
-async fn postgres(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
+async fn postgres(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, db::Error> {
     let rows = db.conn.query_all_raw(db.dialect.statement(POSTGRES, [sql.into()])).await?;
     let key = |row: &sea_orm::QueryResult| {
         let (schema, name): (String, String) = (row.try_get("", "schema")?, row.try_get("", "name")?);
         let columns: String = row.try_get("", "columns")?;
         let references: String = row.try_get("", "references")?;
-        let names = |text: &str| serde_json::from_str(text).map_err(|e| DbErr::Json(e.to_string()));
+        let names = |text: &str| serde_json::from_str(text).map_err(|e| db::Error::unreadable(e.to_string()));
         let on_delete: String = row.try_get("", "on_delete")?;
         Ok(ForeignKey {
             sql: format!("{}.{}", quote(&schema), quote(&name)),
@@ -102,7 +102,7 @@ async fn postgres(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
     rows.iter().map(key).collect()
 }
 
-async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
+async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, db::Error> {
     let mut keys: BTreeMap<(String, i64), ForeignKey> = BTreeMap::new();
     for row in db.conn.query_all_raw(db.dialect.statement(SQLITE, [sql.into()])).await? {
         let table: String = row.try_get("", "name")?;
@@ -128,7 +128,7 @@ async fn sqlite(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, DbErr> {
 }
 
 /// Whether rows of the table `sql` may go because others of it do, by foreign keys that cascade.
-pub(super) async fn goes_with_itself(db: &Db, sql: &str) -> Result<bool, DbErr> {
+pub(super) async fn goes_with_itself(db: &Db, sql: &str) -> Result<bool, db::Error> {
     let (mut seen, mut open) = (BTreeSet::new(), vec![sql.to_owned()]);
     while let Some(referenced) = open.pop() {
         for key in referencing(db, &referenced).await?.into_iter().filter(|key| key.on_delete == OnDelete::Cascade) {
@@ -150,7 +150,7 @@ pub(super) fn has_rule(table: &Table, key: &ForeignKey) -> bool {
 }
 
 /// The foreign keys by which deleting a row of a resource would delete rows behind Sexton's back that have twins.
-pub(super) async fn cascades(db: &Db, tables: &[&Table]) -> Result<Vec<Problem>, DbErr> {
+pub(super) async fn cascades(db: &Db, tables: &[&Table]) -> Result<Vec<Problem>, db::Error> {
     let mut problems = Vec::new();
     for table in tables {
         let mut seen = BTreeSet::from([table.rows.sql.clone()]);

@@ -1,13 +1,13 @@
 //! Which rows are live, and which of some keys have a row at all.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     key::Key,
     rows::Rows,
     table::{Rule, Table},
 };
-use crate::db::{Dialect, recordset};
+use crate::db::{self, Dialect, recordset};
 
 /// Rows of which only some are looked at.
 pub(crate) struct Among<'a> {
@@ -42,7 +42,7 @@ impl Rows {
         conn: &impl ConnectionTrait,
         keys: &[Key],
         among: &Among<'_>,
-    ) -> Result<Vec<Key>, DbErr> {
+    ) -> Result<Vec<Key>, db::Error> {
         let Among { source, condition, lock } = among;
         let mut found = Vec::new();
         match self.dialect {
@@ -118,7 +118,7 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn existing(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    pub async fn existing(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         self.rows_among(conn, keys, &Among { source: &self.sql, condition: "true", lock: Lock::None }).await
     }
 
@@ -126,7 +126,7 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn live_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    pub async fn live_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.live("t"), lock: Lock::None }).await
     }
 
@@ -134,7 +134,7 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         self.rows_among(conn, keys, &Among { source: &self.sql, condition: &self.marked("t"), lock: Lock::None }).await
     }
 }

@@ -25,8 +25,6 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::DbErr;
-
 pub use child::{ChildRule, Link};
 pub use column::{Column, KeyType};
 pub(crate) use live::{Among, Lock};
@@ -40,7 +38,7 @@ pub use unreferenced::{Pair, Reference, Unreferenced};
 use self::{children::Binding, table::Description};
 use crate::{
     config::{Adopt, ChildThen, Config, Resource},
-    db::{Db, Dialect},
+    db::{self, Db, Dialect},
     ids::ResourceName,
 };
 
@@ -60,7 +58,7 @@ pub enum Error {
     Problems(Vec<Problem>),
     /// The database did not answer.
     #[error("cannot read the database's catalogue: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 impl Catalog {
@@ -221,7 +219,7 @@ fn adopted_twice(tables: &BTreeMap<ResourceName, Table>) -> impl Iterator<Item =
     })
 }
 
-async fn describe(db: &Db, table: &str) -> Result<Option<Description>, DbErr> {
+async fn describe(db: &Db, table: &str) -> Result<Option<Description>, db::Error> {
     match db.dialect {
         Dialect::Postgres => postgres::describe(db, table).await,
         Dialect::Sqlite => sqlite::describe(db, table).await,
@@ -234,7 +232,7 @@ async fn bind_children(
     tables: &BTreeMap<ResourceName, Table>,
     described: &BTreeMap<ResourceName, Description>,
     problems: &mut Vec<Problem>,
-) -> Result<BTreeMap<ResourceName, Vec<ChildRule>>, DbErr> {
+) -> Result<BTreeMap<ResourceName, Vec<ChildRule>>, db::Error> {
     let all: Vec<&Table> = tables.values().collect();
     let mut bound: BTreeMap<ResourceName, Vec<ChildRule>> = BTreeMap::new();
     for (name, table) in tables {

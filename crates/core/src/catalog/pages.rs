@@ -1,10 +1,10 @@
 //! Going through a table in key order, a page at a time, each page a query that only reads.
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{key::Key, rows::Rows, table::Table};
-use crate::db::{Db, Dialect};
+use crate::db::{self, Db, Dialect};
 
 /// Where a page ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Table {
         condition: &str,
         after: Option<&Cursor>,
         limit: usize,
-    ) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
+    ) -> Result<(Vec<Key>, Option<Cursor>), db::Error> {
         let paging = self.paging();
         let (beyond, values) = paging.beyond(after);
         let sql = format!(
@@ -71,7 +71,7 @@ impl Paging<'_> {
         columns: &[(String, &str)],
         after: Option<&Cursor>,
         limit: usize,
-    ) -> Result<NextRows, DbErr> {
+    ) -> Result<NextRows, db::Error> {
         let (beyond, values) = self.beyond(after);
         let order = self.order();
         let columns: Vec<_> = columns.iter().map(|(sql, name)| format!(", {sql} as {name}")).collect();
@@ -94,20 +94,20 @@ impl Paging<'_> {
         columns.map(|(column, _)| column.of("t")).collect::<Vec<_>>().join(", ")
     }
 
-    fn key_of(&self, row: &QueryResult) -> Result<Key, DbErr> {
+    fn key_of(&self, row: &QueryResult) -> Result<Key, db::Error> {
         let text: String = row.try_get("", "key")?;
-        self.parse_key(&text).map_err(|error| DbErr::Type(error.to_string()))
+        self.parse_key(&text).map_err(|error| db::Error::unreadable(error.to_string()))
     }
 
     fn places(&self) -> String {
         self.by.iter().map(|&n| format!(", {} as c{n}", self.place(n))).collect()
     }
 
-    fn cursor(&self, last: Option<&QueryResult>) -> Result<Option<Cursor>, DbErr> {
+    fn cursor(&self, last: Option<&QueryResult>) -> Result<Option<Cursor>, db::Error> {
         let places = |row: &QueryResult| {
             self.by.iter().map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
         };
-        last.map(places).transpose()
+        Ok(last.map(places).transpose()?)
     }
 
     /// A key column as text from which the next page can begin: on SQLite, where a value has its own type and drivers

@@ -1,12 +1,12 @@
 //! PostgreSQL's catalogue (chapter 53, "System Catalogs").
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     column::Column,
     table::{Description, Relation},
 };
-use crate::db::{Db, Dialect, quote};
+use crate::db::{self, Db, Dialect, quote};
 
 const RELATION: &str = "
 select c.oid::bigint as oid, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
@@ -41,12 +41,12 @@ select (select json_agg(a.attname) from pg_attribute a where a.attrelid = i.indr
 from pg_index i
 where i.indrelid = $1::bigint::oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null";
 
-pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>, DbErr> {
+pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>, db::Error> {
     let (schemas, name) = match table.split_once('.') {
         Some((schema, name)) => (vec![schema.to_owned()], name),
         None => (db.search_path.0.clone(), table),
     };
-    let schemas = serde_json::to_string(&schemas).map_err(|e| DbErr::Json(e.to_string()))?;
+    let schemas = serde_json::to_string(&schemas).map_err(|e| db::Error::unreadable(e.to_string()))?;
     let statement = Dialect::Postgres.statement(RELATION, [schemas.into(), name.into()]);
     let Some(row) = db.conn.query_one_raw(statement).await? else { return Ok(None) };
     let oid: i64 = row.try_get("", "oid")?;
@@ -70,17 +70,20 @@ pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>
                 dialect: Dialect::Postgres,
             })
         })
-        .collect::<Result<_, DbErr>>()?;
+        .collect::<Result<_, db::Error>>()?;
     let primary_key = db.conn.query_all_raw(Dialect::Postgres.statement(PRIMARY, [oid.into()])).await?;
-    let primary_key = primary_key.iter().map(|row| row.try_get("", "name")).collect::<Result<_, DbErr>>()?;
+    let primary_key = primary_key
+        .iter()
+        .map(|row| row.try_get("", "name").map_err(db::Error::from))
+        .collect::<Result<_, db::Error>>()?;
     let unique = db.conn.query_all_raw(Dialect::Postgres.statement(UNIQUE, [oid.into()])).await?;
     let unique = unique
         .iter()
         .map(|row| {
             let columns: String = row.try_get("", "columns")?;
-            serde_json::from_str(&columns).map_err(|e| DbErr::Json(e.to_string()))
+            serde_json::from_str(&columns).map_err(|e| db::Error::unreadable(e.to_string()))
         })
-        .collect::<Result<_, DbErr>>()?;
+        .collect::<Result<_, db::Error>>()?;
     Ok(Some(Description {
         sql: format!("{}.{}", quote(&schema), quote(&name)),
         relation,

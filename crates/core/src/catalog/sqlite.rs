@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     column::Column,
     table::{Description, Relation},
 };
-use crate::db::{Db, Dialect, quote};
+use crate::db::{self, Db, Dialect, quote};
 
-pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>, DbErr> {
+pub(super) async fn describe(db: &Db, table: &str) -> Result<Option<Description>, db::Error> {
     let name = table.strip_prefix("main.").unwrap_or(table);
     let one = |sql: &str| Dialect::Sqlite.statement(sql, [name.into()]);
     // Column names in SQLite compare without case; so do table names.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     Column, Problem, Rows,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{AfterConfirmation, Resource, Unreferenced as Settings},
-    db::{Db, Dialect, quote},
+    db::{self, Db, Dialect, quote},
     ids::ResourceName,
 };
 
@@ -79,7 +79,7 @@ impl Unreferenced {
         db: &Db,
         name: &ResourceName,
         resource: &Resource,
-    ) -> Result<Option<Result<Self, Vec<Problem>>>, DbErr> {
+    ) -> Result<Option<Result<Self, Vec<Problem>>>, db::Error> {
         let Some(settings) = &resource.unreferenced else { return Ok(None) };
         let found = describe(db, &resource.table).await?;
         let (rows, paging) = match bind_rows(db, name, resource, found.as_ref()) {
@@ -170,7 +170,7 @@ impl Binder<'_> {
     }
 
     /// The foreign keys of the database, each of them named by the configuration, and the other way round.
-    async fn references(&mut self) -> Result<Vec<Reference>, DbErr> {
+    async fn references(&mut self) -> Result<Vec<Reference>, db::Error> {
         let keys = referencing(self.db, &self.found.sql).await?;
         let mut named = BTreeMap::new();
         for (number, wanted) in self.settings.by.iter().enumerate() {
@@ -225,7 +225,7 @@ impl Binder<'_> {
         self.problem("by", message);
     }
 
-    async fn usable(&mut self, number: usize, key: &ForeignKey) -> Result<(), DbErr> {
+    async fn usable(&mut self, number: usize, key: &ForeignKey) -> Result<(), db::Error> {
         let (path, columns) = (format!("by[{number}]"), key.columns.join(", "));
         let does = match key.on_delete {
             OnDelete::Refuse => None,
@@ -267,7 +267,7 @@ impl Binder<'_> {
     }
 
     /// Whether a look like that of the sweep uses an index (SQLite).
-    async fn looks_by_index(&self, key: &ForeignKey) -> Result<bool, DbErr> {
+    async fn looks_by_index(&self, key: &ForeignKey) -> Result<bool, db::Error> {
         let Some(reference) = self.resolve(key) else { return Ok(true) };
         let (table, names) = (&self.found.sql, reference.names("r", "t"));
         let sql =
@@ -293,7 +293,7 @@ impl Binder<'_> {
 
 /// Whether an index begins with columns of the foreign key, for all rows in which they are not null (PostgreSQL). Not by a
 /// plan: one that reads a whole index looks like one that does not, and making one waits for locks.
-async fn has_index(db: &Db, key: &ForeignKey) -> Result<bool, DbErr> {
+async fn has_index(db: &Db, key: &ForeignKey) -> Result<bool, db::Error> {
     let sql = "select exists (
         select 1 from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
         join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -302,7 +302,7 @@ async fn has_index(db: &Db, key: &ForeignKey) -> Result<bool, DbErr> {
             and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))) as found";
     let columns = serde_json::Value::from(key.columns.clone()).to_string();
     let row = db.conn.query_one_raw(db.dialect.statement(sql, [key.sql.as_str().into(), columns.into()])).await?;
-    row.map_or(Ok(false), |row| row.try_get("", "found"))
+    row.map_or(Ok(false), |row| row.try_get("", "found").map_err(db::Error::from))
 }
 
 /// Whether both name the same columns, in any order.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     catalog::{Catalog, ChildRule, Rows},
     config::ChildThen,
-    db::{Dialect, recordset},
+    db::{self, Dialect, recordset},
     ids::DeletionId,
     ledger::Ledger,
 };
@@ -25,7 +25,7 @@ pub enum DeleteError {
     Kept(String),
     /// Whatever the database says.
     #[error(transparent)]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 /// Deletes the rows that go with those roots that `goes` names, children before their parents, and lets the rows that
@@ -55,7 +55,7 @@ pub async fn delete(transaction: &impl ConnectionTrait, tree: &Tree, goes: &[boo
         match tree.roots.first().map(|(rows, _)| rows.dialect) {
             // Foreign keys are then looked at when the transaction commits (SQLite, "PRAGMA defer_foreign_keys").
             Some(Dialect::Sqlite) => {
-                transaction.execute_unprepared("pragma defer_foreign_keys = on").await?;
+                transaction.execute_unprepared("pragma defer_foreign_keys = on").await.map_err(db::Error::from)?;
             }
             _ => return delete_circle(transaction, tree, goes, groups).await,
         }
@@ -87,11 +87,13 @@ async fn delete_circle(
         counts.push(format!("(select count(*) from gone{n}) as n{n}"));
     }
     let sql = format!("with {} select {}", queries.join(", "), counts.join(", "));
-    let Some(row) = transaction.query_one_raw(Dialect::Postgres.statement(sql, values)).await? else {
+    let Some(row) =
+        transaction.query_one_raw(Dialect::Postgres.statement(sql, values)).await.map_err(db::Error::from)?
+    else {
         return Ok(false);
     };
     for (n, (_, rows, keys)) in groups.iter().enumerate() {
-        let gone: i64 = row.try_get("", &format!("n{n}"))?;
+        let gone: i64 = row.try_get("", &format!("n{n}")).map_err(db::Error::from)?;
         // A root may have been gone before.
         if usize::try_from(gone) != Ok(keys.len()) && any_left(transaction, rows, keys).await? {
             return Err(DeleteError::Kept(rows.sql.clone()));
@@ -100,7 +102,7 @@ async fn delete_circle(
     Ok(true)
 }
 
-async fn any_left(conn: &impl ConnectionTrait, rows: &Rows, keys: &[&str]) -> Result<bool, DbErr> {
+async fn any_left(conn: &impl ConnectionTrait, rows: &Rows, keys: &[&str]) -> Result<bool, db::Error> {
     let (wanted, equals) = (recordset(1, &rows.key_record()), rows.key_equals("t", "x"));
     let sql = format!("select 1 from {} t join {wanted} on {equals} limit 1", rows.sql);
     let values = [records(rows, keys).to_string().into()];
@@ -241,7 +243,7 @@ async fn change(
                 }
             };
             let values = [records(rows, keys).to_string().into()];
-            transaction.execute_raw(rows.dialect.statement(sql, values)).await?.rows_affected()
+            transaction.execute_raw(rows.dialect.statement(sql, values)).await.map_err(db::Error::from)?.rows_affected()
         }
         Dialect::Sqlite => {
             let mut done = 0;
@@ -252,7 +254,11 @@ async fn change(
                     None => format!("delete from {} as t where {matches}", rows.sql),
                     Some(rule) => format!("update {} as t set {} where {matches}", rows.sql, rule.link.nullify("t")),
                 };
-                done += transaction.execute_raw(rows.dialect.statement(sql, values)).await?.rows_affected();
+                done += transaction
+                    .execute_raw(rows.dialect.statement(sql, values))
+                    .await
+                    .map_err(db::Error::from)?
+                    .rows_affected();
             }
             done
         }

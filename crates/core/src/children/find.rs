@@ -1,12 +1,12 @@
 //! The children of some rows by one rule, in one statement (PostgreSQL) or one a parent (SQLite).
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::{Value, json};
 
 use crate::{
     catalog::{Catalog, ChildRule, Table},
     config::ChildThen,
-    db::{Dialect, literal},
+    db::{self, Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
     state::{Event, State},
@@ -57,7 +57,7 @@ pub(crate) async fn find(
     parents: &[Parent],
     lock: bool,
     limit: Option<usize>,
-) -> Result<Vec<Found>, DbErr> {
+) -> Result<Vec<Found>, db::Error> {
     let limit = limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
     let child = rule.resource.as_ref().and_then(|name| catalog.table(name)).map(AsRef::as_ref);
     let requested = rule.then == ChildThen::Request;
@@ -183,21 +183,21 @@ fn ended(alias: &str) -> String {
     format!("{alias}state = {} or {alias}cancelled_by = 'discarded'", Event::Finished.sql_to())
 }
 
-fn found(row: &QueryResult, label: String) -> Result<Found, DbErr> {
+fn found(row: &QueryResult, label: String) -> Result<Found, db::Error> {
     let links: String = row.try_get("", "links")?;
     let id: Option<String> = row.try_get("", "id")?;
     let state: Option<String> = row.try_get("", "state")?;
     let deletion = match id.zip(state) {
         None => None,
         Some((id, state)) => Some((
-            id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
-            state.parse().map_err(|e: crate::state::UnknownState| DbErr::Type(e.to_string()))?,
+            id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
+            state.parse().map_err(|e: crate::state::UnknownState| db::Error::unreadable(e.to_string()))?,
         )),
     };
     Ok(Found {
         label,
         key: row.try_get("", "key")?,
-        values: serde_json::from_str(&links).map_err(|e| DbErr::Json(e.to_string()))?,
+        values: serde_json::from_str(&links).map_err(|e| db::Error::unreadable(e.to_string()))?,
         deletion,
     })
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::find::{Found, Parent, find};
 use crate::{
     catalog::{Catalog, ChildRule, Rows},
     config::ChildThen,
-    db::Dialect,
+    db::{self, Dialect},
     ids::{DeletionId, ResourceName},
     ledger::Ledger,
     state::State,
@@ -97,7 +97,7 @@ impl Tree {
         roots: &[Root],
         limit: usize,
         lock: bool,
-    ) -> Result<Self, DbErr> {
+    ) -> Result<Self, db::Error> {
         let mut search = Search::new(catalog, roots);
         let mut open: Vec<Place> = (0..roots.len()).map(Place::Root).collect();
         while !open.is_empty() && !search.tree.truncated {
@@ -151,7 +151,7 @@ impl Tree {
         ledger: &Ledger,
         root: usize,
         id: DeletionId,
-    ) -> Result<bool, DbErr> {
+    ) -> Result<bool, db::Error> {
         wait_for_others(conn, ledger, id, self.unfinished(root)).await
     }
 
@@ -195,7 +195,7 @@ pub(super) async fn wait_for_others(
     ledger: &Ledger,
     id: DeletionId,
     unfinished: &[Unfinished],
-) -> Result<bool, DbErr> {
+) -> Result<bool, db::Error> {
     if unfinished.is_empty() {
         return Ok(false);
     }
@@ -211,7 +211,7 @@ async fn reading(
     rule: &ChildRule,
     parents: &[Parent],
     lock: bool,
-) -> Result<(Vec<Found>, Vec<String>), DbErr> {
+) -> Result<(Vec<Found>, Vec<String>), db::Error> {
     let there = find(conn, ledger, catalog, rule, parents, false, None).await?;
     // Those that have deletions of their own are only waited for.
     if !lock || there.is_empty() || rule.then == ChildThen::Request || rule.rows.dialect == Dialect::Sqlite {

@@ -7,7 +7,7 @@ use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{ConnectError, Dialect};
+use super::{ConnectError, Dialect, Error, Words};
 
 /// The schemas in which the role finds tables without naming one, in order. Empty on SQLite.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +28,8 @@ impl Db {
     /// Wraps an application's own pool, whose sessions keep the application's settings.
     ///
     /// # Errors
-    /// Whatever the database says to `select current_schemas(false)`.
-    pub async fn of_application(conn: DatabaseConnection) -> Result<Self, DbErr> {
+    /// [`Error`] when the search path cannot be read.
+    pub async fn of_application(conn: DatabaseConnection) -> Result<Self, Error> {
         let dialect = Dialect::of(&conn);
         let search_path = search_path(&conn, dialect).await?;
         Ok(Self { conn, dialect, search_path })
@@ -40,13 +40,13 @@ impl Db {
     ///
     /// # Errors
     /// No connection, or the lock was not to be had in time.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
         match self.dialect {
-            Dialect::Postgres => self.conn.begin().await,
+            Dialect::Postgres => self.conn.begin().await.map_err(begin),
             Dialect::Sqlite => {
                 let mode = Some(SqliteTransactionMode::Immediate);
                 let options = TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() };
-                self.conn.begin_with_options(options).await
+                self.conn.begin_with_options(options).await.map_err(begin)
             }
         }
     }
@@ -55,7 +55,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub(crate) async fn begin_giving_way(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin_giving_way(&self) -> Result<DatabaseTransaction, Error> {
         self.begin_with(GIVE_WAY).await
     }
 
@@ -64,11 +64,11 @@ impl Db {
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub(crate) async fn begin_giving_way_by_index(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin_giving_way_by_index(&self) -> Result<DatabaseTransaction, Error> {
         self.begin_with(&format!("set transaction isolation level read committed; {GIVE_WAY}; {BY_INDEX}")).await
     }
 
-    async fn begin_with(&self, settings: &str) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin_with(&self, settings: &str) -> Result<DatabaseTransaction, Error> {
         let transaction = self.begin().await?;
         if self.dialect == Dialect::Postgres {
             transaction.execute_unprepared(settings).await?;
@@ -103,7 +103,7 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
         return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default() });
     }
     let probe = Database::connect(options(&text, 1)).await.map_err(&unreachable)?;
-    let path = search_path(&probe, Dialect::Postgres).await.map_err(&unreachable)?;
+    let path = search_path(&probe, Dialect::Postgres).await.map_err(|error| unreachable(error.into_source()))?;
     probe.close().await.map_err(&unreachable)?;
     let mut options = options(&text, max_connections);
     options.map_sqlx_postgres_opts(|pg| {
@@ -123,6 +123,10 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
     });
     let conn = Database::connect(options).await.map_err(unreachable)?;
     Ok(Db { conn, dialect: Dialect::Postgres, search_path: path })
+}
+
+fn begin(source: DbErr) -> Error {
+    Error::new("begin a transaction", None, source)
 }
 
 fn options(url: &str, max_connections: u32) -> ConnectOptions {
@@ -148,14 +152,16 @@ fn sqlite_options(url: &str, max_connections: u32) -> ConnectOptions {
     options
 }
 
-async fn search_path(conn: &DatabaseConnection, dialect: Dialect) -> Result<SearchPath, DbErr> {
+async fn search_path(conn: &DatabaseConnection, dialect: Dialect) -> Result<SearchPath, Error> {
     if dialect == Dialect::Sqlite {
         return Ok(SearchPath::default());
     }
-    let sql = "select to_json(current_schemas(false))::text as path";
-    let row = conn.query_one_raw(dialect.statement(sql, [])).await?;
-    let text: String = row.map(|row| row.try_get("", "path")).transpose()?.unwrap_or_default();
-    serde_json::from_str(&text).map(SearchPath).map_err(|e| DbErr::Json(e.to_string()))
+    let path = Words::new(dialect)
+        .render("-- read the search path\nselect to_json(current_schemas(false))::text as path")
+        .bind([])
+        .one(conn)
+        .await?;
+    path.map_or_else(|| Ok(SearchPath::default()), |row| row.json("path").map(SearchPath))
 }
 
 /// Where the database is, without user and password.

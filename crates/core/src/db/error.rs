@@ -1,6 +1,62 @@
-//! What a database error means for us.
+//! What the database says when something goes wrong, and what that means for us.
+//!
+//! SeaORM's `DbErr` stays in this module: everybody else has an [`Error`], which says what was being done.
+
+use std::fmt::Display;
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
+
+/// A statement failed, or its answer cannot be read. Says what was being done and, if it was about one deletion or batch, to
+/// which.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}{}: {source}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")))]
+pub struct Error {
+    doing: String,
+    about: Option<String>,
+    source: DbErr,
+}
+
+impl Error {
+    pub(super) fn new(doing: &str, about: Option<String>, source: DbErr) -> Self {
+        Self { doing: doing.to_owned(), about, source }
+    }
+
+    pub(super) fn into_source(self) -> DbErr {
+        self.source
+    }
+
+    /// What is in the database is nothing that this release can read or write.
+    #[must_use]
+    pub fn unreadable(why: impl Display) -> Self {
+        Self::new("read what the database has", None, DbErr::Type(why.to_string()))
+    }
+
+    /// Something other than the database kept us from `doing` (to be read after "cannot").
+    #[must_use]
+    pub fn other(doing: &str, why: impl Display) -> Self {
+        Self::new(doing, None, DbErr::Custom(why.to_string()))
+    }
+
+    /// What the server said about the statement, if it said anything: none for a broken connection, and none for a server
+    /// that is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing about any row.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        refusal(&self.source)
+    }
+
+    /// Whether no connection was to be had, or it was lost, or the statement could not be run on it.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self.source, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
+    }
+}
+
+/// Beginning and ending transactions, and queries that SeaORM builds.
+impl From<DbErr> for Error {
+    fn from(source: DbErr) -> Self {
+        Self::new("use the database", None, source)
+    }
+}
 
 /// The database cannot be reached or refuses us. The message has no password in it.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +104,7 @@ impl Refusal {
 /// and only their message tells.
 const SQLITE_TRIGGER: &str = "1811";
 
-/// What the server said about the statement, if it said anything: none for a broken connection, and none for a server that
-/// is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing about any row.
-#[must_use]
-pub fn refusal(error: &DbErr) -> Option<Refusal> {
+fn refusal(error: &DbErr) -> Option<Refusal> {
     let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error else {
         return None;
     };

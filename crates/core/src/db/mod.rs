@@ -5,9 +5,13 @@ mod dialect;
 mod error;
 mod failpoint;
 mod read;
+mod row;
+mod sql;
 
 pub use connect::{Db, SearchPath, connect};
 pub(crate) use dialect::literal;
 pub use dialect::{Dialect, millis, quote, recordset};
-pub use error::{ConnectError, Refusal, refusal};
+pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
+pub use row::Row;
+pub use sql::{Query, Sql, Words};

@@ -1,18 +1,55 @@
 //! Queries that may take long and cannot write.
 
-use sea_orm::{AccessMode, ConnectionTrait, DbErr, IsolationLevel, QueryResult, TransactionTrait, Value};
+use std::sync::Arc;
+
+use sea_orm::{AccessMode, ConnectionTrait, IsolationLevel, QueryResult, Statement, TransactionTrait, Value};
 
 use super::{
-    Db, Dialect,
+    Db, Dialect, Error, Query, Row,
     connect::{BY_INDEX, GIVE_WAY},
 };
+
+impl Query {
+    /// Runs a query in a transaction of its own that cannot write, without a limit of time; all rows.
+    ///
+    /// # Errors
+    /// [`Error`], with what the query does.
+    pub async fn read_only(self, db: &Db) -> Result<Vec<Row>, Error> {
+        self.read(db, "set local statement_timeout = 0").await
+    }
+
+    /// The same for a bounded number of rows and a caller that must not wait: by index, and 100 ms for a lock on the table
+    /// (PostgreSQL).
+    ///
+    /// # Errors
+    /// As [`Self::read_only`].
+    pub async fn read_giving_way(self, db: &Db) -> Result<Vec<Row>, Error> {
+        self.read(db, &format!("set local statement_timeout = 0; {GIVE_WAY}; {BY_INDEX}")).await
+    }
+
+    /// The same for a caller that would rather not know than have it take long: five seconds (PostgreSQL).
+    ///
+    /// # Errors
+    /// As [`Self::read_only`].
+    pub async fn read_briefly(self, db: &Db) -> Result<Vec<Row>, Error> {
+        self.read(db, &format!("set local statement_timeout = '5s'; {GIVE_WAY}")).await
+    }
+
+    async fn read(self, db: &Db, limits: &str) -> Result<Vec<Row>, Error> {
+        let (statement, purpose, about) = self.into_parts();
+        match db.run(statement, limits).await {
+            Ok(rows) => Ok(rows.into_iter().map(|row| Row::new(row, Arc::clone(&purpose))).collect()),
+            Err(error) => Err(Error::new(&purpose, about, error.into_source())),
+        }
+    }
+}
 
 impl Db {
     /// Runs a query in a transaction of its own that cannot write, without a limit of time.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn read_only(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+    pub async fn read_only(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         self.read(sql, values, "set local statement_timeout = 0").await
     }
 
@@ -21,7 +58,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`Self::read_only`].
-    pub(crate) async fn read_giving_way(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+    pub(crate) async fn read_giving_way(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         self.read(sql, values, &format!("set local statement_timeout = 0; {GIVE_WAY}; {BY_INDEX}")).await
     }
 
@@ -29,12 +66,15 @@ impl Db {
     ///
     /// # Errors
     /// As [`Self::read_only`].
-    pub(crate) async fn read_briefly(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+    pub(crate) async fn read_briefly(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         self.read(sql, values, &format!("set local statement_timeout = '5s'; {GIVE_WAY}")).await
     }
 
-    async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, DbErr> {
-        let statement = self.dialect.statement(sql, values);
+    async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, Error> {
+        self.run(self.dialect.statement(sql, values), limits).await
+    }
+
+    async fn run(&self, statement: Statement, limits: &str) -> Result<Vec<QueryResult>, Error> {
         match self.dialect {
             Dialect::Postgres => {
                 let (level, mode) = (IsolationLevel::ReadCommitted, AccessMode::ReadOnly);
@@ -42,7 +82,7 @@ impl Db {
                 transaction.execute_unprepared(limits).await?;
                 let result = transaction.query_all_raw(statement).await;
                 transaction.rollback().await?;
-                result
+                Ok(result?)
             }
             Dialect::Sqlite => {
                 let conn = self.conn.clone();
@@ -55,7 +95,7 @@ impl Db {
                     transaction.rollback().await?;
                     result
                 });
-                reading.await.map_err(|error| DbErr::Custom(format!("reading was cut off: {error}")))?
+                Ok(reading.await.map_err(|error| Error::other("read", error))??)
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Guards that are there and do not do what they should.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{State, guards, left_over, state::keeps_references};
 use crate::{
     catalog::{Catalog, Problem, Table, Unreferenced},
     config::UnreferencedMode,
+    db,
     ledger::Ledger,
 };
 
@@ -13,7 +14,11 @@ use crate::{
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn advice(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Problem>, DbErr> {
+pub async fn advice(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+) -> Result<Vec<Problem>, db::Error> {
     let mut advice = Vec::new();
     for guard in guards(conn, ledger, catalog).await? {
         let (name, resource) = (&guard.trigger.name, &guard.resource);
@@ -52,7 +57,7 @@ pub async fn unguarded(
     ledger: &Ledger,
     unreferenced: &Unreferenced,
     table: Option<&Table>,
-) -> Result<Option<Problem>, DbErr> {
+) -> Result<Option<Problem>, db::Error> {
     let is_on = unreferenced.settings.mode == UnreferencedMode::On;
     let is_needed = is_on && !Unreferenced::goes_at_once(table);
     if !is_needed || keeps_references(conn, ledger, unreferenced, table).await? {

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::json;
 
 use super::{State, Trigger, state::state};
 use crate::{
-    db::{Db, Dialect, refusal},
+    db::{self, Db, Dialect},
     ledger::Ledger,
 };
 
@@ -44,7 +44,7 @@ pub enum InstallError {
     },
     /// Whatever the database says.
     #[error("the database failed: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 /// Installs those of the guards that are missing, outdated or disabled. Returns their names.
@@ -84,16 +84,16 @@ async fn change(
 ) -> Result<Vec<String>, InstallError> {
     let table = || triggers.first().map(|trigger| trigger.on_table.clone()).unwrap_or_default();
     for _ in 0..TRIES {
-        let transaction = db.begin().await?;
+        let transaction = db.begin().await.map_err(db::Error::from)?;
         let error = match in_transaction(&transaction, ledger, (resource, triggers), who, wanted).await {
             Ok(changed) => {
-                transaction.commit().await?;
+                transaction.commit().await.map_err(db::Error::from)?;
                 return Ok(changed);
             }
             Err(error) => error,
         };
-        transaction.rollback().await?;
-        match refusal(&error) {
+        transaction.rollback().await.map_err(db::Error::from)?;
+        match error.refusal() {
             // Whoever waits behind a lock that is waited for goes on meanwhile.
             Some(refusal) if refusal.is_contention() => tokio::time::sleep(PAUSE).await,
             Some(refusal) if refusal.code == "42501" => {
@@ -111,7 +111,7 @@ async fn in_transaction(
     (resource, triggers): (&str, &[Trigger]),
     who: &str,
     wanted: bool,
-) -> Result<Vec<String>, DbErr> {
+) -> Result<Vec<String>, db::Error> {
     if ledger.dialect == Dialect::Postgres {
         transaction.execute_unprepared(LOCK).await?;
     }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use super::{Trigger, referenced, trigger::PREFIX, triggers};
 use crate::{
     catalog::{Catalog, Table, Unreferenced},
-    db::{Dialect, quote},
+    db::{self, Dialect, quote},
     ids::ResourceName,
     ledger::Ledger,
 };
@@ -55,7 +55,7 @@ pub struct Guard {
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn guards(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Guard>, DbErr> {
+pub async fn guards(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Guard>, db::Error> {
     let mut guards = Vec::new();
     for (resource, trigger) in triggers(ledger, catalog) {
         let state = state(conn, ledger, &trigger).await?;
@@ -70,7 +70,7 @@ pub(super) async fn keeps_references(
     ledger: &Ledger,
     unreferenced: &Unreferenced,
     table: Option<&Table>,
-) -> Result<bool, DbErr> {
+) -> Result<bool, db::Error> {
     for trigger in referenced::triggers(ledger, unreferenced, table) {
         if state(conn, ledger, &trigger).await? != State::Installed {
             return Ok(false);
@@ -79,14 +79,14 @@ pub(super) async fn keeps_references(
     Ok(true)
 }
 
-pub(super) async fn state(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, DbErr> {
+pub(super) async fn state(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
     match ledger.dialect {
         Dialect::Postgres => postgres(conn, ledger, trigger).await,
         Dialect::Sqlite => sqlite(conn, ledger, trigger).await,
     }
 }
 
-async fn postgres(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, DbErr> {
+async fn postgres(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
     let sql = "select f.prosrc = $4 as same, f.prosecdef as definer, t.tgenabled::text as enabled
         from pg_proc f join pg_namespace n on n.oid = f.pronamespace and n.nspname = $1
             left join pg_trigger t on t.tgfoid = f.oid and t.tgname = $2 and t.tgrelid = $3::text::regclass
@@ -111,7 +111,7 @@ async fn postgres(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigge
     })
 }
 
-async fn sqlite(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, DbErr> {
+async fn sqlite(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
     let sql = "select sql from sqlite_schema where type = 'trigger' and name = $1";
     let statement = ledger.dialect.statement(sql, [trigger.name.as_str().into()]);
     let Some(row) = conn.query_one_raw(statement).await? else { return Ok(State::Missing) };
@@ -125,7 +125,11 @@ async fn sqlite(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger)
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn left_over(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Trigger>, DbErr> {
+pub async fn left_over(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    catalog: &Catalog,
+) -> Result<Vec<Trigger>, db::Error> {
     let known: HashSet<String> = triggers(ledger, catalog).into_iter().map(|(_, trigger)| trigger.name).collect();
     let sql = match ledger.dialect {
         Dialect::Postgres => {

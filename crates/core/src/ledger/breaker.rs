@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
 use super::{Ledger, notify};
-use crate::db::{Db, millis};
+use crate::db::{self, Db, millis};
 
 /// Why a target is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -64,7 +64,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn breakers(&self, conn: &impl ConnectionTrait) -> Result<Vec<OpenBreaker>, DbErr> {
+    pub async fn breakers(&self, conn: &impl ConnectionTrait) -> Result<Vec<OpenBreaker>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select lane, cause, reason, {} as since, probes, -({}) as left_ms from {}
@@ -81,7 +81,8 @@ impl Ledger {
                 let known = Cause::ALL.into_iter().find(|known| known.as_str() == cause);
                 Ok(OpenBreaker {
                     lane: row.try_get("", "lane")?,
-                    cause: known.ok_or_else(|| DbErr::Type(format!("`{cause}` is not the cause of a breaker")))?,
+                    cause: known
+                        .ok_or_else(|| db::Error::unreadable(format!("`{cause}` is not the cause of a breaker")))?,
                     reason: row.try_get("", "reason")?,
                     since: row.try_get("", "since")?,
                     probes: row.try_get("", "probes")?,
@@ -103,7 +104,7 @@ impl Ledger {
         cause: Cause,
         reason: &str,
         first_probe: Option<Duration>,
-    ) -> Result<bool, DbErr> {
+    ) -> Result<bool, db::Error> {
         let d = self.dialect;
         let until = first_probe.map_or_else(|| "null".to_owned(), |after| d.in_ms(&millis(after).to_string()));
         let sql = format!(
@@ -122,7 +123,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn throttle(&self, db: &Db, lane: &str, reason: &str, time: Duration) -> Result<bool, DbErr> {
+    pub async fn throttle(&self, db: &Db, lane: &str, reason: &str, time: Duration) -> Result<bool, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} as b (lane, cause, reason, until) values ($1, 'throttled', $2, {})
@@ -141,7 +142,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn take_probe(&self, db: &Db, lane: &str, interval: Duration, most: Duration) -> Result<bool, DbErr> {
+    pub async fn take_probe(&self, db: &Db, lane: &str, interval: Duration, most: Duration) -> Result<bool, db::Error> {
         let d = self.dialect;
         let shift = "(1 << case when probes < 20 then probes + 1 else 20 end)";
         let least = if d == crate::db::Dialect::Postgres { "least" } else { "min" };
@@ -160,12 +161,17 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn close_breaker(&self, db: &Db, lane: &str) -> Result<bool, DbErr> {
+    pub async fn close_breaker(&self, db: &Db, lane: &str) -> Result<bool, db::Error> {
         let sql = format!("delete from {} where lane = $1 and cause <> 'gone'", self.breaker);
         self.change_breaker(db, sql, [lane.into()]).await
     }
 
-    async fn change_breaker<const N: usize>(&self, db: &Db, sql: String, values: [Value; N]) -> Result<bool, DbErr> {
+    async fn change_breaker<const N: usize>(
+        &self,
+        db: &Db,
+        sql: String,
+        values: [Value; N],
+    ) -> Result<bool, db::Error> {
         let changed = db.conn.execute_raw(self.dialect.statement(sql, values)).await?.rows_affected() > 0;
         if changed {
             notify(&db.conn, self.dialect).await?;

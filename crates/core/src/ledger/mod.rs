@@ -27,9 +27,9 @@ pub(crate) use wake::notify;
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
-use crate::db::{Db, Dialect, quote, refusal};
+use crate::db::{self, Db, Dialect, quote};
 
 /// Where Sexton's tables are.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub enum OpenError {
     },
     /// The database did not answer.
     #[error("cannot look for the ledger: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 impl Ledger {
@@ -90,7 +90,7 @@ impl Ledger {
             }
         };
         let path = serde_json::Value::from(db.search_path.0.clone()).to_string();
-        let row = db.conn.query_one_raw(db.dialect.statement(sql, [path.into()])).await?;
+        let row = db.conn.query_one_raw(db.dialect.statement(sql, [path.into()])).await.map_err(db::Error::from)?;
         let Some(row) = row else {
             let searched = match db.dialect {
                 Dialect::Postgres => format!("searched the schemas {}", db.search_path.0.join(", ")),
@@ -98,7 +98,7 @@ impl Ledger {
             };
             return Err(OpenError::NotMigrated { searched });
         };
-        let schema: String = row.try_get("", "schema")?;
+        let schema: String = row.try_get("", "schema").map_err(db::Error::from)?;
         Ok(Self::in_schema(db.dialect, (db.dialect == Dialect::Postgres).then_some(schema)))
     }
 
@@ -112,10 +112,16 @@ impl Ledger {
         let sql = format!("select version from {list}sexton_migration");
         let rows = match db.conn.query_all_raw(db.dialect.statement(sql, [])).await {
             Ok(rows) => rows,
-            Err(error) if refusal(&error).is_some() => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let error = db::Error::from(error);
+                return if error.refusal().is_some() { Ok(()) } else { Err(error.into()) };
+            }
         };
-        let applied = rows.iter().map(|row| row.try_get("", "version")).collect::<Result<HashSet<String>, _>>()?;
+        let applied = rows
+            .iter()
+            .map(|row| row.try_get("", "version"))
+            .collect::<Result<HashSet<String>, _>>()
+            .map_err(db::Error::from)?;
         let missing: Vec<String> = migrations.filter(|name| !applied.contains(name)).collect();
         if missing.is_empty() { Ok(()) } else { Err(OpenError::Outdated { missing }) }
     }

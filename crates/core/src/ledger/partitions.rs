@@ -1,9 +1,9 @@
 //! Monthly partitions of the finished deletions, kept ahead of the clock (PostgreSQL §5.11).
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::Ledger;
-use crate::db::{Db, Dialect, quote};
+use crate::db::{self, Db, Dialect, quote};
 
 impl Ledger {
     /// Creates the partitions of this month and the next three, as far as they are missing. Nothing on SQLite.
@@ -13,7 +13,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says, for example that the role may not create tables.
-    pub async fn create_partitions(&self, db: &Db) -> Result<(), DbErr> {
+    pub async fn create_partitions(&self, db: &Db) -> Result<(), db::Error> {
         if self.dialect == Dialect::Sqlite {
             return Ok(());
         }
@@ -35,11 +35,11 @@ impl Ledger {
         for month in transaction.query_all_raw(missing()).await? {
             transaction.execute_unprepared(&self.create_partition(&month)?).await?;
         }
-        transaction.commit().await
+        transaction.commit().await.map_err(Into::into)
     }
 
     /// Filled and then attached: unlike `create … partition of`, attaching lets others go on inserting.
-    fn create_partition(&self, month: &QueryResult) -> Result<String, DbErr> {
+    fn create_partition(&self, month: &QueryResult) -> Result<String, db::Error> {
         let (month, first, next): (String, String, String) =
             (month.try_get("", "month")?, month.try_get("", "first")?, month.try_get("", "next")?);
         let table = |name: &str| match &self.schema {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use super::Ledger;
-use crate::{config::Resource, db::Db, ids::ResourceName};
+use crate::{
+    config::Resource,
+    db::{self, Db},
+    ids::ResourceName,
+};
 
 /// A resource whose definition differs from the one that `migrate` wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +38,7 @@ impl Ledger {
         db: &Db,
         resources: &BTreeMap<ResourceName, Resource>,
         statements: &BTreeMap<ResourceName, Value>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} (name, definition, statements) values ($1, {}, {})
@@ -51,7 +55,7 @@ impl Ledger {
             let values = [name.as_str().into(), definition(resource)?.to_string().into(), of_resource.into()];
             transaction.execute_raw(d.statement(sql.clone(), values)).await?;
         }
-        transaction.commit().await
+        transaction.commit().await.map_err(Into::into)
     }
 
     /// The resources whose statements in the database are not those in `statements`: another release wrote them, or the
@@ -63,14 +67,14 @@ impl Ledger {
         &self,
         db: &Db,
         statements: &BTreeMap<ResourceName, Value>,
-    ) -> Result<Vec<ResourceName>, DbErr> {
+    ) -> Result<Vec<ResourceName>, db::Error> {
         let d = self.dialect;
         let sql = format!("select name, {} as statements from {}", d.cast("statements", "text"), self.resource);
         let mut known = BTreeMap::new();
         for row in db.conn.query_all_raw(d.statement(sql, [])).await? {
             let text: Option<String> = row.try_get("", "statements")?;
-            let there: Value =
-                serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|e| DbErr::Json(e.to_string()))?;
+            let there: Value = serde_json::from_str(text.as_deref().unwrap_or("null"))
+                .map_err(|e| db::Error::unreadable(e.to_string()))?;
             known.insert(row.try_get::<String>("", "name")?, there);
         }
         // A release that writes the same statements does not make them stale.
@@ -91,13 +95,14 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn drift(&self, db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Vec<Drift>, DbErr> {
+    pub async fn drift(&self, db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Vec<Drift>, db::Error> {
         let d = self.dialect;
         let sql = format!("select name, {} as definition from {}", d.cast("definition", "text"), self.resource);
         let mut known = BTreeMap::new();
         for row in db.conn.query_all_raw(d.statement(sql, [])).await? {
             let definition: String = row.try_get("", "definition")?;
-            let definition: Value = serde_json::from_str(&definition).map_err(|e| DbErr::Json(e.to_string()))?;
+            let definition: Value =
+                serde_json::from_str(&definition).map_err(|e| db::Error::unreadable(e.to_string()))?;
             known.insert(row.try_get::<String>("", "name")?, definition);
         }
         let mut drift = Vec::new();
@@ -112,6 +117,6 @@ impl Ledger {
     }
 }
 
-fn definition(resource: &Resource) -> Result<Value, DbErr> {
-    serde_json::to_value(resource.definition()).map_err(|e| DbErr::Json(e.to_string()))
+fn definition(resource: &Resource) -> Result<Value, db::Error> {
+    serde_json::to_value(resource.definition()).map_err(|e| db::Error::unreadable(e.to_string()))
 }

@@ -1,8 +1,8 @@
 //! Telling workers that listen on the database that something is due.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
-use crate::db::Dialect;
+use crate::db::{self, Dialect};
 
 /// The channel of PostgreSQL's LISTEN on which a notification, whatever it says, means "something may be due". It is the
 /// same in every schema; one too many costs a worker a look into the ledger.
@@ -14,7 +14,7 @@ use crate::db::Dialect;
 pub const DUE_CHANNEL: &str = "sexton_due";
 
 /// Wakes listening workers when the transaction commits. SQLite has nobody to tell: its workers look by themselves.
-pub(crate) async fn notify(transaction: &impl ConnectionTrait, dialect: Dialect) -> Result<(), DbErr> {
+pub(crate) async fn notify(transaction: &impl ConnectionTrait, dialect: Dialect) -> Result<(), db::Error> {
     if dialect == Dialect::Postgres {
         let statement = dialect.statement("select pg_notify($1, '')", [DUE_CHANNEL.into()]);
         transaction.query_one_raw(statement).await?;

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::unmark::{unmark_children, unmark_row};
 use crate::{
     catalog::{Catalog, Table},
-    db::Dialect,
+    db::{self, Dialect},
     ids::{BatchId, DeletionId},
     ledger::Ledger,
     state::Event,
@@ -56,7 +56,7 @@ pub enum RestoreError {
     },
     /// The database refused.
     #[error(transparent)]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 /// Takes back the deletion `id` within the caller's transaction: the ledger entry ends as cancelled, and the row gets
@@ -140,11 +140,11 @@ async fn restore_one(
 ) -> Result<Restored, RestoreError> {
     lock_row(transaction, ledger, catalog, id).await?;
     let statement = ledger.dialect.statement(restorable(ledger), [id.to_string().into()]);
-    let Some(row) = transaction.query_one_raw(statement).await? else {
+    let Some(row) = transaction.query_one_raw(statement).await.map_err(db::Error::from)? else {
         return Err(refusal(transaction, ledger, id).await?);
     };
-    let resource: String = row.try_get("", "resource")?;
-    let key: String = row.try_get("", "key")?;
+    let resource: String = row.try_get("", "resource").map_err(db::Error::from)?;
+    let key: String = row.try_get("", "key").map_err(db::Error::from)?;
     let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
     if let Some(child) = ledger.finished_child(transaction, id).await? {
         let why = format!("the deletion {child} of one of its children is completed");
@@ -182,19 +182,26 @@ async fn lock_row(
 ) -> Result<(), RestoreError> {
     let d = ledger.dialect;
     let sql = format!("select resource, key from {} where id = {}", ledger.deletion, d.param(1, "uuid"));
-    let Some(row) = transaction.query_one_raw(d.statement(sql, [id.to_string().into()])).await? else {
+    let Some(row) =
+        transaction.query_one_raw(d.statement(sql, [id.to_string().into()])).await.map_err(db::Error::from)?
+    else {
         return Ok(());
     };
-    let (resource, key): (String, String) = (row.try_get("", "resource")?, row.try_get("", "key")?);
+    let (resource, key): (String, String) =
+        (row.try_get("", "resource").map_err(db::Error::from)?, row.try_get("", "key").map_err(db::Error::from)?);
     let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
     if let (Dialect::Postgres, Ok(key)) = (d, table.parse_key(&key)) {
-        transaction.query_all_raw(d.statement(lock(table), [key.to_string().into()])).await?;
+        transaction.query_all_raw(d.statement(lock(table), [key.to_string().into()])).await.map_err(db::Error::from)?;
     }
     Ok(())
 }
 
 /// Says why the deletion was not in a state to be restored.
-async fn refusal(transaction: &impl ConnectionTrait, ledger: &Ledger, id: DeletionId) -> Result<RestoreError, DbErr> {
+async fn refusal(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    id: DeletionId,
+) -> Result<RestoreError, db::Error> {
     let Some(record) = ledger.record(transaction, id).await? else { return Ok(RestoreError::NotFound(id)) };
     let why = match (record.state.as_str(), record.cancelled_by, record.called_at) {
         ("completed", _, _) => "it is completed".to_owned(),

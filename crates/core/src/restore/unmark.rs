@@ -1,10 +1,10 @@
 //! Taking markers back, as far as nobody else wants the row removed.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use crate::{
     catalog::{Catalog, Table},
-    db::{Dialect, literal},
+    db::{self, Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
 };
@@ -25,7 +25,7 @@ pub(super) async fn unmark_row(
     ledger: &Ledger,
     table: &Table,
     id: DeletionId,
-) -> Result<bool, DbErr> {
+) -> Result<bool, db::Error> {
     let d = table.dialect;
     if d == Dialect::Postgres {
         let statement = d.statement(of_row(ledger, table), [id.to_string().into()]);
@@ -47,7 +47,7 @@ pub(super) async fn unmark_children(
     ledger: &Ledger,
     catalog: &Catalog,
     id: DeletionId,
-) -> Result<(), DbErr> {
+) -> Result<(), db::Error> {
     let d = ledger.dialect;
     let tables = || catalog.tables().filter(|table| catalog.is_child(&table.name));
     if d == Dialect::Postgres {
@@ -115,7 +115,7 @@ async fn marks(
     ledger: &Ledger,
     sql: &str,
     id: DeletionId,
-) -> Result<Vec<Mark>, DbErr> {
+) -> Result<Vec<Mark>, db::Error> {
     let rows = transaction.query_all_raw(ledger.dialect.statement(sql, [id.to_string().into()])).await?;
     let mark = |row: &sea_orm::QueryResult| {
         Ok(Mark {
@@ -136,7 +136,7 @@ async fn unmark(
     table: &Table,
     mark: &Mark,
     id: DeletionId,
-) -> Result<bool, DbErr> {
+) -> Result<bool, db::Error> {
     let Ok(key) = table.parse_key(&mark.key) else { return Ok(false) };
     let rule = usize::try_from(mark.rule).unwrap_or_default();
     let Some(marker) = table.rules.get(rule) else { return Ok(false) };

@@ -1,14 +1,14 @@
 //! Phase 1 of a resource without targets: there is nothing to wait for, so the row goes in the caller's transaction with
 //! its children, and its deletion is completed with it.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::request::{Recorded, Request, Requested, delay_ms};
 use crate::{
     catalog::{Catalog, Table},
     children::{self, DeleteError, Root, Tree},
     config::AfterConfirmation,
-    db::{Dialect, recordset},
+    db::{self, Dialect, recordset},
     guard,
     key::Key,
     ledger::Ledger,
@@ -33,7 +33,7 @@ pub(super) async fn delete(
     catalog: &Catalog,
     table: &Table,
     recorded: &mut [Recorded],
-) -> Result<(), DbErr> {
+) -> Result<(), db::Error> {
     let fresh = |one: &&mut Recorded| {
         let is_new = one.requested.created && one.requested.state == State::Pending;
         is_new && table.then(one.rule) == AfterConfirmation::Delete
@@ -75,7 +75,7 @@ async fn delete_rows<'r>(
     catalog: &Catalog,
     table: &Table,
     mut fresh: Vec<&'r mut Recorded>,
-) -> Result<Deleted<'r>, DbErr> {
+) -> Result<Deleted<'r>, db::Error> {
     let mut children = vec![0; fresh.len()];
     let mut gone = Vec::new();
     if !table.children.is_empty() {
@@ -110,7 +110,7 @@ async fn delete_children(
     catalog: &Catalog,
     table: &Table,
     rows: &[&mut Recorded],
-) -> Result<Vec<Option<Went>>, DbErr> {
+) -> Result<Vec<Option<Went>>, db::Error> {
     let root = |one: &&mut Recorded| Root {
         resource: table.name.clone(),
         key: one.requested.key.clone(),
@@ -134,7 +134,7 @@ async fn delete_tree(
     transaction: &impl ConnectionTrait,
     tree: &Tree,
     roots: usize,
-) -> Result<Vec<Option<Went>>, DbErr> {
+) -> Result<Vec<Option<Went>>, db::Error> {
     let goes: Vec<bool> = (0..roots).map(|root| tree.unfinished(root).is_empty() && !tree.is_locked(root)).collect();
     match children::delete(transaction, tree, &goes).await {
         Ok(row) => {
@@ -143,7 +143,7 @@ async fn delete_tree(
         }
         Err(DeleteError::Database(error)) => Err(error),
         // What went already is the caller's transaction's to undo.
-        Err(error) => Err(DbErr::Custom(error.to_string())),
+        Err(error) => Err(db::Error::other("delete the rows at once", error)),
     }
 }
 
@@ -151,11 +151,11 @@ async fn postgres(
     transaction: &impl ConnectionTrait,
     table: &Table,
     requested: &[&Requested],
-) -> Result<Vec<String>, DbErr> {
+) -> Result<Vec<String>, db::Error> {
     let keys: Vec<Key> = requested.iter().filter_map(|one| table.parse_key(&one.key).ok()).collect();
     let values = [Key::records(&keys).to_string().into()];
     let rows = transaction.query_all_raw(table.dialect.statement(statement(table), values)).await?;
-    rows.iter().map(|row| row.try_get("", "key")).collect()
+    rows.iter().map(|row| row.try_get("", "key").map_err(db::Error::from)).collect()
 }
 
 /// `$1` is an array of `{k0, k1, …}`; returns the keys of the rows that went (PostgreSQL).
@@ -177,7 +177,7 @@ async fn sqlite(
     transaction: &impl ConnectionTrait,
     table: &Table,
     requested: &[&Requested],
-) -> Result<Vec<String>, DbErr> {
+) -> Result<Vec<String>, db::Error> {
     let mut gone = Vec::new();
     let keys: Vec<_> = requested.iter().filter_map(|one| table.parse_key(&one.key).ok()).collect();
     for keys in keys.chunks(MOST_KEYS) {

@@ -5,12 +5,12 @@
 //! statement in a transaction that cannot write. Under the lock of the transaction that removes the rows the condition
 //! is asked once more, so that a row that changed in between stays.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 pub use crate::catalog::Cursor;
 use crate::{
     catalog::{Among, Lock, Table},
-    db::Db,
+    db::{self, Db},
     key::Key,
 };
 
@@ -68,7 +68,7 @@ impl Condition {
 ///
 /// # Errors
 /// Whatever the database says, above all of the condition.
-pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, DbErr> {
+pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, db::Error> {
     let sql = format!("select count(*) as n from {} t where {}", condition.rows_of(table), table.live("t"));
     let rows = db.read_only(sql, Vec::new()).await?;
     let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
@@ -85,7 +85,7 @@ pub async fn live_page(
     condition: &Condition,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<(Vec<Key>, Option<Cursor>), DbErr> {
+) -> Result<(Vec<Key>, Option<Cursor>), db::Error> {
     table.page(db, &condition.rows_of(table), &table.live("t"), after, limit).await
 }
 
@@ -98,7 +98,7 @@ pub async fn lock_live(
     table: &Table,
     condition: &Condition,
     keys: &[Key],
-) -> Result<Vec<Key>, DbErr> {
+) -> Result<Vec<Key>, db::Error> {
     let (source, live) = (condition.rows_of(table), table.live("t"));
     table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: Lock::Wait }).await
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::{
     mark_children::mark,
@@ -18,7 +18,7 @@ use crate::{
     catalog::{Catalog, ChildRule, Table},
     children::{Parent, find},
     config::ChildThen,
-    db::{Db, kill_point},
+    db::{self, Db, kill_point},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::Ledger,
@@ -40,7 +40,7 @@ pub(super) async fn remove(
     table: &Table,
     recorded: &mut [Recorded],
     request: &Request,
-) -> Result<(), DbErr> {
+) -> Result<(), db::Error> {
     let open = |state: State| matches!(state, State::Pending | State::Waiting);
     let open: Vec<_> = recorded.iter().filter(|one| open(one.requested.state)).collect();
     let waiting = remove_below(transaction, ledger, catalog, table, &open, request, false).await?;
@@ -66,7 +66,7 @@ pub async fn request_children(
     claim: (DeletionId, Fence),
     key: &Key,
     values: &Values,
-) -> Result<bool, DbErr> {
+) -> Result<bool, db::Error> {
     // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process.
     let transaction = db.begin_giving_way().await?;
     match ask(&transaction, ledger, catalog, table, claim, key, values).await {
@@ -77,7 +77,10 @@ pub async fn request_children(
             Ok(true)
         }
         // Dropping it would roll back only when the pool comes to it, and until then the claim could not be written back.
-        other => transaction.rollback().await.and(other),
+        other => {
+            transaction.rollback().await?;
+            other
+        }
     }
 }
 
@@ -89,13 +92,13 @@ async fn ask(
     claim: (DeletionId, Fence),
     key: &Key,
     values: &Values,
-) -> Result<bool, DbErr> {
+) -> Result<bool, db::Error> {
     let ours = ledger.lock_ours(transaction, &[claim]).await?;
     let Some(record) = ledger.record(transaction, claim.0).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);
     };
     let request = Request {
-        batch: record.batch_id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+        batch: record.batch_id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
         by: record.requested_by,
         reason: record.reason,
         after: Duration::ZERO,
@@ -125,7 +128,7 @@ async fn remove_below(
     recorded: &[&Recorded],
     request: &Request,
     spare_dead: bool,
-) -> Result<Vec<DeletionId>, DbErr> {
+) -> Result<Vec<DeletionId>, db::Error> {
     let Some(table) = catalog.table(&table.name) else { return Ok(Vec::new()) };
     let mut frontier: Vec<Member> = recorded.iter().map(|one| (Arc::clone(table), parent(one, table))).collect();
     let delay = if spare_dead { Duration::ZERO } else { request.after.max(table.resource.grace) };
@@ -199,11 +202,11 @@ impl Asked<'_> {
         rule: &ChildRule,
         child: &Arc<Table>,
         parents: &[Parent],
-    ) -> Result<Vec<Member>, DbErr> {
+    ) -> Result<Vec<Member>, db::Error> {
         let found = find(transaction, ledger, catalog, rule, parents, false, None).await?;
         let (mut keys, mut rows) = (HashSet::new(), Vec::new());
-        let id = |label: &str| -> Result<DeletionId, DbErr> {
-            label.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+        let id = |label: &str| -> Result<DeletionId, db::Error> {
+            label.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
         };
         let mut known = Vec::new();
         for one in &found {

@@ -1,12 +1,12 @@
 //! Marking the rows that go with others, and remembering for which deletion they were marked.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::sqlite_mark;
 use crate::{
     catalog::{ChildRule, Table},
     children::{FRONTIER, Parent, frontier},
-    db::{Dialect, literal},
+    db::{self, Dialect, literal},
     ledger::Ledger,
     template::Values,
 };
@@ -19,7 +19,7 @@ pub(super) async fn mark(
     rule: &ChildRule,
     child: &Table,
     parents: &[Parent],
-) -> Result<Vec<Parent>, DbErr> {
+) -> Result<Vec<Parent>, db::Error> {
     let parent =
         |label: String, key: String, values: Values| Parent { label, resource: child.name.to_string(), key, values };
     match child.dialect {
@@ -28,7 +28,7 @@ pub(super) async fn mark(
             let rows = transaction.query_all_raw(child.dialect.statement(sql, [frontier(parents).into()])).await?;
             let marked = rows.iter().map(|row| {
                 let links: String = row.try_get("", "links")?;
-                let links = serde_json::from_str(&links).map_err(|e| DbErr::Json(e.to_string()))?;
+                let links = serde_json::from_str(&links).map_err(|e| db::Error::unreadable(e.to_string()))?;
                 Ok(parent(row.try_get("", "n")?, row.try_get("", "key")?, links))
             });
             marked.collect()
@@ -105,7 +105,7 @@ async fn mark_one(
     rule: &ChildRule,
     child: &Table,
     parent: &Parent,
-) -> Result<Vec<(String, Values)>, DbErr> {
+) -> Result<Vec<(String, Values)>, db::Error> {
     let d = child.dialect;
     let mut values = Vec::new();
     let Some(matches) = rule.matches_one("c", &parent.values, &mut values) else { return Ok(Vec::new()) };

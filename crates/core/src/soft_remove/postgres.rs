@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Table},
-    db::recordset,
+    db::{self, recordset},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::{COPIED, Ledger},
@@ -25,7 +25,7 @@ pub(super) async fn soft_remove(
     table: &Table,
     rows: &[(Key, Option<DeletionId>)],
     request: &Request,
-) -> Result<Vec<Recorded>, DbErr> {
+) -> Result<Vec<Recorded>, db::Error> {
     let mut new = HashSet::with_capacity(rows.len());
     let records: Vec<Value> = rows
         .iter()
@@ -55,7 +55,7 @@ pub(super) async fn soft_remove(
     rows.iter()
         .map(|row| {
             let id: String = row.try_get("", "id")?;
-            let id = id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?;
+            let id = id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?;
             let requested = Requested {
                 id,
                 key: row.try_get("", "key")?,
@@ -65,15 +65,15 @@ pub(super) async fn soft_remove(
                 due: row.try_get("", "due")?,
             };
             let links: String = row.try_get("", "links")?;
-            let links = serde_json::from_str(&links).map_err(|e| DbErr::Json(e.to_string()))?;
+            let links = serde_json::from_str(&links).map_err(|e| db::Error::unreadable(e.to_string()))?;
             let rule = usize::try_from(row.try_get::<i16>("", "marker_rule")?).unwrap_or_default();
             Ok(Recorded { requested, links, rule })
         })
         .collect()
 }
 
-fn type_error(error: crate::state::UnknownState) -> DbErr {
-    DbErr::Type(error.to_string())
+fn type_error(error: crate::state::UnknownState) -> db::Error {
+    db::Error::unreadable(error.to_string())
 }
 
 /// * `before` locks the rows in key order and remembers what the marker columns hold;

@@ -1,6 +1,6 @@
 //! Marking rows and recording their deletions, in the way of the database.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     postgres,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Table},
-    db::Dialect,
+    db::{self, Dialect},
     ids::DeletionId,
     key::Key,
     ledger::Ledger,
@@ -23,7 +23,7 @@ pub(super) async fn record(
     table: &Table,
     rows: &[(Key, Option<DeletionId>)],
     request: &Request,
-) -> Result<Vec<Recorded>, DbErr> {
+) -> Result<Vec<Recorded>, db::Error> {
     match table.dialect {
         Dialect::Postgres => postgres::soft_remove(transaction, ledger, catalog, table, rows, request).await,
         Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, catalog, table, rows, request).await,

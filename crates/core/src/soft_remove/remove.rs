@@ -1,6 +1,6 @@
 //! Requesting deletions.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     at_once, children,
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Table},
+    db,
     key::Key,
     ledger::{Ledger, notify},
     state::State,
@@ -34,7 +35,7 @@ pub async fn soft_remove(
     table: &Table,
     keys: &[Key],
     request: &Request,
-) -> Result<Vec<Requested>, DbErr> {
+) -> Result<Vec<Requested>, db::Error> {
     let rows: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
     let mut recorded = record(transaction, ledger, catalog, table, &rows, request).await?;
     if at_once::applies(table, request) {

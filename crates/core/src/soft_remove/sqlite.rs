@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use super::{
     request::{Recorded, Request},
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Table},
+    db,
     ids::DeletionId,
     key::Key,
     ledger::Ledger,
@@ -23,7 +24,7 @@ pub(super) async fn soft_remove(
     table: &Table,
     rows: &[(Key, Option<DeletionId>)],
     request: &Request,
-) -> Result<Vec<Recorded>, DbErr> {
+) -> Result<Vec<Recorded>, db::Error> {
     let mut recorded = Vec::new();
     let mut seen = HashSet::new();
     for (key, parent) in rows.iter().filter(|(key, _)| seen.insert(key)) {
@@ -47,14 +48,14 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         table: &Table,
         row: &Marked,
-    ) -> Result<Option<String>, DbErr> {
+    ) -> Result<Option<String>, db::Error> {
         let sql = format!(
             "select marker_before from {} where resource = $1 and key = $2 and marker_value = $3 limit 1",
             self.child
         );
         let values = [table.name.as_str().into(), row.key.clone().into(), row.marker_before.clone().into()];
         match transaction.query_one_raw(self.dialect.statement(sql, values)).await? {
-            Some(held) => held.try_get("", "marker_before"),
+            Some(held) => Ok(held.try_get("", "marker_before")?),
             None => Ok(row.marker_before.clone()),
         }
     }

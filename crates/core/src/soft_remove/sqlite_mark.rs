@@ -1,8 +1,8 @@
 //! Marking a row on SQLite, and reading what is captured of it.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use crate::{catalog::Table, key::Key, template::Values};
+use crate::{catalog::Table, db, key::Key, template::Values};
 
 /// A row that was just marked.
 pub(super) struct Marked {
@@ -18,7 +18,7 @@ pub(super) async fn mark(
     transaction: &impl ConnectionTrait,
     table: &Table,
     key: &Key,
-) -> Result<Option<Marked>, DbErr> {
+) -> Result<Option<Marked>, db::Error> {
     let d = table.dialect;
     let mut values = Vec::new();
     let matches = table.key_matches("t", key, &mut values);
@@ -46,14 +46,14 @@ async fn read(
     table: &Table,
     matches: &str,
     values: Vec<Value>,
-) -> Result<Option<(String, Values)>, DbErr> {
+) -> Result<Option<(String, Values)>, db::Error> {
     let columns: Vec<_> = table.payload.iter().enumerate().map(|(n, c)| format!(", {} as c{n}", c.text("t"))).collect();
     let sql = format!("select {} as key{} from {} t where {matches}", table.key_text("t"), columns.concat(), table.sql);
     let Some(row) = conn.query_one_raw(table.dialect.statement(sql, values)).await? else { return Ok(None) };
     Ok(Some((row.try_get("", "key")?, captured(table, &row)?)))
 }
 
-fn captured(table: &Table, row: &QueryResult) -> Result<Values, DbErr> {
+fn captured(table: &Table, row: &QueryResult) -> Result<Values, db::Error> {
     let columns = table.payload.iter().enumerate();
     columns.map(|(n, column)| Ok((column.name.clone(), row.try_get("", &format!("c{n}"))?))).collect()
 }
@@ -63,7 +63,7 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn read_row(&self, conn: &impl ConnectionTrait, key: &Key) -> Result<Option<Values>, DbErr> {
+    pub async fn read_row(&self, conn: &impl ConnectionTrait, key: &Key) -> Result<Option<Values>, db::Error> {
         let mut values = Vec::new();
         let matches = self.key_matches("t", key, &mut values);
         Ok(read(conn, self, &matches, values).await?.map(|(_, payload)| payload))

@@ -1,6 +1,6 @@
 //! Recording a deletion on SQLite: what there is already is read first, under the write lock.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{
     request::{Request, Requested, delay_ms, targets},
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     catalog::Table,
+    db,
     ids::{DeletionId, Fence},
     ledger::{Confirmations, Ledger, Phase},
     state::{Event, State, UnknownState, next},
@@ -36,7 +37,7 @@ pub(super) async fn record(
     request: &Request,
     row: Marked,
     parent: Option<DeletionId>,
-) -> Result<Requested, DbErr> {
+) -> Result<Requested, db::Error> {
     let known = known(transaction, ledger, table, &row.key).await?;
     match known {
         Some(known) if next(known.state, Event::Superseded).is_ok() => {
@@ -58,7 +59,7 @@ async fn known(
     ledger: &Ledger,
     table: &Table,
     key: &str,
-) -> Result<Option<Known>, DbErr> {
+) -> Result<Option<Known>, db::Error> {
     let sql = format!(
         "select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at, former
          from {} where resource = $1 and key = $2",
@@ -66,10 +67,13 @@ async fn known(
     );
     let values = [table.name.as_str().into(), key.into()];
     let Some(row) = transaction.query_one_raw(table.dialect.statement(sql, values)).await? else { return Ok(None) };
-    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
+    let json_error = |e: serde_json::Error| db::Error::unreadable(e.to_string());
     Ok(Some(Known {
-        id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
-        state: row.try_get::<String>("", "state")?.parse().map_err(|e: UnknownState| DbErr::Type(e.to_string()))?,
+        id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
+        state: row
+            .try_get::<String>("", "state")?
+            .parse()
+            .map_err(|e: UnknownState| db::Error::unreadable(e.to_string()))?,
         fence: Fence(row.try_get("", "fence")?),
         phase: row.try_get("", "phase")?,
         confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
@@ -106,7 +110,7 @@ async fn insert(
     row: Marked,
     superseded: Option<Known>,
     parent: Option<DeletionId>,
-) -> Result<Requested, DbErr> {
+) -> Result<Requested, db::Error> {
     let d = table.dialect;
     let sql = format!(
         "insert into {} (id, resource, key, lane, state, run_at, batch_id, marker_rule, marker_column, marker_value,
@@ -150,7 +154,7 @@ async fn insert(
         json(&former)?.into(),
     ];
     let recorded = transaction.query_one_raw(d.statement(sql, values)).await?;
-    let recorded = recorded.ok_or(DbErr::RecordNotInserted)?;
+    let recorded = recorded.ok_or_else(|| db::Error::other("record a deletion", "nothing was inserted"))?;
     let due = recorded.try_get("", "due")?;
     Ok(Requested { id, key: row.key, created: true, state: State::Pending, fence: Fence(0), due })
 }
@@ -163,7 +167,7 @@ async fn refresh(
     request: &Request,
     row: Marked,
     known: Known,
-) -> Result<Requested, DbErr> {
+) -> Result<Requested, db::Error> {
     let d = table.dialect;
     let marker_before = before(&row, Some(&known));
     let former = former(table, &known, &row);
@@ -195,11 +199,13 @@ async fn refresh(
         json(&former)?.into(),
     ];
     let updated = transaction.query_one_raw(d.statement(sql, values)).await?;
-    let due = updated.ok_or(DbErr::RecordNotUpdated)?.try_get("", "due")?;
+    let due = updated
+        .ok_or_else(|| db::Error::other("refresh a deletion", "it is not there any more"))?
+        .try_get("", "due")?;
     let Known { id, state, fence, .. } = known;
     Ok(Requested { id, key: row.key, created: false, state, fence, due })
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, DbErr> {
-    serde_json::to_string(value).map_err(|e| DbErr::Json(e.to_string()))
+fn json(value: &impl serde::Serialize) -> Result<String, db::Error> {
+    serde_json::to_string(value).map_err(|e| db::Error::unreadable(e.to_string()))
 }

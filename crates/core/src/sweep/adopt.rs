@@ -7,12 +7,12 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use crate::soft_remove::{Request, Requested, soft_remove};
 use crate::{
     catalog::{Among, Catalog, Cursor, Lock, Rule, Table},
-    db::{Db, Dialect, kill_point, literal},
+    db::{self, Db, Dialect, kill_point, literal},
     key::Key,
     ledger::Ledger,
 };
@@ -56,7 +56,7 @@ pub async fn orphans(
     since: Option<&str>,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Orphans, DbErr> {
+) -> Result<Orphans, db::Error> {
     let time = |rule: &Rule| rule.value.is_none().then(|| rule.column.instant("t"));
     let rule = table.rule_number("t");
     let at = table
@@ -107,7 +107,7 @@ pub async fn adopt(
     table: &Table,
     keys: &[Key],
     request: &Request,
-) -> Result<Vec<Requested>, DbErr> {
+) -> Result<Vec<Requested>, db::Error> {
     let transaction = db.begin_giving_way().await?;
     let adopted = async {
         let orphan = orphan(ledger, table);
@@ -139,7 +139,7 @@ async fn seen_under_hash(
     ledger: &Ledger,
     table: &Table,
     keys: &[Key],
-) -> Result<HashSet<String>, DbErr> {
+) -> Result<HashSet<String>, db::Error> {
     let mut markers = Vec::with_capacity(keys.len());
     for key in keys {
         let mut values = Vec::new();

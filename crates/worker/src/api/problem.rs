@@ -7,10 +7,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use sea_orm::DbErr;
 use serde::Serialize;
 use sexton_core::{
-    db::{Refusal, refusal},
+    db::{self, Refusal},
     restore::RestoreError,
 };
 use utoipa::{IntoResponses, ToSchema};
@@ -105,13 +104,13 @@ impl Problem {
         Self { header: Some(Header::RetryAfter("1")), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
-    fn away(error: &DbErr) -> Self {
+    fn away(error: &db::Error) -> Self {
         tracing::warn!(%error, "the database is away; a request of the API was turned away");
         let header = Some(Header::RetryAfter("5"));
         Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer") }
     }
 
-    fn failed(error: &DbErr) -> Self {
+    fn failed(error: &db::Error) -> Self {
         tracing::error!(%error, "a request of the API failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database refused; the service's log says why")
     }
@@ -127,9 +126,9 @@ fn is_of_the_application(refusal: &Refusal) -> bool {
     refusal.code.starts_with("23") && refusal.code.len() == 5 || refusal.code.starts_with("P0") || sqlite
 }
 
-impl From<DbErr> for Problem {
-    fn from(error: DbErr) -> Self {
-        match refusal(&error) {
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        match error.refusal() {
             Some(refusal) if refusal.is_contention() => Self::busy("the rows are locked by somebody else"),
             Some(refusal) if is_of_the_application(&refusal) => {
                 let by = match (&refusal.constraint, &refusal.table) {
@@ -139,13 +138,7 @@ impl From<DbErr> for Problem {
                 Self::conflict(format!("the database refuses it because of {by}; nothing was changed"))
             }
             Some(_) => Self::failed(&error),
-            None if matches!(
-                error,
-                DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_)
-            ) =>
-            {
-                Self::away(&error)
-            }
+            None if error.is_unavailable() => Self::away(&error),
             None => Self::failed(&error),
         }
     }

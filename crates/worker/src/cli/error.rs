@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use sexton_core::{catalog, config, db::ConnectError, ledger::OpenError};
+use sexton_core::{
+    catalog, config,
+    db::{self, ConnectError},
+    ledger::OpenError,
+};
 
 use crate::{daemon::StartError, requests::RequestError};
 
@@ -65,8 +69,8 @@ impl From<config::Error> for Error {
     }
 }
 
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
         Self::Failed(anyhow::Error::new(error).context("the database failed"))
     }
 }

@@ -6,8 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use sea_orm::DbErr;
-use sexton_core::db::refusal;
+use sexton_core::db;
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -17,12 +16,12 @@ use tokio::{
 const LINGER: Duration = Duration::from_millis(2);
 
 /// What an item of a batch came to; the error is shared by the items that it hit.
-pub(crate) type Outcome<R> = Result<R, Arc<DbErr>>;
+pub(crate) type Outcome<R> = Result<R, Arc<db::Error>>;
 
 type Item<T, R> = (T, oneshot::Sender<Outcome<R>>);
 
 /// Does the work of a batch: one result for each item, in order, or an error for all.
-pub(crate) type Process<T, R> = Arc<dyn Fn(Vec<T>) -> BoxFuture<'static, Result<Vec<R>, DbErr>> + Send + Sync>;
+pub(crate) type Process<T, R> = Arc<dyn Fn(Vec<T>) -> BoxFuture<'static, Result<Vec<R>, db::Error>> + Send + Sync>;
 
 /// Collects items of concurrent tasks into batches.
 pub(crate) struct Batcher<T, R> {
@@ -52,9 +51,9 @@ where
     pub(crate) async fn submit(&self, item: T) -> Outcome<R> {
         let (sender, receiver) = oneshot::channel();
         if self.items.send((item, sender)).await.is_err() {
-            return Err(Arc::new(DbErr::Custom("the process is shutting down".to_owned())));
+            return Err(Arc::new(db::Error::other("begin a batch", "the process is shutting down")));
         }
-        let lost = |_| Err(Arc::new(DbErr::Custom("the batch was dropped by a panic".to_owned())));
+        let lost = |_| Err(Arc::new(db::Error::other("finish a batch", "it was dropped by a panic")));
         receiver.await.unwrap_or_else(lost)
     }
 }
@@ -99,10 +98,13 @@ where
     Box::pin(async move {
         let error = match process(work.clone()).await {
             Ok(results) if results.len() == work.len() => return results.into_iter().map(Ok).collect(),
-            Ok(results) => DbErr::Custom(format!("{} results for a batch of {}", results.len(), work.len())),
+            Ok(results) => {
+                let why = format!("{} results for {} items", results.len(), work.len());
+                db::Error::other("finish a batch", why)
+            }
             Err(error) => error,
         };
-        if work.len() == 1 || refusal(&error).is_none() {
+        if work.len() == 1 || error.refusal().is_none() {
             let error = Arc::new(error);
             return work.iter().map(|_| Err(Arc::clone(&error))).collect();
         }
@@ -141,7 +143,7 @@ mod tests {
         let seen = Arc::clone(&calls);
         let process: Process<u32, u32> = Arc::new(move |_| {
             *seen.lock().unwrap() += 1;
-            Box::pin(async { Err(DbErr::Custom("gone".to_owned())) })
+            Box::pin(async { Err(db::Error::other("do a thing", "it is gone")) })
         });
         let batcher = Batcher::start(8, 1, process);
         let all = futures::future::join_all((0..8).map(|n| batcher.submit(n))).await;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use sea_orm::DbErr;
 use sexton_core::{
     children::{Root, Tree},
+    db,
     key::Key,
     outcome::DeadKind,
     soft_remove::request_children,
@@ -20,7 +20,7 @@ const LOOK: usize = 1000;
 
 impl Execution<'_> {
     /// Whether children have deletions of their own that are not finished. Not asked of resources that cannot have any.
-    pub(super) async fn has_unfinished_children(&self, key: &Key) -> Result<bool, DbErr> {
+    pub(super) async fn has_unfinished_children(&self, key: &Key) -> Result<bool, db::Error> {
         let context = &self.engine.context;
         if !context.catalog.waits_for_children(&self.table.name) {
             return Ok(false);
@@ -50,7 +50,7 @@ impl Execution<'_> {
                     let id = self.claim.id;
                     return tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it");
                 }
-                Err(error) if sexton_core::db::refusal(&error).is_some() || !self.pause().await => {
+                Err(error) if error.refusal().is_some() || !self.pause().await => {
                     return self.row_unreadable(&error).await;
                 }
                 Err(_) => {}
@@ -66,7 +66,7 @@ impl Execution<'_> {
 
     /// Deletes the children of a row that has very many, until few enough are left to go with it. Returns what keeps
     /// the row from going, or nothing.
-    pub(super) async fn remove_many_children(&self, removal: &Removal) -> Result<Option<Completion>, DbErr> {
+    pub(super) async fn remove_many_children(&self, removal: &Removal) -> Result<Option<Completion>, db::Error> {
         let context = &self.engine.context;
         let mut went = 0;
         loop {

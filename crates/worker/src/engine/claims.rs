@@ -3,9 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use futures::future::BoxFuture;
-use sea_orm::DbErr;
 use sexton_core::{
-    db::refusal,
+    db,
     ids::DeletionId,
     key::Key,
     ledger::{Claim, Pick},
@@ -42,7 +41,7 @@ pub(crate) enum Row {
     Unknown,
     /// The database would not say (a policy appeared, a lock on the whole table). The claim is committed all the same,
     /// and its execution writes it back.
-    Unreadable(Arc<DbErr>),
+    Unreadable(Arc<db::Error>),
 }
 
 /// Claims single deletions in batches.
@@ -53,7 +52,7 @@ pub(crate) struct Claims {
 impl Claims {
     pub(super) fn start(context: &Arc<Context>, in_flight: &InFlight) -> Self {
         let (context, in_flight) = (Arc::clone(context), in_flight.clone());
-        let process = move |ids: Vec<DeletionId>| -> BoxFuture<'static, Result<Vec<_>, DbErr>> {
+        let process = move |ids: Vec<DeletionId>| -> BoxFuture<'static, Result<Vec<_>, db::Error>> {
             let (context, in_flight) = (Arc::clone(&context), in_flight.clone());
             Box::pin(async move {
                 let lanes = context.gates.open_names();
@@ -80,7 +79,7 @@ pub(super) async fn take(
     pick: Pick<'_>,
     lanes: &[String],
     mut rescued: Option<OwnedSemaphorePermit>,
-) -> Result<Vec<Claimed>, DbErr> {
+) -> Result<Vec<Claimed>, db::Error> {
     let sent = Instant::now();
     let lease = context.config.worker.lease;
     let claims = context.ledger.claim(&context.db, pick, lanes, &context.worker, lease, rescued.is_some()).await?;
@@ -127,7 +126,7 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
             }
             Err(error) => error,
         };
-        let contention = refusal(&error).is_none_or(|refusal| refusal.is_contention());
+        let contention = error.refusal().is_none_or(|refusal| refusal.is_contention());
         if claimed.len() > 1 && !contention {
             let second = claimed.split_off(claimed.len() / 2);
             read_rows(context, claimed).await;

@@ -1,9 +1,9 @@
 //! Completions: the rows of many deletions go in one transaction.
 
+use sexton_core::db;
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::BoxFuture;
-use sea_orm::DbErr;
 use sexton_core::ids::ResourceName;
 
 use super::Context;
@@ -28,7 +28,7 @@ impl Completions {
             let process: Process<Removal, Completion> = Arc::new(move |batch: Vec<Removal>| {
                 let (context, table) = (Arc::clone(&context), Arc::clone(&table));
                 let work = async move { remove(&context.db, &context.ledger, &context.catalog, &table, &batch).await };
-                Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, DbErr>>
+                Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, db::Error>>
             });
             (name, Batcher::start(BATCH, 2, process))
         });
@@ -38,7 +38,9 @@ impl Completions {
     pub(crate) async fn complete(&self, resource: &ResourceName, removal: Removal) -> Outcome<Completion> {
         match self.batchers.get(resource) {
             Some(batcher) => batcher.submit(removal).await,
-            None => Err(Arc::new(DbErr::Custom(format!("resource {resource} is not configured")))),
+            None => {
+                Err(Arc::new(db::Error::other("complete a deletion", format!("resource {resource} is not configured"))))
+            }
         }
     }
 }

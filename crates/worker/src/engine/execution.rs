@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 use sexton_core::{
     catalog::Table,
     config::{AfterConfirmation, Target},
-    db::{Refusal, refusal},
+    db::{self, Refusal},
     key::Key,
     ledger::{Claim, Confirmations, Phase, Settlement},
     outcome::{DeadKind, Failure, Outcome},
@@ -195,7 +195,7 @@ impl<'e> Execution<'e> {
                     Err(error) => return self.row_unreadable(&error).await,
                 },
                 Ok(completion) => break completion,
-                Err(error) => match refusal(&error) {
+                Err(error) => match error.refusal() {
                     Some(refusal) => return self.row_refused(&refusal, &error).await,
                     None if self.pause().await => {}
                     None => return self.abandon(&error),
@@ -252,15 +252,15 @@ impl<'e> Execution<'e> {
     }
 
     /// Nothing was called yet, and nothing will be before it is known what the row says now.
-    pub(super) async fn row_unreadable(self, error: &sea_orm::DbErr) {
-        match refusal(error) {
+    pub(super) async fn row_unreadable(self, error: &db::Error) {
+        match error.refusal() {
             Some(refusal) if refusal.is_contention() => self.row_locked().await,
             Some(refusal) => self.row_refused(&refusal, error).await,
             None => self.snooze(DATABASE_AWAY, None).await,
         }
     }
 
-    async fn row_refused(self, refusal: &Refusal, error: &sea_orm::DbErr) {
+    async fn row_refused(self, refusal: &Refusal, error: &db::Error) {
         let id = self.claim.id;
         tracing::warn!(%id, %error, "the database refused deletion {id}");
         let reason = format!("database_{}", refusal.code);
@@ -361,7 +361,7 @@ impl<'e> Execution<'e> {
         }
     }
 
-    fn abandon(&self, error: &sea_orm::DbErr) {
+    fn abandon(&self, error: &db::Error) {
         let id = self.claim.id;
         tracing::error!(%id, %error, "cannot write down what became of deletion {id}; its lease will free it");
     }

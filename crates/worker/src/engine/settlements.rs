@@ -1,9 +1,9 @@
 //! Settlements: what did not complete is written back, many at once.
 
+use sexton_core::db;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use sea_orm::DbErr;
 use sexton_core::ledger::Settlement;
 
 use super::Context;
@@ -25,7 +25,7 @@ impl Settlements {
                 let written = context.ledger.settle(&context.db, &batch, &context.worker).await?;
                 Ok(batch.iter().map(|settlement| written.contains(&settlement.id)).collect())
             };
-            Box::pin(work) as BoxFuture<'static, Result<Vec<bool>, DbErr>>
+            Box::pin(work) as BoxFuture<'static, Result<Vec<bool>, db::Error>>
         });
         Self { batcher: Batcher::start(BATCH, 2, process) }
     }

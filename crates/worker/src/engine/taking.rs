@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::DbErr;
-use sexton_core::{hint::Hint, ledger::Pick};
+use sexton_core::{db, hint::Hint, ledger::Pick};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Engine, claims};
@@ -53,7 +52,7 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub(crate) async fn take_due(self: &Arc<Self>, overdue: Duration) -> Result<usize, DbErr> {
+    pub(crate) async fn take_due(self: &Arc<Self>, overdue: Duration) -> Result<usize, db::Error> {
         let mut taken = 0;
         if let Some(slots) = self.slots.take_open(claims::BATCH) {
             taken += self.fill_lanes(slots, overdue, self.context.gates.open_lanes()).await?;
@@ -72,7 +71,7 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub(crate) async fn take_one(self: &Arc<Self>, lane: &str) -> Result<bool, DbErr> {
+    pub(crate) async fn take_one(self: &Arc<Self>, lane: &str) -> Result<bool, db::Error> {
         match self.slots.wait().await {
             Some(slot) => Ok(self.fill(slot, Duration::ZERO, vec![lane.to_owned()]).await? > 0),
             None => Ok(false),
@@ -85,7 +84,7 @@ impl Engine {
         mut slots: OwnedSemaphorePermit,
         overdue: Duration,
         lanes: Vec<OpenLane>,
-    ) -> Result<usize, DbErr> {
+    ) -> Result<usize, db::Error> {
         let mut taken = 0;
         let mut unlimited = Vec::new();
         let mut left = lanes.len();
@@ -112,7 +111,7 @@ impl Engine {
         mut slots: OwnedSemaphorePermit,
         overdue: Duration,
         lanes: Vec<String>,
-    ) -> Result<usize, DbErr> {
+    ) -> Result<usize, db::Error> {
         let _claiming = self.executions.token();
         if self.closing.is_cancelled() {
             return Ok(0);
@@ -142,7 +141,7 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub(crate) async fn take_rescued(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Rescued, DbErr> {
+    pub(crate) async fn take_rescued(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Rescued, db::Error> {
         let lanes = self.context.gates.open_names();
         let candidates = self.context.ledger.rescued(&self.context.db, &lanes, RESCUED).await?;
         if candidates.is_empty() {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::{ledger::Due, transport::HintQueue};
+use sexton_core::{db, ledger::Due, transport::HintQueue};
 use tokio_util::sync::CancellationToken;
 
 use super::Wake;
@@ -97,7 +97,7 @@ enum Error {
     #[error(transparent)]
     Queue(#[from] sexton_core::transport::Error),
     #[error(transparent)]
-    Database(#[from] sea_orm::DbErr),
+    Database(#[from] db::Error),
 }
 
 impl Dispatcher {

@@ -6,10 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::DbErr;
 use sexton_core::{
     config::Breaker,
-    db::Db,
+    db::{self, Db},
     ledger::{Ledger, OpenBreaker},
 };
 
@@ -31,7 +30,7 @@ impl Gates {
     ///
     /// # Errors
     /// Whatever the database says; what was known before still holds.
-    pub(crate) async fn read(&self, db: &Db, ledger: &Ledger) -> Result<(), DbErr> {
+    pub(crate) async fn read(&self, db: &Db, ledger: &Ledger) -> Result<(), db::Error> {
         let changes = self.changes.load(Ordering::Acquire);
         let (pauses, breakers) = (ledger.pauses(&db.conn).await?, ledger.breakers(&db.conn).await?);
         // After the answer: it may have taken a while, and nobody should be called too early.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value, json};
 use sexton_core::{
     catalog::Table,
-    db::{Dialect, recordset},
+    db::{self, Dialect, recordset},
     key::Key,
     template::Values,
 };
@@ -35,7 +35,7 @@ pub(crate) async fn compare(
     conn: &impl ConnectionTrait,
     table: &Table,
     rows: &[Captured<'_>],
-) -> Result<Vec<Now>, DbErr> {
+) -> Result<Vec<Now>, db::Error> {
     match table.dialect {
         Dialect::Postgres => {
             let mut found = select(conn, table, rows, "").await?;
@@ -78,7 +78,7 @@ pub(super) async fn select(
     table: &Table,
     rows: &[Captured<'_>],
     lock: &str,
-) -> Result<HashMap<usize, Now>, DbErr> {
+) -> Result<HashMap<usize, Now>, db::Error> {
     let sql = format!(
         "select x.n, ({payload})::text as payload from {wanted} join {table} t on {key} order by {order} {lock}",
         payload = table.payload_json("t"),
@@ -92,7 +92,7 @@ pub(super) async fn select(
     for row in conn.query_all_raw(table.dialect.statement(sql, values)).await? {
         let n = usize::try_from(row.try_get::<i32>("", "n")?).unwrap_or_default();
         let payload: String = row.try_get("", "payload")?;
-        let values: Values = serde_json::from_str(&payload).map_err(|e| DbErr::Json(e.to_string()))?;
+        let values: Values = serde_json::from_str(&payload).map_err(|e| db::Error::unreadable(e.to_string()))?;
         let Some((_, rule, captured)) = rows.get(n) else { continue };
         found.insert(n, judge(table, *rule, captured, values));
     }

@@ -1,10 +1,10 @@
 //! The children of rows that are to be deleted: they go first, in the same transaction.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sexton_core::{
     catalog::{Catalog, Table},
     children::{DeleteError, Root, Step, Tree, delete, delete_some},
-    db::{Db, Dialect, kill_point},
+    db::{self, Db, Dialect, kill_point},
     guard::{begin_own, end_own},
     ledger::Ledger,
 };
@@ -88,7 +88,7 @@ pub(crate) async fn remove_part(
     catalog: &Catalog,
     table: &Table,
     removal: &Removal,
-) -> Result<Part, DbErr> {
+) -> Result<Part, db::Error> {
     let transaction = db.begin().await?;
     let part = part(&transaction, db.dialect, ledger, catalog, table, removal).await;
     if let Ok(Part::Some(_)) = part {
@@ -109,7 +109,7 @@ async fn part(
     catalog: &Catalog,
     table: &Table,
     removal: &Removal,
-) -> Result<Part, DbErr> {
+) -> Result<Part, db::Error> {
     if dialect == Dialect::Postgres {
         transaction.execute_unprepared(LIMITS).await?;
     }

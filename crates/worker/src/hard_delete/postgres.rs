@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sexton_core::{
     catalog::{Catalog, Table},
-    db::recordset,
+    db::{self, recordset},
     ledger::{Finish, Ledger, RowOutcome},
 };
 
@@ -24,7 +24,7 @@ pub(super) async fn remove(
 ) -> Result<Vec<Completion>, Undone> {
     // Sessions are READ COMMITTED whatever the role's default is (db/connect.rs): each statement below sees what was
     // committed before it began, so what is locked here is judged as it is now.
-    transaction.execute_unprepared(LIMITS).await?;
+    transaction.execute_unprepared(LIMITS).await.map_err(db::Error::from)?;
     let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
     let ours = ledger.lock_ours(transaction, &claims).await?;
     let ours: Vec<usize> = (0..batch.len()).filter(|n| ours.contains(&batch[*n].id)).collect();
@@ -68,7 +68,7 @@ async fn tell_gone_from_locked(
     table: &Table,
     batch: &[Removal],
     answers: &mut [Completion],
-) -> Result<(), DbErr> {
+) -> Result<(), db::Error> {
     let missing: Vec<usize> = (0..batch.len()).filter(|n| answers[*n] == Completion::Locked).collect();
     if missing.is_empty() {
         return Ok(());
@@ -89,7 +89,7 @@ async fn delete(
     table: &Table,
     batch: &[Removal],
     rows: &[usize],
-) -> Result<Vec<usize>, DbErr> {
+) -> Result<Vec<usize>, db::Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -106,7 +106,7 @@ async fn delete(
     gone.iter()
         .map(|row| {
             let place = usize::try_from(row.try_get::<i32>("", "n")?).unwrap_or_default();
-            rows.get(place).copied().ok_or_else(|| DbErr::Type("the database returned a row nobody asked for".into()))
+            rows.get(place).copied().ok_or_else(|| db::Error::unreadable("a row that was not asked for"))
         })
         .collect()
 }
@@ -119,7 +119,7 @@ pub(super) async fn finish(
     batch: &[Removal],
     answers: &[Completion],
     children: &[usize],
-) -> Result<(), DbErr> {
+) -> Result<(), db::Error> {
     let finished: Vec<Finish> = batch
         .iter()
         .zip(answers)
@@ -150,6 +150,6 @@ pub(super) async fn finish(
     if written == expected {
         Ok(())
     } else {
-        Err(DbErr::Custom(format!("{} deletions were to be finished, but {} were", expected.len(), written.len())))
+        Err(db::Error::other("finish deletions", format!("{} were to be, {} were", expected.len(), written.len())))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use sexton_core::{
     catalog::Table,
-    db::{Dialect, quote},
+    db::{self, Dialect, quote},
     key::Key,
 };
 
@@ -16,7 +16,11 @@ type Columns = Vec<(String, Option<String>)>;
 ///
 /// # Errors
 /// Whatever the database says.
-pub(super) async fn references(conn: &impl ConnectionTrait, table: &Table, key: &Key) -> Result<Vec<String>, DbErr> {
+pub(super) async fn references(
+    conn: &impl ConnectionTrait,
+    table: &Table,
+    key: &Key,
+) -> Result<Vec<String>, db::Error> {
     let mut found = Vec::new();
     let primary = primary_key(conn, table).await?;
     for (child, columns) in foreign_keys(conn, table).await? {
@@ -42,7 +46,7 @@ pub(super) async fn references(conn: &impl ConnectionTrait, table: &Table, key: 
 }
 
 /// The foreign keys to the table, with the tables that have them.
-async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<(String, Columns)>, DbErr> {
+async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<(String, Columns)>, db::Error> {
     let name = table.resource.table.strip_prefix("main.").unwrap_or(&table.resource.table);
     let sql = "select s.name as child, f.id, f.\"from\" as from_column, f.\"to\" as to_column
                from sqlite_schema s, pragma_foreign_key_list(s.name) f
@@ -55,9 +59,9 @@ async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<
     Ok(keys.into_iter().map(|((child, _), columns)| (child, columns)).collect())
 }
 
-async fn primary_key(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<String>, DbErr> {
+async fn primary_key(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<String>, db::Error> {
     let name = table.resource.table.strip_prefix("main.").unwrap_or(&table.resource.table);
     let sql = "select name from pragma_table_info($1) where pk > 0 order by pk";
     let rows = conn.query_all_raw(Dialect::Sqlite.statement(sql, [name.into()])).await?;
-    rows.iter().map(|row| row.try_get("", "name")).collect()
+    rows.iter().map(|row| row.try_get("", "name").map_err(db::Error::from)).collect()
 }

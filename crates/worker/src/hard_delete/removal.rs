@@ -1,7 +1,7 @@
 //! A removal of a row, and what it can come to.
 
-use sea_orm::DbErr;
 use sexton_core::{
+    db,
     ids::{DeletionId, Fence},
     key::Key,
     ledger::Confirmations,
@@ -61,7 +61,7 @@ pub(crate) enum Completion {
 #[derive(Debug)]
 pub(super) enum Undone {
     /// Whatever the database says.
-    Database(DbErr),
+    Database(db::Error),
     /// More children than one transaction should delete.
     Many,
     /// The database kept a child of this table without an error.
@@ -70,8 +70,8 @@ pub(super) enum Undone {
     RowKept,
 }
 
-impl From<DbErr> for Undone {
-    fn from(error: DbErr) -> Self {
+impl From<db::Error> for Undone {
+    fn from(error: db::Error) -> Self {
         Self::Database(error)
     }
 }

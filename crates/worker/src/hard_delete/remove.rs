@@ -1,9 +1,8 @@
 //! Hard delete: the rows go in the same transaction in which the ledger completes their deletions.
 
-use sea_orm::DbErr;
 use sexton_core::{
     catalog::{Catalog, Table},
-    db::{Db, Dialect, Refusal, kill_point, refusal},
+    db::{self, Db, Dialect, Refusal, kill_point},
     key::Key,
     ledger::Ledger,
 };
@@ -28,13 +27,13 @@ pub(crate) async fn remove(
     catalog: &Catalog,
     table: &Table,
     batch: &[Removal],
-) -> Result<Vec<Completion>, DbErr> {
+) -> Result<Vec<Completion>, db::Error> {
     let undone = match in_transaction(db, ledger, catalog, table, batch).await {
         Ok(answers) => return Ok(answers),
         Err(undone) => undone,
     };
     match undone {
-        Undone::Database(error) if batch.len() == 1 => match refusal(&error) {
+        Undone::Database(error) if batch.len() == 1 => match error.refusal() {
             Some(refusal) if refusal.is_foreign_key() => {
                 Ok(vec![Completion::Referenced(referenced_by(db, table, &batch[0].key, refusal).await?)])
             }
@@ -71,7 +70,7 @@ async fn in_transaction(
             kill_point("complete::before");
             let committed = transaction.commit().await;
             kill_point("complete::committed");
-            Ok(committed.map(|()| answers)?)
+            Ok(committed.map(|()| answers).map_err(db::Error::from)?)
         }
         Err(undone) => {
             // Dropping it would roll back only when the pool comes to it, and until then the halves of the batch would
@@ -85,7 +84,7 @@ async fn in_transaction(
 }
 
 /// The constraint and its table as PostgreSQL names them; SQLite must be asked.
-async fn referenced_by(db: &Db, table: &Table, key: &Key, refusal: Refusal) -> Result<String, DbErr> {
+async fn referenced_by(db: &Db, table: &Table, key: &Key, refusal: Refusal) -> Result<String, db::Error> {
     if table.dialect == Dialect::Sqlite {
         let columns = references(&db.conn, table, key).await?;
         return Ok(if columns.is_empty() { "a foreign key".to_owned() } else { columns.join(", ") });

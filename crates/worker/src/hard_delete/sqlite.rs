@@ -1,8 +1,9 @@
 //! Hard delete on SQLite: the same steps, row by row, under the one write lock.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sexton_core::{
     catalog::{Catalog, Table},
+    db,
     guard::{begin_own, end_own},
     ledger::Ledger,
 };
@@ -36,7 +37,9 @@ pub(super) async fn remove(
         let mut values = Vec::new();
         let matches = table.key_matches("t", &removal.key, &mut values);
         let sql = format!("delete from {} as t where {matches}", table.sql);
-        if transaction.execute_raw(table.dialect.statement(sql, values)).await?.rows_affected() > 0 {
+        if transaction.execute_raw(table.dialect.statement(sql, values)).await.map_err(db::Error::from)?.rows_affected()
+            > 0
+        {
             *answer = Completion::Deleted;
         }
     }
@@ -47,7 +50,7 @@ pub(super) async fn remove(
 }
 
 /// What is to be done with a row; `Refused` until the delete returns it.
-async fn look(transaction: &DatabaseTransaction, table: &Table, removal: &Removal) -> Result<Completion, DbErr> {
+async fn look(transaction: &DatabaseTransaction, table: &Table, removal: &Removal) -> Result<Completion, db::Error> {
     let now = match table.read_row(transaction, &removal.key).await? {
         None => return Ok(Completion::AlreadyGone),
         Some(now) => judge(table, removal.rule, &removal.payload, now),

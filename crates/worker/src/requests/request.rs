@@ -5,10 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::DbErr;
 use sexton_core::{
     catalog::{Catalog, Table},
-    db::{Db, kill_point},
+    db::{self, Db, kill_point},
     key::Key,
     ledger::Ledger,
     soft_remove::{Request, Requested, soft_remove},
@@ -27,7 +26,7 @@ pub(crate) enum RequestError {
     },
     /// The database failed or refused.
     #[error("the database failed: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] db::Error),
 }
 
 /// Marks the rows with these keys and records their deletions, in a transaction that is committed when it returns. The
@@ -47,12 +46,12 @@ pub(crate) async fn request(
     let mut requested = soft_remove(&transaction, ledger, catalog, table, keys, request).await?;
     let missing = missing(keys, &requested);
     if !missing.is_empty() {
-        transaction.rollback().await?;
+        transaction.rollback().await.map_err(db::Error::from)?;
         let keys = missing.iter().map(|key| format!("`{key}`")).collect();
         return Err(RequestError::Missing { resource: table.name.to_string(), keys });
     }
     kill_point("request::before");
-    transaction.commit().await?;
+    transaction.commit().await.map_err(db::Error::from)?;
     kill_point("request::committed");
     let places: HashMap<_, _> = keys.iter().enumerate().map(|(place, key)| (key.to_string(), place)).collect();
     requested.sort_by_key(|one| places.get(&one.key).copied().unwrap_or(usize::MAX));

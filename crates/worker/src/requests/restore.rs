@@ -2,7 +2,7 @@
 
 use sexton_core::{
     catalog::Catalog,
-    db::{Db, kill_point},
+    db::{self, Db, kill_point},
     ids::DeletionId,
     ledger::{Action, Ledger},
     restore::{RestoreError, Restored, restore, restore_batch},
@@ -45,7 +45,7 @@ pub(crate) async fn take_back(
     let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
     ledger.record_action(&transaction, &Action { who, action: "restore", reason }, &ids).await?;
     kill_point("restore::before");
-    transaction.commit().await?;
+    transaction.commit().await.map_err(db::Error::from)?;
     kill_point("restore::committed");
     Ok(restored)
 }

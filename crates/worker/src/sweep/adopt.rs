@@ -3,13 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{Adopt as Mode, Config, SweepBudget},
-    db::{Dialect, refusal},
+    db::{self, Dialect},
     ids::ResourceName,
     key::Key,
     ledger::{Progress, SweepRun},
@@ -67,7 +66,13 @@ impl Sweep for Adopt {
         Duration::from_secs(10 * 60)
     }
 
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
+    async fn run(
+        &self,
+        ground: Ground<'_>,
+        cursor: Value,
+        budget: SweepBudget,
+        dry: bool,
+    ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form begins anew.
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let mut allowance = Allowance::new(budget);
@@ -86,7 +91,7 @@ impl Sweep for Adopt {
                     Ok(true) => {}
                     Ok(false) => break,
                     // One table that cannot be read keeps no other from it.
-                    Err(error) if refusal(&error).is_some() => {
+                    Err(error) if error.refusal().is_some() => {
                         tracing::warn!(%error, resource = %table.name, "cannot look for marked rows without a deletion");
                         place.error = Some(format!("{}: {error}", table.name));
                         break;
@@ -123,7 +128,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// The next page; whether there is another.
-    async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
+    async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
         let Ground { db, ledger, config, .. } = self.ground;
         let since = self.table.resource.adopt_since.as_deref();
         let batch = allowance.batch(config.sync.batch);
@@ -136,7 +141,7 @@ impl Pass<'_> {
     }
 
     /// Counts these orphans, and adopts those that are to be adopted.
-    async fn see(&self, place: &mut Place, orphans: &[Orphan], allowance: &Allowance) -> Result<(), DbErr> {
+    async fn see(&self, place: &mut Place, orphans: &[Orphan], allowance: &Allowance) -> Result<(), db::Error> {
         let resource = &self.table.resource;
         let wanted = |orphan: &Orphan| resource.adopt == Mode::On && (resource.adopt_all || orphan.recent);
         let count = orphans.len() as u64;
@@ -167,7 +172,7 @@ impl Pass<'_> {
         orphans: &[&Orphan],
         after: Duration,
         allowance: &Allowance,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         if orphans.is_empty() {
             return Ok(());
         }
@@ -187,7 +192,7 @@ impl Pass<'_> {
             }
             Err(error) => error,
         };
-        let Some(refusal) = refusal(&error) else { return Err(error) };
+        let Some(refusal) = error.refusal() else { return Err(error) };
         // SQLite has one lock for all rows, and each of them would wait for it anew.
         let one_by_one = !refusal.is_contention() || db.dialect == Dialect::Postgres;
         match orphans {

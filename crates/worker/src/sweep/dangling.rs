@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{Config, SweepBudget},
-    db::refusal,
+    db,
     ids::ResourceName,
     ledger::{FinishedAt, Progress, SweepRun},
     sweep::dangling::Gone,
@@ -63,7 +62,13 @@ impl Sweep for Dangling {
         Duration::from_secs(10 * 60)
     }
 
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
+    async fn run(
+        &self,
+        ground: Ground<'_>,
+        cursor: Value,
+        budget: SweepBudget,
+        dry: bool,
+    ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form begins anew.
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let mut tables: Vec<&Table> =
@@ -96,7 +101,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// The next page of completed deletions that still know their rows; there is always something after it.
-    async fn completed(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
+    async fn completed(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
         let Ground { db, ledger, config, .. } = self.ground;
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = ledger.ago(db, config.sync.keep_refs).await?;
@@ -114,7 +119,7 @@ impl Pass<'_> {
     }
 
     /// The next page of a children's table; whether there is another, or another table.
-    async fn rows(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
+    async fn rows(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
         let Ground { db, ledger, config, .. } = self.ground;
         let since = ledger.ago(db, config.sync.keep_refs).await?;
         let ways = self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |way| (*table, way)));
@@ -149,7 +154,7 @@ impl Pass<'_> {
     }
 
     /// [`Self::take_up`]; what the database refuses for one resource keeps no other from it.
-    async fn attempt(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), DbErr> {
+    async fn attempt(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
         if gone.is_empty() {
             return Ok(());
         }
@@ -159,7 +164,7 @@ impl Pass<'_> {
         }
     }
 
-    async fn take_up(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), DbErr> {
+    async fn take_up(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
         let Ground { db, ledger, catalog, .. } = self.ground;
         for (one, values) in with_children(db, ledger, catalog, table, gone).await? {
             place.figures.dangling += 1;
@@ -177,8 +182,8 @@ impl Pass<'_> {
 }
 
 impl Place {
-    fn failed(&mut self, table: &Table, error: DbErr) -> Result<(), DbErr> {
-        if refusal(&error).is_none() {
+    fn failed(&mut self, table: &Table, error: db::Error) -> Result<(), db::Error> {
+        if error.refusal().is_none() {
             return Err(error);
         }
         tracing::warn!(%error, resource = %table.name, "cannot look for rows that outlived their parents");

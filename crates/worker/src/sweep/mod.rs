@@ -14,13 +14,12 @@ mod watch;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use serde::Serialize;
 use serde_json::Value;
 use sexton_core::{
     catalog::{Catalog, Rows},
     config::{Config, SweepBudget},
-    db::Db,
+    db::{self, Db},
     ledger::{Ledger, Progress, SweepRun},
 };
 
@@ -66,7 +65,13 @@ pub(crate) trait Sweep: Send + Sync {
 
     /// Goes on at `cursor` (an empty object at the beginning of a pass) until the budget is used up or the pass is over.
     /// A dry run changes nothing.
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr>;
+    async fn run(
+        &self,
+        ground: Ground<'_>,
+        cursor: Value,
+        budget: SweepBudget,
+        dry: bool,
+    ) -> Result<SweepRun, db::Error>;
 }
 
 /// What is left of a run's budget.
@@ -117,7 +122,7 @@ fn paused(
     figures: &impl Serialize,
     progress: &Progress,
     error: Option<String>,
-) -> Result<SweepRun, DbErr> {
+) -> Result<SweepRun, db::Error> {
     Ok(SweepRun { cursor: json(place)?, figures: json(figures)?, progress: progress.clone(), over: false, error })
 }
 
@@ -126,6 +131,6 @@ fn over(figures: Value, progress: Progress) -> SweepRun {
     SweepRun { cursor: Value::Object(serde_json::Map::new()), figures, progress, over: true, error: None }
 }
 
-fn json(value: &impl Serialize) -> Result<Value, DbErr> {
-    serde_json::to_value(value).map_err(|error| DbErr::Json(error.to_string()))
+fn json(value: &impl Serialize) -> Result<Value, db::Error> {
+    serde_json::to_value(value).map_err(|error| db::Error::unreadable(error.to_string()))
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use serde_json::Value;
 use sexton_core::{
     config::{Config, SweepBudget},
+    db,
     ledger::{Progress, SweepRun},
     sweep::PrunePlace,
 };
@@ -25,7 +25,13 @@ impl Sweep for Prune {
         Duration::from_secs(60 * 60)
     }
 
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
+    async fn run(
+        &self,
+        ground: Ground<'_>,
+        cursor: Value,
+        budget: SweepBudget,
+        dry: bool,
+    ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form is no reason never to prune again.
         let place: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
         let Ground { db, ledger, catalog, config, .. } = ground;

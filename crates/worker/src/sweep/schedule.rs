@@ -1,11 +1,11 @@
 //! When sweeps run: in one process at a time, judged by the database's clock.
 
+use sexton_core::db;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use sea_orm::DbErr;
 use serde_json::Value;
 use sexton_core::ledger::{MANY_CUT_SHORT, MANY_STALLED, Streak, SweepRun};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ pub(crate) async fn run_once(
     ground: Ground<'_>,
     leader: &str,
     every: Duration,
-) -> Result<Option<SweepRun>, DbErr> {
+) -> Result<Option<SweepRun>, db::Error> {
     let Ground { db, ledger, config, .. } = ground;
     let (name, start) = (sweep.name(), Instant::now());
     let cursor: Option<Value> = ledger.lead_sweep(db, name, leader, LEASE, every).await?;

@@ -1,11 +1,11 @@
 //! Renewal: one statement a process, every third of a lease.
 
+use sexton_core::db;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Context, Engine, InFlight};
@@ -39,7 +39,7 @@ pub(crate) async fn renew_leases(engine: Arc<Engine>, stop: CancellationToken) {
     }
 }
 
-async fn renew(context: &Context, in_flight: &InFlight) -> Result<(), DbErr> {
+async fn renew(context: &Context, in_flight: &InFlight) -> Result<(), db::Error> {
     let leases = in_flight.leases();
     if leases.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
 //! Keeping up with what operators and other processes decided of the gates, and probing targets that are left alone.
 
+use sexton_core::db;
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::DbErr;
 use sexton_core::config::Breaker;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,7 @@ pub(crate) async fn probe(engine: Arc<Engine>, stop: CancellationToken) {
 }
 
 /// Tries with one deletion whether the target of `lane` is well again, if no other process does.
-async fn probe_one(engine: &Arc<Engine>, lane: &str, breaker: &Breaker) -> Result<(), DbErr> {
+async fn probe_one(engine: &Arc<Engine>, lane: &str, breaker: &Breaker) -> Result<(), db::Error> {
     let context = &engine.context;
     if context.ledger.next_due_in(&context.db, &[lane.to_owned()]).await? != Some(Duration::ZERO) {
         return Ok(());

@@ -12,7 +12,7 @@ const OPEN: &str = "select resource, key, state from sexton_deletion order by 1,
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_removes_and_restores_in_its_own_transactions() {
     let rig = rig().await;
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/sql_functions/application.py");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/e2e/sql_functions/application.py");
     let output = clients::python(&program, &[rig.server.url()]).await.expect_code(0);
     let said: Value = serde_json::from_str(&output.stdout).unwrap();
     let refused: Vec<_> = said["refused"].as_array().unwrap().iter().map(|one| one[0].as_str().unwrap()).collect();

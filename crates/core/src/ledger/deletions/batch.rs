@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use crate::ledger::Ledger;
-use crate::{ids::BatchId, key::Key};
+use crate::{db, ids::BatchId, key::Key};
 
 impl Ledger {
     /// Whether anything was ever requested under `batch`, as far as it is still kept.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn knows_batch(&self, conn: &impl ConnectionTrait, batch: BatchId) -> Result<bool, DbErr> {
+    pub async fn knows_batch(&self, conn: &impl ConnectionTrait, batch: BatchId) -> Result<bool, db::Error> {
         let of = |table: &str| format!("select 1 from {table} where batch_id = {}", self.dialect.param(1, "uuid"));
         let sql = format!("select 1 where exists ({}) or exists ({})", of(&self.deletion), of(&self.done));
         let row = conn.query_one_raw(self.dialect.statement(sql, [batch.to_string().into()])).await?;
@@ -29,7 +29,7 @@ impl Ledger {
         batch: BatchId,
         resource: &str,
         keys: &[Key],
-    ) -> Result<HashSet<String>, DbErr> {
+    ) -> Result<HashSet<String>, db::Error> {
         let d = self.dialect;
         let (batch_id, any_key) = (d.param(1, "uuid"), d.any_of(3, "text"));
         let sql = format!(
@@ -47,6 +47,6 @@ impl Ledger {
         let rows = conn.query_all_raw(d.statement(sql, values)).await?;
         let of_hash: HashMap<_, _> = hashes.into_iter().zip(texts).collect();
         let known = rows.iter().map(|row| row.try_get::<String>("", "key"));
-        known.map(|key| key.map(|key| of_hash.get(&key).cloned().unwrap_or(key))).collect()
+        known.map(|key| Ok(key.map(|key| of_hash.get(&key).cloned().unwrap_or(key))?)).collect()
     }
 }

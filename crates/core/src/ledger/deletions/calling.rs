@@ -3,11 +3,11 @@
 //! A worker that vanishes in mid-call leaves the name of the target behind, and the rescue makes the deletion
 //! `unknown_outcome` instead of calling again. A clear answer takes it away, in one statement with what is confirmed.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use crate::ledger::{Confirmations, Ledger};
 use crate::{
-    db::{Db, kill_point},
+    db::{self, Db, kill_point},
     ids::{DeletionId, Fence},
     state::Event,
 };
@@ -18,7 +18,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says; it is unknown whether it was noted.
-    pub async fn begin_call(&self, db: &Db, id: DeletionId, fence: Fence, target: &str) -> Result<bool, DbErr> {
+    pub async fn begin_call(&self, db: &Db, id: DeletionId, fence: Fence, target: &str) -> Result<bool, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "update {} set calling = $3 where id = {} and fence = $2 and state in ({}) and lease_until > {}",
@@ -44,7 +44,7 @@ impl Ledger {
         id: DeletionId,
         fence: Fence,
         confirmations: &Confirmations,
-    ) -> Result<bool, DbErr> {
+    ) -> Result<bool, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "update {} set calling = null, confirmations = {} where id = {} and fence = $2 and state in ({})",
@@ -53,7 +53,8 @@ impl Ledger {
             d.param(1, "uuid"),
             Event::Finished.sql_from(),
         );
-        let confirmations = serde_json::to_string(confirmations).map_err(|error| DbErr::Json(error.to_string()))?;
+        let confirmations =
+            serde_json::to_string(confirmations).map_err(|error| db::Error::unreadable(error.to_string()))?;
         let values: [Value; 3] = [id.to_string().into(), fence.0.into(), confirmations.into()];
         kill_point("answered::before");
         let written = db.conn.execute_raw(d.statement(sql, values)).await?.rows_affected();

@@ -1,10 +1,14 @@
 //! Which deletions a claim may take. In each query `$1` is what was picked (hinted ids, or for how many milliseconds a
 //! deletion must have been due), `$2` the lanes, and `$3` whether a rescued deletion may be among them.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use crate::ledger::{Ledger, Pick};
-use crate::{db::literal, ids::DeletionId, state::Event};
+use crate::{
+    db::{self, literal},
+    ids::DeletionId,
+    state::Event,
+};
 
 /// Whether a rescued deletion may be among those that are claimed.
 const ALLOWED: &str = "and (d.rescues = 0 or $3 = 1)";
@@ -101,9 +105,9 @@ impl Ledger {
         &self,
         conn: &impl ConnectionTrait,
         values: [Value; 5],
-    ) -> Result<Vec<String>, DbErr> {
+    ) -> Result<Vec<String>, db::Error> {
         let sql = format!("{} and $4 <> '' and $5 > 0", self.open_lanes());
         let rows = conn.query_all_raw(self.dialect.statement(sql, values)).await?;
-        rows.iter().map(|row| row.try_get("", "value")).collect()
+        rows.iter().map(|row| row.try_get("", "value").map_err(db::Error::from)).collect()
     }
 }

@@ -1,12 +1,12 @@
 //! Deletions that wait for others, and rows that were marked with their parent.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use super::finish::ids;
 use crate::ledger::Ledger;
 use crate::{
-    db::{Db, Dialect, recordset},
+    db::{self, Db, Dialect, recordset},
     ids::DeletionId,
     outcome::DeadKind,
     state::{Event, State},
@@ -41,7 +41,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         pairs: &[(DeletionId, DeletionId)],
         fresh: bool,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         if fresh {
             return self.link(transaction, pairs, true).await;
         }
@@ -63,10 +63,10 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         pairs: &[(DeletionId, DeletionId)],
         fresh: bool,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let pairs: Value = pairs.iter().map(|(parent, child)| json!({ "parent": parent, "child": child })).collect();
         let statement = self.dialect.statement(self.link_statement(fresh), [pairs.to_string().into()]);
-        transaction.execute_raw(statement).await.map(drop)
+        transaction.execute_raw(statement).await.map(drop).map_err(Into::into)
     }
 
     /// `$1` is an array of the ids of deletions that are about to be linked: whoever lets the second of them wait for the
@@ -115,7 +115,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         deletions: &[DeletionId],
-    ) -> Result<std::collections::HashSet<DeletionId>, DbErr> {
+    ) -> Result<std::collections::HashSet<DeletionId>, db::Error> {
         let wanted: Value = deletions.iter().map(ToString::to_string).collect();
         let statement = self.dialect.statement(self.hold_back_statement(), [wanted.to_string().into()]);
         ids(&transaction.query_all_raw(statement).await?)
@@ -141,7 +141,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         deletion: DeletionId,
-    ) -> Result<Vec<DeletionId>, DbErr> {
+    ) -> Result<Vec<DeletionId>, db::Error> {
         self.ids_of(transaction, self.children_to_restore_statement(), deletion).await
     }
 
@@ -162,7 +162,11 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn waiting_for(&self, conn: &impl ConnectionTrait, child: DeletionId) -> Result<Vec<DeletionId>, DbErr> {
+    pub async fn waiting_for(
+        &self,
+        conn: &impl ConnectionTrait,
+        child: DeletionId,
+    ) -> Result<Vec<DeletionId>, db::Error> {
         self.ids_of(conn, self.waiting_for_statement(), child).await
     }
 
@@ -201,7 +205,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         deletion: DeletionId,
-    ) -> Result<Option<DeletionId>, DbErr> {
+    ) -> Result<Option<DeletionId>, db::Error> {
         Ok(self.ids_of(transaction, self.finished_child_statement(), deletion).await?.into_iter().next())
     }
 
@@ -219,10 +223,15 @@ impl Ledger {
         )
     }
 
-    async fn ids_of(&self, conn: &impl ConnectionTrait, sql: String, of: DeletionId) -> Result<Vec<DeletionId>, DbErr> {
+    async fn ids_of(
+        &self,
+        conn: &impl ConnectionTrait,
+        sql: String,
+        of: DeletionId,
+    ) -> Result<Vec<DeletionId>, db::Error> {
         let rows = conn.query_all_raw(self.dialect.statement(sql, [of.to_string().into()])).await?;
         let id = |row: &sea_orm::QueryResult| {
-            row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+            row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
         };
         rows.iter().map(id).collect()
     }
@@ -257,7 +266,7 @@ impl Ledger {
         db: &Db,
         near: Option<&[DeletionId]>,
         limit: u32,
-    ) -> Result<Vec<Followed>, DbErr> {
+    ) -> Result<Vec<Followed>, db::Error> {
         let d = self.dialect;
         let among = near.map_or_else(|| "$2 = ''".to_owned(), |_| self.near(2));
         let ids: Value = near.unwrap_or_default().iter().map(ToString::to_string).collect();
@@ -293,12 +302,15 @@ impl Ledger {
         let rows = db.conn.query_all_raw(d.statement(sql, [i64::from(limit).into(), ids.into()])).await?;
         let followed = rows.iter().map(|row| {
             Ok(Followed {
-                id: row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+                id: row
+                    .try_get::<String>("", "id")?
+                    .parse()
+                    .map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
                 resource: row.try_get("", "resource")?,
                 state: row
                     .try_get::<String>("", "state")?
                     .parse()
-                    .map_err(|e: crate::state::UnknownState| DbErr::Type(e.to_string()))?,
+                    .map_err(|e: crate::state::UnknownState| db::Error::unreadable(e.to_string()))?,
             })
         });
         followed.collect()
@@ -324,7 +336,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         deletions: &[DeletionId],
         marks: bool,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let wanted: Value = deletions.iter().map(ToString::to_string).collect();
         for sql in &self.forget_statements()[..if marks { 2 } else { 1 }] {
             transaction.execute_raw(self.dialect.statement(sql, [wanted.to_string().into()])).await?;
@@ -345,7 +357,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         from: DeletionId,
         to: DeletionId,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let sql = format!("update {} set deletion_id = $2 where deletion_id = $1", self.child);
         let values = [from.to_string().into(), to.to_string().into()];
         transaction.execute_raw(self.dialect.statement(sql, values)).await?;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::candidates::chosen;
 use crate::ledger::{Confirmations, Ledger, Phase};
 use crate::{
-    db::{Db, Dialect, kill_point, millis},
+    db::{self, Db, Dialect, kill_point, millis},
     ids::{DeletionId, Fence},
     state::Event,
     template::Values,
@@ -74,7 +74,7 @@ impl Ledger {
         worker: &str,
         lease: Duration,
         rescued: bool,
-    ) -> Result<Vec<Claim>, DbErr> {
+    ) -> Result<Vec<Claim>, db::Error> {
         let values = |first: Value| {
             let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
             [first, lanes.into(), Value::from(i32::from(rescued)), worker.into(), millis(lease).into()]
@@ -174,9 +174,9 @@ impl Ledger {
     }
 }
 
-fn claim(row: &QueryResult) -> Result<Claim, DbErr> {
-    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
-    let count = |name: &str| -> Result<u32, DbErr> {
+fn claim(row: &QueryResult) -> Result<Claim, db::Error> {
+    let json_error = |e: serde_json::Error| db::Error::unreadable(e.to_string());
+    let count = |name: &str| -> Result<u32, db::Error> {
         let number: i32 = row.try_get("", name)?;
         Ok(u32::try_from(number).unwrap_or_default())
     };
@@ -188,10 +188,10 @@ fn claim(row: &QueryResult) -> Result<Claim, DbErr> {
         row.try_get::<i16>("", "marker_rule").map(i64::from).or_else(|_| row.try_get::<i64>("", "marker_rule"))?;
     let marked: bool = row.try_get("", "marked")?;
     Ok(Claim {
-        id: id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+        id: id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
         resource: row.try_get("", "resource")?,
         key: row.try_get("", "key")?,
-        phase: phase.parse().map_err(DbErr::Type)?,
+        phase: phase.parse().map_err(db::Error::unreadable)?,
         fence: Fence(row.try_get("", "fence")?),
         attempts: count("attempts")?,
         rescues: count("rescues")?,

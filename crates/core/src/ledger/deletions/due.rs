@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use crate::ledger::Ledger;
-use crate::{db::Db, hint::Hint, ids::Fence, state::Event};
+use crate::{
+    db::{self, Db},
+    hint::Hint,
+    ids::Fence,
+    state::Event,
+};
 
 /// A due deletion, and its place in its lane: where the next read goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +27,13 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn due_in_lane(&self, db: &Db, lane: &str, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, DbErr> {
+    pub async fn due_in_lane(
+        &self,
+        db: &Db,
+        lane: &str,
+        after: Option<&Due>,
+        limit: usize,
+    ) -> Result<Vec<Due>, db::Error> {
         let d = self.dialect;
         let place = match after {
             None => String::new(),
@@ -48,7 +59,7 @@ impl Ledger {
         rows.iter()
             .map(|row| {
                 let id: String = row.try_get("", "id")?;
-                let id = id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?;
+                let id = id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?;
                 Ok(Due { hint: Hint::new(id, Fence(row.try_get("", "fence")?)), run_at: row.try_get("", "run_at")? })
             })
             .collect()
@@ -68,7 +79,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn next_due_in(&self, db: &Db, lanes: &[String]) -> Result<Option<Duration>, DbErr> {
+    pub async fn next_due_in(&self, db: &Db, lanes: &[String]) -> Result<Option<Duration>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select -{} as ms from (select {} as run_at from {} lane) one",
@@ -90,7 +101,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn is_idle(&self, db: &Db, lanes: &[String]) -> Result<bool, DbErr> {
+    pub async fn is_idle(&self, db: &Db, lanes: &[String]) -> Result<bool, db::Error> {
         let d = self.dialect;
         let sql = format!(
             // In this order: only the last has to read through what is not due yet.

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::ledger::{Confirmations, Ledger, among};
 use crate::{
-    db::{Dialect, recordset},
+    db::{self, Dialect, recordset},
     ids::{DeletionId, Fence},
     state::Event,
 };
@@ -64,7 +64,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         claims: &[(DeletionId, Fence)],
-    ) -> Result<HashSet<DeletionId>, DbErr> {
+    ) -> Result<HashSet<DeletionId>, db::Error> {
         let records: Vec<_> = claims.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
         let sql = match self.dialect {
             Dialect::Postgres => format!(
@@ -96,7 +96,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         finished: &[Finish],
-    ) -> Result<HashSet<DeletionId>, DbErr> {
+    ) -> Result<HashSet<DeletionId>, db::Error> {
         let record = |f: &Finish| {
             json!({
                 "id": f.id, "fence": f.fence, "confirmations": f.confirmations, "row_outcome": f.row.as_str(),
@@ -158,7 +158,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         deletions: &[DeletionId],
         event: Event,
-    ) -> Result<HashSet<DeletionId>, DbErr> {
+    ) -> Result<HashSet<DeletionId>, db::Error> {
         self.archive(transaction, deletions, event, "cancelled_by", &cancelled_by(event)).await
     }
 
@@ -171,7 +171,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         deletions: &[(DeletionId, usize)],
-    ) -> Result<HashSet<DeletionId>, DbErr> {
+    ) -> Result<HashSet<DeletionId>, db::Error> {
         for (id, children) in deletions.iter().filter(|(_, children)| *children > 0) {
             self.count_children(transaction, *id, *children).await?;
         }
@@ -189,7 +189,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         deletion: DeletionId,
         children: usize,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         let sql = format!(
             "update {} set children_deleted = children_deleted + $2 where id = {}",
@@ -197,7 +197,11 @@ impl Ledger {
             d.param(1, "uuid")
         );
         let children = i32::try_from(children).unwrap_or(i32::MAX);
-        transaction.execute_raw(d.statement(sql, [deletion.to_string().into(), children.into()])).await.map(drop)
+        transaction
+            .execute_raw(d.statement(sql, [deletion.to_string().into(), children.into()]))
+            .await
+            .map(drop)
+            .map_err(Into::into)
     }
 
     /// Moves those deletions whose state allows `event` to the finished ones, with `why` in the column that says so.
@@ -208,7 +212,7 @@ impl Ledger {
         event: Event,
         column: &str,
         why: &str,
-    ) -> Result<HashSet<DeletionId>, DbErr> {
+    ) -> Result<HashSet<DeletionId>, db::Error> {
         let d = self.dialect;
         let wanted: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let wanted = serde_json::Value::from(wanted).to_string();
@@ -246,12 +250,20 @@ impl Ledger {
     }
 
     /// Hides keys that are not to be kept and deletes what was copied (SQLite; PostgreSQL moves in one statement).
-    async fn forget(&self, transaction: &impl ConnectionTrait, deletions: &HashSet<DeletionId>) -> Result<(), DbErr> {
+    async fn forget(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &HashSet<DeletionId>,
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         self.hide_keys(transaction, deletions).await?;
         let sql = format!("delete from {} where id in (select value from {} wanted)", self.deletion, d.json_texts(1));
         let gone: Vec<_> = deletions.iter().map(ToString::to_string).collect();
-        transaction.execute_raw(d.statement(sql, [serde_json::Value::from(gone).to_string().into()])).await.map(drop)
+        transaction
+            .execute_raw(d.statement(sql, [serde_json::Value::from(gone).to_string().into()]))
+            .await
+            .map(drop)
+            .map_err(Into::into)
     }
 }
 
@@ -260,7 +272,7 @@ pub(crate) fn cancelled_by(event: Event) -> String {
     format!("{event:?}").to_lowercase()
 }
 
-pub(in crate::ledger) fn ids(rows: &[sea_orm::QueryResult]) -> Result<HashSet<DeletionId>, DbErr> {
+pub(in crate::ledger) fn ids(rows: &[sea_orm::QueryResult]) -> Result<HashSet<DeletionId>, db::Error> {
     let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
-    ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
+    ids.map(|id| id?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))).collect()
 }

@@ -6,11 +6,14 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use sha2::{Digest, Sha256};
 
 use crate::ledger::{COPIED, Ledger};
-use crate::{db::Dialect, ids::DeletionId};
+use crate::{
+    db::{self, Dialect},
+    ids::DeletionId,
+};
 
 impl Ledger {
     /// [`COPIED`] and `key_hash` as expressions on `from`. On SQLite, which cannot hash, the key is copied as it is, and
@@ -77,7 +80,7 @@ impl Ledger {
         resource: &str,
         rows: &[(String, String)],
         ended: &str,
-    ) -> Result<HashSet<String>, DbErr> {
+    ) -> Result<HashSet<String>, db::Error> {
         let keys: Vec<String> = rows.iter().map(|(key, _)| key.clone()).collect();
         let hashes = self.key_hashes(conn, resource, &keys).await?;
         let sql = format!(
@@ -109,7 +112,7 @@ impl Ledger {
         &self,
         transaction: &impl ConnectionTrait,
         finished: &HashSet<DeletionId>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select id, resource, key from {} d where id in (select value from json_each($1)) and key is not null and {}",
@@ -142,15 +145,17 @@ impl Ledger {
         conn: &impl ConnectionTrait,
         resource: &str,
         keys: &[String],
-    ) -> Result<Vec<String>, DbErr> {
+    ) -> Result<Vec<String>, db::Error> {
         let salt = self.salt(conn).await?;
         Ok(keys.iter().map(|key| hash(&salt, resource, key)).collect())
     }
 
-    async fn salt(&self, conn: &impl ConnectionTrait) -> Result<String, DbErr> {
+    async fn salt(&self, conn: &impl ConnectionTrait) -> Result<String, db::Error> {
         let sql = format!("select value from {} where name = 'key_salt'", self.secret);
         let row = conn.query_one_raw(self.dialect.statement(sql, [])).await?;
-        row.ok_or_else(|| DbErr::RecordNotFound("sexton_secret has no key_salt".to_owned()))?.try_get("", "value")
+        row.ok_or_else(|| db::Error::unreadable("sexton_secret has no key_salt"))?
+            .try_get("", "value")
+            .map_err(Into::into)
     }
 }
 

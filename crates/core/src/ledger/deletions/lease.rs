@@ -2,13 +2,13 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::finish::ids;
 use crate::ledger::{Ledger, among};
 use crate::{
-    db::{Db, Dialect, millis, recordset},
+    db::{self, Db, Dialect, millis, recordset},
     ids::{DeletionId, Fence},
     state::Event,
 };
@@ -21,7 +21,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says; no lease is renewed then.
-    pub async fn renew(&self, db: &Db, leases: &[Lease], lease: Duration) -> Result<HashSet<DeletionId>, DbErr> {
+    pub async fn renew(&self, db: &Db, leases: &[Lease], lease: Duration) -> Result<HashSet<DeletionId>, db::Error> {
         let records: Vec<_> = leases.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
         let records = serde_json::Value::from(records).to_string();
         let ms = millis(lease);

@@ -1,11 +1,11 @@
 //! One deletion in full, finished or not: what `sexton show` tells.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult};
 use serde::Serialize;
 
 use crate::ledger::{Confirmations, Ledger};
 use crate::{
-    db::Dialect,
+    db::{self, Dialect},
     ids::{BatchId, DeletionId},
     state::State,
 };
@@ -80,7 +80,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn record(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Option<Record>, DbErr> {
+    pub async fn record(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Option<Record>, db::Error> {
         let d = self.dialect;
         let by_id = format!("where id = {}", d.param(1, "uuid"));
         let row = match self.one(conn, &format!("{} {by_id}", self.open_columns()), id).await? {
@@ -105,7 +105,7 @@ impl Ledger {
         conn: &impl ConnectionTrait,
         resource: &str,
         key: &str,
-    ) -> Result<Option<DeletionId>, DbErr> {
+    ) -> Result<Option<DeletionId>, db::Error> {
         let mut values: Vec<sea_orm::Value> = vec![resource.into(), key.into()];
         if self.dialect == Dialect::Sqlite {
             values.push(self.key_hashes(conn, resource, &[key.to_owned()]).await?.concat().into());
@@ -113,7 +113,7 @@ impl Ledger {
         let row = conn.query_one_raw(self.dialect.statement(self.find_statement(), values)).await?;
         let Some(row) = row else { return Ok(None) };
         let id: String = row.try_get("", "id")?;
-        id.parse().map(Some).map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+        id.parse().map(Some).map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
     }
 
     /// `$1` is the resource and `$2` the key; `$3` is the key's hash on SQLite, which cannot hash by itself.
@@ -137,11 +137,11 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn of_batch(&self, conn: &impl ConnectionTrait, batch: BatchId) -> Result<Vec<DeletionId>, DbErr> {
+    pub async fn of_batch(&self, conn: &impl ConnectionTrait, batch: BatchId) -> Result<Vec<DeletionId>, db::Error> {
         let statement = self.dialect.statement(self.of_batch_statement(), [batch.to_string().into()]);
         let rows = conn.query_all_raw(statement).await?;
         let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
-        ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
+        ids.map(|id| id?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))).collect()
     }
 
     /// `$1` is the batch.
@@ -158,8 +158,13 @@ impl Ledger {
         )
     }
 
-    async fn one(&self, conn: &impl ConnectionTrait, sql: &str, id: DeletionId) -> Result<Option<QueryResult>, DbErr> {
-        conn.query_one_raw(self.dialect.statement(sql, [id.to_string().into()])).await
+    async fn one(
+        &self,
+        conn: &impl ConnectionTrait,
+        sql: &str,
+        id: DeletionId,
+    ) -> Result<Option<QueryResult>, db::Error> {
+        conn.query_one_raw(self.dialect.statement(sql, [id.to_string().into()])).await.map_err(Into::into)
     }
 
     fn open_columns(&self) -> String {
@@ -218,7 +223,7 @@ impl Ledger {
         format!("select {deletion} as deletion_id, {at} as at, who, action, reason from {}", self.action)
     }
 
-    async fn attempts(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<AttemptRecord>, DbErr> {
+    async fn attempts(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<AttemptRecord>, db::Error> {
         let wanted = self.dialect.param(1, "uuid");
         let sql = format!(
             "{} where sexton_attempt.deletion_id = {wanted} order by fence, sexton_attempt.at limit 1000",
@@ -228,7 +233,7 @@ impl Ledger {
         rows.iter().map(attempt_record).collect()
     }
 
-    async fn actions(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<ActionRecord>, DbErr> {
+    async fn actions(&self, conn: &impl ConnectionTrait, id: DeletionId) -> Result<Vec<ActionRecord>, db::Error> {
         let wanted = self.dialect.param(1, "uuid");
         let sql =
             format!("{} where sexton_action.deletion_id = {wanted} order by sexton_action.id", self.action_columns());
@@ -237,7 +242,7 @@ impl Ledger {
     }
 }
 
-pub(in crate::ledger) fn attempt_record(row: &QueryResult) -> Result<AttemptRecord, DbErr> {
+pub(in crate::ledger) fn attempt_record(row: &QueryResult) -> Result<AttemptRecord, db::Error> {
     Ok(AttemptRecord {
         at: row.try_get("", "at")?,
         fence: row.try_get("", "fence")?,
@@ -250,7 +255,7 @@ pub(in crate::ledger) fn attempt_record(row: &QueryResult) -> Result<AttemptReco
     })
 }
 
-pub(in crate::ledger) fn action_record(row: &QueryResult) -> Result<ActionRecord, DbErr> {
+pub(in crate::ledger) fn action_record(row: &QueryResult) -> Result<ActionRecord, db::Error> {
     Ok(ActionRecord {
         at: row.try_get("", "at")?,
         who: row.try_get("", "who")?,
@@ -259,8 +264,8 @@ pub(in crate::ledger) fn action_record(row: &QueryResult) -> Result<ActionRecord
     })
 }
 
-pub(in crate::ledger) fn record(id: DeletionId, row: &QueryResult) -> Result<Record, DbErr> {
-    let json_error = |e: serde_json::Error| DbErr::Json(e.to_string());
+pub(in crate::ledger) fn record(id: DeletionId, row: &QueryResult) -> Result<Record, db::Error> {
+    let json_error = |e: serde_json::Error| db::Error::unreadable(e.to_string());
     Ok(Record {
         id,
         resource: row.try_get("", "resource")?,

@@ -1,10 +1,10 @@
 //! Rescue: deletions whose worker vanished go back, or die if they keep killing their workers.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use crate::ledger::Ledger;
 use crate::{
-    db::{Db, kill_point},
+    db::{self, Db, kill_point},
     ids::DeletionId,
     outcome::DeadKind,
     state::Event,
@@ -31,7 +31,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says; nothing changed then.
-    pub async fn rescue(&self, db: &Db, max_rescues: u32, limit: u32) -> Result<Vec<Rescued>, DbErr> {
+    pub async fn rescue(&self, db: &Db, max_rescues: u32, limit: u32) -> Result<Vec<Rescued>, db::Error> {
         let d = self.dialect;
         let poison = "rescues + 1 > $1";
         let dead = format!("(calling is not null or {poison})");
@@ -69,10 +69,10 @@ impl Ledger {
                 let id: String = row.try_get("", "id")?;
                 let dead: Option<String> = row.try_get("", "dead_kind")?;
                 Ok(Rescued {
-                    id: id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+                    id: id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
                     resource: row.try_get("", "resource")?,
                     rescues: u32::try_from(row.try_get::<i32>("", "rescues")?).unwrap_or_default(),
-                    dead: dead.map(|kind| kind.parse().map_err(DbErr::Type)).transpose()?,
+                    dead: dead.map(|kind| kind.parse().map_err(db::Error::unreadable)).transpose()?,
                 })
             })
             .collect()
@@ -83,7 +83,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn rescued(&self, db: &Db, lanes: &[String], limit: u32) -> Result<Vec<DeletionId>, DbErr> {
+    pub async fn rescued(&self, db: &Db, lanes: &[String], limit: u32) -> Result<Vec<DeletionId>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select {} as id from {} d
@@ -98,7 +98,9 @@ impl Ledger {
         let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
         let rows = db.conn.query_all_raw(d.statement(sql, [lanes.into()])).await?;
         rows.iter()
-            .map(|row| row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string())))
+            .map(|row| {
+                row.try_get::<String>("", "id")?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
+            })
             .collect()
     }
 
@@ -106,8 +108,8 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn ping(&self, db: &Db) -> Result<(), DbErr> {
+    pub async fn ping(&self, db: &Db) -> Result<(), db::Error> {
         let sql = format!("select id from {} limit 0", self.deletion);
-        db.conn.query_all_raw(self.dialect.statement(sql, [])).await.map(drop)
+        db.conn.query_all_raw(self.dialect.statement(sql, [])).await.map(drop).map_err(Into::into)
     }
 }

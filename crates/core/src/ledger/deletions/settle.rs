@@ -2,13 +2,13 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::ledger::{Confirmations, Ledger, among};
 use crate::{
-    db::{Db, Dialect, kill_point, millis, recordset},
+    db::{self, Db, Dialect, kill_point, millis, recordset},
     ids::{DeletionId, Fence},
     outcome::DeadKind,
     state::Event,
@@ -105,7 +105,7 @@ impl Ledger {
         db: &Db,
         settlements: &[Settlement],
         worker: &str,
-    ) -> Result<HashSet<DeletionId>, DbErr> {
+    ) -> Result<HashSet<DeletionId>, db::Error> {
         let records: Vec<_> = settlements.iter().map(record).collect();
         match self.dialect {
             Dialect::Postgres => {
@@ -115,7 +115,7 @@ impl Ledger {
                 let rows = db.conn.query_all_raw(self.dialect.statement(sql, values)).await?;
                 kill_point("settle::committed");
                 let ids = rows.iter().map(|row| row.try_get::<String>("", "id"));
-                ids.map(|id| id?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))).collect()
+                ids.map(|id| id?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))).collect()
             }
             Dialect::Sqlite => {
                 let transaction = db.begin().await?;

@@ -1,6 +1,7 @@
 //! What operators did: who, when, why.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use crate::db;
+use sea_orm::ConnectionTrait;
 
 use crate::ids::DeletionId;
 use crate::ledger::Ledger;
@@ -26,7 +27,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         action: &Action<'_>,
         deletions: &[DeletionId],
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         let ids: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let values = [
@@ -35,7 +36,7 @@ impl Ledger {
             action.action.into(),
             action.reason.map(str::to_owned).into(),
         ];
-        transaction.execute_raw(d.statement(self.action_statement(), values)).await.map(drop)
+        transaction.execute_raw(d.statement(self.action_statement(), values)).await.map(drop).map_err(Into::into)
     }
 
     /// Records an action that is not about deletions, in the transaction that carries it out.
@@ -48,11 +49,11 @@ impl Ledger {
         who: &str,
         action: &str,
         detail: &serde_json::Value,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         let sql = format!("insert into {} (who, action, detail) values ($1, $2, {})", self.action, d.param(3, "jsonb"));
         let values = [who.into(), action.into(), detail.to_string().into()];
-        transaction.execute_raw(d.statement(sql, values)).await.map(drop)
+        transaction.execute_raw(d.statement(sql, values)).await.map(drop).map_err(Into::into)
     }
 
     /// `$1` is an array of ids, then come who, what and why.

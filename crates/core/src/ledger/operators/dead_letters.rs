@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
 use crate::ledger::{Action, Ledger};
 use crate::{
-    db::{Db, kill_point, millis},
+    db::{self, Db, kill_point, millis},
     ids::{DeletionId, ResourceName},
     outcome::DeadKind,
     state::Event,
@@ -51,7 +51,11 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn dead_letters(&self, conn: &impl ConnectionTrait, filter: &Filter) -> Result<Vec<DeadLetter>, DbErr> {
+    pub async fn dead_letters(
+        &self,
+        conn: &impl ConnectionTrait,
+        filter: &Filter,
+    ) -> Result<Vec<DeadLetter>, db::Error> {
         let d = self.dialect;
         let (conditions, values) = self.conditions(filter);
         let sql = format!(
@@ -69,7 +73,7 @@ impl Ledger {
             .map(|row| {
                 let id: String = row.try_get("", "id")?;
                 Ok(DeadLetter {
-                    id: id.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))?,
+                    id: id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
                     resource: row.try_get("", "resource")?,
                     key: row.try_get("", "key")?,
                     kind: row.try_get("", "kind")?,
@@ -95,7 +99,7 @@ impl Ledger {
         db: &Db,
         deletions: &[DeletionId],
         action: &Action<'_>,
-    ) -> Result<Vec<DeletionId>, DbErr> {
+    ) -> Result<Vec<DeletionId>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "with recursive below (id) as (
@@ -146,7 +150,7 @@ impl Ledger {
         db: &Db,
         deletions: &[DeletionId],
         action: &Action<'_>,
-    ) -> Result<Vec<DeletionId>, DbErr> {
+    ) -> Result<Vec<DeletionId>, db::Error> {
         let transaction = db.begin().await?;
         let mut discarded: Vec<_> = self.cancel(&transaction, deletions, Event::Discarded).await?.into_iter().collect();
         discarded.sort();

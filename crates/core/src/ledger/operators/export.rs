@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::ledger::{
     deletions::record::{action_record, attempt_record, record},
 };
 use crate::{
-    db::{Db, Dialect, millis},
+    db::{self, Db, Dialect, millis},
     ids::{DeletionId, ResourceName},
 };
 
@@ -70,7 +70,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn moment(&self, db: &Db, moment: &Moment) -> Result<Option<String>, DbErr> {
+    pub async fn moment(&self, db: &Db, moment: &Moment) -> Result<Option<String>, db::Error> {
         let d = self.dialect;
         let (sql, value): (_, Value) = match (d, moment) {
             (Dialect::Postgres, Moment::At(text)) => ("$1::text::timestamptz".to_owned(), text.as_str().into()),
@@ -81,9 +81,9 @@ impl Ledger {
         };
         let sql = format!("select {} as at", d.cast(&format!("({sql})"), "text"));
         match db.read_only(sql, vec![value]).await {
-            Ok(rows) => rows.first().map_or(Ok(None), |row| row.try_get("", "at")),
+            Ok(rows) => rows.first().map_or(Ok(None), |row| row.try_get("", "at").map_err(db::Error::from)),
             // Class 22: the text is no time.
-            Err(error) if crate::db::refusal(&error).is_some_and(|r| r.code.starts_with("22")) => Ok(None),
+            Err(error) if error.refusal().is_some_and(|r| r.code.starts_with("22")) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -99,7 +99,7 @@ impl Ledger {
         span: &Span,
         after: Option<&FinishedAt>,
         limit: usize,
-    ) -> Result<(Vec<Record>, Option<FinishedAt>), DbErr> {
+    ) -> Result<(Vec<Record>, Option<FinishedAt>), db::Error> {
         let d = self.dialect;
         let at = |n: usize| d.param(n, "text::timestamptz");
         let mut values: Vec<Value> = vec![span.since.as_str().into(), span.until.as_str().into()];
@@ -129,7 +129,8 @@ impl Ledger {
             conditions.join(" and "),
         );
         let rows = db.read_only(sql, values).await?;
-        let mut records = rows.iter().map(|row| record(id_of(row, "id")?, row)).collect::<Result<Vec<_>, DbErr>>()?;
+        let mut records =
+            rows.iter().map(|row| record(id_of(row, "id")?, row)).collect::<Result<Vec<_>, db::Error>>()?;
         let ids: Vec<_> = records.iter().map(|record| record.id.to_string()).collect();
         let ids = serde_json::Value::from(ids).to_string();
         let mut attempts = self.attempts_of(db, &ids).await?;
@@ -138,14 +139,14 @@ impl Ledger {
             record.failed_attempts = attempts.remove(&record.id).unwrap_or_default();
             record.actions = actions.remove(&record.id).unwrap_or_default();
         }
-        let place = |row: &QueryResult| -> Result<_, DbErr> {
+        let place = |row: &QueryResult| -> Result<_, db::Error> {
             Ok(FinishedAt { at: row.try_get("", "at")?, id: row.try_get("", "id")? })
         };
         let last = rows.last().map(place);
         Ok((records, last.transpose()?))
     }
 
-    async fn attempts_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<AttemptRecord>>, DbErr> {
+    async fn attempts_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<AttemptRecord>>, db::Error> {
         let sql = format!(
             "{} where sexton_attempt.deletion_id {} order by sexton_attempt.deletion_id, fence, sexton_attempt.at",
             self.attempt_columns(),
@@ -154,7 +155,7 @@ impl Ledger {
         grouped(&db.read_only(sql, vec![ids.into()]).await?, attempt_record)
     }
 
-    async fn actions_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<ActionRecord>>, DbErr> {
+    async fn actions_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<ActionRecord>>, db::Error> {
         let sql = format!(
             "{} where sexton_action.deletion_id {} order by sexton_action.id",
             self.action_columns(),
@@ -166,8 +167,8 @@ impl Ledger {
 
 fn grouped<T>(
     rows: &[QueryResult],
-    of: impl Fn(&QueryResult) -> Result<T, DbErr>,
-) -> Result<HashMap<DeletionId, Vec<T>>, DbErr> {
+    of: impl Fn(&QueryResult) -> Result<T, db::Error>,
+) -> Result<HashMap<DeletionId, Vec<T>>, db::Error> {
     let mut groups: HashMap<DeletionId, Vec<T>> = HashMap::new();
     for row in rows {
         groups.entry(id_of(row, "deletion_id")?).or_default().push(of(row)?);
@@ -175,8 +176,8 @@ fn grouped<T>(
     Ok(groups)
 }
 
-fn id_of(row: &QueryResult, column: &str) -> Result<DeletionId, DbErr> {
-    row.try_get::<String>("", column)?.parse().map_err(|e: uuid::Error| DbErr::Type(e.to_string()))
+fn id_of(row: &QueryResult, column: &str) -> Result<DeletionId, db::Error> {
+    row.try_get::<String>("", column)?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 use crate::ledger::Ledger;
 use crate::{
-    db::{Db, Dialect},
+    db::{self, Db, Dialect},
     state::Event,
 };
 
@@ -18,7 +18,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn oldest_due(&self, db: &Db, lanes: &[String]) -> Result<Vec<(String, Duration)>, DbErr> {
+    pub async fn oldest_due(&self, db: &Db, lanes: &[String]) -> Result<Vec<(String, Duration)>, db::Error> {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
@@ -43,7 +43,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn dead_by_kind(&self, db: &Db) -> Result<Vec<(String, i64)>, DbErr> {
+    pub async fn dead_by_kind(&self, db: &Db) -> Result<Vec<(String, i64)>, db::Error> {
         let sql = format!(
             "select dead_kind, count(*) as n from (
                 select dead_kind from {} where state in ({}) limit {MOST_COUNTED}) dead group by dead_kind",

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
-use crate::db::{Db, Dialect};
+use crate::db::{self, Db, Dialect};
 use crate::ledger::{Action, Ledger, notify};
 
 /// What can be paused, by its name in the ledger.
@@ -61,7 +61,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn pauses(&self, conn: &impl ConnectionTrait) -> Result<Vec<Pause>, DbErr> {
+    pub async fn pauses(&self, conn: &impl ConnectionTrait) -> Result<Vec<Pause>, db::Error> {
         let sql = format!(
             "select scope, {} as since, paused_by, reason from {} where resumed_at is null order by scope",
             self.dialect.iso("paused_at"),
@@ -84,7 +84,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says; nothing is paused then.
-    pub async fn pause(&self, db: &Db, scope: &Scope, who: &str, reason: Option<&str>) -> Result<bool, DbErr> {
+    pub async fn pause(&self, db: &Db, scope: &Scope, who: &str, reason: Option<&str>) -> Result<bool, db::Error> {
         let d = self.dialect;
         let transaction = db.begin().await?;
         let sql = format!(
@@ -107,7 +107,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says; nothing is resumed then.
-    pub async fn resume(&self, db: &Db, scope: &Scope, who: &str, reason: Option<&str>) -> Result<bool, DbErr> {
+    pub async fn resume(&self, db: &Db, scope: &Scope, who: &str, reason: Option<&str>) -> Result<bool, db::Error> {
         let d = self.dialect;
         let transaction = db.begin().await?;
         let end = format!(
@@ -132,7 +132,7 @@ impl Ledger {
         transaction: &impl ConnectionTrait,
         action: &Action<'_>,
         scope: &Scope,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} (who, action, detail, reason) values ($1, $2, {}, {})",
@@ -143,7 +143,7 @@ impl Ledger {
         let detail = serde_json::json!({ "scope": scope.to_string() }).to_string();
         let values: [Value; 4] =
             [action.who.into(), action.action.into(), detail.into(), action.reason.map(str::to_owned).into()];
-        transaction.execute_raw(d.statement(sql, values)).await.map(drop)
+        transaction.execute_raw(d.statement(sql, values)).await.map(drop).map_err(Into::into)
     }
 
     /// For how many milliseconds since `from` a deletion of `resource` (SQL expressions) was held by pauses.

@@ -1,8 +1,9 @@
 //! Figures for `sexton status`, the metrics and the demonstration.
 
+use crate::db;
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use crate::ledger::{Ledger, OpenBreaker, Pause, SweepState};
@@ -46,7 +47,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn status(&self, conn: &impl ConnectionTrait) -> Result<Status, DbErr> {
+    pub async fn status(&self, conn: &impl ConnectionTrait) -> Result<Status, db::Error> {
         let d = self.dialect;
         let mut status = Status::default();
         let states = format!(
@@ -73,7 +74,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn lane_status(&self, conn: &impl ConnectionTrait) -> Result<Vec<LaneStatus>, DbErr> {
+    pub async fn lane_status(&self, conn: &impl ConnectionTrait) -> Result<Vec<LaneStatus>, db::Error> {
         let d = self.dialect;
         let count = |condition: &str| format!("coalesce(sum(case when {condition} then 1 else 0 end), 0)");
         let due = format!("state = 'pending' and run_at <= {}", d.now_once());

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::db::{Db, millis};
+use crate::db::{self, Db, millis};
 use crate::ledger::{Ledger, SweepHealth};
 
 /// How far a sweep came with what it is for, in the same terms for all of them.
@@ -118,7 +118,7 @@ impl Ledger {
         leader: &str,
         lease: Duration,
         every: Duration,
-    ) -> Result<Option<serde_json::Value>, DbErr> {
+    ) -> Result<Option<serde_json::Value>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} as s (name, leader, lease_until) values ($1, $2, {})
@@ -136,7 +136,7 @@ impl Ledger {
         let row = db.conn.query_one_raw(d.statement(sql, values)).await?;
         let Some(row) = row else { return Ok(None) };
         let cursor: String = row.try_get("", "cursor")?;
-        serde_json::from_str(&cursor).map(Some).map_err(|e| DbErr::Json(e.to_string()))
+        serde_json::from_str(&cursor).map(Some).map_err(|e| db::Error::unreadable(e.to_string()))
     }
 
     /// Ends a run that took so long: the next begins at its cursor. A run that was the last of its pass leaves its figures.
@@ -151,7 +151,7 @@ impl Ledger {
         leader: &str,
         run: &SweepRun,
         took: Duration,
-    ) -> Result<Option<Streak>, DbErr> {
+    ) -> Result<Option<Streak>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "update {} set leader = null, lease_until = null, error = $11, ran_at = {now}, took_ms = $3,
@@ -191,7 +191,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: Option<&str>) -> Result<(), DbErr> {
+    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: Option<&str>) -> Result<(), db::Error> {
         let sql = format!(
             "update {} set leader = null, lease_until = null, ran_at = {}, error = coalesce({}, error)
              where name = $1 and leader = $2",
@@ -200,26 +200,26 @@ impl Ledger {
             self.dialect.param(3, "text"),
         );
         let values = [name.into(), leader.into(), error.into()];
-        db.conn.execute_raw(self.dialect.statement(sql, values)).await.map(drop)
+        db.conn.execute_raw(self.dialect.statement(sql, values)).await.map(drop).map_err(Into::into)
     }
 
     /// The cursor that a sweep left; an empty object if it never ran.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn sweep_cursor(&self, db: &Db, name: &str) -> Result<serde_json::Value, DbErr> {
+    pub async fn sweep_cursor(&self, db: &Db, name: &str) -> Result<serde_json::Value, db::Error> {
         let d = self.dialect;
         let sql = format!("select {} as cursor from {} where name = $1", d.cast("cursor", "text"), self.sweep);
         let row = db.conn.query_one_raw(d.statement(sql, [name.into()])).await?;
         let cursor: Option<String> = row.map(|row| row.try_get("", "cursor")).transpose()?;
-        serde_json::from_str(cursor.as_deref().unwrap_or("{}")).map_err(|e| DbErr::Json(e.to_string()))
+        serde_json::from_str(cursor.as_deref().unwrap_or("{}")).map_err(|e| db::Error::unreadable(e.to_string()))
     }
 
     /// How each sweep stands that ever ran, by name.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn sweeps(&self, conn: &impl ConnectionTrait) -> Result<Vec<SweepState>, DbErr> {
+    pub async fn sweeps(&self, conn: &impl ConnectionTrait) -> Result<Vec<SweepState>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select name, leader, {} as lease_until, {} as ran_at, {} as idle_ms, took_ms, {} as passed_at, found, done, backlog,
@@ -237,7 +237,7 @@ impl Ledger {
     }
 }
 
-fn state(row: &QueryResult) -> Result<SweepState, DbErr> {
+fn state(row: &QueryResult) -> Result<SweepState, db::Error> {
     let figures: String = row.try_get("", "figures")?;
     Ok(SweepState {
         name: row.try_get("", "name")?,
@@ -255,6 +255,6 @@ fn state(row: &QueryResult) -> Result<SweepState, DbErr> {
         cut_short: row.try_get::<i32>("", "cut_short")?.into(),
         stalled: row.try_get::<i32>("", "stalled")?.into(),
         error: row.try_get("", "error")?,
-        figures: serde_json::from_str(&figures).map_err(|e| DbErr::Json(e.to_string()))?,
+        figures: serde_json::from_str(&figures).map_err(|e| db::Error::unreadable(e.to_string()))?,
     })
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use crate::ledger::{FinishedAt, Ledger, Phase};
 use crate::{
-    db::Db,
+    db::{self, Db},
     ids::{DeletionId, ResourceName},
     state::{Event, State},
     template::Values,
@@ -37,7 +37,7 @@ impl Ledger {
         since: &str,
         after: Option<&FinishedAt>,
         limit: usize,
-    ) -> Result<Vec<Gone>, DbErr> {
+    ) -> Result<Vec<Gone>, db::Error> {
         let d = self.dialect;
         let time = |n: usize| d.param(n, "text::timestamptz");
         let names: Vec<&str> = resources.iter().map(|name| name.as_str()).collect();
@@ -67,7 +67,7 @@ impl Ledger {
         resource: &ResourceName,
         keys: &[String],
         since: &str,
-    ) -> Result<Vec<(Gone, bool)>, DbErr> {
+    ) -> Result<Vec<(Gone, bool)>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "{} where d.resource = $1 and d.key {} and {}",
@@ -89,12 +89,12 @@ impl Ledger {
         db: &Db,
         resource: &ResourceName,
         keys: &[String],
-    ) -> Result<HashSet<String>, DbErr> {
+    ) -> Result<HashSet<String>, db::Error> {
         let sql =
             format!("select key from {} where resource = $1 and key {}", self.deletion, self.dialect.any_of(2, "text"));
         let keys = serde_json::Value::from(keys.to_vec()).to_string();
         let rows = db.read_giving_way(sql, vec![resource.as_str().into(), keys.into()]).await?;
-        rows.iter().map(|row| row.try_get("", "key")).collect()
+        rows.iter().map(|row| row.try_get("", "key").map_err(db::Error::from)).collect()
     }
 
     fn select_gone(&self, more: &str) -> String {
@@ -122,7 +122,7 @@ impl Ledger {
         rule: usize,
         by: &str,
         reason: &str,
-    ) -> Result<Option<DeletionId>, DbErr> {
+    ) -> Result<Option<DeletionId>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} as d (id, resource, key, lane, state, phase, run_at, batch_id, marker_rule, marker_column, marker_value,
@@ -142,7 +142,7 @@ impl Ledger {
             finished_at = d.param(6, "text::timestamptz"),
         );
         let id = DeletionId::new();
-        let values = serde_json::to_string(values).map_err(|error| DbErr::Json(error.to_string()))?;
+        let values = serde_json::to_string(values).map_err(|error| db::Error::unreadable(error.to_string()))?;
         let FinishedAt { at, id: done } = &gone.finished;
         let values: [Value; 6] =
             [id.to_string().into(), values.into(), by.into(), reason.into(), done.as_str().into(), at.as_str().into()];
@@ -155,12 +155,12 @@ fn gone() -> String {
     format!("d.state = {} and d.row_outcome <> 'kept' and d.key is not null", Event::Finished.sql_to())
 }
 
-fn read(row: &QueryResult) -> Result<Gone, DbErr> {
+fn read(row: &QueryResult) -> Result<Gone, db::Error> {
     let refs: String = row.try_get("", "refs")?;
     Ok(Gone {
         finished: FinishedAt { at: row.try_get("", "at")?, id: row.try_get("", "id")? },
         resource: row.try_get("", "resource")?,
         key: row.try_get("", "key")?,
-        refs: serde_json::from_str(&refs).map_err(|error| DbErr::Json(error.to_string()))?,
+        refs: serde_json::from_str(&refs).map_err(|error| db::Error::unreadable(error.to_string()))?,
     })
 }

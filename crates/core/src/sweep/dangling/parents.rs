@@ -5,14 +5,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sea_orm::DbErr;
-
 use super::Gone;
 use crate::children::{Parent, find};
 use crate::{
     catalog::{Catalog, ChildRule, Cursor, Paging, Table},
     config::AfterConfirmation,
-    db::{Db, kill_point, refusal},
+    db::{self, Db, kill_point},
     ids::DeletionId,
     key::Key,
     ledger::Ledger,
@@ -60,7 +58,7 @@ pub async fn with_children<'g>(
     catalog: &Catalog,
     table: &Table,
     gone: &'g [Gone],
-) -> Result<Vec<(&'g Gone, Values)>, DbErr> {
+) -> Result<Vec<(&'g Gone, Values)>, db::Error> {
     if deletes(table).is_none() {
         return Ok(Vec::new());
     }
@@ -117,7 +115,7 @@ pub async fn named_parents(
     since: &str,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<NamedParents, DbErr> {
+) -> Result<NamedParents, db::Error> {
     let by: Vec<usize> = (0..rule.rows.key.len()).collect();
     let paging = Paging { rows: &rule.rows, by: &by };
     let page = paging.next_rows(db, &[(rule.named("t"), "named")], after, limit).await?;
@@ -150,7 +148,7 @@ pub async fn take_up_again(
     table: &Table,
     gone: &Gone,
     values: &Values,
-) -> Result<Option<DeletionId>, DbErr> {
+) -> Result<Option<DeletionId>, db::Error> {
     let Some(rule) = deletes(table) else { return Ok(None) };
     let transaction = db.begin_giving_way().await?;
     match ledger.take_up_again(&transaction, gone, values, rule, BY, REASON).await {
@@ -161,7 +159,7 @@ pub async fn take_up_again(
         }
         Err(error) => {
             transaction.rollback().await?;
-            match refusal(&error) {
+            match error.refusal() {
                 // Somebody is removing a row with this key at this moment.
                 Some(refusal) if refusal.is_contention() => Ok(None),
                 _ => Err(error),

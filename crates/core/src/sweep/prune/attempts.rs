@@ -1,13 +1,16 @@
 //! Failed attempts whose deletion is gone: those of months that were dropped whole.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{BATCH, PrunePlace, Run};
-use crate::{db::kill_point, ledger::FinishedAt};
+use crate::{
+    db::{self, kill_point},
+    ledger::FinishedAt,
+};
 
 impl Run<'_> {
     /// One batch. Returns how many attempts were looked at, and whether those were the last.
-    pub(super) async fn attempts(&self, place: &mut PrunePlace) -> Result<(u64, bool), DbErr> {
+    pub(super) async fn attempts(&self, place: &mut PrunePlace) -> Result<(u64, bool), db::Error> {
         let (d, ledger) = (self.ledger.dialect, self.ledger);
         let time = |n: usize| d.param(n, "text::timestamptz");
         let mut values: Vec<Value> = vec![self.cutoff.as_str().into()];

@@ -1,17 +1,20 @@
 //! Finished deletions that went out of date, in the order of time: all of them on SQLite; on PostgreSQL those of the
 //! month in which the time runs out, of the default partition and of months that could not be dropped whole.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{BATCH, PrunePlace, Run, stays::Entry};
-use crate::{db::kill_point, ledger::FinishedAt};
+use crate::{
+    db::{self, kill_point},
+    ledger::FinishedAt,
+};
 
 /// Entries whose row may still be there with its marker: it was kept, or the deletion was taken back or given up.
 pub(super) const MAY_STAY: &str = "(d.row_outcome = 'kept' or d.cancelled_by in ('discarded', 'restored'))";
 
 impl Run<'_> {
     /// One batch. Returns how many entries were looked at, and whether those were the last.
-    pub(super) async fn entries(&self, place: &mut PrunePlace) -> Result<(u64, bool), DbErr> {
+    pub(super) async fn entries(&self, place: &mut PrunePlace) -> Result<(u64, bool), db::Error> {
         let page = self.page(place.after.as_ref()).await?;
         let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok((0, true)) };
         let range = (first.finished.at.clone(), last.finished.at.clone());
@@ -26,7 +29,7 @@ impl Run<'_> {
         Ok((seen, over))
     }
 
-    async fn page(&self, after: Option<&FinishedAt>) -> Result<Vec<Entry>, DbErr> {
+    async fn page(&self, after: Option<&FinishedAt>) -> Result<Vec<Entry>, db::Error> {
         let d = self.ledger.dialect;
         let time = |n: usize| d.param(n, "text::timestamptz");
         let mut values: Vec<Value> = vec![self.cutoff.as_str().into()];
@@ -49,7 +52,7 @@ impl Run<'_> {
     }
 
     /// Deletes these entries, which finished within `range`, with their failed attempts; returns how many attempts.
-    async fn forget(&self, ids: &[&str], (from, to): (String, String)) -> Result<u64, DbErr> {
+    async fn forget(&self, ids: &[&str], (from, to): (String, String)) -> Result<u64, db::Error> {
         if ids.is_empty() {
             return Ok(0);
         }
@@ -80,7 +83,7 @@ impl Run<'_> {
     }
 }
 
-pub(super) fn entry(row: &QueryResult) -> Result<Entry, DbErr> {
+pub(super) fn entry(row: &QueryResult) -> Result<Entry, db::Error> {
     Ok(Entry {
         finished: FinishedAt { at: row.try_get("", "at")?, id: row.try_get("", "id")? },
         resource: row.try_get("", "resource")?,

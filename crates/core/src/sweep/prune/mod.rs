@@ -14,14 +14,13 @@ mod stays;
 
 use std::time::{Duration, Instant};
 
-use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{FinishedAt, Ledger, Moment};
 use crate::{
     catalog::Catalog,
     config::{SweepBudget, Sync},
-    db::Db,
+    db::{self, Db},
 };
 
 /// Rows in one transaction.
@@ -97,7 +96,7 @@ impl Ledger {
         mut place: PrunePlace,
         budget: SweepBudget,
         dry: bool,
-    ) -> Result<PrunePlace, DbErr> {
+    ) -> Result<PrunePlace, db::Error> {
         let run = Run {
             ledger: self,
             db,
@@ -133,8 +132,8 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, DbErr> {
+    pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, db::Error> {
         let moment = self.moment(db, &Moment::Ago(age)).await?;
-        moment.ok_or_else(|| DbErr::Custom("the database cannot tell the time".to_owned()))
+        moment.ok_or_else(|| db::Error::unreadable("it cannot tell the time"))
     }
 }

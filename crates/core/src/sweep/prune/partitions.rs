@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{
     Pruned, Run,
     entries::{MAY_STAY, entry},
 };
 use crate::{
-    db::{Dialect, kill_point, quote, refusal},
+    db::{self, Dialect, kill_point, quote},
     ledger::FinishedAt,
 };
 
@@ -23,7 +23,7 @@ const TRIES: u32 = 5;
 
 impl Run<'_> {
     /// Drops the months that it can. What it cannot drop is left for the batches.
-    pub(super) async fn drop_months(&self, done: &mut Pruned) -> Result<(u64, bool), DbErr> {
+    pub(super) async fn drop_months(&self, done: &mut Pruned) -> Result<(u64, bool), db::Error> {
         // A dry run counts their entries one by one with all others.
         if self.ledger.dialect == Dialect::Sqlite || self.dry {
             return Ok((0, true));
@@ -38,7 +38,7 @@ impl Run<'_> {
                     done.partitions += 1;
                     done.deletions += u64::try_from(n).unwrap_or_default().saturating_sub(stay.len() as u64);
                 }
-                Err(error) if refusal(&error).is_some() => {
+                Err(error) if error.refusal().is_some() => {
                     tracing::warn!(%error, partition, "cannot drop {partition}; its rows are deleted in batches");
                 }
                 Err(error) => return Err(error),
@@ -48,7 +48,7 @@ impl Run<'_> {
     }
 
     /// The partitions whose month had passed at the time before which all goes, oldest first.
-    async fn old_months(&self) -> Result<Vec<String>, DbErr> {
+    async fn old_months(&self) -> Result<Vec<String>, db::Error> {
         let sql = "select c.relname::text as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
                    where i.inhparent = $1::text::regclass and c.relname ~ '^sexton_deletion_done_[0-9]{6}$'
                       and to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month'
@@ -56,11 +56,11 @@ impl Run<'_> {
                    order by c.relname";
         let values: Vec<Value> = vec![self.ledger.done.as_str().into(), self.cutoff.as_str().into()];
         let rows = self.db.read_only(sql.to_owned(), values).await?;
-        rows.iter().map(|row| row.try_get("", "name")).collect()
+        rows.iter().map(|row| row.try_get("", "name").map_err(db::Error::from)).collect()
     }
 
     /// The ids of the month's entries that stay; none if they are too many to be moved under the lock.
-    async fn staying_in(&self, table: &str) -> Result<Option<Vec<String>>, DbErr> {
+    async fn staying_in(&self, table: &str) -> Result<Option<Vec<String>>, db::Error> {
         let (mut stay, mut after): (Vec<String>, Option<FinishedAt>) = (Vec::new(), None);
         loop {
             let mut values: Vec<Value> = Vec::new();
@@ -89,7 +89,7 @@ impl Run<'_> {
     }
 
     /// Once the partition is detached, what stays finds its place in the default one, with the time at which it finished.
-    async fn drop_month(&self, table: &str, stay: &[String]) -> Result<(), DbErr> {
+    async fn drop_month(&self, table: &str, stay: &[String]) -> Result<(), db::Error> {
         let done = &self.ledger.done;
         let mut tries = 0;
         loop {
@@ -109,10 +109,11 @@ impl Run<'_> {
             let result = work.await;
             kill_point("prune::dropped");
             match result {
-                Ok(_) => return transaction.commit().await,
+                Ok(_) => return transaction.commit().await.map_err(Into::into),
                 Err(error) => {
                     transaction.rollback().await?;
-                    let busy = refusal(&error).is_some_and(|refusal| refusal.is_contention());
+                    let error = db::Error::from(error);
+                    let busy = error.refusal().is_some_and(|refusal| refusal.is_contention());
                     if !busy || tries == TRIES {
                         return Err(error);
                     }

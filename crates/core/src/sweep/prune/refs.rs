@@ -1,12 +1,13 @@
 //! Columns that were kept for later checks, once it is too late for those.
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use crate::db;
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{BATCH, PrunePlace, Run};
 
 impl Run<'_> {
     /// One batch. Returns how many entries were scrubbed, and whether those were the last.
-    pub(super) async fn refs(&self, place: &mut PrunePlace) -> Result<(u64, bool), DbErr> {
+    pub(super) async fn refs(&self, place: &mut PrunePlace) -> Result<(u64, bool), db::Error> {
         let (d, done) = (self.ledger.dialect, &self.ledger.done);
         let time = |n: usize| d.param(n, "text::timestamptz");
         let due = format!("refs is not null and finished_at < {}", time(1));

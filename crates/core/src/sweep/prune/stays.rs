@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sea_orm::DbErr;
-
 use super::Run;
-use crate::{catalog::Table, key::Key, ledger::FinishedAt};
+use crate::{catalog::Table, db, key::Key, ledger::FinishedAt};
 
 /// Marked rows that are hashed at once.
 const PAGE: usize = 5000;
@@ -38,7 +36,7 @@ impl Run<'_> {
 
     /// The ids of those entries whose row is still there with its marker. What cannot be told, because the resource is
     /// not configured any more or has another key, stays.
-    pub(super) async fn staying(&self, candidates: &[&Entry]) -> Result<HashSet<String>, DbErr> {
+    pub(super) async fn staying(&self, candidates: &[&Entry]) -> Result<HashSet<String>, db::Error> {
         let mut by_resource: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
         for entry in candidates {
             by_resource.entry(&entry.resource).or_default().push(entry);
@@ -58,7 +56,7 @@ impl Run<'_> {
         Ok(stay)
     }
 
-    async fn plain(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, DbErr> {
+    async fn plain(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, db::Error> {
         let (mut of_key, mut stay): (HashMap<Key, String>, Vec<String>) = (HashMap::new(), Vec::new());
         for entry in entries {
             match entry.key.as_deref().map(|key| table.parse_key(key)) {
@@ -73,7 +71,7 @@ impl Run<'_> {
     }
 
     /// A hash does not tell its row, so the marked rows are gone through until each hash is found.
-    async fn hashed(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, DbErr> {
+    async fn hashed(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, db::Error> {
         let ids = entries.iter().filter_map(|e| Some((e.key_hash.clone()?, e.finished.id.clone())));
         let mut wanted: HashMap<String, String> = ids.collect();
         let (mut stay, mut after) = (Vec::new(), None);

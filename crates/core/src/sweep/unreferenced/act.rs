@@ -1,11 +1,11 @@
 //! Doing something with rows that were looked at: in small transactions that wait for nobody.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
 
 use super::{Pass, Step};
 use crate::{
     catalog::{Among, Catalog, Lock, Table},
-    db::{Dialect, kill_point, literal, millis, quote, recordset},
+    db::{self, Dialect, kill_point, literal, millis, quote, recordset},
     key::Key,
     soft_remove::{Request, soft_remove},
 };
@@ -15,7 +15,7 @@ impl Pass<'_> {
     ///
     /// # Errors
     /// Whatever the database says, also that a lock on the table has been held for 100 ms; nothing was changed then.
-    pub async fn act(&self, step: Step, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    pub async fn act(&self, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let transaction = self.db.begin_giving_way_by_index().await?;
         let done = async {
             let keys = self.lock(&transaction, step, keys).await?;
@@ -39,7 +39,7 @@ impl Pass<'_> {
         table: &Table,
         request: &Request,
         keys: &[Key],
-    ) -> Result<Vec<Key>, DbErr> {
+    ) -> Result<Vec<Key>, db::Error> {
         let transaction = self.db.begin_giving_way_by_index().await?;
         let requested = async {
             let keys = self.lock(&transaction, Step::Delete, keys).await?;
@@ -54,7 +54,7 @@ impl Pass<'_> {
 
     /// The first statement: locks the rows. Whether one is referenced is not asked here, where the answer may be older than
     /// the lock.
-    async fn lock(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    async fn lock(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let since = self.unreferenced.since.of("t");
         let (condition, lock) = match step {
             // Somebody may be about to reference it once more, which does no harm.
@@ -80,7 +80,12 @@ impl Pass<'_> {
     }
 
     /// The second statement, which sees every reference that was committed before the locks were had.
-    async fn postgres(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    async fn postgres(
+        &self,
+        transaction: &impl ConnectionTrait,
+        step: Step,
+        keys: &[Key],
+    ) -> Result<Vec<Key>, db::Error> {
         let rows = &self.unreferenced.rows;
         let (table, these) = (&rows.sql, recordset(1, &rows.key_record()));
         let what = match self.assignment(step) {
@@ -91,13 +96,18 @@ impl Pass<'_> {
         let sql = format!("{what} where {equal} and {condition} returning {key} as key");
         let values = [Key::records(keys).to_string().into()];
         let key = |row: &QueryResult| {
-            rows.parse_key(&row.try_get::<String>("", "key")?).map_err(|e| DbErr::Type(e.to_string()))
+            rows.parse_key(&row.try_get::<String>("", "key")?).map_err(|e| db::Error::unreadable(e.to_string()))
         };
         transaction.query_all_raw(rows.dialect.statement(sql, values)).await?.iter().map(key).collect()
     }
 
     /// The same where there is one writer, and no lock to be had first.
-    async fn sqlite(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    async fn sqlite(
+        &self,
+        transaction: &impl ConnectionTrait,
+        step: Step,
+        keys: &[Key],
+    ) -> Result<Vec<Key>, db::Error> {
         let rows = &self.unreferenced.rows;
         let what = match self.assignment(step) {
             None => format!("delete from {} as t", rows.sql),
@@ -135,7 +145,7 @@ impl Pass<'_> {
     }
 }
 
-async fn end<T>(done: Result<T, DbErr>, transaction: DatabaseTransaction) -> Result<T, DbErr> {
+async fn end<T>(done: Result<T, db::Error>, transaction: DatabaseTransaction) -> Result<T, db::Error> {
     match done {
         Ok(done) => {
             kill_point("unreferenced::before");

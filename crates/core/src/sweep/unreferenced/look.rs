@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::QueryResult;
 
 use super::Pass;
 use crate::{
     catalog::Cursor,
-    db::{literal, millis},
+    db::{self, literal, millis},
     key::Key,
 };
 
@@ -56,7 +56,7 @@ impl Pass<'_> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn look(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, DbErr> {
+    pub async fn look(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, db::Error> {
         let Self { db, unreferenced, table, .. } = self;
         let (since, written) = (unreferenced.since.instant("t"), unreferenced.since.of("t"));
         let is_live = table.map_or_else(|| "true".to_owned(), |table| format!("({} is true)", table.live("t")));
@@ -118,7 +118,7 @@ impl Pass<'_> {
     }
 }
 
-fn step(row: &QueryResult, is_referenced: bool) -> Result<Option<Step>, DbErr> {
+fn step(row: &QueryResult, is_referenced: bool) -> Result<Option<Step>, db::Error> {
     let is = |what: &str| row.try_get::<bool>("", what);
     Ok(match (is_referenced, is("is_written")?) {
         (true, true) => Some(Step::Clear),

@@ -1,10 +1,10 @@
 //! Completed deletions in the order in which they finished, for those who look at their twins once more.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use crate::ledger::{Confirmations, FinishedAt, Ledger, Phase};
 use crate::{
-    db::Db,
+    db::{self, Db},
     ids::DeletionId,
     state::{Event, State},
     template::Values,
@@ -73,7 +73,7 @@ impl Ledger {
         until: &str,
         after: Option<&FinishedAt>,
         limit: usize,
-    ) -> Result<Vec<FinishedAt>, DbErr> {
+    ) -> Result<Vec<FinishedAt>, db::Error> {
         let d = self.dialect;
         let time = |n: usize| d.param(n, "text::timestamptz");
         let mut values: Vec<Value> = vec![since.into(), until.into()];
@@ -98,7 +98,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn completed(&self, db: &Db, which: &[FinishedAt]) -> Result<Vec<Completed>, DbErr> {
+    pub async fn completed(&self, db: &Db, which: &[FinishedAt]) -> Result<Vec<Completed>, db::Error> {
         let (Some(first), Some(last)) = (which.iter().min(), which.iter().max()) else { return Ok(Vec::new()) };
         let d = self.dialect;
         let json = |column: &str| d.cast(&format!("d.{column}"), "text");
@@ -134,7 +134,7 @@ impl Ledger {
         &self,
         conn: &impl ConnectionTrait,
         again: &AskAgain<'_>,
-    ) -> Result<Option<DeletionId>, DbErr> {
+    ) -> Result<Option<DeletionId>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} as d (id, resource, key, lane, state, phase, run_at, batch_id, marker_rule, marker_column, marker_value,
@@ -156,7 +156,7 @@ impl Ledger {
             finished_at = d.param(8, "text::timestamptz"),
         );
         let id = DeletionId::new();
-        let text = |json: serde_json::Result<String>| json.map_err(|error| DbErr::Json(error.to_string()));
+        let text = |json: serde_json::Result<String>| json.map_err(|error| db::Error::unreadable(error.to_string()));
         let values: [Value; 8] = [
             id.to_string().into(),
             again.lane.as_str().into(),
@@ -171,16 +171,16 @@ impl Ledger {
     }
 }
 
-fn finished_at(row: &QueryResult) -> Result<FinishedAt, DbErr> {
+fn finished_at(row: &QueryResult) -> Result<FinishedAt, db::Error> {
     Ok(FinishedAt { at: row.try_get("", "at")?, id: row.try_get("", "id")? })
 }
 
-fn read(row: &QueryResult) -> Result<Completed, DbErr> {
+fn read(row: &QueryResult) -> Result<Completed, db::Error> {
     let finished = finished_at(row)?;
-    let json = |error: serde_json::Error| DbErr::Json(error.to_string());
+    let json = |error: serde_json::Error| db::Error::unreadable(error.to_string());
     let (confirmations, refs): (String, String) = (row.try_get("", "confirmations")?, row.try_get("", "refs")?);
     Ok(Completed {
-        id: finished.id.parse().map_err(|error: uuid::Error| DbErr::Type(error.to_string()))?,
+        id: finished.id.parse().map_err(|error: uuid::Error| db::Error::unreadable(error.to_string()))?,
         finished,
         at: row.try_get("", "iso")?,
         resource: row.try_get("", "resource")?,

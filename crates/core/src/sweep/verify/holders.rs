@@ -1,8 +1,8 @@
 //! Whether any row has certain values, for one who waits for nobody.
 
-use sea_orm::{DbErr, Value};
+use sea_orm::Value;
 
-use crate::db::{Db, Dialect};
+use crate::db::{self, Db, Dialect};
 use crate::{
     catalog::{KeyType, Table},
     key::Key,
@@ -13,7 +13,7 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says, also that somebody has the table locked.
-    pub async fn has_row(&self, db: &Db, key: &Key) -> Result<bool, DbErr> {
+    pub async fn has_row(&self, db: &Db, key: &Key) -> Result<bool, db::Error> {
         let mut values = Vec::new();
         let matches = self.key_matches("t", key, &mut values);
         let sql = format!("select 1 as there from {} t where {matches}", self.sql);
@@ -27,7 +27,7 @@ impl Table {
     ///
     /// # Errors
     /// Whatever the database says, also that it took too long, or that the values of a column cannot be compared.
-    pub async fn has_values(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, DbErr> {
+    pub async fn has_values(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, db::Error> {
         let (conditions, values) = self.values_are(texts);
         Ok(!db.read_briefly(self.any(&conditions), values).await?.is_empty())
     }
@@ -37,7 +37,7 @@ impl Table {
     ///
     /// # Errors
     /// Those of [`Self::has_values`].
-    pub async fn has_values_alike(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, DbErr> {
+    pub async fn has_values_alike(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, db::Error> {
         let columns = texts.iter().filter_map(|(name, text)| {
             let column = self.payload.iter().find(|column| column.name == *name)?;
             Some((column.key_type() == Some(KeyType::Text) && has_spellings(text)).then(|| column.of("t")))

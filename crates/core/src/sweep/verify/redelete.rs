@@ -4,13 +4,11 @@
 //! that can be known speaks for the former: no row has the key, none has the values by which the twin is named, and the
 //! deletion still knows everything that its target is asked with.
 
-use sea_orm::DbErr;
-
 use super::{AskAgain, Completed};
 use crate::{
     catalog::Table,
     config::{AfterConfirmation, Target},
-    db::{Db, kill_point, refusal},
+    db::{self, Db, kill_point},
     ids::DeletionId,
     key::Key,
     ledger::Ledger,
@@ -55,7 +53,7 @@ pub async fn delete_again(
     table: &Table,
     completed: &Completed,
     targets: &[&Target],
-) -> Result<Again, DbErr> {
+) -> Result<Again, db::Error> {
     let Some(key) = completed.key.as_deref().and_then(|key| table.parse_key(key).ok()) else {
         return Ok(Again::Unknown);
     };
@@ -93,7 +91,7 @@ pub async fn has_another_row(
     table: &Table,
     completed: &Completed,
     target: &Target,
-) -> Result<Option<bool>, DbErr> {
+) -> Result<Option<bool>, db::Error> {
     let values = table.known_of(completed);
     let columns = target.place_columns();
     let texts: Option<Vec<(&str, &str)>> =
@@ -106,8 +104,8 @@ pub async fn has_another_row(
 }
 
 /// What the database refuses leaves it unknown who has a twin.
-fn refused(error: DbErr, completed: &Completed) -> Result<(), DbErr> {
-    let Some(refusal) = refusal(&error) else { return Err(error) };
+fn refused(error: db::Error, completed: &Completed) -> Result<(), db::Error> {
+    let Some(refusal) = error.refusal() else { return Err(error) };
     // Not the error: it may have values in it.
     let (code, id) = (refusal.code, completed.id);
     tracing::warn!(code, %id, "cannot tell whether a row has what deletion {id} had deleted");
@@ -126,7 +124,13 @@ fn knows_all(target: &Target, values: &Values) -> bool {
 ///
 /// # Errors
 /// Whatever the database says, also that it took too long.
-pub async fn has_owner(db: &Db, table: &Table, key: &Key, targets: &[&Target], values: &Values) -> Result<bool, DbErr> {
+pub async fn has_owner(
+    db: &Db,
+    table: &Table,
+    key: &Key,
+    targets: &[&Target],
+    values: &Values,
+) -> Result<bool, db::Error> {
     if table.has_row(db, key).await? {
         return Ok(true);
     }
@@ -147,7 +151,7 @@ async fn take_up(
     completed: &Completed,
     targets: &[&Target],
     values: &Values,
-) -> Result<Again, DbErr> {
+) -> Result<Again, db::Error> {
     let mut confirmed = completed.confirmations.clone();
     confirmed.retain(|name, _| !targets.iter().any(|target| target.name.as_str() == name));
     // The row is gone, so nothing is to be kept and nothing to be waited for.
@@ -167,7 +171,7 @@ async fn take_up(
         }
         Err(error) => {
             transaction.rollback().await?;
-            match refusal(&error) {
+            match error.refusal() {
                 // Somebody is removing a row with this key at this moment.
                 Some(refusal) if refusal.is_contention() => Ok(Again::Open),
                 _ => Err(error),

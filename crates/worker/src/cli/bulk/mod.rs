@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use sexton_core::{
     catalog::{Catalog, Table},
-    db::kill_point,
+    db::{self, kill_point},
     ids::BatchId,
     key::Key,
     ledger::Ledger,
@@ -201,7 +201,7 @@ impl Bulk<'_> {
         }
         let requested = soft_remove(&transaction, ledger, self.catalog, self.table, &keys, &self.request).await?;
         kill_point("bulk::before");
-        transaction.commit().await?;
+        transaction.commit().await.map_err(db::Error::from)?;
         kill_point("bulk::committed");
         line.rows = requested.len() as u64;
         line.created = requested.iter().filter(|one| one.created).count() as u64;

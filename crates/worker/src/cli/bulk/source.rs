@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sexton_core::{
     catalog::Table,
-    db::{Db, refusal},
+    db::{self, Db},
     key::Key,
     soft_remove::bulk::{Condition, Cursor, count_live, live_page},
 };
@@ -34,8 +34,8 @@ pub(super) async fn open(db: &Db, table: &Table, which: &Which) -> Result<(Sourc
 }
 
 /// What the server says of the query is the condition's fault, unless it is about locks and time.
-fn of_where(error: sea_orm::DbErr) -> Error {
-    let said = refusal(&error).filter(|refusal| !refusal.is_contention());
+fn of_where(error: db::Error) -> Error {
+    let said = error.refusal().filter(|refusal| !refusal.is_contention());
     if said.is_some() { Error::Usage(format!("--where: {error}")) } else { error.into() }
 }
 

@@ -7,11 +7,11 @@ mod through;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use serde_json::{Value, json as object};
 use sexton_core::{
     catalog::Unreferenced,
     config::{Config, SweepBudget},
+    db,
     guard::unguarded,
     ledger::SweepRun,
 };
@@ -42,7 +42,13 @@ impl Sweep for UnreferencedRows {
         object!({ "covered": cursor.get("covered").unwrap_or(&object!({})) })
     }
 
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
+    async fn run(
+        &self,
+        ground: Ground<'_>,
+        cursor: Value,
+        budget: SweepBudget,
+        dry: bool,
+    ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form begins anew.
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let mut allowance = Allowance::new(budget);

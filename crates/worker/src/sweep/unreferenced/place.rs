@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use sexton_core::{
     catalog::Cursor,
-    db::refusal,
+    db,
     ids::ResourceName,
     ledger::Progress,
     sweep::unreferenced::{Seen, Step},
@@ -60,8 +59,8 @@ pub(super) struct Place {
 
 impl Place {
     /// One table that cannot be read keeps no other from it.
-    pub(super) fn failed(&mut self, name: &ResourceName, error: DbErr) -> Result<(), DbErr> {
-        if refusal(&error).is_none() {
+    pub(super) fn failed(&mut self, name: &ResourceName, error: db::Error) -> Result<(), db::Error> {
+        if error.refusal().is_none() {
             return Err(error);
         }
         tracing::warn!(%error, resource = %name, "cannot look for unreferenced rows");

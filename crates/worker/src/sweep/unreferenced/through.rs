@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::DbErr;
 use sexton_core::{
     catalog::{Table, Unreferenced},
     config::UnreferencedMode as Mode,
-    db::{Dialect, refusal},
+    db::{self, Dialect},
     key::Key,
     soft_remove::Request,
     sweep::unreferenced::{Pass, Seen, Step},
@@ -36,7 +35,7 @@ impl Through<'_> {
     }
 
     /// Goes on in this table, or begins with it.
-    pub(super) async fn enter(&self, place: &mut Place) -> Result<(), DbErr> {
+    pub(super) async fn enter(&self, place: &mut Place) -> Result<(), db::Error> {
         let name = &self.unreferenced.name;
         let (shape, acts) = (shape(&self.unreferenced.rows), self.unreferenced.settings.mode == Mode::On);
         let is_here = place.resource.as_ref() == Some(name) && place.shape == shape && place.acts == acts;
@@ -54,7 +53,7 @@ impl Through<'_> {
     }
 
     /// The end of the table. A row at its end was last looked at when the pass before was there.
-    pub(super) async fn leave(&self, place: &mut Place) -> Result<(), DbErr> {
+    pub(super) async fn leave(&self, place: &mut Place) -> Result<(), db::Error> {
         self.cover_or_say(place).await?;
         place.after = None;
         if !place.acts {
@@ -64,7 +63,7 @@ impl Through<'_> {
     }
 
     /// [`Self::cover`] in the middle of a pass, which was too slow then.
-    async fn cover_or_say(&self, place: &mut Place) -> Result<bool, DbErr> {
+    async fn cover_or_say(&self, place: &mut Place) -> Result<bool, db::Error> {
         let is_covered = self.cover(place).await?;
         if !is_covered && self.acts() {
             let gap = humantime::format_duration(self.unreferenced.settings.longest_gap());
@@ -80,17 +79,17 @@ impl Through<'_> {
     }
 
     /// Whether the ages that were found count.
-    async fn cover(&self, place: &mut Place) -> Result<bool, DbErr> {
+    async fn cover(&self, place: &mut Place) -> Result<bool, db::Error> {
         let oldest = self.ago(self.unreferenced.settings.longest_gap()).await?;
         Ok(place.covered.get_mut(&self.unreferenced.name).is_none_or(|covered| covered.holds(&oldest)))
     }
 
-    async fn ago(&self, age: Duration) -> Result<String, DbErr> {
+    async fn ago(&self, age: Duration) -> Result<String, db::Error> {
         self.ground.ledger.ago(self.ground.db, age).await
     }
 
     /// The next page; whether there is another.
-    pub(super) async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, DbErr> {
+    pub(super) async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
         let batch = allowance.batch(self.ground.config.sync.batch);
         let covered = place.covered.get(&self.unreferenced.name).cloned().unwrap_or_default();
         let pass = Pass {
@@ -143,7 +142,7 @@ impl Through<'_> {
         step: Step,
         seen: &[&Seen],
         allowance: &Allowance,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let keys: Vec<Key> = seen.iter().map(|one| one.key.clone()).collect();
         let recorded = self.table.filter(|table| step == Step::Delete && !Unreferenced::goes_at_once(Some(table)));
         let result = match recorded {
@@ -161,7 +160,7 @@ impl Through<'_> {
             }
             Err(error) => error,
         };
-        let Some(refusal) = refusal(&error) else { return Err(error) };
+        let Some(refusal) = error.refusal() else { return Err(error) };
         // A lock on the whole table each of them would wait for anew; only what goes along with a row may be locked by itself.
         let of_a_row = recorded.is_some() && self.ground.db.dialect == Dialect::Postgres;
         let one_by_one = !refusal.is_contention() || of_a_row;
@@ -194,7 +193,7 @@ impl Through<'_> {
         }
     }
 
-    async fn request(&self, pass: &Pass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, DbErr> {
+    async fn request(&self, pass: &Pass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let mut request = Request::by("sexton sweep unreferenced");
         request.reason = Some("unreferenced".to_owned());
         request.notify = true;

@@ -17,11 +17,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sea_orm::DbErr;
 use serde_json::Value;
 use sexton_core::{
     catalog::Table,
     config::{Config, SweepBudget, Target, VerifyMode},
+    db,
     ids::ResourceName,
     ledger::{FinishedAt, SweepRun},
     outcome::{Answer, Outcome},
@@ -53,14 +53,20 @@ impl Sweep for Verify {
         Duration::from_secs(10 * 60)
     }
 
-    async fn run(&self, ground: Ground<'_>, cursor: Value, budget: SweepBudget, dry: bool) -> Result<SweepRun, DbErr> {
+    async fn run(
+        &self,
+        ground: Ground<'_>,
+        cursor: Value,
+        budget: SweepBudget,
+        dry: bool,
+    ) -> Result<SweepRun, db::Error> {
         let verify = ground.config.sync.verify;
         let Some(mode) = verify.switched_on() else {
             let place = Place::default();
             return Ok(over(json(&place.figures)?, place.progress));
         };
         let Some(targets) = ground.targets else {
-            return Err(DbErr::Custom("nothing was set up to call targets with".to_owned()));
+            return Err(db::Error::other("look at twins", "nothing was set up to call targets with"));
         };
         // What is paused may have changed; where nothing else runs, nobody reads it.
         targets.gates.read(ground.db, ground.ledger).await?;
@@ -122,7 +128,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn go(mut self, mut place: Place) -> Result<SweepRun, DbErr> {
+    async fn go(mut self, mut place: Place) -> Result<SweepRun, db::Error> {
         place.lanes.retain(|lane, _| self.lanes.contains_key(lane));
         place.begin();
         while !self.allowance.is_used_up() && !self.cut_short {
@@ -139,7 +145,7 @@ impl<'a> Run<'a> {
     }
 
     /// Looks again at the next of what came back in an earlier pass and was left; there is always something after it.
-    async fn left(&mut self, place: &mut Place) -> Result<bool, DbErr> {
+    async fn left(&mut self, place: &mut Place) -> Result<bool, db::Error> {
         let batch = self.allowance.batch(self.ground.config.sync.batch).min(place.waiting.len());
         let batch: Vec<Left> = place.waiting[..batch].to_vec();
         let which: Vec<FinishedAt> = batch.iter().map(|left| left.finished.clone()).collect();
@@ -163,7 +169,7 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at the next of what finished; whether there is more, for lanes that are open.
-    async fn page(&mut self, place: &mut Place) -> Result<bool, DbErr> {
+    async fn page(&mut self, place: &mut Place) -> Result<bool, db::Error> {
         let open: Vec<String> = self.lanes.keys().filter(|lane| !self.sights.is_held(lane)).cloned().collect();
         let Some(after) = open.iter().map(|lane| place.lanes.get(lane).cloned()).min() else { return Ok(false) };
         let Ground { db, ledger, config, .. } = self.ground;
@@ -199,7 +205,7 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at deletions, several at a time, and takes note of what is seen in their order. Returns how many were done with.
-    async fn see(&mut self, place: &mut Place, all: Vec<Sight>) -> Result<usize, DbErr> {
+    async fn see(&mut self, place: &mut Place, all: Vec<Sight>) -> Result<usize, db::Error> {
         let (sights, lanes) = (self.sights.clone(), self.lanes.clone());
         let mut flying = sights.begin(&lanes, &all);
         let mut before: Option<FinishedAt> = None;
@@ -225,7 +231,7 @@ impl<'a> Run<'a> {
         sight: &Sight,
         seen: Vec<(String, Seen)>,
         before: Option<&FinishedAt>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), db::Error> {
         let mut returned = Vec::new();
         // What was there when it was last seen is taken to be there until it is seen not to be.
         let mut unseen = Vec::new();
@@ -296,7 +302,7 @@ impl<'a> Run<'a> {
     }
 
     /// Twins that are there again: deletes them again, or leaves them.
-    async fn returned(&mut self, place: &mut Place, sight: &Sight, lanes: &[String]) -> Result<(), DbErr> {
+    async fn returned(&mut self, place: &mut Place, sight: &Sight, lanes: &[String]) -> Result<(), db::Error> {
         let (completed, Ground { db, ledger, .. }) = (&sight.completed, self.ground);
         let of = lanes.iter().filter_map(|name| Some((name, self.lanes.get(name).copied()?)));
         let (mut owned, mut names, mut targets, mut of_table) = (Vec::new(), Vec::new(), Vec::new(), None);

@@ -1,0 +1,297 @@
+//! Statements as text with named holes, rendered once and run many times.
+//!
+//! A text is written for people: it begins with a comment that says what the statement does, `{word}` stands for SQL (a
+//! table, a state, what the dialects say differently) and `@name` for a value that is bound:
+//!
+//! ```sql
+//! -- forget for whom deletions waited
+//! delete from {wait} where deletion_id in (select value from json_each(@deletions))
+//! ```
+//!
+//! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names, and what runs
+//! the [`Query`] fails with an [`Error`] that says what the comment says. Comments stand on lines
+//! of their own and are not sent to the database.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use sea_orm::{ConnectionTrait, Statement, Value};
+
+use super::{Dialect, Error, Row};
+
+/// What `{word}` stands for in the texts of a module.
+#[derive(Debug, Clone)]
+pub struct Words {
+    dialect: Dialect,
+    words: BTreeMap<&'static str, String>,
+}
+
+impl Words {
+    /// The words that mean the same in every statement of the dialect: `{now}` and `{now_once}`.
+    #[must_use]
+    pub fn new(dialect: Dialect) -> Self {
+        let words = [("now", dialect.now().to_owned()), ("now_once", dialect.now_once().to_owned())];
+        Self { dialect, words: BTreeMap::from(words) }
+    }
+
+    /// The same words and these; a word that was there already means this from now on.
+    #[must_use]
+    pub fn with<const N: usize>(&self, more: [(&'static str, String); N]) -> Self {
+        let mut words = self.words.clone();
+        words.extend(more);
+        Self { dialect: self.dialect, words }
+    }
+
+    /// Of two texts the one for this dialect. Both are named where they are chosen, so that a search for one finds the
+    /// other, and whoever adds a dialect finds what to write.
+    #[must_use]
+    pub const fn pick<'t>(&self, postgres: &'t str, sqlite: &'t str) -> &'t str {
+        match self.dialect {
+            Dialect::Postgres => postgres,
+            Dialect::Sqlite => sqlite,
+        }
+    }
+
+    /// The statement, its values numbered in the order in which they first occur.
+    ///
+    /// # Panics
+    /// If the text has a word that is not among these. Texts are part of the program, and every one is rendered when the
+    /// ledger or the table is opened, so that a test that opens one finds it.
+    #[must_use]
+    pub fn render(&self, text: &str) -> Sql {
+        self.render_for(text, &[])
+    }
+
+    /// The statement, these values numbered first and in this order: for callers outside this program, which know numbers
+    /// only.
+    ///
+    /// # Panics
+    /// As [`Self::render`].
+    #[must_use]
+    pub fn render_for(&self, text: &str, parameters: &[&str]) -> Sql {
+        let (purpose, body) = purpose(text);
+        let mut names = parameters.iter().map(|name| (*name).to_owned()).collect();
+        let sql = number(&self.expand(&body), &mut names);
+        Sql { dialect: self.dialect, purpose: purpose.into(), sql: sql.into(), names: names.into() }
+    }
+
+    /// A part of a statement with its words put in and its values still named, to become a word itself.
+    ///
+    /// # Panics
+    /// As [`Self::render`].
+    #[must_use]
+    pub fn expand(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len() * 2);
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            let name = &from[1..];
+            let end = name.find(|c: char| !is_name(c)).unwrap_or(name.len());
+            if end > 0 && name[end..].starts_with('}') {
+                let word = &name[..end];
+                let Some(sql) = self.words.get(word) else { panic!("no word {{{word}}} for the statement: {text}") };
+                out.push_str(sql);
+                rest = &name[end + 1..];
+            } else {
+                // An empty JSON object and the like.
+                out.push('{');
+                rest = name;
+            }
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// A rendered statement.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    dialect: Dialect,
+    purpose: Arc<str>,
+    sql: Arc<str>,
+    names: Arc<[String]>,
+}
+
+impl Sql {
+    /// The text as the database gets it, with values as `$1`, `$2` in both dialects.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.sql
+    }
+
+    /// The statement with its values, each under its name. A value that the statement has no place for in this dialect is
+    /// left out.
+    ///
+    /// # Panics
+    /// If a value is missing: which values a statement has is known when the program is written.
+    #[must_use]
+    pub fn bind<const N: usize>(&self, values: [(&str, Value); N]) -> Query {
+        self.bind_all(Vec::from(values))
+    }
+
+    /// As [`Self::bind`], for a number of values that depends on the table.
+    ///
+    /// # Panics
+    /// As [`Self::bind`].
+    #[must_use]
+    pub fn bind_all(&self, mut values: Vec<(&str, Value)>) -> Query {
+        let ids = values.iter().filter(|(name, _)| matches!(*name, "id" | "deletion" | "batch"));
+        let about = ids.filter_map(|(name, value)| Some(format!("{name} {}", text_of(value)?))).next();
+        let bound = self.names.iter().map(|name| {
+            let place = values.iter().position(|(given, _)| given == name);
+            let Some(place) = place else { panic!("no value @{name} to {}", self.purpose) };
+            std::mem::replace(&mut values[place].1, Value::Bool(None))
+        });
+        let statement = self.dialect.statement(&*self.sql, bound.collect::<Vec<_>>());
+        Query { statement, purpose: Arc::clone(&self.purpose), about }
+    }
+}
+
+/// A statement with its values, to be run once.
+#[derive(Debug, Clone)]
+pub struct Query {
+    statement: Statement,
+    purpose: Arc<str>,
+    about: Option<String>,
+}
+
+impl Query {
+    /// All rows.
+    ///
+    /// # Errors
+    /// [`Error`], with what the statement does and, if one was bound, the id.
+    pub async fn all(self, conn: &impl ConnectionTrait) -> Result<Vec<Row>, Error> {
+        let Self { statement, purpose, about } = self;
+        match conn.query_all_raw(statement).await {
+            Ok(rows) => Ok(rows.into_iter().map(|row| Row::new(row, Arc::clone(&purpose))).collect()),
+            Err(source) => Err(Error::new(&purpose, about, source)),
+        }
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn one(self, conn: &impl ConnectionTrait) -> Result<Option<Row>, Error> {
+        let Self { statement, purpose, about } = self;
+        match conn.query_one_raw(statement).await {
+            Ok(row) => Ok(row.map(|row| Row::new(row, purpose))),
+            Err(source) => Err(Error::new(&purpose, about, source)),
+        }
+    }
+
+    /// Runs the statement; how many rows it changed.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn execute(self, conn: &impl ConnectionTrait) -> Result<u64, Error> {
+        let Self { statement, purpose, about } = self;
+        match conn.execute_raw(statement).await {
+            Ok(result) => Ok(result.rows_affected()),
+            Err(source) => Err(Error::new(&purpose, about, source)),
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Statement, Arc<str>, Option<String>) {
+        (self.statement, self.purpose, self.about)
+    }
+}
+
+const fn is_name(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
+}
+
+/// The words of the first comment, and the text without comments.
+fn purpose(text: &str) -> (String, String) {
+    let comment = |line: &str| line.trim_start().strip_prefix("--").map(|words| words.trim().to_owned());
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    let purpose = first.and_then(comment).unwrap_or_else(|| "run a statement".to_owned());
+    let body: Vec<&str> = text.lines().filter(|line| comment(line).is_none()).collect();
+    (purpose, body.join("\n").trim().to_owned())
+}
+
+/// Puts `$1`, `$2` in the places of `@name`, outside of quotes.
+fn number(text: &str, names: &mut Vec<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, '@') if after.starts_with(|next: char| next.is_ascii_lowercase()) => {
+                let end = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
+                let name = &after[..end];
+                let place = names.iter().position(|known| known == name).unwrap_or_else(|| {
+                    names.push(name.to_owned());
+                    names.len() - 1
+                });
+                out.push_str(&format!("${}", place + 1));
+                rest = &after[end..];
+                continue;
+            }
+            _ => {}
+        }
+        out.push(c);
+        rest = after;
+    }
+    out
+}
+
+/// An id as it was bound.
+fn text_of(value: &Value) -> Option<&str> {
+    if let Value::String(Some(text)) = value { Some(text) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> Words {
+        Words::new(Dialect::Postgres).with([("done", "\"sexton_deletion_done\"".to_owned())])
+    }
+
+    #[test]
+    fn words_are_put_in_and_values_numbered() {
+        let sql = words().render(
+            "-- find a key\nselect 1 from {done}\n-- as it is kept\nwhere id = @id::uuid and key = @key or @id is null",
+        );
+        assert_eq!(
+            sql.text(),
+            "select 1 from \"sexton_deletion_done\"\nwhere id = $1::uuid and key = $2 or $1 is null"
+        );
+        assert_eq!(&*sql.purpose, "find a key");
+    }
+
+    #[test]
+    fn callers_outside_may_say_the_order_of_the_values() {
+        let sql = words().render_for("select @key, @id", &["id", "key"]);
+        assert_eq!(sql.text(), "select $2, $1");
+    }
+
+    #[test]
+    fn what_is_quoted_is_left_as_it_is() {
+        let text = r#"select '@id', "a@b", '{}', 'it''s @id', @id, x @> '{"a": 1}' from t"#;
+        assert_eq!(words().render(text).text(), text.replace(", @id,", ", $1,"));
+    }
+
+    #[test]
+    fn values_are_bound_by_name_in_the_order_of_the_statement() {
+        let sql = words().render("select @b, @a, @b");
+        let query = sql.bind([("a", 1.into()), ("b", 2.into()), ("of_the_other_dialect", 3.into())]);
+        assert_eq!(query.statement.values.unwrap().0, [2.into(), 1.into()]);
+    }
+
+    #[test]
+    #[should_panic(expected = "no value @a to do a thing")]
+    fn missing_value_is_a_mistake_of_the_program() {
+        drop(words().render("-- do a thing\nselect @a").bind([("b", 1.into())]));
+    }
+
+    #[test]
+    #[should_panic(expected = "no word {dome}")]
+    fn unknown_word_is_a_mistake_of_the_program() {
+        drop(words().render("select 1 from {dome}"));
+    }
+}
