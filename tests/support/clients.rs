@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::postgres::programs;
-use crate::process::{Process, Stream};
-use crate::sexton::Output;
-use crate::workdir::Workdir;
+use crate::{
+    postgres::programs,
+    process::{Process, Stream},
+    sexton::Output,
+    workdir::Workdir,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -12,9 +12,11 @@ use std::time::Duration;
 use rustix::process::{Signal, geteuid};
 use tokio::sync::OnceCell;
 
-use crate::port;
-use crate::process::{Process, User};
-use crate::workdir::Workdir;
+use crate::{
+    port,
+    process::{Process, User},
+    workdir::Workdir,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -3,10 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::clients::interpreter;
-use crate::port;
-use crate::process::Process;
-use crate::workdir::Workdir;
+use crate::{clients::interpreter, port, process::Process, workdir::Workdir};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

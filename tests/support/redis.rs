@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::port;
-use crate::process::Process;
-use crate::workdir::Workdir;
+use crate::{port, process::Process, workdir::Workdir};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

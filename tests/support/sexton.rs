@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::process::{Line, Process, Stream};
-use crate::workdir::Workdir;
+use crate::{
+    process::{Line, Process, Stream},
+    workdir::Workdir,
+};
 
 /// For commands that end by themselves. Generous: tests share two cores with everything else.
 const PATIENCE: Duration = Duration::from_secs(60);

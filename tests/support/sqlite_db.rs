@@ -4,8 +4,7 @@ use sea_orm::DatabaseConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::test_db::connect;
-use crate::workdir::Workdir;
+use crate::{test_db::connect, workdir::Workdir};
 
 /// A database file in a directory of its own. Removed with this value.
 #[derive(Debug)]

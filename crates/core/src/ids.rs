@@ -5,53 +5,63 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Identifies one deletion in the ledger: a UUID of version 7 (RFC 9562 §5.7), so that ids sort by time of request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeletionId(Uuid);
+macro_rules! id {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(Uuid);
 
-impl DeletionId {
-    /// A new id for a deletion that is being requested now.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
+        impl $type {
+            /// A new id, for what is being requested now.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
 
-    /// The id as a UUID.
-    #[must_use]
-    pub const fn as_uuid(&self) -> Uuid {
-        self.0
-    }
+            /// The id as a UUID.
+            #[must_use]
+            pub const fn as_uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl Default for $type {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl From<Uuid> for $type {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = uuid::Error;
+
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(s).map(Self)
+            }
+        }
+    };
 }
 
-impl Default for DeletionId {
-    fn default() -> Self {
-        Self::new()
-    }
+id! {
+    /// Identifies one deletion in the ledger: a UUID of version 7 (RFC 9562 §5.7), so that ids sort by time of request.
+    DeletionId
 }
-
-impl From<Uuid> for DeletionId {
-    fn from(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
+id! {
+    /// Identifies a batch: the deletions that one request made. A UUID of version 7.
+    BatchId
 }
-
-impl fmt::Display for DeletionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for DeletionId {
-    type Err = uuid::Error;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Uuid::parse_str(s).map(Self)
-    }
-}
-
-/// Groups the deletions of one request.
-pub type BatchId = DeletionId;
 
 /// Counts the claims of one deletion. It only ever grows, and every write of a worker filters on it, so that a worker
 /// that lost its lease can change nothing.

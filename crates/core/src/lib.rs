@@ -17,6 +17,7 @@ pub mod retry;
 pub mod soft_remove;
 pub mod sql_functions;
 pub mod state;
+pub mod store;
 pub mod sweep;
 pub mod template;
 pub mod transport;

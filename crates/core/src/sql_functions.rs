@@ -18,6 +18,7 @@ use crate::{
     restore::{take_back, unmark},
     soft_remove::{at_once, mark_children, postgres},
     state::Event,
+    store::Store,
 };
 
 /// Of what the functions expect in `sexton_resource.statements`: they refuse any other number. Whoever changes the names,
@@ -29,14 +30,14 @@ const STATEMENTS_FORMAT: u32 = 1;
 /// They hold names of tables and columns, configured marker values, and the definitions from which they were made, but no
 /// URL and no credential.
 #[must_use]
-pub fn statements(ledger: &Ledger, catalog: &Catalog) -> BTreeMap<ResourceName, Value> {
-    if ledger.dialect == Dialect::Sqlite {
+pub fn statements(store: &Store) -> BTreeMap<ResourceName, Value> {
+    if store.ledger.dialect == Dialect::Sqlite {
         return BTreeMap::new();
     }
-    catalog.tables().map(|table| (table.name.clone(), of_table(ledger, catalog, table))).collect()
+    store.catalog.tables().map(|table| (table.name.clone(), of_table(store, table))).collect()
 }
 
-fn of_table(ledger: &Ledger, catalog: &Catalog, table: &Table) -> Value {
+fn of_table(store: &Store, table: &Table) -> Value {
     let targets = &table.resource.targets;
     let columns: Map<String, Value> = targets.iter().map(|t| (t.name.to_string(), json!(t.columns()))).collect();
     json!({
@@ -52,14 +53,14 @@ fn of_table(ledger: &Ledger, catalog: &Catalog, table: &Table) -> Value {
             "types": table.key.iter().map(|(column, _)| &column.base_type).collect::<Vec<_>>(),
             "statement": canonical_key(table),
         },
-        "record": postgres::statement(ledger, catalog, table),
-        "at_once": at_once(catalog, table),
-        "children": table.children.iter().filter_map(|rule| of_rule(ledger, catalog, rule)).collect::<Vec<_>>(),
+        "record": postgres::statement(store, table),
+        "at_once": at_once(&store.catalog, table),
+        "children": table.children.iter().filter_map(|rule| of_rule(store, rule)).collect::<Vec<_>>(),
         "lock": take_back::lock(table),
-        "unmark": unmark::of_row(ledger, table),
-        "lock_children": unmark::lock_children(ledger, table),
-        "unmark_children": unmark::of_children(ledger, table),
-        "ledger": of_ledger(ledger),
+        "unmark": unmark::of_row(&store.ledger, table),
+        "lock_children": unmark::lock_children(&store.ledger, table),
+        "unmark_children": unmark::of_children(&store.ledger, table),
+        "ledger": of_ledger(&store.ledger),
     })
 }
 
@@ -90,11 +91,11 @@ fn at_once(catalog: &Catalog, table: &Table) -> Value {
 }
 
 /// How the children of some rows are found or marked; none where phase 1 does nothing.
-fn of_rule(ledger: &Ledger, catalog: &Catalog, rule: &ChildRule) -> Option<Value> {
-    let child = rule.resource.as_ref().and_then(|name| catalog.table(name))?;
+fn of_rule(store: &Store, rule: &ChildRule) -> Option<Value> {
+    let child = rule.resource.as_ref().and_then(|name| store.catalog.table(name))?;
     let statement = match rule.then {
-        ChildThen::Delete => mark_children::statement(ledger, rule, child),
-        ChildThen::Request => find_statement(ledger, catalog, rule),
+        ChildThen::Delete => mark_children::statement(&store.ledger, rule, child),
+        ChildThen::Request => find_statement(store, rule),
         ChildThen::Nullify => return None,
     };
     Some(json!({

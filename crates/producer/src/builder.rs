@@ -1,7 +1,7 @@
 //! Making a producer.
 
 use sea_orm::DatabaseConnection;
-use sexton_core::{catalog::Catalog, config::Config, db::Db, ledger::Ledger};
+use sexton_core::{config::Config, db::Db, ledger::Ledger, store::Store};
 use tracing::warn;
 
 use crate::{Error, Producer, Removal, entities::Entities, hints::Hints, producer::Shared};
@@ -45,15 +45,15 @@ impl<'c> Builder<'c> {
         let reading = Error::database("read the database's catalogue");
         let db = Db::of_application(self.conn).await.map_err(reading)?;
         let ledger = Ledger::open(&db).await?;
-        let catalog = Catalog::of(&db, &self.config.resources).await?;
+        let store = Store::load(db, ledger, self.config).await?;
         let resolving = || Error::database("resolve the configured tables");
-        let entities = Entities::find(&db, catalog.tables()).await.map_err(resolving())?;
-        let choices = Entities::find(&db, catalog.unreferenced()).await.map_err(resolving())?;
-        let drift = ledger.drift(&db, &self.config.resources).await;
+        let entities = Entities::find(&store.db, store.catalog.tables()).await.map_err(resolving())?;
+        let choices = Entities::find(&store.db, store.catalog.unreferenced()).await.map_err(resolving())?;
+        let drift = store.ledger.drift(&store.db, &self.config.resources).await;
         for drift in drift.map_err(Error::database("read the resource definitions"))? {
             warn!(%drift, "this application's configuration is not the daemon's");
         }
         let hints = if self.hints { Hints::start(&self.config.queue)? } else { Hints::off() };
-        Ok(Producer::new(Shared { db, ledger, catalog, entities, choices, hints }, self.removal))
+        Ok(Producer::new(Shared { store, entities, choices, hints }, self.removal))
     }
 }

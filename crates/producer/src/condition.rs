@@ -7,8 +7,10 @@ use sea_orm::{
     Condition, EntityTrait,
     sea_query::{Alias, DynIden, Expr, ExprTrait, IntoColumnRef},
 };
-use sexton_core::catalog::{Column, Rule, Table};
-use sexton_core::config::Scalar;
+use sexton_core::{
+    catalog::{Column, Rule, Table},
+    config::Scalar,
+};
 
 /// That a row of the entity is live.
 pub(crate) fn live<E: EntityTrait>(table: &Table) -> Condition {

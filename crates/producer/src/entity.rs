@@ -6,8 +6,7 @@ use sea_orm::{
     ActiveModelTrait, Condition, EntityTrait, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait, Select,
     sea_query::{DynIden, IntoCondition, IntoValueTuple},
 };
-use sexton_core::restore::Restored;
-use sexton_core::soft_remove::Requested;
+use sexton_core::{restore::Restored, soft_remove::Requested};
 
 use crate::{Error, Producer, Scope, SoftRemoveMany, SoftRemoveSelect, condition, row::rows, rows::Wanted};
 

@@ -108,7 +108,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
     pub async fn dry_run(self, producer: &Producer) -> Result<u64, Error> {
         let table = producer.table_of::<E>()?;
         let pages = Pages::new(table, self.filter, self.batch_size);
-        let conn = &producer.shared.db.conn;
+        let conn = &producer.shared.store.db.conn;
         let Some(batch) = self.resume else {
             let count = pages.count::<E>(conn).await;
             return count.map_err(Error::database(format!("count the rows of table `{}`", table.resource.table)));
@@ -195,7 +195,7 @@ async fn not_yet(
     page: &Page,
 ) -> Result<Vec<Key>, Error> {
     let mut keys: Vec<_> = page.keys().cloned().collect();
-    let before = producer.shared.ledger.keys_of_batch(conn, batch, table.name.as_str(), &keys).await;
+    let before = producer.shared.store.ledger.keys_of_batch(conn, batch, table.name.as_str(), &keys).await;
     let before = before.map_err(Error::database("read what the batch has done so far"))?;
     keys.retain(|key| !before.contains(&key.to_string()));
     Ok(keys)

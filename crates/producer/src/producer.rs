@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, EntityTrait};
 use sexton_core::{
-    catalog::{Catalog, Table, Unreferenced},
+    catalog::{Table, Unreferenced},
     config::Config,
-    db::Db,
-    ledger::Ledger,
+    store::Store,
 };
 
 use crate::{Builder, Error, Pending, Removal, entities::Entities, hints::Hints};
@@ -23,9 +22,7 @@ pub struct Producer {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) db: Db,
-    pub(crate) ledger: Ledger,
-    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
     pub(crate) entities: Entities<Table>,
     pub(crate) choices: Entities<Unreferenced>,
     pub(crate) hints: Hints,

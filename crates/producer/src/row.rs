@@ -3,8 +3,7 @@
 use std::future::Future;
 
 use sea_orm::{ActiveModelTrait, ActiveValue, EntityTrait, ModelTrait, Value};
-use sexton_core::restore::Restored;
-use sexton_core::soft_remove::Requested;
+use sexton_core::{restore::Restored, soft_remove::Requested};
 
 use crate::{
     Error, Producer, Scope,

@@ -39,7 +39,7 @@ impl Rows {
     }
 
     pub(crate) fn by_key(producer: &Producer, resource: &str, key: &str) -> Result<Self, Error> {
-        let catalog = &producer.shared.catalog;
+        let catalog = &producer.shared.store.catalog;
         let table = catalog.by_name(resource).ok_or_else(|| Error::UnknownResource {
             resource: resource.to_owned(),
             configured: configured(catalog.tables()),
@@ -72,7 +72,8 @@ impl Wanted {
 
     pub(crate) fn unknown(&self) -> Error {
         match self {
-            Self::Deletion(id) | Self::Batch(id) => RestoreError::NotFound(*id).into(),
+            Self::Deletion(id) => RestoreError::NotFound(*id).into(),
+            Self::Batch(batch) => RestoreError::NothingInBatch(*batch).into(),
             Self::Row(row) => Error::NotRequested {
                 resource: row.table.name.to_string(),
                 table: row.table.resource.table.clone(),

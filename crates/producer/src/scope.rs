@@ -154,7 +154,7 @@ impl At<'_> {
 /// What calls within a transaction are made of.
 impl Producer {
     pub(crate) async fn begin_own(&self) -> Result<DatabaseTransaction, Error> {
-        self.shared.db.begin().await.map_err(Error::database("begin a transaction"))
+        self.shared.store.db.begin().await.map_err(Error::database("begin a transaction"))
     }
 
     /// Marks the rows and records their deletions, under `batch` or as the producer's [`Removal`](crate::Removal) says.
@@ -166,7 +166,7 @@ impl Producer {
     ) -> Result<Vec<Requested>, Error> {
         let mut request = self.removal.request(batch);
         request.notify = self.shared.hints.are_off();
-        soft_remove(transaction, &self.shared.ledger, &self.shared.catalog, &rows.table, &rows.keys, &request)
+        soft_remove(transaction, &self.shared.store, &rows.table, &rows.keys, &request)
             .await
             .map_err(Error::database(rows.described("soft-remove")))
     }
@@ -186,16 +186,16 @@ impl Producer {
     }
 
     async fn restore_in(&self, transaction: &DatabaseTransaction, wanted: &Wanted) -> Result<Vec<Restored>, Error> {
-        let (ledger, catalog) = (&self.shared.ledger, &self.shared.catalog);
+        let store = &self.shared.store;
         let id = match wanted {
-            Wanted::Batch(batch) => return Ok(restore_batch(transaction, ledger, catalog, *batch).await?),
+            Wanted::Batch(batch) => return Ok(restore_batch(transaction, store, *batch).await?),
             Wanted::Deletion(id) => *id,
             Wanted::Row(row) => {
-                let found = ledger.find(transaction, row.table.name.as_str(), &row.key()).await;
+                let found = store.ledger.find(transaction, row.table.name.as_str(), &row.key()).await;
                 let looking = row.described("look for the deletion of");
                 found.map_err(Error::database(looking))?.ok_or_else(|| wanted.unknown())?
             }
         };
-        Ok(vec![restore(transaction, ledger, catalog, id).await?])
+        Ok(vec![restore(transaction, store, id).await?])
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 /// Ready means that the ledger answers. Redis may be away: the process then takes from the ledger.
 async fn ready(State(console): State<Console>) -> impl IntoResponse {
     let context = &console.engine.context;
-    let answer = tokio::time::timeout(Duration::from_secs(2), context.ledger.ping(&context.db)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(2), context.store.ledger.ping(&context.store.db)).await;
     let database = match answer {
         Ok(Ok(())) => "ok",
         Ok(Err(_)) => "failing",

@@ -9,10 +9,11 @@ use std::{
 use axum::Router;
 use secrecy::ExposeSecret;
 use sexton_core::{
-    catalog::{self, Catalog},
+    catalog,
     config::Config,
     db::{self, ConnectError, Dialect, connect},
     ledger::{Drift, OpenError},
+    store::Store,
     transport::HintQueue,
 };
 use tokio::{
@@ -112,15 +113,15 @@ impl Daemon {
         crate::tls::install();
         let db = connect(&config.database.url, config.database.max_connections).await?;
         let ledger = open_ledger(&db).await?;
-        let catalog = Catalog::load(&db, &config).await?;
-        for problem in catalog.left_alone() {
+        let store = Store::load(db, ledger, &config).await?;
+        for problem in store.catalog.left_alone() {
             tracing::warn!("unreferenced rows are left alone: {problem}");
         }
-        let drift = ledger.drift(&db, &config.resources).await?;
+        let drift = store.ledger.drift(&store.db, &config.resources).await?;
         if !drift.is_empty() && !options.allow_drift {
             return Err(StartError::Drift(drift));
         }
-        if let Err(error) = ledger.create_partitions(&db).await {
+        if let Err(error) = store.ledger.create_partitions(&store.db).await {
             tracing::warn!(%error, "cannot create partitions ahead; finished deletions go to the default partition");
         }
         let (listener, address) = bind("console.listen", config.console.listen).await?;
@@ -137,8 +138,8 @@ impl Daemon {
         let connectors = Connectors::new(&config)?;
         let gates = Gates::new(&config, queue.as_ref().map(|(queue, _)| queue));
         // Before anything is claimed.
-        gates.read(&db, &ledger).await?;
-        let context = Arc::new(Context { db, ledger, catalog, config, worker, connectors, gates });
+        gates.read(&store).await?;
+        let context = Arc::new(Context { store, config, worker, connectors, gates });
         let (stop, stop_feeding) = (CancellationToken::new(), CancellationToken::new());
         // Before anything is counted.
         let metrics = console::recorder();
@@ -188,14 +189,14 @@ impl Daemon {
 
     /// Starts what works on deletions, with or without Redis.
     fn work(&mut self, context: &Arc<Context>, activity: Option<Arc<Activity>>, wake: Arc<Wake>) {
-        if context.db.dialect == Dialect::Postgres {
+        if context.store.db.dialect == Dialect::Postgres {
             let (context, wake, stop) = (Arc::clone(context), Arc::clone(&wake), self.stop_feeding.clone());
             self.spawn("listening on the database", async move {
                 let told = || {
                     wake.now();
                     context.gates.look();
                 };
-                feed::listen(&context.db, told, stop).await;
+                feed::listen(&context.store.db, told, stop).await;
                 Ok(())
             });
         }
@@ -333,7 +334,7 @@ async fn idle(engine: Arc<Engine>) -> Result<(), db::Error> {
     loop {
         if engine.in_flight() == 0 {
             // What an operator holds will not be due by itself.
-            match context.ledger.is_idle(&context.db, &context.gates.not_held()).await {
+            match context.store.ledger.is_idle(&context.store.db, &context.gates.not_held()).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => failing = None,
                 // The database may be restarting; whatever else runs here bears that as well.

@@ -1,25 +1,22 @@
 //! `sexton migrate`: Sexton's tables, and the resource definitions in them.
 
-use std::collections::BTreeMap;
-
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
-use serde_json::Value;
 use sexton_core::{
-    catalog::{self, Catalog},
+    catalog,
     config::Config,
     db::{self, Db, Dialect, connect},
     guard,
-    ids::ResourceName,
     ledger::Ledger,
     sql_functions::statements,
+    store::Store,
 };
 use sexton_migrations::{Migrator, MigratorTrait};
 
 use crate::daemon::StartError;
 
-/// Applies the migrations that are missing, writes the resource definitions with the statements made from them, and creates partitions ahead. Safe to run
-/// at every deployment, and by several processes at once. Returns how many migrations were applied.
+/// Applies the migrations that are missing, writes the resource definitions with the statements made from them, and creates
+/// partitions ahead. Safe to run at every deployment, and by several processes at once. Returns how many migrations were applied.
 ///
 /// # Errors
 /// [`StartError`]; what was applied before stays applied.
@@ -35,46 +32,37 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Migrator::up(&conn, None).await.map_err(db::Error::from)?;
     conn.close().await.map_err(db::Error::from)?;
     let ledger = Ledger::open(&db).await?;
-    let statements = statements_for(&db, &ledger, config).await?;
+    let store = resolved(db.clone(), ledger.clone(), config).await?;
+    // On SQLite there are no such functions.
+    let statements = store.as_ref().map(statements).unwrap_or_default();
     ledger.write_resources(&db, &config.resources, &statements).await?;
     ledger.create_partitions(&db).await?;
-    warn_of_guards(&db, &ledger, config).await?;
+    if let Some(store) = store {
+        // Guards are not changed here: that takes a lock on the application's tables.
+        for problem in guard::advice(&store.db.conn, &store).await? {
+            eprintln!("sexton: warning: {problem}");
+        }
+    }
     Ok(pending)
 }
 
-/// Guards are not changed here: that takes a lock on the application's tables.
-async fn warn_of_guards(db: &Db, ledger: &Ledger, config: &Config) -> Result<(), StartError> {
-    match Catalog::load(db, config).await {
-        Ok(catalog) => {
-            for problem in guard::advice(&db.conn, ledger, &catalog).await? {
-                eprintln!("sexton: warning: {problem}");
-            }
-            Ok(())
-        }
-        // Said before, or by `sexton check`.
-        Err(catalog::Error::Problems(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What the SQL functions are to run. The application's tables may not be there yet, when it migrates after us: then there
-/// is nothing to run, and the functions say so until `migrate` is run again.
-async fn statements_for(
-    db: &Db,
-    ledger: &Ledger,
-    config: &Config,
-) -> Result<BTreeMap<ResourceName, Value>, StartError> {
-    if db.dialect == Dialect::Sqlite {
-        return Ok(BTreeMap::new());
-    }
-    match Catalog::load(db, config).await {
-        Ok(catalog) => Ok(statements(ledger, &catalog)),
+/// The configured tables, or none with a warning: the application's tables may not be there yet, when it migrates after us.
+/// Then the SQL functions have nothing to run, and say so until `migrate` is run again.
+async fn resolved(db: Db, ledger: Ledger, config: &Config) -> Result<Option<Store>, StartError> {
+    let is_postgres = db.dialect == Dialect::Postgres;
+    match Store::load(db, ledger, config).await {
+        Ok(store) => Ok(Some(store)),
+        // On SQLite `sexton check` says so.
         Err(catalog::Error::Problems(problems)) => {
-            for problem in problems {
+            for problem in problems.iter().filter(|_| is_postgres) {
                 eprintln!("sexton: warning: {problem}");
             }
-            eprintln!("sexton: warning: the SQL functions refuse every resource until `sexton migrate` is run again");
-            Ok(BTreeMap::new())
+            if is_postgres {
+                eprintln!(
+                    "sexton: warning: the SQL functions refuse every resource until `sexton migrate` is run again"
+                );
+            }
+            Ok(None)
         }
         Err(error) => Err(error.into()),
     }

@@ -9,11 +9,10 @@ use std::{
 use sea_orm::TransactionTrait;
 use secrecy::SecretString;
 use sexton_core::{
-    catalog::Catalog,
-    config,
-    db::{self, Db},
+    config, db,
     ledger::Ledger,
     soft_remove::{Request, Requested, soft_remove},
+    store::Store,
 };
 use sexton_tests::{Daemon, Postgres, Sexton, TestDb, api::Api};
 
@@ -59,7 +58,7 @@ pub(crate) struct Rig {
     pub(crate) api: Api,
     pub(crate) sexton: Sexton,
     config: String,
-    db: Option<(Db, Ledger, Catalog)>,
+    store: Option<Store>,
 }
 
 impl Rig {
@@ -77,7 +76,7 @@ impl Rig {
         let config = config_text(&setup, test_db.url(), &api.url(), &tables);
         let sexton = Sexton::new(&config);
         drop(sexton.run(&["migrate"]).await.expect_code(0));
-        Self { test_db, api, sexton, config, db: None }
+        Self { test_db, api, sexton, config, store: None }
     }
 
     /// The configuration with `from` replaced by `to`, for a process that differs.
@@ -92,20 +91,19 @@ impl Rig {
         let insert =
             format!("insert into {table} select n, '{table}-' || n, null from generate_series({first}, {last}) n");
         self.test_db.execute(&insert).await;
-        if self.db.is_none() {
+        if self.store.is_none() {
             let config = config::parse("sexton.toml", &self.config, |_| None).unwrap();
             let db = db::connect(&SecretString::from(self.test_db.url()), 2).await.unwrap();
-            let (ledger, catalog) = (Ledger::open(&db).await.unwrap(), Catalog::load(&db, &config).await.unwrap());
-            self.db = Some((db, ledger, catalog));
+            let ledger = Ledger::open(&db).await.unwrap();
+            self.store = Some(Store::load(db, ledger, &config).await.unwrap());
         }
-        let (db, ledger, catalog) = self.db.as_ref().unwrap();
-        let table = catalog.by_name(table).unwrap();
+        let store = self.store.as_ref().unwrap();
+        let table = store.catalog.by_name(table).unwrap();
         let keys: Vec<_> = ids.map(|id| table.parse_key(&id.to_string()).unwrap()).collect();
         let mut requested = Vec::new();
         for keys in keys.chunks(5000) {
-            let transaction = db.conn.begin().await.unwrap();
-            requested
-                .extend(soft_remove(&transaction, ledger, catalog, table, keys, &Request::by("test")).await.unwrap());
+            let transaction = store.db.conn.begin().await.unwrap();
+            requested.extend(soft_remove(&transaction, store, table, keys, &Request::by("test")).await.unwrap());
             transaction.commit().await.unwrap();
         }
         requested

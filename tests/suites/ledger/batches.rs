@@ -19,14 +19,14 @@ async fn request(f: &Fixture, keys: &[&str]) -> BatchId {
     let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
     let request = Request::by("test");
     let transaction = f.begin().await;
-    soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &request).await.unwrap();
+    soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap();
     transaction.commit().await.unwrap();
     request.batch
 }
 
 async fn try_restore(f: &Fixture, batch: BatchId) -> Result<Vec<Restored>, RestoreError> {
     let transaction = f.begin().await;
-    let restored = restore_batch(&transaction, &f.ledger, &f.catalog, batch).await?;
+    let restored = restore_batch(&transaction, &f.store, batch).await?;
     transaction.commit().await.map_err(sexton_core::db::Error::from)?;
     Ok(restored)
 }
@@ -50,7 +50,7 @@ async fn whole_request_is_restored(f: Fixture) {
 async fn request_of_which_one_was_called_for_is_not_restored_at_all(f: Fixture) {
     f.blocks(3).await;
     let batch = request(&f, &["1", "2", "3"]).await;
-    let second = f.ledger.find(&f.db.conn, "block", "2").await.unwrap().unwrap();
+    let second = f.store.ledger.find(&f.store.db.conn, "block", "2").await.unwrap().unwrap();
     f.claim_one(second).await;
     let error = try_restore(&f, batch).await.unwrap_err();
     assert!(matches!(&error, RestoreError::TooLate { id, .. } if *id == second), "{error}");

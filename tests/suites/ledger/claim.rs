@@ -107,10 +107,10 @@ async fn only_the_given_lanes_are_claimed(f: Fixture) {
     let ids: Vec<_> = f.request("block", &["1", "2"]).await.iter().map(|r| r.id).collect();
     f.execute("update sexton_deletion set lane = 'block.other' where key = '2'").await;
     let lanes = ["block.other".to_owned(), "block".to_owned()];
-    let claims = f.ledger.claim(&f.db, Pick::Hinted(&ids), &lanes, ME, LEASE, true).await.unwrap();
+    let claims = f.store.ledger.claim(&f.store.db, Pick::Hinted(&ids), &lanes, ME, LEASE, true).await.unwrap();
     assert_eq!(keys(&claims), ["2"]);
-    assert!(f.ledger.claim(&f.db, DUE, &lanes, ME, LEASE, true).await.unwrap().is_empty());
-    assert!(f.ledger.claim(&f.db, DUE, &[], ME, LEASE, true).await.unwrap().is_empty());
+    assert!(f.store.ledger.claim(&f.store.db, DUE, &lanes, ME, LEASE, true).await.unwrap().is_empty());
+    assert!(f.store.ledger.claim(&f.store.db, DUE, &[], ME, LEASE, true).await.unwrap().is_empty());
     assert_eq!(keys(&f.claim(DUE).await), ["1"]);
 }
 
@@ -134,7 +134,7 @@ async fn no_more_than_the_limit_is_claimed_of_many_lanes(f: Fixture) {
     let limit = Pick::Due { limit: 4, overdue: Duration::ZERO };
     let mut claimed = HashSet::new();
     for _ in 0..20 {
-        let claims = f.ledger.claim(&f.db, limit, &lanes, ME, LEASE, true).await.unwrap();
+        let claims = f.store.ledger.claim(&f.store.db, limit, &lanes, ME, LEASE, true).await.unwrap();
         assert!(claims.len() <= 4);
         claimed.extend(claims.iter().map(|claim| claim.id));
     }
@@ -145,11 +145,11 @@ async fn at_most_one_rescued_deletion_is_claimed(f: Fixture) {
     f.blocks(5).await;
     let ids: Vec<_> = f.request("block", &["1", "2", "3", "4", "5"]).await.iter().map(|r| r.id).collect();
     f.execute("update sexton_deletion set rescues = 1 where key in ('1', '2', '3')").await;
-    let lanes = f.catalog.lanes();
+    let lanes = f.store.catalog.lanes();
     for pick in [Pick::Hinted(&ids), DUE] {
-        let rescued = f.ledger.claim(&f.db, pick, &lanes, ME, LEASE, true).await.unwrap();
+        let rescued = f.store.ledger.claim(&f.store.db, pick, &lanes, ME, LEASE, true).await.unwrap();
         assert_eq!(rescued.iter().filter(|claim| claim.rescues > 0).count(), 1);
-        assert!(f.ledger.claim(&f.db, pick, &lanes, ME, LEASE, false).await.unwrap().is_empty());
+        assert!(f.store.ledger.claim(&f.store.db, pick, &lanes, ME, LEASE, false).await.unwrap().is_empty());
     }
     assert_eq!(f.one("select count(*) from sexton_deletion where state = 'pending'").await, "1");
 }

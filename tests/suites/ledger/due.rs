@@ -22,7 +22,7 @@ async fn pages_of_a_lane_skip_and_repeat_nothing(f: Fixture) {
     f.execute("update sexton_deletion set run_at = '2900-01-01T00:00:00.000Z' where key = '57'").await;
     let (mut after, mut seen) = (None, Vec::new());
     loop {
-        let page = f.ledger.due_in_lane(&f.db, "block.calendar", after.as_ref(), 7).await.unwrap();
+        let page = f.store.ledger.due_in_lane(&f.store.db, "block.calendar", after.as_ref(), 7).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 7);
         after = Some(last.clone());
@@ -35,30 +35,30 @@ async fn pages_of_a_lane_skip_and_repeat_nothing(f: Fixture) {
 }
 
 async fn next_due_counts_from_the_oldest_of_the_lanes(f: Fixture) {
-    let lanes = f.catalog.lanes();
-    assert_eq!(f.ledger.next_due_in(&f.db, &lanes).await.unwrap(), None);
-    assert_eq!(f.ledger.next_due_in(&f.db, &[]).await.unwrap(), None);
+    let lanes = f.store.catalog.lanes();
+    assert_eq!(f.store.ledger.next_due_in(&f.store.db, &lanes).await.unwrap(), None);
+    assert_eq!(f.store.ledger.next_due_in(&f.store.db, &[]).await.unwrap(), None);
     f.execute("insert into flag (id) values (1)").await;
     f.request_one("flag", "1").await;
-    let hour = f.ledger.next_due_in(&f.db, &lanes).await.unwrap().unwrap();
+    let hour = f.store.ledger.next_due_in(&f.store.db, &lanes).await.unwrap().unwrap();
     assert!(hour > Duration::from_secs(3500) && hour <= Duration::from_secs(3600), "{hour:?}");
     f.blocks(1).await;
     f.request_one("block", "1").await;
-    assert_eq!(f.ledger.next_due_in(&f.db, &lanes).await.unwrap(), Some(Duration::ZERO));
+    assert_eq!(f.store.ledger.next_due_in(&f.store.db, &lanes).await.unwrap(), Some(Duration::ZERO));
     let flag = ["flag".to_owned()];
-    assert!(f.ledger.next_due_in(&f.db, &flag).await.unwrap().unwrap() > Duration::from_secs(3500));
+    assert!(f.store.ledger.next_due_in(&f.store.db, &flag).await.unwrap().unwrap() > Duration::from_secs(3500));
 }
 
 async fn idle_means_nothing_is_due_without_time_passing(f: Fixture) {
-    let lanes = f.catalog.lanes();
-    let idle = async || f.ledger.is_idle(&f.db, &lanes).await.unwrap();
+    let lanes = f.store.catalog.lanes();
+    let idle = async || f.store.ledger.is_idle(&f.store.db, &lanes).await.unwrap();
     assert!(idle().await);
     f.execute("insert into flag (id) values (1)").await;
     f.request_one("flag", "1").await;
     assert!(idle().await, "a deletion in grace is not work");
     let claim = f.claimed_block().await;
     assert!(!idle().await, "something is running");
-    assert!(f.ledger.is_idle(&f.db, &["flag".to_owned()]).await.unwrap(), "in another lane");
+    assert!(f.store.ledger.is_idle(&f.store.db, &["flag".to_owned()]).await.unwrap(), "in another lane");
     let later = Settlement { delay: Duration::from_secs(1000), ..settlement(&claim, Event::Failed) };
     assert!(f.settle(later).await);
     assert!(!idle().await, "a backoff will be due");

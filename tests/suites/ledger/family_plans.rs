@@ -3,12 +3,11 @@
 use sea_orm::ConnectionTrait;
 use secrecy::SecretString;
 use sexton_core::{
-    catalog::Catalog,
     children::{Root, Tree, delete},
     db::connect,
-    ledger::Ledger,
     restore::restore,
     soft_remove::{Request, request_children, soft_remove},
+    store::Store,
 };
 use sexton_tests::TestDb;
 
@@ -101,7 +100,8 @@ async fn families_are_found_by_index(analyze: bool) {
     fill(&f, analyze).await;
     let Server::Postgres(server) = &f.server else { return };
     let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
-    let (ledger, catalog): (&Ledger, &Catalog) = (&f.ledger, &f.catalog);
+    let store = Store { db: db.clone(), ..f.store.clone() };
+    let ledger = &store.ledger;
     let table = f.table("parent");
     let request = Request::by("x");
     let mut before = scans(&f, &db).await;
@@ -116,19 +116,17 @@ async fn families_are_found_by_index(analyze: bool) {
     for round in 1..=ROUNDS {
         let key = table.parse_key(&round.to_string()).unwrap();
         let transaction = db.begin().await.unwrap();
-        let requested = soft_remove(&transaction, ledger, catalog, &table, std::slice::from_ref(&key), &request)
-            .await
-            .unwrap()
-            .remove(0);
+        let requested =
+            soft_remove(&transaction, &store, &table, std::slice::from_ref(&key), &request).await.unwrap().remove(0);
         transaction.commit().await.unwrap();
         check("a request", scans(&f, &db).await);
         // Again: the pairs are known.
         let transaction = db.begin().await.unwrap();
-        soft_remove(&transaction, ledger, catalog, &table, std::slice::from_ref(&key), &request).await.unwrap();
+        soft_remove(&transaction, &store, &table, std::slice::from_ref(&key), &request).await.unwrap();
         transaction.commit().await.unwrap();
         check("another request", scans(&f, &db).await);
         let claim = |id| {
-            let db = &db;
+            let (db, catalog) = (&db, &f.store.catalog);
             async move {
                 let ready = "update public.sexton_deletion set state = 'pending' where id =";
                 db.conn.execute_unprepared(&format!("{ready} '{id}'")).await.unwrap();
@@ -139,7 +137,7 @@ async fn families_are_found_by_index(analyze: bool) {
         };
         if round % 2 == 0 {
             let transaction = db.begin().await.unwrap();
-            let restored = restore(&transaction, ledger, catalog, requested.id).await.unwrap();
+            let restored = restore(&transaction, &store, requested.id).await.unwrap();
             assert_eq!((restored.row_restored, restored.children.len()), (true, 1));
             transaction.commit().await.unwrap();
             check("a restore", scans(&f, &db).await);
@@ -148,15 +146,15 @@ async fn families_are_found_by_index(analyze: bool) {
         let claim = claim(requested.id).await;
         check("a claim", scans(&f, &db).await);
         let root = Root { resource: table.name.clone(), key: key.to_string(), values: claim.payload.clone() };
-        let tree = Tree::find(&db.conn, ledger, catalog, std::slice::from_ref(&root), 1000, false).await.unwrap();
+        let tree = Tree::find(&db.conn, &store, std::slice::from_ref(&root), 1000, false).await.unwrap();
         assert!(tree.has_unfinished(&db.conn, ledger, 0, claim.id).await.unwrap());
         assert_eq!(tree.count(0), 2);
         check("looking for children", scans(&f, &db).await);
         let held = (claim.id, claim.fence);
-        assert!(request_children(&db, ledger, catalog, &table, held, &key, &claim.payload).await.unwrap());
+        assert!(request_children(&store, &table, held, &key, &claim.payload).await.unwrap());
         check("asking for children", scans(&f, &db).await);
         let transaction = db.begin().await.unwrap();
-        let tree = Tree::find(&transaction, ledger, catalog, &[root], 1000, true).await.unwrap();
+        let tree = Tree::find(&transaction, &store, &[root], 1000, true).await.unwrap();
         delete(&transaction, &tree, &[true]).await.unwrap();
         ledger.forget_children(&transaction, &[claim.id], true).await.unwrap();
         transaction.commit().await.unwrap();

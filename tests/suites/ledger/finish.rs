@@ -32,14 +32,14 @@ fn finish(claim: &Claim) -> Finish {
 
 async fn finished(f: &Fixture, finish: &Finish) -> usize {
     let transaction = f.begin().await;
-    let finished = f.ledger.finish(&transaction, std::slice::from_ref(finish)).await.unwrap();
+    let finished = f.store.ledger.finish(&transaction, std::slice::from_ref(finish)).await.unwrap();
     transaction.commit().await.unwrap();
     finished.len()
 }
 
 pub(super) async fn try_restore(f: &Fixture, id: DeletionId) -> Result<Restored, RestoreError> {
     let transaction = f.begin().await;
-    let restored = restore(&transaction, &f.ledger, &f.catalog, id).await?;
+    let restored = restore(&transaction, &f.store, id).await?;
     transaction.commit().await.unwrap();
     Ok(restored)
 }
@@ -56,9 +56,10 @@ async fn finished_deletion_moves_with_all_its_columns(f: Fixture) {
     let before = f.one(&format!("select {columns} from sexton_deletion")).await;
     assert!(!before.contains("|-|"), "a column is not tested: {before}");
     let transaction = f.begin().await;
-    let ours = f.ledger.lock_ours(&transaction, &[lease_of(&claim), (DeletionId::new(), Fence(1))]).await.unwrap();
+    let ours =
+        f.store.ledger.lock_ours(&transaction, &[lease_of(&claim), (DeletionId::new(), Fence(1))]).await.unwrap();
     assert_eq!(ours.into_iter().collect::<Vec<_>>(), [claim.id]);
-    let done = f.ledger.finish(&transaction, &[finish(&claim)]).await.unwrap();
+    let done = f.store.ledger.finish(&transaction, &[finish(&claim)]).await.unwrap();
     assert!(done.contains(&claim.id));
     transaction.commit().await.unwrap();
     assert_eq!(f.one(&format!("select {columns} from sexton_deletion_done")).await, before);
@@ -67,7 +68,7 @@ async fn finished_deletion_moves_with_all_its_columns(f: Fixture) {
         "completed|-|kept|-"
     );
     assert!(f.deletions().await.is_empty());
-    let record = f.ledger.record(&f.db.conn, claim.id).await.unwrap().unwrap();
+    let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
     assert_eq!((record.state.as_str(), record.confirmations), ("completed", confirmed(&["calendar", "other"])));
     assert!(record.finished_at.is_some());
 }
@@ -76,7 +77,7 @@ async fn stale_fence_does_not_finish(f: Fixture) {
     let claim = f.claimed_block().await;
     let stale = Finish { fence: Fence(0), ..finish(&claim) };
     let transaction = f.begin().await;
-    assert!(f.ledger.lock_ours(&transaction, &[(claim.id, Fence(0))]).await.unwrap().is_empty());
+    assert!(f.store.ledger.lock_ours(&transaction, &[(claim.id, Fence(0))]).await.unwrap().is_empty());
     transaction.commit().await.unwrap();
     assert_eq!(finished(&f, &stale).await, 0);
     assert!(f.settle(settlement(&claim, Event::Failed)).await);
@@ -91,14 +92,14 @@ async fn cancelling_moves_only_what_the_event_allows(f: Fixture) {
     let claim = f.claimed_block().await;
     for event in [Event::Restored, Event::Discarded, Event::Superseded] {
         let transaction = f.begin().await;
-        assert!(f.ledger.cancel(&transaction, &[claim.id], event).await.unwrap().is_empty(), "{event:?}");
+        assert!(f.store.ledger.cancel(&transaction, &[claim.id], event).await.unwrap().is_empty(), "{event:?}");
         transaction.commit().await.unwrap();
     }
     f.kill(&claim, confirmed(&["calendar"])).await;
     let transaction = f.begin().await;
-    assert!(f.ledger.cancel(&transaction, &[claim.id], Event::Restored).await.unwrap().is_empty());
-    assert!(f.ledger.cancel(&transaction, &[claim.id], Event::Discarded).await.unwrap().contains(&claim.id));
-    assert!(f.ledger.cancel(&transaction, &[claim.id], Event::Discarded).await.unwrap().is_empty());
+    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Event::Restored).await.unwrap().is_empty());
+    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Event::Discarded).await.unwrap().contains(&claim.id));
+    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Event::Discarded).await.unwrap().is_empty());
     transaction.commit().await.unwrap();
     let done = f.one("select state, cancelled_by, row_outcome from sexton_deletion_done").await;
     assert_eq!((done.as_str(), f.deletions().await.len()), ("cancelled|discarded|-", 0));

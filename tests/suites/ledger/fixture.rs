@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::TransactionTrait;
 use secrecy::SecretString;
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     config::{self, Config},
-    db::{self, Db, Dialect},
+    db::{self, Dialect},
     ids::{DeletionId, Fence},
     ledger::{Claim, Confirmation, Confirmations, Ledger, Phase, Pick, Settlement},
     outcome::Answer,
     soft_remove::{Request, Requested, soft_remove},
     state::Event,
+    store::Store,
 };
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::{SqliteDb, TestDb};
@@ -49,9 +50,7 @@ pub(super) enum Server {
 
 pub(super) struct Fixture {
     pub(super) server: Server,
-    pub(super) db: Db,
-    pub(super) ledger: Ledger,
-    pub(super) catalog: Catalog,
+    pub(super) store: Store,
 }
 
 pub(super) fn parse(config: &str) -> Config {
@@ -81,16 +80,16 @@ impl Fixture {
             Server::Sqlite(db) => db.execute(tables).await,
         }
         let ledger = Ledger::open(&db).await.unwrap();
-        let catalog = Catalog::load(&db, &parse(config)).await.unwrap();
-        Self { server, db, ledger, catalog }
+        let store = Store::load(db, ledger, &parse(config)).await.unwrap();
+        Self { server, store }
     }
 
     pub(super) fn is_postgres(&self) -> bool {
-        self.db.dialect == Dialect::Postgres
+        self.store.db.dialect == Dialect::Postgres
     }
 
     pub(super) fn table(&self, resource: &str) -> Arc<Table> {
-        Arc::clone(self.catalog.by_name(resource).unwrap())
+        Arc::clone(self.store.catalog.by_name(resource).unwrap())
     }
 
     /// Runs statements beside the code under test.
@@ -129,8 +128,8 @@ impl Fixture {
     pub(super) async fn try_request(&self, resource: &str, keys: &[&str]) -> Result<Vec<Requested>, db::Error> {
         let table = self.table(resource);
         let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
-        let transaction = self.db.begin().await.map_err(db::Error::from)?;
-        let requested = soft_remove(&transaction, &self.ledger, &self.catalog, &table, &keys, &Request::by("test"))
+        let transaction = self.store.db.begin().await.map_err(db::Error::from)?;
+        let requested = soft_remove(&transaction, &self.store, &table, &keys, &Request::by("test"))
             .await
             .map_err(db::Error::from)?;
         transaction.commit().await?;
@@ -150,7 +149,7 @@ impl Fixture {
     }
 
     pub(super) async fn claim(&self, pick: Pick<'_>) -> Vec<Claim> {
-        self.ledger.claim(&self.db, pick, &self.catalog.lanes(), ME, LEASE, true).await.unwrap()
+        self.store.ledger.claim(&self.store.db, pick, &self.store.catalog.lanes(), ME, LEASE, true).await.unwrap()
     }
 
     /// Requests a block's deletion and claims it.
@@ -168,7 +167,7 @@ impl Fixture {
 
     pub(super) async fn settle(&self, settlement: Settlement) -> bool {
         let id = settlement.id;
-        self.ledger.settle(&self.db, &[settlement], ME).await.unwrap().contains(&id)
+        self.store.ledger.settle(&self.store.db, &[settlement], ME).await.unwrap().contains(&id)
     }
 
     /// Makes a block's deletion dead, with these confirmations.
@@ -185,7 +184,7 @@ impl Fixture {
     }
 
     pub(super) async fn begin(&self) -> sea_orm::DatabaseTransaction {
-        self.db.begin().await.unwrap()
+        self.store.db.begin().await.unwrap()
     }
 
     /// Another pool, as an application has it.
@@ -198,7 +197,7 @@ impl Fixture {
 
     /// A transaction of the application at another level.
     pub(super) async fn repeatable_read(&self) -> sea_orm::DatabaseTransaction {
-        self.db.conn.begin_with_config(Some(sea_orm::IsolationLevel::RepeatableRead), None).await.unwrap()
+        self.store.db.conn.begin_with_config(Some(sea_orm::IsolationLevel::RepeatableRead), None).await.unwrap()
     }
 
     /// Returns once `n` sessions of this database wait for a lock (PostgreSQL).

@@ -25,7 +25,7 @@ async fn completed_deletion_keeps_the_columns_that_the_definition_names_and_no_o
             children: 0,
         };
         let transaction = f.begin().await;
-        assert!(f.ledger.finish(&transaction, &[finish]).await.unwrap().contains(&id));
+        assert!(f.store.ledger.finish(&transaction, &[finish]).await.unwrap().contains(&id));
         transaction.commit().await.unwrap();
     }
     let kept = "select key, refs ->> 'gcal_id', refs ->> 'other_id', refs ->> 'calendar_id' from sexton_deletion_done
@@ -34,7 +34,7 @@ async fn completed_deletion_keeps_the_columns_that_the_definition_names_and_no_o
     // What is cancelled keeps none: its row is live, or stays.
     let id = f.request_one("block", "3").await.id;
     let transaction = f.begin().await;
-    sexton_core::restore::restore(&transaction, &f.ledger, &f.catalog, id).await.unwrap();
+    sexton_core::restore::restore(&transaction, &f.store, id).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(f.rows("select refs from sexton_deletion_done where key = '3'").await, ["-"]);
 }

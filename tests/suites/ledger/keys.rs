@@ -31,16 +31,16 @@ const HOSTILE: [&str; 13] = [
 
 /// Takes the deletion back: the row must be found by the key that the ledger keeps.
 async fn restored(f: &Fixture, resource: &str, key: &str) -> bool {
-    let id = f.ledger.find(&f.db.conn, resource, key).await.unwrap().unwrap();
+    let id = f.store.ledger.find(&f.store.db.conn, resource, key).await.unwrap().unwrap();
     let transaction = f.begin().await;
-    let restored = restore(&transaction, &f.ledger, &f.catalog, id).await.unwrap();
+    let restored = restore(&transaction, &f.store, id).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(restored.key, key);
     restored.row_restored
 }
 
 async fn insert(f: &Fixture, sql: &str, values: Vec<Value>) {
-    f.db.conn.execute_raw(f.db.dialect.statement(sql, values)).await.unwrap();
+    f.store.db.conn.execute_raw(f.store.db.dialect.statement(sql, values)).await.unwrap();
 }
 
 async fn composite_keys_are_json_arrays_in_configured_order(f: Fixture) {
@@ -156,9 +156,7 @@ async fn times_are_captured_alike_under_any_session_setting() {
             let table = f.table(resource);
             let keys = [table.parse_key(key).unwrap()];
             let request = sexton_core::soft_remove::Request::by("test");
-            sexton_core::soft_remove::soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &request)
-                .await
-                .unwrap();
+            sexton_core::soft_remove::soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap();
         }
         transaction.commit().await.unwrap();
         assert_eq!(f.rows(marker).await, before, "{settings}");
@@ -172,10 +170,8 @@ async fn times_are_captured_alike_under_any_session_setting() {
     let table = f.table("pair");
     let request = sexton_core::soft_remove::Request::by("test");
     let keys = [table.parse_key("[2, \"b\"]").unwrap()];
-    let id = sexton_core::soft_remove::soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &request)
-        .await
-        .unwrap()[0]
-        .id;
+    let id =
+        sexton_core::soft_remove::soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap()[0].id;
     transaction.commit().await.unwrap();
     // A column without a time zone holds UTC.
     let utc = "select abs(extract(epoch from deleted_at - (now() at time zone 'utc'))) < 60 from pair where tenant = 2";
@@ -185,5 +181,5 @@ async fn times_are_captured_alike_under_any_session_setting() {
         .execute_unprepared("set local timezone = 'America/Lima'; set local datestyle = 'German'")
         .await
         .unwrap();
-    assert!(restore(&transaction, &f.ledger, &f.catalog, id).await.unwrap().row_restored);
+    assert!(restore(&transaction, &f.store, id).await.unwrap().row_restored);
 }

@@ -16,16 +16,16 @@ async fn migrations_go_down_and_up_again(f: Fixture) {
         "select name from sqlite_schema where name like 'sexton%' and type = 'table' and name <> 'sexton_migration'"
     };
     assert_eq!(f.rows(left).await, [""; 0]);
-    let error = Ledger::open(&f.db).await.unwrap_err();
+    let error = Ledger::open(&f.store.db).await.unwrap_err();
     assert!(matches!(&error, OpenError::NotMigrated { .. }) && error.to_string().contains("sexton migrate"), "{error}");
     Migrator::up(&application, None).await.unwrap();
     Migrator::up(&application, None).await.unwrap();
-    Ledger::open(&f.db).await.unwrap();
+    Ledger::open(&f.store.db).await.unwrap();
     f.claimed_block().await;
 }
 
 async fn partitions_are_nothing_to_worry_about(f: Fixture) {
-    let create = || f.ledger.create_partitions(&f.db);
+    let create = || f.store.ledger.create_partitions(&f.store.db);
     let (one, two, three) = tokio::join!(create(), create(), create());
     assert!(one.is_ok() && two.is_ok() && three.is_ok(), "{one:?} {two:?} {three:?}");
     create().await.unwrap();
@@ -42,7 +42,7 @@ async fn finished_deletions_are_in_the_partition_of_their_month() {
     f.execute(&format!("{CANCEL} now()")).await;
     f.execute(&format!("{CANCEL} date_trunc('month', now() at time zone 'utc') at time zone 'utc'")).await;
     f.execute(&format!("{CANCEL} '2000-01-01'")).await;
-    f.ledger.create_partitions(&f.db).await.unwrap();
+    f.store.ledger.create_partitions(&f.store.db).await.unwrap();
     f.execute(&format!("{CANCEL} now()")).await;
     f.execute(&format!("{CANCEL} now() + interval '1 month'")).await;
     let month = "to_char(finished_at at time zone 'utc', 'YYYYMM')";

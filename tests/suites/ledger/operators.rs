@@ -48,7 +48,7 @@ async fn dead_letters_are_filtered_by_everything_that_is_given(f: Fixture) {
     f.request_one("block", "3").await;
     f.execute(&format!("update sexton_deletion set dead_at = '2026-01-01T00:00:00.000Z' where id = '{two}'")).await;
     let listed = async |filter: Filter| -> Vec<DeletionId> {
-        let letters = f.ledger.dead_letters(&f.db.conn, &filter).await.unwrap();
+        let letters = f.store.ledger.dead_letters(&f.store.db.conn, &filter).await.unwrap();
         letters.iter().map(|letter| letter.id).collect()
     };
     let all = Filter::default;
@@ -69,7 +69,8 @@ async fn dead_letters_are_filtered_by_everything_that_is_given(f: Fixture) {
         limit: Some(10),
     };
     assert_eq!(listed(both).await, [two]);
-    let letter = f.ledger.dead_letters(&f.db.conn, &Filter { ids: vec![two], ..all() }).await.unwrap().remove(0);
+    let letter =
+        f.store.ledger.dead_letters(&f.store.db.conn, &Filter { ids: vec![two], ..all() }).await.unwrap().remove(0);
     assert_eq!((letter.kind.as_str(), letter.key.as_str(), letter.attempts), ("expired", "2", 1));
     assert_eq!((letter.target.as_deref(), letter.error.as_deref()), (Some("other"), Some("other: http_400")));
     assert_eq!(letter.dead_at, "2026-01-01T00:00:00.000Z");
@@ -81,23 +82,23 @@ async fn dead_letter_retried_starts_anew_and_keeps_its_history(f: Fixture) {
     let open = f.request_one("block", "2").await.id;
     f.execute("update sexton_deletion set rescues = 2 where state = 'dead'").await;
     let action = Action { who: "me", action: "retry", reason: Some("fixed") };
-    assert_eq!(f.ledger.retry_dead(&f.db, &[id, open, DeletionId::new()], &action).await.unwrap(), [id]);
+    assert_eq!(f.store.ledger.retry_dead(&f.store.db, &[id, open, DeletionId::new()], &action).await.unwrap(), [id]);
     assert_eq!(f.deletions().await, ["1|pending|1|0|0", "2|pending|0|0|0"]);
-    let record = f.ledger.record(&f.db.conn, id).await.unwrap().unwrap();
+    let record = f.store.ledger.record(&f.store.db.conn, id).await.unwrap().unwrap();
     assert_eq!((record.dead_kind, record.dead_at, record.failed_attempts.len()), (None, None, 1));
     let done = &record.actions[0];
     assert_eq!((done.who.as_str(), done.action.as_str(), done.reason.as_deref()), ("me", "retry", Some("fixed")));
     assert!(!f.claim_one(id).await.uncalled);
-    assert_eq!(f.ledger.record(&f.db.conn, open).await.unwrap().unwrap().actions.len(), 0);
+    assert_eq!(f.store.ledger.record(&f.store.db.conn, open).await.unwrap().unwrap().actions.len(), 0);
 }
 
 async fn discarded_dead_letter_is_kept_as_cancelled(f: Fixture) {
     f.blocks(1).await;
     let id = dead(&f, "1", DeadKind::Rejected, "calendar").await;
     let action = Action { who: "me", action: "discard", reason: Some("gone for good") };
-    assert_eq!(f.ledger.discard_dead(&f.db, &[id], &action).await.unwrap(), [id]);
-    assert!(f.ledger.discard_dead(&f.db, &[id], &action).await.unwrap().is_empty());
-    let record = f.ledger.record(&f.db.conn, id).await.unwrap().unwrap();
+    assert_eq!(f.store.ledger.discard_dead(&f.store.db, &[id], &action).await.unwrap(), [id]);
+    assert!(f.store.ledger.discard_dead(&f.store.db, &[id], &action).await.unwrap().is_empty());
+    let record = f.store.ledger.record(&f.store.db.conn, id).await.unwrap().unwrap();
     assert_eq!((record.state.as_str(), record.cancelled_by.as_deref()), ("cancelled", Some("discarded")));
     assert_eq!(record.actions.len(), 1);
     assert_eq!(f.one("select count(*) from block where deleted_at is not null").await, "1");
@@ -105,15 +106,15 @@ async fn discarded_dead_letter_is_kept_as_cancelled(f: Fixture) {
 
 async fn newest_deletion_of_a_row_is_found(f: Fixture) {
     f.blocks(1).await;
-    let find = async || f.ledger.find(&f.db.conn, "block", "1").await.unwrap();
+    let find = async || f.store.ledger.find(&f.store.db.conn, "block", "1").await.unwrap();
     assert_eq!(find().await, None);
     let first = dead(&f, "1", DeadKind::Rejected, "calendar").await;
     assert_eq!(find().await, Some(first));
     let second = f.request_one("block", "1").await.id;
     assert_eq!(find().await, Some(second));
-    assert_eq!(f.ledger.find(&f.db.conn, "flag", "1").await.unwrap(), None);
-    assert!(f.ledger.record(&f.db.conn, DeletionId::new()).await.unwrap().is_none());
-    f.ledger.ping(&f.db).await.unwrap();
+    assert_eq!(f.store.ledger.find(&f.store.db.conn, "flag", "1").await.unwrap(), None);
+    assert!(f.store.ledger.record(&f.store.db.conn, DeletionId::new()).await.unwrap().is_none());
+    f.store.ledger.ping(&f.store.db).await.unwrap();
 }
 
 async fn status_counts_states_lanes_and_the_oldest_due(f: Fixture) {
@@ -123,9 +124,9 @@ async fn status_counts_states_lanes_and_the_oldest_due(f: Fixture) {
     f.execute("insert into flag (id) values (1)").await;
     f.request_one("flag", "1").await;
     f.execute("update sexton_deletion set run_at = '2026-01-01T00:00:00.000Z' where key = '2'").await;
-    let claim = f.ledger.find(&f.db.conn, "block", "3").await.unwrap().unwrap();
+    let claim = f.store.ledger.find(&f.store.db.conn, "block", "3").await.unwrap().unwrap();
     f.claim_one(claim).await;
-    let status = f.ledger.status(&f.db.conn).await.unwrap();
+    let status = f.store.ledger.status(&f.store.db.conn).await.unwrap();
     let states: Vec<_> = status.states.iter().map(|(state, n)| (state.as_str(), *n)).collect();
     assert_eq!(states, [("dead", 1), ("pending", 2), ("running", 1)]);
     assert_eq!(status.dead.into_iter().collect::<Vec<_>>(), [("poison".to_owned(), 1)]);
@@ -137,11 +138,17 @@ async fn status_counts_states_lanes_and_the_oldest_due(f: Fixture) {
 
 async fn definitions_that_differ_are_drift(f: Fixture) {
     let config = parse(schema::CONFIG);
-    let drift = async |config: &sexton_core::config::Config| f.ledger.drift(&f.db, &config.resources).await.unwrap();
+    let drift = async |config: &sexton_core::config::Config| {
+        f.store.ledger.drift(&f.store.db, &config.resources).await.unwrap()
+    };
     assert_eq!(drift(&config).await.len(), config.resources.len());
     assert!(matches!(drift(&config).await[0], Drift::Missing(_)));
     for _ in 0..2 {
-        f.ledger.write_resources(&f.db, &config.resources, &std::collections::BTreeMap::new()).await.unwrap();
+        f.store
+            .ledger
+            .write_resources(&f.store.db, &config.resources, &std::collections::BTreeMap::new())
+            .await
+            .unwrap();
         assert_eq!(drift(&config).await, []);
     }
     let other = parse(&schema::CONFIG.replace("value = true }\ngrace = \"1h\"", "value = true }\ngrace = \"2h\""));

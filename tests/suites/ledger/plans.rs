@@ -76,7 +76,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
     let Server::Postgres(server) = &f.server else { return };
     let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
     let w = Watch { f: &f, db };
-    let (lanes, ledger) = (f.catalog.lanes(), &f.ledger);
+    let (lanes, ledger) = (f.store.catalog.lanes(), &f.store.ledger);
 
     let before = w.scans().await;
     for round in 0..ROUNDS {
@@ -140,13 +140,13 @@ async fn requests(w: &Watch<'_>, round: usize) {
     let table = f.table("block");
     let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
     let transaction = db.begin().await.unwrap();
-    let requested = soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &Request::by("x")).await.unwrap();
+    let requested = soft_remove(&transaction, &f.store, &table, &keys, &Request::by("x")).await.unwrap();
     assert_eq!((requested.len(), requested.iter().filter(|r| r.created).count()), (3, 2));
     let pair = f.table("pair");
     let keys = [pair.parse_key(&format!("[{}, \"n{}\"]", round + 1, round + 1)).unwrap()];
-    let of_pair = soft_remove(&transaction, &f.ledger, &f.catalog, &pair, &keys, &Request::by("x")).await.unwrap();
+    let of_pair = soft_remove(&transaction, &f.store, &pair, &keys, &Request::by("x")).await.unwrap();
     assert_eq!(of_pair.len(), 1);
-    assert!(restore(&transaction, &f.ledger, &f.catalog, of_pair[0].id).await.unwrap().row_restored);
+    assert!(restore(&transaction, &f.store, of_pair[0].id).await.unwrap().row_restored);
     transaction.commit().await.unwrap();
 }
 
@@ -177,11 +177,12 @@ async fn looking_at_completed_deletions_again_reads_no_whole_table() {
     let (week, minutes) = (Duration::from_secs(7 * 86_400), Duration::from_secs(600));
     let mut after = None;
     for _ in 0..ROUNDS {
-        let (since, until) = (f.ledger.ago(&w.db, week).await.unwrap(), f.ledger.ago(&w.db, minutes).await.unwrap());
-        let page = f.ledger.finished_in_order(&w.db, &since, &until, after.as_ref(), 500).await.unwrap();
+        let (since, until) =
+            (f.store.ledger.ago(&w.db, week).await.unwrap(), f.store.ledger.ago(&w.db, minutes).await.unwrap());
+        let page = f.store.ledger.finished_in_order(&w.db, &since, &until, after.as_ref(), 500).await.unwrap();
         assert_eq!(page.len(), 500);
         assert!(page.is_sorted() && after.as_ref().is_none_or(|after| *after < page[0]), "{page:?}");
-        assert_eq!(f.ledger.completed(&w.db, &page[..100]).await.unwrap().len(), 100);
+        assert_eq!(f.store.ledger.completed(&w.db, &page[..100]).await.unwrap().len(), 100);
         after = page.last().cloned();
         let table = f.table("block");
         assert!(table.has_values(&w.db, &[("gcal_id", "g77"), ("calendar_id", "c")]).await.unwrap());

@@ -64,7 +64,7 @@ async fn left(f: &Fixture) -> Vec<usize> {
 async fn run(f: &Fixture, place: PrunePlace, budget: SweepBudget, dry: bool) -> PrunePlace {
     let verify = Verification { share: 0.0, after: DAY, mode: VerifyMode::Report };
     let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY, verify };
-    f.ledger.prune(&f.db, &f.catalog, &sync, place, budget, dry).await.unwrap()
+    sexton_core::sweep::prune(&f.store, &sync, place, budget, dry).await.unwrap()
 }
 
 async fn prune(f: &Fixture) -> Pruned {
@@ -154,7 +154,7 @@ async fn hashed_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
     f.blocks(3).await;
     f.execute("update block set deleted_at = '2025-01-01T00:00:00Z' where id <> 2").await;
     let keys = ["1", "2", "3", "999"].map(str::to_owned);
-    let hashes = f.ledger.key_hashes(&f.db.conn, "block", &keys).await.unwrap();
+    let hashes = f.store.ledger.key_hashes(&f.store.db.conn, "block", &keys).await.unwrap();
     for (n, hash) in hashes.iter().enumerate() {
         finished(&f, n + 1, "block", hash, "kept", OLD).await;
     }
@@ -233,7 +233,9 @@ async fn dry_run_counts_the_same_and_changes_nothing(f: Fixture) {
 
 async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     let hour = Duration::from_secs(3600);
-    let lead = async |who: &str, lease, every| f.ledger.lead_sweep(&f.db, "prune", who, lease, every).await.unwrap();
+    let lead = async |who: &str, lease, every| {
+        f.store.ledger.lead_sweep(&f.store.db, "prune", who, lease, every).await.unwrap()
+    };
     assert_eq!(lead("a", hour, hour).await, Some(serde_json::json!({})));
     assert_eq!(lead("b", hour, Duration::ZERO).await, None);
     // A run that is not the last of its pass leaves its place and no pause.
@@ -242,8 +244,8 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     let figures = serde_json::json!({ "deletions": 7 });
     let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false, error: None };
     let end = async |who: &str, run: &SweepRun| {
-        f.ledger.end_sweep(&f.db, "prune", who, run, Duration::from_millis(1500)).await.unwrap();
-        f.ledger.sweeps(&f.db.conn).await.unwrap().remove(0)
+        f.store.ledger.end_sweep(&f.store.db, "prune", who, run, Duration::from_millis(1500)).await.unwrap();
+        f.store.ledger.sweeps(&f.store.db.conn).await.unwrap().remove(0)
     };
     end("b", &part).await;
     assert_eq!(lead("b", hour, hour).await, None, "b did not lead");
@@ -262,10 +264,10 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!((state.cut_short, state.backlog, state.oldest_ms), (0, 0, None));
     assert_eq!(lead("a", hour, hour).await, None, "its pass is over");
     assert!(lead("a", hour, Duration::ZERO).await.is_some());
-    f.ledger.leave_sweep(&f.db, "prune", "a", Some("it broke")).await.unwrap();
+    f.store.ledger.leave_sweep(&f.store.db, "prune", "a", Some("it broke")).await.unwrap();
     assert!(lead("b", hour, Duration::ZERO).await.is_some());
-    f.ledger.leave_sweep(&f.db, "prune", "b", None).await.unwrap();
-    assert_eq!(f.ledger.sweeps(&f.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
+    f.store.ledger.leave_sweep(&f.store.db, "prune", "b", None).await.unwrap();
+    assert_eq!(f.store.ledger.sweeps(&f.store.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
     // A pass that somebody began before its time, and left in the middle, is gone on with.
     assert_eq!(lead("c", hour, hour).await, None);
     assert!(lead("c", hour, Duration::ZERO).await.is_some());

@@ -30,8 +30,7 @@ async fn request_marks_the_row_and_records_the_deletion_in_one_transaction(f: Fi
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
     let transaction = f.begin().await;
-    let requested =
-        soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &Request::by("test")).await.unwrap();
+    let requested = soft_remove(&transaction, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
     assert_eq!((requested[0].created, requested[0].state, requested[0].due), (true, State::Pending, true));
     transaction.rollback().await.unwrap();
     assert_eq!(f.rows("select key from sexton_deletion").await, [""; 0]);
@@ -151,7 +150,7 @@ async fn boolean_marker_and_grace_are_honoured(f: Fixture) {
     let before = if f.is_postgres() { "true|false" } else { "1|0" };
     assert_eq!(f.one("select marker_value, marker_before from sexton_deletion").await, before);
     assert_eq!(f.one("select lane from sexton_deletion").await, "flag");
-    let in_an_hour = f.ledger.next_due_in(&f.db, &f.catalog.lanes()).await.unwrap().unwrap();
+    let in_an_hour = f.store.ledger.next_due_in(&f.store.db, &f.store.catalog.lanes()).await.unwrap().unwrap();
     assert!(in_an_hour > Duration::from_secs(3500) && in_an_hour <= Duration::from_secs(3600), "{in_an_hour:?}");
 }
 
@@ -161,7 +160,7 @@ async fn request_for_later_is_not_due(f: Fixture) {
     let keys = [table.parse_key("1").unwrap()];
     let transaction = f.begin().await;
     let later = Request { after: Duration::MAX, reason: Some("it's \"so\"".to_owned()), ..Request::by("me") };
-    let requested = soft_remove(&transaction, &f.ledger, &f.catalog, &table, &keys, &later).await.unwrap();
+    let requested = soft_remove(&transaction, &f.store, &table, &keys, &later).await.unwrap();
     transaction.commit().await.unwrap();
     assert!(!requested[0].due);
     assert_eq!(f.one("select requested_by, reason from sexton_deletion").await, "me|it's \"so\"");

@@ -17,7 +17,7 @@ const EXPIRE: &str = "update sexton_deletion set lease_until = requested_at wher
 async fn expired_lease_is_taken_back_and_counted(f: Fixture) {
     let claim = f.claimed_block().await;
     f.execute(EXPIRE).await;
-    let rescued = f.ledger.rescue(&f.db, 5, 10).await.unwrap();
+    let rescued = f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap();
     assert_eq!((rescued[0].id, rescued[0].rescues, rescued[0].dead), (claim.id, 1, None));
     assert_eq!(rescued[0].resource, "block");
     // The attempt counts, for it was made; the fence stays, for the next claim raises it.
@@ -30,7 +30,7 @@ async fn expired_lease_is_taken_back_and_counted(f: Fixture) {
 
 async fn running_lease_is_left_alone(f: Fixture) {
     f.claimed_block().await;
-    assert!(f.ledger.rescue(&f.db, 5, 10).await.unwrap().is_empty());
+    assert!(f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap().is_empty());
     assert_eq!(f.deletions().await, ["1|running|1|1|0"]);
 }
 
@@ -38,14 +38,14 @@ async fn deletion_that_keeps_losing_its_worker_is_poison(f: Fixture) {
     let claim = f.claimed_block().await;
     for rescues in 1..=2 {
         f.execute(EXPIRE).await;
-        assert_eq!(f.ledger.rescue(&f.db, 2, 10).await.unwrap()[0].rescues, rescues);
+        assert_eq!(f.store.ledger.rescue(&f.store.db, 2, 10).await.unwrap()[0].rescues, rescues);
         f.claim_one(claim.id).await;
     }
     f.execute(EXPIRE).await;
-    let rescued = f.ledger.rescue(&f.db, 2, 10).await.unwrap();
+    let rescued = f.store.ledger.rescue(&f.store.db, 2, 10).await.unwrap();
     assert_eq!((rescued[0].rescues, rescued[0].dead), (3, Some(DeadKind::Poison)));
     assert_eq!(f.deletions().await, ["1|dead|3|3|3"]);
-    let record = f.ledger.record(&f.db.conn, claim.id).await.unwrap().unwrap();
+    let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
     assert_eq!(
         (record.dead_kind.as_deref(), record.last_error_kind.as_deref()),
         (Some("poison"), Some("lease_expired"))
@@ -57,7 +57,7 @@ async fn unrepeatable_call_in_flight_has_an_unknown_outcome(f: Fixture) {
     let claim = f.claimed_block().await;
     f.execute("update sexton_deletion set calling = 'calendar'").await;
     f.execute(EXPIRE).await;
-    assert_eq!(f.ledger.rescue(&f.db, 5, 10).await.unwrap()[0].dead, Some(DeadKind::UnknownOutcome));
+    assert_eq!(f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap()[0].dead, Some(DeadKind::UnknownOutcome));
     assert_eq!(f.one("select calling, worker, lease_until from sexton_deletion").await, "-|-|-");
     assert!(!f.settle(settlement(&claim, Event::Failed)).await);
 }
@@ -70,7 +70,7 @@ async fn rescue_takes_no_more_than_the_limit(f: Fixture) {
     assert_eq!(f.claim(sexton_core::ledger::Pick::Hinted(&ids)).await.len(), 30);
     f.execute(EXPIRE).await;
     for left in [18, 6, 0] {
-        assert!(f.ledger.rescue(&f.db, 5, 12).await.unwrap().len() <= 12);
+        assert!(f.store.ledger.rescue(&f.store.db, 5, 12).await.unwrap().len() <= 12);
         assert_eq!(f.one("select count(*) from sexton_deletion where state = 'running'").await, left.to_string());
     }
 }
@@ -81,8 +81,8 @@ async fn rescue_passes_over_what_its_worker_is_finishing() {
     let claim = f.claimed_block().await;
     f.execute(EXPIRE).await;
     let completing = f.begin().await;
-    assert_eq!(f.ledger.lock_ours(&completing, &[(claim.id, claim.fence)]).await.unwrap().len(), 1);
-    assert!(f.ledger.rescue(&f.db, 5, 10).await.unwrap().is_empty());
+    assert_eq!(f.store.ledger.lock_ours(&completing, &[(claim.id, claim.fence)]).await.unwrap().len(), 1);
+    assert!(f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap().is_empty());
     let finish = sexton_core::ledger::Finish {
         id: claim.id,
         fence: claim.fence,
@@ -90,6 +90,6 @@ async fn rescue_passes_over_what_its_worker_is_finishing() {
         row: sexton_core::ledger::RowOutcome::Deleted,
         children: 0,
     };
-    assert_eq!(f.ledger.finish(&completing, &[finish]).await.unwrap().len(), 1);
+    assert_eq!(f.store.ledger.finish(&completing, &[finish]).await.unwrap().len(), 1);
     completing.commit().await.unwrap();
 }

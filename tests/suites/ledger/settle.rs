@@ -46,9 +46,9 @@ async fn retry_is_due_after_its_delay_and_keeps_what_was_learnt(f: Fixture) {
     };
     assert!(f.settle(failed).await);
     assert_eq!(f.deletions().await, ["1|pending|1|1|0"]);
-    let due = f.ledger.next_due_in(&f.db, &["block.other".to_owned()]).await.unwrap().unwrap();
+    let due = f.store.ledger.next_due_in(&f.store.db, &["block.other".to_owned()]).await.unwrap().unwrap();
     assert!(due > Duration::from_secs(90) && due <= Duration::from_secs(100), "{due:?}");
-    let record = f.ledger.record(&f.db.conn, claim.id).await.unwrap().unwrap();
+    let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
     assert_eq!((record.worker, record.lease_until, record.lane.as_deref()), (None, None, Some("block.other")));
     assert_eq!(
         (record.last_error_kind.as_deref(), record.last_error.as_deref()),
@@ -96,7 +96,7 @@ async fn death_is_recorded_with_its_kind(f: Fixture) {
     for kind in DeadKind::ALL {
         let dead = Settlement { dead: Some(kind), ..settlement(&claim, Event::Died) };
         assert!(f.settle(Settlement { attempt: Some(failed_attempt("calendar")), ..dead }).await);
-        let record = f.ledger.record(&f.db.conn, claim.id).await.unwrap().unwrap();
+        let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
         assert_eq!((record.state.as_str(), record.dead_kind.as_deref()), ("dead", Some(kind.as_str())));
         assert!(record.dead_at.is_some());
         f.execute("update sexton_deletion set state = 'running', lease_until = run_at, worker = 'x', dead_at = null, dead_kind = null").await;
@@ -108,7 +108,7 @@ async fn death_is_recorded_with_its_kind(f: Fixture) {
 async fn endless_delay_is_cut_to_what_the_database_can_hold(f: Fixture) {
     let claim = f.claimed_block().await;
     assert!(f.settle(Settlement { delay: Duration::MAX, ..settlement(&claim, Event::Snoozed) }).await);
-    let due = f.ledger.next_due_in(&f.db, &f.catalog.lanes()).await.unwrap().unwrap();
+    let due = f.store.ledger.next_due_in(&f.store.db, &f.store.catalog.lanes()).await.unwrap().unwrap();
     assert!(due > Duration::from_secs(90 * 365 * 86_400), "{due:?}");
 }
 
@@ -126,7 +126,7 @@ async fn stale_fence_writes_nothing(f: Fixture) {
         assert_eq!(f.one("select count(*) from sexton_attempt").await, "0", "{state}");
     };
     f.execute("update sexton_deletion set lease_until = requested_at").await;
-    assert_eq!(f.ledger.rescue(&f.db, 5, 10).await.unwrap().len(), 1);
+    assert_eq!(f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap().len(), 1);
     untouched("rescued").await;
     let second = f.claim_one(stale.id).await;
     untouched("claimed by another").await;
@@ -136,7 +136,7 @@ async fn stale_fence_writes_nothing(f: Fixture) {
     f.kill(&third, Default::default()).await;
     untouched("dead").await;
     let action = Action { who: "me", action: "retry", reason: None };
-    assert_eq!(f.ledger.retry_dead(&f.db, &[stale.id], &action).await.unwrap(), [stale.id]);
+    assert_eq!(f.store.ledger.retry_dead(&f.store.db, &[stale.id], &action).await.unwrap(), [stale.id]);
     untouched("retried by on-call").await;
     assert_eq!(f.claim_one(stale.id).await.fence, Fence(4));
     untouched("claimed again").await;
@@ -150,12 +150,12 @@ async fn settlements_of_a_batch_are_written_or_refused_one_by_one(f: Fixture) {
     batch[1].fence = Fence(7);
     batch[2].event = Event::Died;
     batch[2].dead = Some(DeadKind::Rejected);
-    let written = f.ledger.settle(&f.db, &batch, ME).await.unwrap();
+    let written = f.store.ledger.settle(&f.store.db, &batch, ME).await.unwrap();
     assert!(written.contains(&batch[0].id) && !written.contains(&batch[1].id) && written.contains(&batch[2].id));
     let mut states = f.rows("select state from sexton_deletion order by state").await;
     states.sort();
     assert_eq!(states, ["dead", "pending", "running"]);
-    assert!(f.ledger.settle(&f.db, &[], ME).await.unwrap().is_empty());
+    assert!(f.store.ledger.settle(&f.store.db, &[], ME).await.unwrap().is_empty());
 }
 
 async fn leases_are_renewed_only_under_their_fence(f: Fixture) {
@@ -163,13 +163,13 @@ async fn leases_are_renewed_only_under_their_fence(f: Fixture) {
     f.execute("update sexton_deletion set lease_until = '2026-01-01T00:00:00.000Z'").await;
     let stale = (claim.id, Fence(claim.fence.0 + 1));
     let lease = Duration::from_secs(60);
-    assert!(f.ledger.renew(&f.db, &[stale], lease).await.unwrap().is_empty());
-    assert!(f.ledger.renew(&f.db, &[], lease).await.unwrap().is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[stale], lease).await.unwrap().is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[], lease).await.unwrap().is_empty());
     assert!(f.one("select lease_until from sexton_deletion").await.starts_with("2026-01-01"));
-    assert!(f.ledger.renew(&f.db, &[lease_of(&claim)], lease).await.unwrap().contains(&claim.id));
+    assert!(f.store.ledger.renew(&f.store.db, &[lease_of(&claim)], lease).await.unwrap().contains(&claim.id));
     assert!(!f.one("select lease_until from sexton_deletion").await.starts_with("2026-01-01"));
     assert!(f.settle(settlement(&claim, Event::Failed)).await);
-    assert!(f.ledger.renew(&f.db, &[lease_of(&claim)], lease).await.unwrap().is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[lease_of(&claim)], lease).await.unwrap().is_empty());
 }
 
 async fn illegal_rows_are_refused_by_the_database(f: Fixture) {
@@ -177,7 +177,7 @@ async fn illegal_rows_are_refused_by_the_database(f: Fixture) {
     let refused = async |set: &str| {
         let table = if f.is_postgres() { "public.sexton_deletion" } else { "sexton_deletion" };
         let sql = format!("update {table} set {set}");
-        let error = sea_orm::ConnectionTrait::execute_unprepared(&f.db.conn, &sql).await.unwrap_err();
+        let error = sea_orm::ConnectionTrait::execute_unprepared(&f.store.db.conn, &sql).await.unwrap_err();
         assert!(error.to_string().to_lowercase().contains("check"), "{set}: {error}");
     };
     refused("lease_until = null").await;

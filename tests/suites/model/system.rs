@@ -6,14 +6,13 @@ use std::{
 };
 
 use sexton_core::{
-    catalog::Catalog,
     config::Config,
-    db::Db,
     ids::{BatchId, DeletionId},
     ledger::{Action as Audit, Claim, Ledger, Pick, Settlement},
     restore::{restore, restore_batch},
     soft_remove::{Request, soft_remove},
     state::Event,
+    store::Store,
 };
 use sexton_worker::{Daemon, Options};
 
@@ -31,9 +30,7 @@ pub(super) struct System<'b> {
     pub(super) bed: &'b Bed,
     pub(super) schema: Schema,
     config: Config,
-    pub(super) db: Db,
-    pub(super) ledger: Ledger,
-    pub(super) catalog: Catalog,
+    pub(super) store: Store,
     /// The ids of the model's deletions.
     pub(super) ids: BTreeMap<Id, String>,
     /// What the model's times look like.
@@ -51,14 +48,12 @@ impl<'b> System<'b> {
         let config = bed.config(schema);
         let db = bed.connect().await;
         let ledger = Ledger::open(&db).await.unwrap();
-        let catalog = Catalog::load(&db, &config).await.unwrap();
+        let store = Store::load(db, ledger, &config).await.unwrap();
         Self {
             bed,
             schema: schema.clone(),
             config,
-            db,
-            ledger,
-            catalog,
+            store,
             ids: BTreeMap::new(),
             times: BTreeMap::new(),
             claims: Vec::new(),
@@ -111,15 +106,15 @@ impl<'b> System<'b> {
     pub(super) async fn request(&mut self, table: usize, slots: &[usize], after: bool, batch: usize) -> bool {
         // Two marks of a row are never of the same time.
         tokio::time::sleep(Duration::from_millis(2)).await;
-        let of = self.catalog.by_name(&format!("t{table}")).unwrap();
+        let of = self.store.catalog.by_name(&format!("t{table}")).unwrap();
         let keys: Vec<_> = slots.iter().map(|slot| of.parse_key(&self.schema.key((table, *slot))).unwrap()).collect();
         let mut request = Request::by("model");
         if after {
             request.after = Duration::from_secs(3600);
         }
         self.batches.insert(batch, request.batch);
-        let transaction = self.db.begin().await.unwrap();
-        match soft_remove(&transaction, &self.ledger, &self.catalog, of, &keys, &request).await {
+        let transaction = self.store.db.begin().await.unwrap();
+        match soft_remove(&transaction, &self.store, of, &keys, &request).await {
             Ok(_) => transaction.commit().await.is_ok(),
             Err(error) => {
                 transaction.rollback().await.unwrap();
@@ -131,12 +126,10 @@ impl<'b> System<'b> {
     }
 
     pub(super) async fn restore(&self, id: Id, batch: Option<usize>) -> bool {
-        let transaction = self.db.begin().await.unwrap();
+        let transaction = self.store.db.begin().await.unwrap();
         let restored = match batch {
-            Some(batch) => {
-                restore_batch(&transaction, &self.ledger, &self.catalog, self.batches[&batch]).await.map(drop)
-            }
-            None => restore(&transaction, &self.ledger, &self.catalog, self.id(id)).await.map(drop),
+            Some(batch) => restore_batch(&transaction, &self.store, self.batches[&batch]).await.map(drop),
+            None => restore(&transaction, &self.store, self.id(id)).await.map(drop),
         };
         match restored {
             Ok(()) => transaction.commit().await.is_ok(),
@@ -146,12 +139,12 @@ impl<'b> System<'b> {
 
     pub(super) async fn retry(&self, id: Id) -> bool {
         let audit = Audit { who: "model", action: "retry", reason: None };
-        !self.ledger.retry_dead(&self.db, &[self.id(id)], &audit).await.unwrap().is_empty()
+        !self.store.ledger.retry_dead(&self.store.db, &[self.id(id)], &audit).await.unwrap().is_empty()
     }
 
     pub(super) async fn discard(&self, id: Id) -> bool {
         let audit = Audit { who: "model", action: "discard", reason: Some("the model says so") };
-        !self.ledger.discard_dead(&self.db, &[self.id(id)], &audit).await.unwrap().is_empty()
+        !self.store.ledger.discard_dead(&self.store.db, &[self.id(id)], &audit).await.unwrap().is_empty()
     }
 
     /// Sets the clock on until the deletion is due.
@@ -162,8 +155,9 @@ impl<'b> System<'b> {
     pub(super) async fn crash(&mut self, id: Id) -> bool {
         let lease = Duration::from_secs(3600);
         let ids = [self.id(id)];
-        let lanes = self.catalog.lanes();
-        let claims = self.ledger.claim(&self.db, Pick::Hinted(&ids), &lanes, "vanished", lease, true).await.unwrap();
+        let lanes = self.store.catalog.lanes();
+        let claims =
+            self.store.ledger.claim(&self.store.db, Pick::Hinted(&ids), &lanes, "vanished", lease, true).await.unwrap();
         let claimed = claims.len() == 1;
         self.claims.extend(claims.into_iter().map(|claim| (id, claim)));
         claimed
@@ -173,7 +167,7 @@ impl<'b> System<'b> {
         let sql = format!("update sexton_deletion set lease_until = {} where id = '{}'", self.past(), self.ids[&id]);
         self.must(&sql).await;
         let most = u32::try_from(MAX_RESCUES).unwrap();
-        self.ledger.rescue(&self.db, most, 10).await.unwrap().len() == 1
+        self.store.ledger.rescue(&self.store.db, most, 10).await.unwrap().len() == 1
     }
 
     pub(super) async fn write_late(&self, claim: usize) -> bool {
@@ -193,11 +187,11 @@ impl<'b> System<'b> {
             dead: None,
             attempt: None,
         };
-        self.ledger.settle(&self.db, &[settlement], "vanished").await.unwrap().contains(&claim.id)
+        self.store.ledger.settle(&self.store.db, &[settlement], "vanished").await.unwrap().contains(&claim.id)
     }
 
     pub(super) async fn follow(&self) {
-        while !self.ledger.follow_children(&self.db, None, 10).await.unwrap().is_empty() {}
+        while !self.store.ledger.follow_children(&self.store.db, None, 10).await.unwrap().is_empty() {}
     }
 
     /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a target

@@ -10,13 +10,13 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use sexton_core::{
     catalog::Unreferenced,
     db::{self, Db},
-    ledger::Ledger,
+    store::Store,
     sweep::unreferenced::Step,
 };
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
-use crate::unreferenced::bed::{code, load, pass};
+use crate::unreferenced::bed::{code, load, pass, store};
 
 const WRITERS: usize = 16;
 const SWEEPERS: usize = 3;
@@ -136,13 +136,13 @@ impl Load {
         }
     }
 
-    async fn sweep(&self, db: &Db, ledger: &Ledger, toys: &Unreferenced) {
+    async fn sweep(&self, store: &Store, toys: &Unreferenced) {
         while !self.stop.load(Relaxed) {
-            let page = pass(db, ledger, toys).look(None, TOYS as usize).await.unwrap();
+            let page = pass(store, toys).look(None, TOYS as usize).await.unwrap();
             let old = page.seen.into_iter().filter(|one| one.step == Step::Delete).map(|one| one.key);
             let old: Vec<_> = old.collect();
             for some in old.chunks(100) {
-                self.saw(pass(db, ledger, toys).act(Step::Delete, some).await.map(|done| done.len() as u64));
+                self.saw(pass(store, toys).act(Step::Delete, some).await.map(|done| done.len() as u64));
             }
         }
     }
@@ -199,11 +199,11 @@ async fn ours(levels: &[&str], default: &str) {
     let sweeper = async || Db::of_application(pool(&db, 1).await).await.unwrap();
     let sweepers = join_all((0..SWEEPERS).map(|_| sweeper())).await;
     Migrator::up(&writers[0], None).await.unwrap();
-    let ledger = Ledger::open(&sweepers[0]).await.unwrap();
-    let toys = load(&sweepers[0], RESOURCES).await;
+    let sweepers = join_all(sweepers.into_iter().map(store)).await;
+    let toys = load(&sweepers[0].db, RESOURCES).await;
     let load = Load::default();
     let writing = writers.iter().enumerate().map(|(n, conn)| load.write(conn, n, levels));
-    let sweeping = sweepers.iter().map(|db| load.sweep(db, &ledger, &toys));
+    let sweeping = sweepers.iter().map(|store| load.sweep(store, &toys));
     tokio::join!(join_all(writing), join_all(sweeping), load.until(|_| false, Duration::from_secs(seconds)));
     println!("two statements, writers at {levels:?}, default {default}: {load:?}");
     assert_eq!(load.violations.load(Relaxed), 0, "{load:?}");

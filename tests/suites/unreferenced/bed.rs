@@ -1,15 +1,16 @@
 //! Toys and persons in PostgreSQL, and the steps of the sweep one by one.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use secrecy::SecretString;
 use sexton_core::{
-    catalog::Unreferenced,
+    catalog::{Catalog, Unreferenced},
     config::parse,
     db::{Db, connect},
     key::Key,
     ledger::Ledger,
+    store::Store,
     sweep::unreferenced::{Page, Pass, Step},
 };
 use sexton_migrations::{Migrator, MigratorTrait};
@@ -25,9 +26,8 @@ const LATELY: &str = "2200-01-01T00:00:00Z";
 pub(crate) struct Bed {
     pub(crate) server: TestDb,
     /// The sweep's own sessions.
-    pub(crate) db: Db,
+    pub(crate) store: Store,
     pub(crate) toys: Unreferenced,
-    pub(crate) ledger: Ledger,
     /// An application's.
     pub(crate) application: DatabaseConnection,
 }
@@ -52,8 +52,8 @@ impl Bed {
         let db = connect(&SecretString::from(server.url().to_owned()), connections).await.unwrap();
         let toys = load(&db, TOY).await;
         let application = server.connect().await;
-        let ledger = Ledger::open(&db).await.unwrap();
-        Self { server, db, toys, ledger, application }
+        let store = store(db).await;
+        Self { server, store, toys, application }
     }
 
     pub(crate) async fn look(&self) -> Page {
@@ -72,7 +72,7 @@ impl Bed {
     }
 
     pub(crate) fn pass(&self) -> Pass<'_> {
-        pass(&self.db, &self.ledger, &self.toys)
+        pass(&self.store, &self.toys)
     }
 
     /// An application's transaction in which this was done, at the given isolation level.
@@ -89,8 +89,15 @@ impl Bed {
     }
 }
 
-pub(crate) fn pass<'p>(db: &'p Db, ledger: &'p Ledger, toys: &'p Unreferenced) -> Pass<'p> {
-    Pass { db, unreferenced: toys, table: None, ledger, covered_from: ALWAYS, looked_at: LATELY }
+pub(crate) fn pass<'p>(store: &'p Store, toys: &'p Unreferenced) -> Pass<'p> {
+    Pass { store, unreferenced: toys, table: None, covered_from: ALWAYS, looked_at: LATELY }
+}
+
+/// The ledger, and no tables: a pass has its own.
+pub(crate) async fn store(db: Db) -> Store {
+    let ledger = Ledger::open(&db).await.unwrap();
+    let catalog = Catalog::of(&db, &BTreeMap::new()).await.unwrap();
+    Store { db, ledger, catalog }
 }
 
 /// The resource `toy`.

@@ -13,7 +13,7 @@ const PAGE: usize = 500;
 /// Whole tables read, and blocks touched, since the server started.
 async fn counters(bed: &Bed) -> (HashMap<String, u64>, u64) {
     use sea_orm::ConnectionTrait;
-    bed.db.conn.execute_unprepared("select pg_stat_force_next_flush()").await.unwrap();
+    bed.store.db.conn.execute_unprepared("select pg_stat_force_next_flush()").await.unwrap();
     let scans = bed.server.query_text("select relname, seq_scan from pg_stat_user_tables order by relname").await;
     let scans = scans.into_iter().map(|row| (row[0].clone().unwrap(), row[1].clone().unwrap().parse().unwrap()));
     let blocks = "select sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0)) from pg_statio_user_tables";

@@ -14,7 +14,7 @@ use crate::{
     config::ChildThen,
     db::{self, Dialect, recordset},
     ids::DeletionId,
-    ledger::Ledger,
+    store::Store,
 };
 
 /// Why children could not be deleted. Nothing may be committed then.
@@ -138,8 +138,7 @@ pub enum Step {
 /// [`DeleteError`]; the caller rolls back.
 pub async fn delete_some(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     (root, id): (&Root, DeletionId),
     limit: usize,
 ) -> Result<Step, DeleteError> {
@@ -154,17 +153,17 @@ pub async fn delete_some(
     let mut last: Vec<(&ChildRule, Vec<Parent>)> = Vec::new();
     loop {
         let mut level: Vec<(&ChildRule, Vec<Found>)> = Vec::new();
-        for (rule, of_rule) in rules(catalog, &parents) {
+        for (rule, of_rule) in rules(&store.catalog, &parents) {
             if rule.then == ChildThen::Request {
                 // Nothing would find them any more once the rows that they name are gone.
-                let found = find(transaction, ledger, catalog, rule, &of_rule, false, None).await?;
+                let found = find(transaction, store, rule, &of_rule, false, None).await?;
                 let unfinished: Vec<_> = found.iter().map(|one| one.deletion).collect();
-                if wait_for_others(transaction, ledger, id, &unfinished).await? {
+                if wait_for_others(transaction, &store.ledger, id, &unfinished).await? {
                     return Ok(Step::ChildrenFirst);
                 }
                 continue;
             }
-            let found = find(transaction, ledger, catalog, rule, &of_rule, false, Some(limit)).await?;
+            let found = find(transaction, store, rule, &of_rule, false, Some(limit)).await?;
             if rule.then == ChildThen::Nullify && !found.is_empty() {
                 let keys: Vec<_> = distinct(&found);
                 change(transaction, &rule.rows, &keys, Some(rule)).await?;
@@ -197,7 +196,7 @@ pub async fn delete_some(
     let Some((rule, above)) = last.pop() else { return Ok(Step::Done) };
     // Locked and looked at once more: one may have become somebody else's child.
     let wanted: HashSet<_> = parents.iter().map(|parent| parent.key.as_str()).collect();
-    let mut found = find(transaction, ledger, catalog, rule, &above, true, Some(limit)).await?;
+    let mut found = find(transaction, store, rule, &above, true, Some(limit)).await?;
     found.retain(|one| wanted.contains(one.key.as_str()));
     if found.is_empty() {
         return Ok(Step::Locked);

@@ -4,12 +4,13 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Catalog, ChildRule, Table},
+    catalog::{ChildRule, Table},
     config::ChildThen,
     db::{self, Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
     state::{Event, State},
+    store::Store,
     template::Values,
 };
 
@@ -51,20 +52,19 @@ pub(crate) fn frontier(parents: &[Parent]) -> String {
 /// are read, on SQLite so many a parent.
 pub(crate) async fn find(
     conn: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     rule: &ChildRule,
     parents: &[Parent],
     lock: bool,
     limit: Option<usize>,
 ) -> Result<Vec<Found>, db::Error> {
     let limit = limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
-    let child = rule.resource.as_ref().and_then(|name| catalog.table(name)).map(AsRef::as_ref);
+    let child = rule.resource.as_ref().and_then(|name| store.catalog.table(name)).map(AsRef::as_ref);
     let requested = rule.then == ChildThen::Request;
     match rule.rows.dialect {
         Dialect::Postgres => {
             let lock = if lock { "for update of c skip locked" } else { "" };
-            let sql = format!("{} {limit} {lock}", statement(ledger, catalog, rule));
+            let sql = format!("{} {limit} {lock}", statement(store, rule));
             let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, [frontier(parents).into()])).await?;
             rows.iter().map(|row| found(row, row.try_get("", "label")?)).collect()
         }
@@ -73,7 +73,7 @@ pub(crate) async fn find(
             for parent in parents {
                 let mut values = Vec::new();
                 let Some(matches) = rule.matches_one("c", &parent.values, &mut values) else { continue };
-                let sql = format!("{} {limit}", sqlite(ledger, rule, child, requested, &matches, parent));
+                let sql = format!("{} {limit}", sqlite(&store.ledger, rule, child, requested, &matches, parent));
                 let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, values)).await?;
                 let mut marked = Vec::new();
                 for row in rows {
@@ -82,7 +82,8 @@ pub(crate) async fn find(
                     all.push(one);
                 }
                 if let Some(child) = child.filter(|child| requested && child.resource.hash_key) {
-                    let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended("")).await?;
+                    let finished =
+                        store.ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended("")).await?;
                     all.retain(|one| {
                         one.label != parent.label || one.deletion.is_some() || !finished.contains(&one.key)
                     });
@@ -94,12 +95,13 @@ pub(crate) async fn find(
 }
 
 /// `$1` is an array of parents, see [`FRONTIER`]; returns label, key, links, and the child's own deletion (PostgreSQL).
-pub(crate) fn statement(ledger: &Ledger, catalog: &Catalog, rule: &ChildRule) -> String {
-    let child = rule.resource.as_ref().and_then(|name| catalog.table(name)).map(AsRef::as_ref);
+pub(crate) fn statement(store: &Store, rule: &ChildRule) -> String {
+    let child = rule.resource.as_ref().and_then(|name| store.catalog.table(name)).map(AsRef::as_ref);
     let requested = rule.then == ChildThen::Request;
     let key = rule.rows.key_text("c");
-    let (own, joined) = own_deletion(ledger, child, &key);
-    let unfinished = child.filter(|_| requested).map(|child| format!("and {}", unfinished(ledger, child, "c", &key)));
+    let (own, joined) = own_deletion(&store.ledger, child, &key);
+    let unfinished =
+        child.filter(|_| requested).map(|child| format!("and {}", unfinished(&store.ledger, child, "c", &key)));
     format!(
         "select x.n as label, {key} as key, ({links})::text as links, {own}
          from jsonb_to_recordset($1::jsonb) as x({FRONTIER}) join {table} c on {matches} {joined}

@@ -12,6 +12,7 @@ use crate::{
     ids::{DeletionId, ResourceName},
     ledger::Ledger,
     state::State,
+    store::Store,
     template::Values,
 };
 
@@ -92,22 +93,21 @@ impl Tree {
     /// Whatever the database says.
     pub async fn find(
         conn: &impl ConnectionTrait,
-        ledger: &Ledger,
-        catalog: &Catalog,
+        store: &Store,
         roots: &[Root],
         limit: usize,
         lock: bool,
     ) -> Result<Self, db::Error> {
-        let mut search = Search::new(catalog, roots);
+        let mut search = Search::new(&store.catalog, roots);
         let mut open: Vec<Place> = (0..roots.len()).map(Place::Root).collect();
         while !open.is_empty() && !search.tree.truncated {
             let mut next = Vec::new();
             for (resource, places) in search.by_resource(&open) {
-                let Some(table) = catalog.table(&resource) else { continue };
+                let Some(table) = store.catalog.table(&resource) else { continue };
                 let parents: Vec<Parent> =
                     places.iter().enumerate().map(|(n, place)| search.parent(n, *place, &resource)).collect();
                 for rule in &table.children {
-                    let (found, locked) = reading(conn, ledger, catalog, rule, &parents, lock).await?;
+                    let (found, locked) = reading(conn, store, rule, &parents, lock).await?;
                     let place = |label: &str| label.parse::<usize>().ok().and_then(|n| places.get(n).copied());
                     search.locked.extend(locked.iter().filter_map(|label| place(label)));
                     for one in found {
@@ -206,18 +206,17 @@ pub(super) async fn wait_for_others(
 /// Children as they are now, with `lock` locked; and the labels of parents some of whose children are locked by somebody else.
 async fn reading(
     conn: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     rule: &ChildRule,
     parents: &[Parent],
     lock: bool,
 ) -> Result<(Vec<Found>, Vec<String>), db::Error> {
-    let there = find(conn, ledger, catalog, rule, parents, false, None).await?;
+    let there = find(conn, store, rule, parents, false, None).await?;
     // Those that have deletions of their own are only waited for.
     if !lock || there.is_empty() || rule.then == ChildThen::Request || rule.rows.dialect == Dialect::Sqlite {
         return Ok((there, Vec::new()));
     }
-    let locked = find(conn, ledger, catalog, rule, parents, true, None).await?;
+    let locked = find(conn, store, rule, parents, true, None).await?;
     let ours: BTreeSet<_> = locked.iter().map(|one| (&one.label, &one.key)).collect();
     let missing = there.iter().filter(|one| !ours.contains(&(&one.label, &one.key)));
     let missing = missing.map(|one| one.label.clone()).collect();

@@ -4,23 +4,20 @@ use sea_orm::ConnectionTrait;
 
 use super::{State, guards, left_over, state::keeps_references};
 use crate::{
-    catalog::{Catalog, Problem, Table, Unreferenced},
+    catalog::{Problem, Table, Unreferenced},
     config::UnreferencedMode,
     db,
     ledger::Ledger,
+    store::Store,
 };
 
 /// What somebody should know of the guards: each with its key path and a remedy. Nothing of it keeps a worker from starting.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn advice(
-    conn: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
-) -> Result<Vec<Problem>, db::Error> {
+pub async fn advice(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Problem>, db::Error> {
     let mut advice = Vec::new();
-    for guard in guards(conn, ledger, catalog).await? {
+    for guard in guards(conn, store).await? {
         let (name, resource) = (&guard.trigger.name, &guard.resource);
         let wrong = match guard.state {
             State::Installed | State::Missing => continue,
@@ -32,7 +29,7 @@ pub async fn advice(
             message: format!("the guard {name} {wrong}; run `sexton guard {resource}`"),
         });
     }
-    for trigger in left_over(conn, ledger, catalog).await? {
+    for trigger in left_over(conn, store).await? {
         advice.push(Problem {
             path: "resources".to_owned(),
             message: format!(

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::{State, Trigger, state::state};
 use crate::{
-    db::{self, Db, Dialect},
+    db::{self, Dialect},
     ledger::Ledger,
+    store::Store,
 };
 
 /// How often the lock on the table is tried for, each time for as long as [`LOCK`] says.
@@ -52,13 +53,12 @@ pub enum InstallError {
 /// # Errors
 /// [`InstallError`]; nothing was changed.
 pub async fn install(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     resource: &str,
     triggers: &[Trigger],
     who: &str,
 ) -> Result<Vec<String>, InstallError> {
-    change(db, ledger, (resource, triggers), who, true).await
+    change(store, (resource, triggers), who, true).await
 }
 
 /// Removes those of the guards that are there. Returns their names.
@@ -66,26 +66,24 @@ pub async fn install(
 /// # Errors
 /// [`InstallError`]; nothing was changed.
 pub async fn remove(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     resource: &str,
     triggers: &[Trigger],
     who: &str,
 ) -> Result<Vec<String>, InstallError> {
-    change(db, ledger, (resource, triggers), who, false).await
+    change(store, (resource, triggers), who, false).await
 }
 
 async fn change(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     (resource, triggers): (&str, &[Trigger]),
     who: &str,
     wanted: bool,
 ) -> Result<Vec<String>, InstallError> {
     let table = || triggers.first().map(|trigger| trigger.on_table.clone()).unwrap_or_default();
     for _ in 0..TRIES {
-        let transaction = db.begin().await.map_err(db::Error::from)?;
-        let error = match in_transaction(&transaction, ledger, (resource, triggers), who, wanted).await {
+        let transaction = store.db.begin().await.map_err(db::Error::from)?;
+        let error = match in_transaction(&transaction, &store.ledger, (resource, triggers), who, wanted).await {
             Ok(changed) => {
                 transaction.commit().await.map_err(db::Error::from)?;
                 return Ok(changed);

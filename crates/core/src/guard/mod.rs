@@ -23,14 +23,15 @@ pub use own::{begin_own, end_own};
 pub use state::{Guard, State, guards, left_over};
 pub use trigger::Trigger;
 
-use crate::{catalog::Catalog, ids::ResourceName, ledger::Ledger};
+use crate::{ids::ResourceName, store::Store};
 
 /// All guards that there can be, each with its resource, those of a resource one after the other.
-fn triggers<'c>(ledger: &Ledger, catalog: &'c Catalog) -> Vec<(&'c ResourceName, Trigger)> {
-    let deleted = catalog.tables().filter_map(|table| Some((&table.name, deleted::trigger(ledger, table)?)));
-    let referenced = catalog.unreferenced().flat_map(|unreferenced| {
-        let table = catalog.table(&unreferenced.name).map(AsRef::as_ref);
-        let triggers = referenced::triggers(ledger, unreferenced, table);
+fn triggers<'c>(store: &'c Store) -> Vec<(&'c ResourceName, Trigger)> {
+    let deleted =
+        store.catalog.tables().filter_map(|table| Some((&table.name, deleted::trigger(&store.ledger, table)?)));
+    let referenced = store.catalog.unreferenced().flat_map(|unreferenced| {
+        let table = store.catalog.table(&unreferenced.name).map(AsRef::as_ref);
+        let triggers = referenced::triggers(&store.ledger, unreferenced, table);
         triggers.into_iter().map(|trigger| (&unreferenced.name, trigger))
     });
     let mut all: Vec<_> = deleted.chain(referenced).collect();

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::{Trigger, referenced, trigger::PREFIX, triggers};
 use crate::{
-    catalog::{Catalog, Table, Unreferenced},
+    catalog::{Table, Unreferenced},
     db::{self, Dialect, quote},
     ids::ResourceName,
     ledger::Ledger,
+    store::Store,
 };
 
 /// How a guard stands.
@@ -55,10 +56,10 @@ pub struct Guard {
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn guards(conn: &impl ConnectionTrait, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Guard>, db::Error> {
+pub async fn guards(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Guard>, db::Error> {
     let mut guards = Vec::new();
-    for (resource, trigger) in triggers(ledger, catalog) {
-        let state = state(conn, ledger, &trigger).await?;
+    for (resource, trigger) in triggers(store) {
+        let state = state(conn, &store.ledger, &trigger).await?;
         guards.push(Guard { resource: resource.clone(), trigger, state });
     }
     Ok(guards)
@@ -125,13 +126,9 @@ async fn sqlite(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger)
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn left_over(
-    conn: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
-) -> Result<Vec<Trigger>, db::Error> {
-    let known: HashSet<String> = triggers(ledger, catalog).into_iter().map(|(_, trigger)| trigger.name).collect();
-    let sql = match ledger.dialect {
+pub async fn left_over(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Trigger>, db::Error> {
+    let known: HashSet<String> = triggers(store).into_iter().map(|(_, trigger)| trigger.name).collect();
+    let sql = match store.ledger.dialect {
         Dialect::Postgres => {
             "select f.proname::text as name, coalesce(string_agg(t.tgrelid::regclass::text, ', '), '') as on_table
              from pg_proc f join pg_namespace n on n.oid = f.pronamespace and n.nspname = $2
@@ -143,15 +140,15 @@ pub async fn left_over(
              where type = 'trigger' and substr(name, 1, length($1)) = $1 and $2 is not null order by name"
         }
     };
-    let schema = ledger.schema.clone().unwrap_or_default();
-    let rows = conn.query_all_raw(ledger.dialect.statement(sql, [PREFIX.into(), schema.as_str().into()])).await?;
+    let schema = store.ledger.schema.clone().unwrap_or_default();
+    let rows = conn.query_all_raw(store.ledger.dialect.statement(sql, [PREFIX.into(), schema.as_str().into()])).await?;
     let mut left = Vec::new();
     for row in rows {
         let name: String = row.try_get("", "name")?;
         if known.contains(&name) {
             continue;
         }
-        let sql_drop = match ledger.dialect {
+        let sql_drop = match store.ledger.dialect {
             Dialect::Postgres => format!("drop function if exists {}.{}() cascade", quote(&schema), quote(&name)),
             Dialect::Sqlite => format!("drop trigger if exists {}", quote(&name)),
         };

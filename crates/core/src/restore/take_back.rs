@@ -6,11 +6,12 @@ use sea_orm::ConnectionTrait;
 
 use super::unmark::{unmark_children, unmark_row};
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, Dialect},
     ids::{BatchId, DeletionId},
     ledger::Ledger,
     state::Event,
+    store::Store,
 };
 
 /// A deletion that was taken back.
@@ -72,11 +73,10 @@ pub enum RestoreError {
 /// the caller rolls back.
 pub async fn restore(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     id: DeletionId,
 ) -> Result<Restored, RestoreError> {
-    let mut restored = restore_all(transaction, ledger, catalog, &[id]).await?;
+    let mut restored = restore_all(transaction, store, &[id]).await?;
     let mut itself = restored.remove(0);
     itself.children = restored;
     Ok(itself)
@@ -90,21 +90,19 @@ pub async fn restore(
 /// [`restore`]; the caller rolls back. [`RestoreError::NothingInBatch`] when the request has no deletion that is open.
 pub async fn restore_batch(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     batch: BatchId,
 ) -> Result<Vec<Restored>, RestoreError> {
-    let deletions = ledger.of_batch(transaction, batch).await?;
+    let deletions = store.ledger.of_batch(transaction, batch).await?;
     if deletions.is_empty() {
         return Err(RestoreError::NothingInBatch(batch));
     }
-    restore_all(transaction, ledger, catalog, &deletions).await
+    restore_all(transaction, store, &deletions).await
 }
 
 async fn restore_all(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     deletions: &[DeletionId],
 ) -> Result<Vec<Restored>, RestoreError> {
     // Parents before their children, as phase 1 locks them. The same request may have removed both.
@@ -113,12 +111,13 @@ async fn restore_all(
     let mut order = Vec::new();
     while let Some(id) = open.pop() {
         order.push(id);
-        let children = ledger.children_to_restore(transaction, id).await?;
+        let children = store.ledger.children_to_restore(transaction, id).await?;
         open.extend(children.into_iter().filter(|child| wanted.insert(*child)));
     }
     if let [only] = deletions {
         // The only one that was asked for itself: the others are restored together with those that wait for them.
-        if let Some(parent) = ledger.waiting_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id))
+        if let Some(parent) =
+            store.ledger.waiting_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id))
         {
             let why = format!("deletion {parent} waits for it; restore that one, and this one is restored with it");
             return Err(RestoreError::TooLate { id: *only, why });
@@ -126,7 +125,7 @@ async fn restore_all(
     }
     let mut restored = Vec::with_capacity(order.len());
     for id in order {
-        restored.push(restore_one(transaction, ledger, catalog, id).await?);
+        restored.push(restore_one(transaction, store, id).await?);
     }
     restored.sort_by_key(|one| !deletions.contains(&one.id));
     Ok(restored)
@@ -134,25 +133,26 @@ async fn restore_all(
 
 async fn restore_one(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     id: DeletionId,
 ) -> Result<Restored, RestoreError> {
-    lock_row(transaction, ledger, catalog, id).await?;
-    let statement = ledger.dialect.statement(restorable(ledger), [id.to_string().into()]);
+    lock_row(transaction, store, id).await?;
+    let statement = store.ledger.dialect.statement(restorable(&store.ledger), [id.to_string().into()]);
     let Some(row) = transaction.query_one_raw(statement).await.map_err(db::Error::from)? else {
-        return Err(refusal(transaction, ledger, id).await?);
+        return Err(refusal(transaction, &store.ledger, id).await?);
     };
     let resource: String = row.try_get("", "resource").map_err(db::Error::from)?;
     let key: String = row.try_get("", "key").map_err(db::Error::from)?;
-    let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
-    if let Some(child) = ledger.finished_child(transaction, id).await? {
+    let Some(table) = store.catalog.by_name(&resource) else {
+        return Err(RestoreError::UnknownResource { id, resource });
+    };
+    if let Some(child) = store.ledger.finished_child(transaction, id).await? {
         let why = format!("the deletion {child} of one of its children is completed");
         return Err(RestoreError::TooLate { id, why });
     }
-    let row_restored = unmark_row(transaction, ledger, table, id).await?;
-    ledger.cancel(transaction, &[id], Event::Restored).await?;
-    unmark_children(transaction, ledger, catalog, id).await?;
+    let row_restored = unmark_row(transaction, &store.ledger, table, id).await?;
+    store.ledger.cancel(transaction, &[id], Event::Restored).await?;
+    unmark_children(transaction, store, id).await?;
     Ok(Restored { id, resource, key, row_restored, children: Vec::new() })
 }
 
@@ -174,14 +174,9 @@ pub(crate) fn lock(table: &Table) -> String {
 }
 
 /// Locks the row of the deletion, if there is one. On SQLite the transaction has locked everything.
-async fn lock_row(
-    transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    id: DeletionId,
-) -> Result<(), RestoreError> {
-    let d = ledger.dialect;
-    let sql = format!("select resource, key from {} where id = {}", ledger.deletion, d.param(1, "uuid"));
+async fn lock_row(transaction: &impl ConnectionTrait, store: &Store, id: DeletionId) -> Result<(), RestoreError> {
+    let d = store.ledger.dialect;
+    let sql = format!("select resource, key from {} where id = {}", store.ledger.deletion, d.param(1, "uuid"));
     let Some(row) =
         transaction.query_one_raw(d.statement(sql, [id.to_string().into()])).await.map_err(db::Error::from)?
     else {
@@ -189,7 +184,9 @@ async fn lock_row(
     };
     let (resource, key): (String, String) =
         (row.try_get("", "resource").map_err(db::Error::from)?, row.try_get("", "key").map_err(db::Error::from)?);
-    let Some(table) = catalog.by_name(&resource) else { return Err(RestoreError::UnknownResource { id, resource }) };
+    let Some(table) = store.catalog.by_name(&resource) else {
+        return Err(RestoreError::UnknownResource { id, resource });
+    };
     if let (Dialect::Postgres, Ok(key)) = (d, table.parse_key(&key)) {
         transaction.query_all_raw(d.statement(lock(table), [key.to_string().into()])).await.map_err(db::Error::from)?;
     }

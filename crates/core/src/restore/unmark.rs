@@ -3,10 +3,11 @@
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
+    store::Store,
 };
 
 /// A mark as the ledger remembers it.
@@ -44,31 +45,32 @@ pub(super) async fn unmark_row(
 /// The same for the rows that were marked with the row of the deletion, which then are forgotten.
 pub(super) async fn unmark_children(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     id: DeletionId,
 ) -> Result<(), db::Error> {
-    let d = ledger.dialect;
-    let tables = || catalog.tables().filter(|table| catalog.is_child(&table.name));
+    let d = store.ledger.dialect;
+    let tables = || store.catalog.tables().filter(|table| store.catalog.is_child(&table.name));
     if d == Dialect::Postgres {
         for table in tables() {
             // In a statement of its own, so that the next one sees what was committed while this one waited: whether
             // another deletion wants the row gone, or does so no longer.
-            transaction.query_all_raw(d.statement(lock_children(ledger, table), [id.to_string().into()])).await?;
-            transaction.execute_raw(d.statement(of_children(ledger, table), [id.to_string().into()])).await?;
+            transaction
+                .query_all_raw(d.statement(lock_children(&store.ledger, table), [id.to_string().into()]))
+                .await?;
+            transaction.execute_raw(d.statement(of_children(&store.ledger, table), [id.to_string().into()])).await?;
         }
     } else {
         let sql = format!(
             "select resource, key, marker_rule, marker_value, marker_before from {} where deletion_id = $1",
-            ledger.child
+            store.ledger.child
         );
-        for mark in marks(transaction, ledger, &sql, id).await? {
-            if let Some(table) = catalog.by_name(&mark.resource) {
-                unmark(transaction, ledger, table, &mark, id).await?;
+        for mark in marks(transaction, &store.ledger, &sql, id).await? {
+            if let Some(table) = store.catalog.by_name(&mark.resource) {
+                unmark(transaction, &store.ledger, table, &mark, id).await?;
             }
         }
     }
-    ledger.forget_children(transaction, &[id], true).await
+    store.ledger.forget_children(transaction, &[id], true).await
 }
 
 /// `$1` is the deletion (PostgreSQL).

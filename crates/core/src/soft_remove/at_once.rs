@@ -5,14 +5,14 @@ use sea_orm::ConnectionTrait;
 
 use super::request::{Recorded, Request, Requested, delay_ms};
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     children::{self, DeleteError, Root, Tree},
     config::AfterConfirmation,
     db::{self, Dialect, recordset},
     guard,
     key::Key,
-    ledger::Ledger,
     state::{Event, State},
+    store::Store,
 };
 
 /// A row with more children than this goes through the ledger: the caller's transaction would hold too many locks.
@@ -29,8 +29,7 @@ pub(super) fn applies(table: &Table, request: &Request) -> bool {
 /// locked by somebody, or have deletions of their own.
 pub(super) async fn delete(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     recorded: &mut [Recorded],
 ) -> Result<(), db::Error> {
@@ -39,19 +38,19 @@ pub(super) async fn delete(
         is_new && table.then(one.rule) == AfterConfirmation::Delete
     };
     let fresh: Vec<&mut Recorded> = recorded.iter_mut().filter(fresh).collect();
-    let tables = catalog.gone_along(table);
-    guard::begin_own(transaction, ledger, &tables).await?;
-    let deleted = delete_rows(transaction, ledger, catalog, table, fresh).await;
-    let ended = guard::end_own(transaction, ledger, &tables).await;
+    let tables = store.catalog.gone_along(table);
+    guard::begin_own(transaction, &store.ledger, &tables).await?;
+    let deleted = delete_rows(transaction, store, table, fresh).await;
+    let ended = guard::end_own(transaction, &store.ledger, &tables).await;
     let Deleted { fresh, children, gone } = deleted?;
     ended?;
     let gone = |one: &Recorded| gone.contains(&one.requested.key);
     let ids: Vec<_> =
         fresh.iter().zip(children).filter(|(one, _)| gone(one)).map(|(one, n)| (one.requested.id, n)).collect();
-    let completed = ledger.complete_at_once(transaction, &ids).await?;
+    let completed = store.ledger.complete_at_once(transaction, &ids).await?;
     if !table.children.is_empty() {
         // Marks that a superseded deletion left: what they were on is gone.
-        ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>(), true).await?;
+        store.ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>(), true).await?;
     }
     for one in fresh {
         if completed.contains(&one.requested.id) {
@@ -71,15 +70,14 @@ struct Deleted<'r> {
 
 async fn delete_rows<'r>(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     mut fresh: Vec<&'r mut Recorded>,
 ) -> Result<Deleted<'r>, db::Error> {
     let mut children = vec![0; fresh.len()];
     let mut gone = Vec::new();
     if !table.children.is_empty() {
-        let went = delete_children(transaction, ledger, catalog, table, &fresh).await?;
+        let went = delete_children(transaction, store, table, &fresh).await?;
         let ready = fresh.into_iter().zip(went).filter_map(|(one, went)| Some((one, went?)));
         let ready: Vec<(&mut Recorded, Went)> = ready.collect();
         gone.extend(ready.iter().filter(|(_, went)| went.row).map(|(one, _)| one.requested.key.clone()));
@@ -106,8 +104,7 @@ struct Went {
 /// Deletes the children of the rows. For each what went, or none if it has to wait for a worker.
 async fn delete_children(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     rows: &[&mut Recorded],
 ) -> Result<Vec<Option<Went>>, db::Error> {
@@ -117,14 +114,14 @@ async fn delete_children(
         values: one.links.clone(),
     };
     let roots: Vec<Root> = rows.iter().map(root).collect();
-    let tree = Tree::find(transaction, ledger, catalog, &roots, MOST_CHILDREN, true).await?;
+    let tree = Tree::find(transaction, store, &roots, MOST_CHILDREN, true).await?;
     if !tree.is_truncated() {
         return delete_tree(transaction, &tree, roots.len()).await;
     }
     // Very many in all; which row has them is seen one by one.
     let mut went = Vec::with_capacity(roots.len());
     for root in roots {
-        let tree = Tree::find(transaction, ledger, catalog, &[root], MOST_CHILDREN, true).await?;
+        let tree = Tree::find(transaction, store, &[root], MOST_CHILDREN, true).await?;
         went.extend(if tree.is_truncated() { vec![None] } else { delete_tree(transaction, &tree, 1).await? });
     }
     Ok(went)

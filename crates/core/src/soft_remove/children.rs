@@ -15,14 +15,14 @@ use super::{
     request::{Recorded, Request, Requested},
 };
 use crate::{
-    catalog::{Catalog, ChildRule, Table},
+    catalog::{ChildRule, Table},
     children::{Parent, find},
     config::ChildThen,
-    db::{self, Db, kill_point},
+    db::{self, kill_point},
     ids::{DeletionId, Fence},
     key::Key,
-    ledger::Ledger,
     state::State,
+    store::Store,
     template::Values,
 };
 
@@ -35,16 +35,15 @@ type Member = (Arc<Table>, Parent);
 /// each other.
 pub(super) async fn remove(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     recorded: &mut [Recorded],
     request: &Request,
 ) -> Result<(), db::Error> {
     let open = |state: State| matches!(state, State::Pending | State::Waiting);
     let open: Vec<_> = recorded.iter().filter(|one| open(one.requested.state)).collect();
-    let waiting = remove_below(transaction, ledger, catalog, table, &open, request, false).await?;
-    let held_back = ledger.hold_back(transaction, &waiting).await?;
+    let waiting = remove_below(transaction, store, table, &open, request, false).await?;
+    let held_back = store.ledger.hold_back(transaction, &waiting).await?;
     for one in recorded.iter_mut().filter(|one| held_back.contains(&one.requested.id)) {
         (one.requested.state, one.requested.due) = (State::Waiting, false);
     }
@@ -59,17 +58,15 @@ pub(super) async fn remove(
 /// Whatever the database says, also that somebody has held the lock of a child for 100 ms (PostgreSQL); nothing was changed
 /// then.
 pub async fn request_children(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     claim: (DeletionId, Fence),
     key: &Key,
     values: &Values,
 ) -> Result<bool, db::Error> {
     // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process.
-    let transaction = db.begin_giving_way().await?;
-    match ask(&transaction, ledger, catalog, table, claim, key, values).await {
+    let transaction = store.db.begin_giving_way().await?;
+    match ask(&transaction, store, table, claim, key, values).await {
         Ok(true) => {
             kill_point("ask_children::before");
             transaction.commit().await?;
@@ -86,15 +83,14 @@ pub async fn request_children(
 
 async fn ask(
     transaction: &DatabaseTransaction,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     claim: (DeletionId, Fence),
     key: &Key,
     values: &Values,
 ) -> Result<bool, db::Error> {
-    let ours = ledger.lock_ours(transaction, &[claim]).await?;
-    let Some(record) = ledger.record(transaction, claim.0).await?.filter(|_| !ours.is_empty()) else {
+    let ours = store.ledger.lock_ours(transaction, &[claim]).await?;
+    let Some(record) = store.ledger.record(transaction, claim.0).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);
     };
     let request = Request {
@@ -114,22 +110,21 @@ async fn ask(
         due: false,
     };
     let itself = Recorded { requested, links: values.clone(), rule: 0 };
-    let waiting = remove_below(transaction, ledger, catalog, table, &[&itself], &request, true).await?;
-    ledger.hold_back(transaction, &waiting).await?;
+    let waiting = remove_below(transaction, store, table, &[&itself], &request, true).await?;
+    store.ledger.hold_back(transaction, &waiting).await?;
     Ok(true)
 }
 
 /// Returns the deletions that wait for others.
 async fn remove_below(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     recorded: &[&Recorded],
     request: &Request,
     spare_dead: bool,
 ) -> Result<Vec<DeletionId>, db::Error> {
-    let Some(table) = catalog.table(&table.name) else { return Ok(Vec::new()) };
+    let Some(table) = store.catalog.table(&table.name) else { return Ok(Vec::new()) };
     let mut frontier: Vec<Member> = recorded.iter().map(|one| (Arc::clone(table), parent(one, table))).collect();
     let delay = if spare_dead { Duration::ZERO } else { request.after.max(table.resource.grace) };
     let ids = || recorded.iter().map(|one| one.requested.id);
@@ -141,15 +136,15 @@ async fn remove_below(
         let mut next = Vec::new();
         for (table, parents) in by_table(frontier) {
             for rule in &table.children {
-                let Some(child) = rule.resource.as_ref().and_then(|name| catalog.table(name)) else { continue };
+                let Some(child) = rule.resource.as_ref().and_then(|name| store.catalog.table(name)) else { continue };
                 match rule.then {
                     ChildThen::Delete => {
-                        let marked = mark(transaction, ledger, rule, child, &parents).await?;
+                        let marked = mark(transaction, &store.ledger, rule, child, &parents).await?;
                         let new = marked.into_iter().filter(|one| found.insert(place(child, one)));
                         next.extend(new.map(|parent| (Arc::clone(child), parent)));
                     }
                     ChildThen::Request => {
-                        let rows = asked.own_deletions(transaction, ledger, catalog, rule, child, &parents).await?;
+                        let rows = asked.own_deletions(transaction, store, rule, child, &parents).await?;
                         next.extend(rows);
                     }
                     ChildThen::Nullify => {}
@@ -197,13 +192,12 @@ impl Asked<'_> {
     async fn own_deletions(
         &mut self,
         transaction: &impl ConnectionTrait,
-        ledger: &Ledger,
-        catalog: &Catalog,
+        store: &Store,
         rule: &ChildRule,
         child: &Arc<Table>,
         parents: &[Parent],
     ) -> Result<Vec<Member>, db::Error> {
-        let found = find(transaction, ledger, catalog, rule, parents, false, None).await?;
+        let found = find(transaction, store, rule, parents, false, None).await?;
         let (mut keys, mut rows) = (HashSet::new(), Vec::new());
         let id = |label: &str| -> Result<DeletionId, db::Error> {
             label.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
@@ -226,7 +220,7 @@ impl Asked<'_> {
         let delays = rows.iter().filter_map(|(_, parent)| self.delays.get(parent.as_ref()?));
         let after = delays.copied().max().unwrap_or_default();
         let request = Request { after, ..self.request.clone() };
-        let recorded = Box::pin(record(transaction, ledger, catalog, child, &rows, &request)).await?;
+        let recorded = Box::pin(record(transaction, store, child, &rows, &request)).await?;
         let by_key: HashMap<_, _> = recorded.iter().map(|one| (one.requested.key.as_str(), &one.requested)).collect();
         let mut fresh = Vec::new();
         for one in &found {
@@ -241,8 +235,8 @@ impl Asked<'_> {
             }
             self.waiting.insert(pair.0);
         }
-        ledger.wait_for(transaction, &fresh, true).await?;
-        ledger.wait_for(transaction, &known, false).await?;
+        store.ledger.wait_for(transaction, &fresh, true).await?;
+        store.ledger.wait_for(transaction, &known, false).await?;
         let delay = after.max(child.resource.grace);
         self.delays.extend(recorded.iter().map(|one| (one.requested.id, delay)));
         let new = recorded.iter().filter(|one| self.seen.insert(one.requested.id));

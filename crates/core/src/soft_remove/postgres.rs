@@ -10,18 +10,18 @@ use super::{
     request::{Recorded, Request, Requested, delay_ms, targets},
 };
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, recordset},
     ids::{DeletionId, Fence},
     key::Key,
     ledger::{COPIED, Ledger},
     state::{Event, State},
+    store::Store,
 };
 
 pub(super) async fn soft_remove(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     rows: &[(Key, Option<DeletionId>)],
     request: &Request,
@@ -51,7 +51,7 @@ pub(super) async fn soft_remove(
         request.trace_context.clone().into(),
         Value::Object(columns).to_string().into(),
     ];
-    let rows = transaction.query_all_raw(table.dialect.statement(statement(ledger, catalog, table), values)).await?;
+    let rows = transaction.query_all_raw(table.dialect.statement(statement(store, table), values)).await?;
     rows.iter()
         .map(|row| {
             let id: String = row.try_get("", "id")?;
@@ -88,7 +88,7 @@ fn type_error(error: crate::state::UnknownState) -> db::Error {
 /// same, in whatever state it is by then: see [`refreshed`].
 ///
 /// `$1` is an array of `{id, parent, k0, k1, …}`; see [`soft_remove`] for the others.
-pub(crate) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> String {
+pub(crate) fn statement(store: &Store, table: &Table) -> String {
     let is_parent = !table.children.is_empty();
     let kept = still_confirmed("s.confirmations", "s.payload", "m.payload");
     format!(
@@ -144,14 +144,14 @@ pub(crate) fn statement(ledger: &Ledger, catalog: &Catalog, table: &Table) -> St
         payload = table.payload_json("t"),
         marker_column = table.by_rule("b.rule", |r| format!("{}::text", crate::db::literal(&r.column.name))),
         marker_value = table.marker_text("t", "b.rule"),
-        deletion = ledger.deletion,
-        done = ledger.done,
-        copied = ledger.copied("superseded"),
+        deletion = store.ledger.deletion,
+        done = store.ledger.done,
+        copied = store.ledger.copied("superseded"),
         running = Event::Finished.sql_from(),
-        held = if catalog.is_child(&table.name) { held(ledger, "m") } else { String::new() },
+        held = if store.catalog.is_child(&table.name) { held(&store.ledger, "m") } else { String::new() },
         held_before =
-            if catalog.is_child(&table.name) { "when held.found then held.marker_before" } else { "" },
-        moved = if is_parent { moved(ledger) } else { String::new() },
+            if store.catalog.is_child(&table.name) { "when held.found then held.marker_before" } else { "" },
+        moved = if is_parent { moved(&store.ledger) } else { String::new() },
         links = if is_parent { "d.payload::text" } else { "'{}'" },
         dead = Event::Superseded.sql_from(),
         cancelled = Event::Superseded.sql_to(),

@@ -8,24 +8,23 @@ use super::{
     sqlite,
 };
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, Dialect},
     ids::DeletionId,
     key::Key,
-    ledger::Ledger,
+    store::Store,
 };
 
 /// Marks rows and records their deletions, each with the deletion that is to wait for it.
 pub(super) async fn record(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     rows: &[(Key, Option<DeletionId>)],
     request: &Request,
 ) -> Result<Vec<Recorded>, db::Error> {
     match table.dialect {
-        Dialect::Postgres => postgres::soft_remove(transaction, ledger, catalog, table, rows, request).await,
-        Dialect::Sqlite => sqlite::soft_remove(transaction, ledger, catalog, table, rows, request).await,
+        Dialect::Postgres => postgres::soft_remove(transaction, store, table, rows, request).await,
+        Dialect::Sqlite => sqlite::soft_remove(transaction, store, table, rows, request).await,
     }
 }

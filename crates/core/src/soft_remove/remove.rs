@@ -7,13 +7,7 @@ use super::{
     record::record,
     request::{Request, Requested},
 };
-use crate::{
-    catalog::{Catalog, Table},
-    db,
-    key::Key,
-    ledger::{Ledger, notify},
-    state::State,
-};
+use crate::{catalog::Table, db, key::Key, ledger::notify, state::State, store::Store};
 
 /// Marks the rows with these keys and records their deletions, within the caller's transaction. On PostgreSQL this is
 /// one statement, whatever the number of keys. A key without a row is left out of the result.
@@ -30,19 +24,18 @@ use crate::{
 /// Whatever the database says; the caller rolls back.
 pub async fn soft_remove(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, db::Error> {
     let rows: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
-    let mut recorded = record(transaction, ledger, catalog, table, &rows, request).await?;
+    let mut recorded = record(transaction, store, table, &rows, request).await?;
     if at_once::applies(table, request) {
-        at_once::delete(transaction, ledger, catalog, table, &mut recorded).await?;
+        at_once::delete(transaction, store, table, &mut recorded).await?;
     }
     if !table.children.is_empty() {
-        children::remove(transaction, ledger, catalog, table, &mut recorded, request).await?;
+        children::remove(transaction, store, table, &mut recorded, request).await?;
     }
     let requested: Vec<Requested> = recorded.into_iter().map(|one| one.requested).collect();
     // A deletion that waits has children whose own are due.

@@ -9,18 +9,11 @@ use super::{
     sqlite_mark::{Marked, mark},
     sqlite_record::record,
 };
-use crate::{
-    catalog::{Catalog, Table},
-    db,
-    ids::DeletionId,
-    key::Key,
-    ledger::Ledger,
-};
+use crate::{catalog::Table, db, ids::DeletionId, key::Key, ledger::Ledger, store::Store};
 
 pub(super) async fn soft_remove(
     transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     rows: &[(Key, Option<DeletionId>)],
     request: &Request,
@@ -29,12 +22,12 @@ pub(super) async fn soft_remove(
     let mut seen = HashSet::new();
     for (key, parent) in rows.iter().filter(|(key, _)| seen.insert(key)) {
         if let Some(mut row) = mark(transaction, table, key).await? {
-            if catalog.is_child(&table.name) {
-                row.marker_before = ledger.before_child(transaction, table, &row).await?;
+            if store.catalog.is_child(&table.name) {
+                row.marker_before = store.ledger.before_child(transaction, table, &row).await?;
             }
             let links = table.links(&row.payload);
             let rule = usize::try_from(row.rule).unwrap_or_default();
-            let requested = record(transaction, ledger, table, request, row, *parent).await?;
+            let requested = record(transaction, &store.ledger, table, request, row, *parent).await?;
             recorded.push(Recorded { requested, links, rule });
         }
     }

@@ -9,12 +9,13 @@ use std::collections::HashSet;
 
 use sea_orm::ConnectionTrait;
 
-use crate::soft_remove::{Request, Requested, soft_remove};
 use crate::{
-    catalog::{Among, Catalog, Cursor, Lock, Rule, Table},
-    db::{self, Db, Dialect, kill_point, literal},
+    catalog::{Among, Cursor, Lock, Rule, Table},
+    db::{self, Dialect, kill_point, literal},
     key::Key,
     ledger::Ledger,
+    soft_remove::{Request, Requested, soft_remove},
+    store::Store,
 };
 
 /// A row marked so lately may belong to a request that is not recorded yet.
@@ -50,8 +51,7 @@ pub struct Orphans {
 /// # Errors
 /// Whatever the database says.
 pub async fn orphans(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     table: &Table,
     since: Option<&str>,
     after: Option<&Cursor>,
@@ -71,9 +71,9 @@ pub async fn orphans(
         (at, "marked_at"),
         (recent, "recent"),
         (table.marker_text("t", &rule), "marker"),
-        (orphan(ledger, table), "orphan"),
+        (orphan(&store.ledger, table), "orphan"),
     ];
-    let page = table.paging().next_rows(db, &columns, after, limit).await?;
+    let page = table.paging().next_rows(&store.db, &columns, after, limit).await?;
     let looked = page.rows.len();
     let (mut orphans, mut markers): (Vec<Orphan>, Vec<(String, String)>) = (Vec::new(), Vec::new());
     for (key, row) in page.rows {
@@ -89,7 +89,7 @@ pub async fn orphans(
     }
     // Whether its key is kept is for the deletion to say, which may be older than the configuration.
     if table.dialect == Dialect::Sqlite && !markers.is_empty() {
-        let finished = ledger.finished_under_hash(&db.conn, table.name.as_str(), &markers, LEFT).await?;
+        let finished = store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, LEFT).await?;
         orphans.retain(|orphan| !finished.contains(&orphan.key.to_string()));
     }
     Ok(Orphans { looked, orphans, next: page.next })
@@ -100,24 +100,17 @@ pub async fn orphans(
 ///
 /// # Errors
 /// Whatever the database says, also that a row that goes along has been locked for 100 ms; nothing was changed then.
-pub async fn adopt(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    table: &Table,
-    keys: &[Key],
-    request: &Request,
-) -> Result<Vec<Requested>, db::Error> {
-    let transaction = db.begin_giving_way().await?;
+pub async fn adopt(store: &Store, table: &Table, keys: &[Key], request: &Request) -> Result<Vec<Requested>, db::Error> {
+    let transaction = store.db.begin_giving_way().await?;
     let adopted = async {
-        let orphan = orphan(ledger, table);
+        let orphan = orphan(&store.ledger, table);
         let among = Among { source: &table.sql, condition: &orphan, lock: Lock::Skip };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;
         if table.dialect == Dialect::Sqlite && !keys.is_empty() {
-            let seen = seen_under_hash(&transaction, ledger, table, &keys).await?;
+            let seen = seen_under_hash(&transaction, &store.ledger, table, &keys).await?;
             keys.retain(|key| !seen.contains(&key.to_string()));
         }
-        soft_remove(&transaction, ledger, catalog, table, &keys, request).await
+        soft_remove(&transaction, store, table, &keys, request).await
     };
     match adopted.await {
         Ok(requested) => {

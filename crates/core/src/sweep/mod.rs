@@ -6,4 +6,4 @@ mod prune;
 pub mod unreferenced;
 pub mod verify;
 
-pub use prune::{PrunePlace, Pruned};
+pub use prune::{PrunePlace, Pruned, prune};

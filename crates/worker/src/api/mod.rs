@@ -85,7 +85,7 @@ impl Api {
     }
 
     fn table(&self, resource: &str) -> Result<&Arc<Table>, Problem> {
-        let catalog = &self.context.catalog;
+        let catalog = &self.context.store.catalog;
         catalog.by_name(resource).ok_or_else(|| {
             let known: Vec<_> = catalog.tables().map(|table| table.name.to_string()).collect();
             let why = format!("there is no resource `{resource}`; configured are {}", known.join(", "));

@@ -52,7 +52,7 @@ pub(super) async fn show_deletion(
     let none = || Problem::not_found(format!("there is no deletion `{id}`"));
     let id = id.parse().map_err(|_| none())?;
     let _place = api.place().await?;
-    let record = api.context.ledger.record(&api.context.db.conn, id).await?;
+    let record = api.context.store.ledger.record(&api.context.store.db.conn, id).await?;
     record.map(Json).ok_or_else(none)
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn find_deletion(
     let key = table.parse_key(&row.key).map_err(|error| Problem::field("key", error.to_string()))?;
     let none = || Problem::not_found(format!("{} has no deletion of the row with the key `{key}`", table.name));
     let _place = api.place().await?;
-    let (ledger, conn) = (&api.context.ledger, &api.context.db.conn);
+    let (ledger, conn) = (&api.context.store.ledger, &api.context.store.db.conn);
     let id = ledger.find(conn, table.name.as_str(), &key.to_string()).await?.ok_or_else(none)?;
     ledger.record(conn, id).await?.map(Json).ok_or_else(none)
 }

@@ -130,7 +130,7 @@ pub(super) async fn request_deletions(
     request.notify = api.hints.are_off();
     let place = api.place().await?;
     let context = &api.context;
-    let requested = requests::request(&context.db, &context.ledger, &context.catalog, table, &keys, &request).await?;
+    let requested = requests::request(&context.store, table, &keys, &request).await?;
     drop(place);
     api.hint(&requested).await;
     Ok(answer(table.name.as_str(), requested))

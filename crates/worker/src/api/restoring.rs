@@ -91,7 +91,7 @@ pub(super) async fn restore_deletion(
     let what = TakeBack { id, batch: how.batch, who: &who, reason: reason.as_deref() };
     let _place = api.place().await?;
     let context = &api.context;
-    let restored = take_back(&context.db, &context.ledger, &context.catalog, &what).await?;
+    let restored = take_back(&context.store, &what).await?;
     Ok(Json(RestoredDeletions { restored: restored.into_iter().map(said).collect() }))
 }
 

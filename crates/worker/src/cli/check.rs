@@ -5,13 +5,13 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use sexton_core::{
-    catalog,
-    catalog::Catalog,
-    db::{Db, connect},
+    catalog::{self, Catalog},
+    db::connect,
     guard::{advice, unguarded},
     ids::ResourceName,
-    ledger::{Ledger, OpenError},
+    ledger::OpenError,
     sql_functions,
+    store::Store,
 };
 
 use super::{
@@ -82,8 +82,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 problems.extend(found.map(Problem::from));
             }
             if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
-                warnings.extend(stale_statements(&db, &ledger, &catalog).await?);
-                warnings.extend(advice(&db.conn, &ledger, &catalog).await?.into_iter().map(Problem::from));
+                let store = Store { db, ledger, catalog };
+                warnings.extend(stale_statements(&store).await?);
+                warnings.extend(advice(&store.db.conn, &store).await?.into_iter().map(Problem::from));
             }
         }
         Err(error @ (OpenError::NotMigrated { .. } | OpenError::Outdated { .. })) => {
@@ -115,8 +116,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
 }
 
 /// Workers do not mind, so it is no problem.
-async fn stale_statements(db: &Db, ledger: &Ledger, catalog: &Catalog) -> Result<Vec<Problem>> {
-    let stale = ledger.stale_statements(db, &sql_functions::statements(ledger, catalog)).await?;
+async fn stale_statements(store: &Store) -> Result<Vec<Problem>> {
+    let stale = store.ledger.stale_statements(&store.db, &sql_functions::statements(store)).await?;
     let problem = |name: &ResourceName| {
         let message = "the statements of the SQL functions are those of another release, or of a table that was changed since; \
                        run `sexton migrate`";

@@ -6,13 +6,12 @@ use serde::Serialize;
 use sexton_core::{
     catalog::Catalog,
     guard::{self, Guard, InstallError, State, Trigger, left_over},
+    store::Store,
 };
 
 use super::{
     error::{Error, Result},
-    open,
-    open::Opened,
-    output,
+    open, output,
 };
 
 #[derive(Debug, clap::Args)]
@@ -62,10 +61,9 @@ struct Line<'l> {
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
-    let catalog = open::catalog(path, &opened).await?;
-    let Opened { db, ledger, .. } = &opened;
-    let guards = guard::guards(&db.conn, ledger, &catalog).await?;
-    let old = left_over(&db.conn, ledger, &catalog).await?;
+    let store = open::store(path, &opened).await?;
+    let guards = guard::guards(&store.db.conn, &store).await?;
+    let old = left_over(&store.db.conn, &store).await?;
     if args.resources.is_empty() && !args.all {
         if args.remove || args.dry_run {
             return Err(Error::Usage("name the resources, or say --all".to_owned()));
@@ -73,7 +71,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         return list(&guards, &old, args.json);
     }
     for name in &args.resources {
-        possible(&catalog, &guards, name)?;
+        possible(&store.catalog, &guards, name)?;
     }
     let wanted = |guard: &&Guard| args.all || args.resources.iter().any(|name| name == guard.resource.as_str());
     let wanted: Vec<&Guard> = guards.iter().filter(wanted).collect();
@@ -83,14 +81,14 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     for name in names {
         let guards: Vec<&Guard> = wanted.iter().filter(|guard| guard.resource.as_str() == name).copied().collect();
         let triggers: Vec<Trigger> = guards.iter().map(|guard| guard.trigger.clone()).collect();
-        let changed = if args.dry_run { Vec::new() } else { change(&opened, &args, name, &triggers).await? };
+        let changed = if args.dry_run { Vec::new() } else { change(&store, &args, name, &triggers).await? };
         for guard in guards {
             report(&args, Some(name), &guard.trigger, guard.state, changed.contains(&guard.trigger.name))?;
         }
     }
     for trigger in old {
         let one = std::slice::from_ref(&trigger);
-        let changed = if args.dry_run { Vec::new() } else { change(&opened, &args, &trigger.name, one).await? };
+        let changed = if args.dry_run { Vec::new() } else { change(&store, &args, &trigger.name, one).await? };
         report(&args, None, &trigger, State::Outdated, !changed.is_empty())?;
     }
     Ok(())
@@ -112,12 +110,11 @@ fn possible(catalog: &Catalog, guards: &[Guard], name: &str) -> Result {
     }))
 }
 
-async fn change(opened: &Opened, args: &Args, resource: &str, triggers: &[Trigger]) -> Result<Vec<String>> {
-    let Opened { db, ledger, .. } = opened;
+async fn change(store: &Store, args: &Args, resource: &str, triggers: &[Trigger]) -> Result<Vec<String>> {
     let changed = if args.remove {
-        guard::remove(db, ledger, resource, triggers, &args.by).await
+        guard::remove(store, resource, triggers, &args.by).await
     } else {
-        guard::install(db, ledger, resource, triggers, &args.by).await
+        guard::install(store, resource, triggers, &args.by).await
     };
     changed.map_err(|error| match error {
         InstallError::Database(error) => error.into(),

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use sexton_core::{
-    catalog::Catalog,
     config::{self, Config},
     db::{Db, connect},
     ledger::Ledger,
+    store::Store,
     transport::HintQueue,
 };
 
@@ -33,8 +33,9 @@ pub(super) async fn ledger(path: &Path) -> Result<Opened> {
     Ok(Opened { config, db, ledger })
 }
 
-pub(super) async fn catalog(path: &Path, opened: &Opened) -> Result<Catalog> {
-    let loaded = Catalog::load(&opened.db, &opened.config).await;
+/// The same with the configured tables.
+pub(super) async fn store(path: &Path, opened: &Opened) -> Result<Store> {
+    let loaded = Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await;
     loaded.map_err(|error| Error::catalog(error, &path.display().to_string()))
 }
 

@@ -55,8 +55,8 @@ struct Line<'r> {
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
-    let catalog = open::catalog(path, &opened).await?;
-    let Some(table) = catalog.table(&args.resource) else {
+    let store = open::store(path, &opened).await?;
+    let Some(table) = store.catalog.table(&args.resource) else {
         if opened.config.resources.contains_key(&args.resource) {
             return Err(Error::Usage(format!(
                 "resource `{}` has no marker: its rows go when nothing references them any more; to request deletions, \
@@ -64,7 +64,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 args.resource
             )));
         }
-        let known: Vec<_> = catalog.tables().map(|table| table.name.to_string()).collect();
+        let known: Vec<_> = store.catalog.tables().map(|table| table.name.to_string()).collect();
         let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
         return Err(Error::Usage(message));
     };
@@ -74,7 +74,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
     request.notify = hints.are_off();
     if args.which.is_bulk() {
-        return bulk::run(&opened, &catalog, table, args.which, request, &hints, args.json).await;
+        return bulk::run(&store, table, args.which, request, &hints, args.json).await;
     }
     let mut keys = Vec::new();
     for text in &args.keys {
@@ -83,7 +83,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             keys.push(key);
         }
     }
-    let requested = requests::request(&opened.db, &opened.ledger, &catalog, table, &keys, &request).await?;
+    let requested = requests::request(&store, table, &keys, &request).await?;
     hints.push(&requested).await;
     for one in &requested {
         let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };

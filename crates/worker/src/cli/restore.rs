@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use sexton_core::{
-    catalog::Catalog,
     ids::DeletionId,
     restore::{RestoreError, Restored},
+    store::Store,
 };
 
 use super::{
@@ -48,10 +48,10 @@ struct Line {
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
-    let catalog = open::catalog(path, &opened).await?;
-    let id = find(&opened, &catalog, &args.what).await?;
+    let store = open::store(path, &opened).await?;
+    let id = find(&store, &args.what).await?;
     let what = TakeBack { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };
-    let restored = match take_back(&opened.db, &opened.ledger, &catalog, &what).await {
+    let restored = match take_back(&store, &what).await {
         Ok(restored) => restored,
         Err(RestoreError::Database(error)) => return Err(error.into()),
         Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),
@@ -59,7 +59,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     restored.into_iter().try_for_each(|one| report(one, args.json))
 }
 
-async fn find(opened: &open::Opened, catalog: &Catalog, what: &[String]) -> Result<DeletionId> {
+async fn find(store: &Store, what: &[String]) -> Result<DeletionId> {
     let (resource, key) = match what {
         [resource, key] => (resource, key),
         other => {
@@ -67,11 +67,11 @@ async fn find(opened: &open::Opened, catalog: &Catalog, what: &[String]) -> Resu
             return text.parse().map_err(|_| Error::Usage(format!("`{text}` is not the id of a deletion")));
         }
     };
-    let Some(table) = catalog.by_name(resource) else {
+    let Some(table) = store.catalog.by_name(resource) else {
         return Err(Error::Usage(format!("there is no resource `{resource}`")));
     };
     let key = table.parse_key(key).map_err(|error| Error::Usage(error.to_string()))?;
-    let found = opened.ledger.find(&opened.db.conn, resource, &key.to_string()).await?;
+    let found = store.ledger.find(&store.db.conn, resource, &key.to_string()).await?;
     found.ok_or_else(|| Error::NotFound(format!("{resource} has no deletion of the row with the key `{key}`")))
 }
 

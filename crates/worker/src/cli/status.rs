@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use sexton_core::{
-    catalog::{self, Catalog},
-    guard,
+    catalog, guard,
     ledger::{Cause, OpenBreaker, Pause, Status, SweepState},
+    store::Store,
 };
 
 use super::{
@@ -105,13 +105,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
 
 /// The guards that are there. Of tables that do not fit the configuration nothing is known, which `sexton check` explains.
 async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
-    let Opened { db, ledger, config } = opened;
-    let catalog = match Catalog::load(db, config).await {
-        Ok(catalog) => catalog,
+    let store = match Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await {
+        Ok(store) => store,
         Err(catalog::Error::Problems(_)) => return Ok(Vec::new()),
         Err(catalog::Error::Database(error)) => return Err(error.into()),
     };
-    let guards = guard::guards(&db.conn, ledger, &catalog).await?.into_iter();
+    let guards = guard::guards(&store.db.conn, &store).await?.into_iter();
     let there = guards.filter(|guard| guard.state != guard::State::Missing);
     let line = |guard: guard::Guard| GuardLine {
         resource: guard.resource.to_string(),

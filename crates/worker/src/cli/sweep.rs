@@ -60,13 +60,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         return Err(Error::Usage(format!("there is no sweep `{name}`; expected one of {}", known.join(", "))));
     }
     let opened = open::ledger(path).await?;
-    let catalog = open::catalog(path, &opened).await?;
+    let store = open::store(path, &opened).await?;
     let wanted = |name: &str| args.name.as_deref().is_none_or(|wanted| wanted == name);
     let calls = opened.config.sync.verify.switched_on().is_some() && wanted("verify");
     let targets = if calls { Some(open::targets(path, &opened.config)?) } else { None };
     let targets = targets.as_ref().map(|(connectors, gates)| Targets { connectors, gates });
-    let (db, ledger, config) = (&opened.db, &opened.ledger, &opened.config);
-    let ground = Ground { db, ledger, catalog: &catalog, config, targets };
+    let ground = Ground { store: &store, config: &opened.config, targets };
     let mut interrupt = Interrupt::listen("run")?;
     for sweep in sweeps.iter().filter(|sweep| wanted(sweep.name())) {
         if interrupt.asked.is_cancelled() {
@@ -121,14 +120,14 @@ impl Pass<'_> {
         if self.dry {
             let cursor = match cursor {
                 Some(cursor) => cursor,
-                None => sweep.memory(&ground.ledger.sweep_cursor(ground.db, sweep.name()).await?),
+                None => sweep.memory(&ground.store.ledger.sweep_cursor(&ground.store.db, sweep.name()).await?),
             };
             return Ok(sweep.run(ground, cursor, ground.config.sync.budget, true).await?);
         }
         match run_once(sweep, ground, &leader(), Duration::ZERO).await? {
             Some(run) => Ok(run),
             None => {
-                let states = ground.ledger.sweeps(&ground.db.conn).await?;
+                let states = ground.store.ledger.sweeps(&ground.store.db.conn).await?;
                 let state = states.into_iter().find(|state| state.name == sweep.name());
                 let who = state.and_then(|state| Some((state.leader?, state.lease_until?)));
                 let (leader, until) = who.unwrap_or_default();
@@ -140,11 +139,11 @@ impl Pass<'_> {
 
     /// Gives the lead back, for which others would wait otherwise.
     async fn ended_at_once(&self) -> Result<SweepRun> {
-        let Ground { db, ledger, .. } = self.ground;
+        let store = self.ground.store;
         let (name, leader) = (self.sweep.name(), leader());
         if !self.dry {
             // If the database does not answer, the lead ends with its lease.
-            tokio::time::timeout(AT_ONCE, ledger.leave_sweep(db, name, &leader, None)).await.ok();
+            tokio::time::timeout(AT_ONCE, store.ledger.leave_sweep(&store.db, name, &leader, None)).await.ok();
         }
         Err(interrupted(" by a second signal"))
     }

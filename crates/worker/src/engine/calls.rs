@@ -166,7 +166,7 @@ impl Execution<'_> {
         }
         let first = self.claim.uncalled && self.claim.attempts == 1;
         let called = Called { lane: &lane, id: self.claim.id, outcome: &outcome, first, probe: pass.probe };
-        let shut = context.gates.called(&context.db, &context.ledger, &called).await;
+        let shut = context.gates.called(&context.store, &called).await;
         drop(pass);
         Ok(match outcome {
             Outcome::Confirmed { answer } => Reply::Confirmed(answer),
@@ -216,7 +216,7 @@ impl Execution<'_> {
         let context = &self.engine.context;
         let (id, fence) = (self.claim.id, self.claim.fence);
         loop {
-            match context.ledger.begin_call(&context.db, id, fence, target.name.as_str()).await {
+            match context.store.ledger.begin_call(&context.store.db, id, fence, target.name.as_str()).await {
                 // Writing took its time.
                 Ok(true) => return self.may_begin(target),
                 Ok(false) => return Err(Asked::Lost),
@@ -234,7 +234,7 @@ impl Execution<'_> {
         let context = &self.engine.context;
         let (id, fence) = (self.claim.id, self.claim.fence);
         loop {
-            match context.ledger.end_call(&context.db, id, fence, &self.confirmations).await {
+            match context.store.ledger.end_call(&context.store.db, id, fence, &self.confirmations).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(Asked::Lost),
                 Err(_) if self.pause().await => {}

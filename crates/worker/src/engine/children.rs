@@ -22,12 +22,12 @@ impl Execution<'_> {
     /// Whether children have deletions of their own that are not finished. Not asked of resources that cannot have any.
     pub(super) async fn has_unfinished_children(&self, key: &Key) -> Result<bool, db::Error> {
         let context = &self.engine.context;
-        if !context.catalog.waits_for_children(&self.table.name) {
+        if !context.store.catalog.waits_for_children(&self.table.name) {
             return Ok(false);
         }
         let root = Root { resource: self.table.name.clone(), key: key.to_string(), values: self.payload.clone() };
-        let (conn, ledger) = (&context.db.conn, &context.ledger);
-        let tree = Tree::find(conn, ledger, &context.catalog, &[root], LOOK, false).await?;
+        let (conn, ledger) = (&context.store.db.conn, &context.store.ledger);
+        let tree = Tree::find(conn, &context.store, &[root], LOOK, false).await?;
         tree.has_unfinished(conn, ledger, 0, self.claim.id).await
     }
 
@@ -35,15 +35,8 @@ impl Execution<'_> {
     pub(super) async fn let_children_go_first(self, key: &Key) {
         let context = &self.engine.context;
         loop {
-            let asked = request_children(
-                &context.db,
-                &context.ledger,
-                &context.catalog,
-                &self.table,
-                (self.claim.id, self.claim.fence),
-                key,
-                &self.payload,
-            );
+            let claim = (self.claim.id, self.claim.fence);
+            let asked = request_children(&context.store, &self.table, claim, key, &self.payload);
             match asked.await {
                 Ok(true) => break,
                 Ok(false) => {
@@ -70,7 +63,7 @@ impl Execution<'_> {
         let context = &self.engine.context;
         let mut went = 0;
         loop {
-            let part = remove_part(&context.db, &context.ledger, &context.catalog, &self.table, removal).await?;
+            let part = remove_part(&context.store, &self.table, removal).await?;
             match part {
                 Part::Some(some) => went += some,
                 Part::All => return Ok(None),
@@ -86,7 +79,7 @@ impl Execution<'_> {
 
     /// The deletion ended, and another may wait for it.
     pub(super) fn tell_parent(&self) {
-        if self.engine.context.catalog.is_waited_for(&self.table.name) {
+        if self.engine.context.store.catalog.is_waited_for(&self.table.name) {
             self.engine.ended.add(self.claim.id);
         }
     }

@@ -82,13 +82,14 @@ pub(super) async fn take(
 ) -> Result<Vec<Claimed>, db::Error> {
     let sent = Instant::now();
     let lease = context.config.worker.lease;
-    let claims = context.ledger.claim(&context.db, pick, lanes, &context.worker, lease, rescued.is_some()).await?;
+    let claims =
+        context.store.ledger.claim(&context.store.db, pick, lanes, &context.worker, lease, rescued.is_some()).await?;
     // Held from here on, so that their leases are renewed while the rows are read.
     let mut claimed: Vec<Claimed> = claims
         .into_iter()
         .map(|claim| {
             let permit = if claim.rescues > 0 { rescued.take() } else { None };
-            let table = context.catalog.by_name(&claim.resource);
+            let table = context.store.catalog.by_name(&claim.resource);
             let lane = table.map(|table| table.lane(|target| claim.confirmations.contains_key(target)));
             let held = in_flight.hold(claim.id, claim.fence, lane.unwrap_or_default(), sent, permit);
             metrics::claimed(&claim.resource);
@@ -109,7 +110,9 @@ pub(super) async fn take(
 /// need to hear. If the database refuses, halves are tried, so that one bad row fails alone.
 fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let Some(table) = claimed.first().and_then(|one| context.catalog.by_name(&one.claim.resource)) else { return };
+        let Some(table) = claimed.first().and_then(|one| context.store.catalog.by_name(&one.claim.resource)) else {
+            return;
+        };
         let keys: Vec<(usize, Key)> = claimed
             .iter()
             .enumerate()
@@ -117,7 +120,7 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
             .collect();
         let captured: Vec<_> =
             keys.iter().map(|(n, key)| (key, claimed[*n].claim.marker_rule, &claimed[*n].claim.payload)).collect();
-        let error = match compare(&context.db.conn, table, &captured).await {
+        let error = match compare(&context.store.db.conn, table, &captured).await {
             Ok(now) => {
                 for ((n, key), now) in keys.into_iter().zip(now) {
                     claimed[n].row = Row::Read(key, now);

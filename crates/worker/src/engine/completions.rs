@@ -1,10 +1,9 @@
 //! Completions: the rows of many deletions go in one transaction.
 
-use sexton_core::db;
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::BoxFuture;
-use sexton_core::ids::ResourceName;
+use sexton_core::{db, ids::ResourceName};
 
 use super::Context;
 use crate::{
@@ -22,12 +21,12 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(super) fn start(context: &Arc<Context>) -> Self {
-        let batchers = context.catalog.tables().map(|table| {
+        let batchers = context.store.catalog.tables().map(|table| {
             let (context, name) = (Arc::clone(context), table.name.clone());
             let table = Arc::clone(table);
             let process: Process<Removal, Completion> = Arc::new(move |batch: Vec<Removal>| {
                 let (context, table) = (Arc::clone(&context), Arc::clone(&table));
-                let work = async move { remove(&context.db, &context.ledger, &context.catalog, &table, &batch).await };
+                let work = async move { remove(&context.store, &table, &batch).await };
                 Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, db::Error>>
             });
             (name, Batcher::start(BATCH, 2, process))

@@ -71,7 +71,7 @@ pub(super) struct Execution<'e> {
 
 impl<'e> Execution<'e> {
     fn new(engine: &'e Engine, claimed: Claimed) -> Option<Self> {
-        let table = Arc::clone(engine.context.catalog.by_name(&claimed.claim.resource)?);
+        let table = Arc::clone(engine.context.store.catalog.by_name(&claimed.claim.resource)?);
         let Claimed { claim, held, row, since } = claimed;
         let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
         let (refreshed, row_is_gone, called) = (false, false, false);
@@ -93,7 +93,7 @@ impl<'e> Execution<'e> {
             Now::Gone => {
                 self.row_is_gone = true;
                 if self.claim.requested_by == again::BY && self.claim.phase == Phase::Confirm {
-                    let db = &self.engine.context.db;
+                    let db = &self.engine.context.store.db;
                     let open = self.table.resource.targets.iter();
                     let open: Vec<&Target> =
                         open.filter(|target| !self.confirmations.contains_key(target.name.as_str())).collect();

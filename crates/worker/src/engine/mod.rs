@@ -26,7 +26,7 @@ pub(crate) use taking::Rescued;
 
 use std::{sync::Arc, time::Duration};
 
-use sexton_core::{catalog::Catalog, config::Config, db::Db, ids::DeletionId, ledger::Ledger};
+use sexton_core::{config::Config, ids::DeletionId, store::Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{claims::Claims, completions::Completions, ended::Ended, settlements::Settlements, slots::Slots};
@@ -34,9 +34,7 @@ use crate::{connector::Connectors, gate::Gates};
 
 /// Everything that the parts of a process share.
 pub(crate) struct Context {
-    pub(crate) db: Db,
-    pub(crate) ledger: Ledger,
-    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
     pub(crate) config: Config,
     /// The name under which this process claims.
     pub(crate) worker: String,
@@ -65,7 +63,7 @@ impl Engine {
         let in_flight = InFlight::new(context.config.worker.lease);
         let concurrency = context.config.worker.concurrency;
         // A deletion is in the lane of its first unconfirmed target.
-        let lanes = context.catalog.tables().map(|table| table.resource.targets.len().max(1)).sum();
+        let lanes = context.store.catalog.tables().map(|table| table.resource.targets.len().max(1)).sum();
         Arc::new(Self {
             slots: Slots::new(concurrency, lanes),
             claims: Claims::start(&context, &in_flight),

@@ -1,10 +1,9 @@
 //! Settlements: what did not complete is written back, many at once.
 
-use sexton_core::db;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use sexton_core::ledger::Settlement;
+use sexton_core::{db, ledger::Settlement};
 
 use super::Context;
 use crate::engine::batcher::{Batcher, Outcome, Process};
@@ -22,7 +21,7 @@ impl Settlements {
         let process: Process<Settlement, bool> = Arc::new(move |batch: Vec<Settlement>| {
             let context = Arc::clone(&context);
             let work = async move {
-                let written = context.ledger.settle(&context.db, &batch, &context.worker).await?;
+                let written = context.store.ledger.settle(&context.store.db, &batch, &context.worker).await?;
                 Ok(batch.iter().map(|settlement| written.contains(&settlement.id)).collect())
             };
             Box::pin(work) as BoxFuture<'static, Result<Vec<bool>, db::Error>>

@@ -143,7 +143,7 @@ impl Engine {
     /// Whatever the database says.
     pub(crate) async fn take_rescued(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Rescued, db::Error> {
         let lanes = self.context.gates.open_names();
-        let candidates = self.context.ledger.rescued(&self.context.db, &lanes, RESCUED).await?;
+        let candidates = self.context.store.ledger.rescued(&self.context.store.db, &lanes, RESCUED).await?;
         if candidates.is_empty() {
             return Ok(Rescued::None);
         }

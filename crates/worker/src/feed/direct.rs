@@ -96,7 +96,7 @@ async fn idle_time(engine: &Engine) -> Duration {
     let lanes: Vec<_> = lanes.into_iter().map(|lane| lane.name).collect();
     // A lane that has had its share for now has a little more soon.
     let most = if full.is_empty() { IDLE } else { LIMITED };
-    match context.ledger.next_due_in(&context.db, &lanes).await {
+    match context.store.ledger.next_due_in(&context.store.db, &lanes).await {
         Ok(_) if !full.is_empty() => most,
         Ok(Some(Duration::ZERO)) => TAKEN,
         Ok(Some(next)) => next.min(IDLE),

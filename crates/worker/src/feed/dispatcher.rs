@@ -124,7 +124,7 @@ impl Dispatcher {
         lanes.retain(|lane| lane.room != Some(0));
         let idle = if lanes.len() < all { BUSY } else { IDLE };
         let names: Vec<_> = lanes.iter().map(|lane| lane.name.clone()).collect();
-        match context.ledger.next_due_in(&context.db, &names).await? {
+        match context.store.ledger.next_due_in(&context.store.db, &names).await? {
             Some(Duration::ZERO) => {}
             Some(next) => return Ok(next.min(idle)),
             None => return Ok(idle),
@@ -144,7 +144,8 @@ impl Dispatcher {
                 // More than the share, for much of it may be in the window already.
                 let page = share.max(LEAST);
                 let share = share.min(room.unwrap_or(usize::MAX));
-                let due = context.ledger.due_in_lane(&context.db, &lane, self.after.get(&lane), page).await?;
+                let due =
+                    context.store.ledger.due_in_lane(&context.store.db, &lane, self.after.get(&lane), page).await?;
                 let hints: Vec<_> = due.iter().map(|due| due.hint).collect();
                 if hints.is_empty() {
                     continue;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use sexton_core::{
-    db::Db,
     ids::DeletionId,
-    ledger::{Cause, Ledger},
+    ledger::Cause,
     outcome::{Answer, Outcome},
+    store::Store,
 };
 
 use super::{Closure, Gate, Gates, window::FIRST_CALLS};
@@ -36,7 +36,7 @@ pub(crate) struct Called<'c> {
 impl Gates {
     /// Takes note of a call. Returns whether the breaker is open by now: what failed meanwhile is then not the deletion's
     /// fault.
-    pub(crate) async fn called(&self, db: &Db, ledger: &Ledger, call: &Called<'_>) -> bool {
+    pub(crate) async fn called(&self, store: &Store, call: &Called<'_>) -> bool {
         let lane = call.lane;
         let Some(gate) = self.lanes.get(lane) else { return false };
         let Some(judgement) = gate.judge(call) else { return self.breaker_is_open(lane) };
@@ -46,7 +46,7 @@ impl Gates {
                 tracing::info!(lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
                 gate.window().clear();
-                ledger.close_breaker(db, lane).await
+                store.ledger.close_breaker(&store.db, lane).await
             }
             Judgement::Open(cause, reason, probe_after) => {
                 let new = self.shut_here(lane, cause, probe_after);
@@ -54,14 +54,14 @@ impl Gates {
                     tracing::warn!(lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
                     metrics::breaker_opened(lane, cause);
                 }
-                ledger.open_breaker(db, lane, cause, &reason, probe_after).await
+                store.ledger.open_breaker(&store.db, lane, cause, &reason, probe_after).await
             }
             Judgement::Throttle(reason, time) => {
                 if self.shut_here(lane, Cause::Throttled, Some(time)) {
                     let time_ms = time.as_millis();
                     tracing::info!(lane, time_ms, reason, "{lane} is left alone for {time:?}: {reason}");
                 }
-                ledger.throttle(db, lane, &reason, time).await
+                store.ledger.throttle(&store.db, lane, &reason, time).await
             }
         };
         if let Err(error) = changed {

@@ -6,11 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::{
-    config::Breaker,
-    db::{self, Db},
-    ledger::{Ledger, OpenBreaker},
-};
+use sexton_core::{config::Breaker, db, ledger::OpenBreaker, store::Store};
 
 use super::{Closure, Gates};
 use crate::metrics;
@@ -30,9 +26,10 @@ impl Gates {
     ///
     /// # Errors
     /// Whatever the database says; what was known before still holds.
-    pub(crate) async fn read(&self, db: &Db, ledger: &Ledger) -> Result<(), db::Error> {
+    pub(crate) async fn read(&self, store: &Store) -> Result<(), db::Error> {
         let changes = self.changes.load(Ordering::Acquire);
-        let (pauses, breakers) = (ledger.pauses(&db.conn).await?, ledger.breakers(&db.conn).await?);
+        let (pauses, breakers) =
+            (store.ledger.pauses(&store.db.conn).await?, store.ledger.breakers(&store.db.conn).await?);
         // After the answer: it may have taken a while, and nobody should be called too early.
         let now = Instant::now();
         let mut shut: HashMap<String, Closure> = HashMap::new();

@@ -2,11 +2,11 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     children::{DeleteError, Root, Step, Tree, delete, delete_some},
-    db::{self, Db, Dialect, kill_point},
+    db::{self, Dialect, kill_point},
     guard::{begin_own, end_own},
-    ledger::Ledger,
+    store::Store,
 };
 
 use super::{
@@ -21,8 +21,7 @@ const MOST: usize = 1000;
 /// children are not ready to go gets another answer. Returns for each row how many went with it.
 pub(super) async fn remove_children(
     transaction: &DatabaseTransaction,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     batch: &[Removal],
     answers: &mut [Completion],
@@ -34,7 +33,7 @@ pub(super) async fn remove_children(
         return Ok(went);
     }
     let roots: Vec<Root> = places.iter().map(|n| root(table, &batch[*n])).collect();
-    let tree = Tree::find(transaction, ledger, catalog, &roots, MOST, true).await?;
+    let tree = Tree::find(transaction, store, &roots, MOST, true).await?;
     if tree.is_truncated() {
         return Err(Undone::Many);
     }
@@ -42,7 +41,7 @@ pub(super) async fn remove_children(
     for (place, n) in places.iter().enumerate() {
         if tree.is_locked(place) {
             answers[*n] = Completion::Locked;
-        } else if tree.has_unfinished(transaction, ledger, place, batch[*n].id).await? {
+        } else if tree.has_unfinished(transaction, &store.ledger, place, batch[*n].id).await? {
             answers[*n] = Completion::ChildrenFirst;
         } else {
             went[*n] = tree.count(place);
@@ -82,15 +81,9 @@ pub(crate) enum Part {
 ///
 /// # Errors
 /// Whatever the database says; nothing was changed then.
-pub(crate) async fn remove_part(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    table: &Table,
-    removal: &Removal,
-) -> Result<Part, db::Error> {
-    let transaction = db.begin().await?;
-    let part = part(&transaction, db.dialect, ledger, catalog, table, removal).await;
+pub(crate) async fn remove_part(store: &Store, table: &Table, removal: &Removal) -> Result<Part, db::Error> {
+    let transaction = store.db.begin().await?;
+    let part = part(&transaction, store.db.dialect, store, table, removal).await;
     if let Ok(Part::Some(_)) = part {
         kill_point("children::before");
         transaction.commit().await?;
@@ -105,15 +98,14 @@ pub(crate) async fn remove_part(
 async fn part(
     transaction: &DatabaseTransaction,
     dialect: Dialect,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     removal: &Removal,
 ) -> Result<Part, db::Error> {
     if dialect == Dialect::Postgres {
         transaction.execute_unprepared(LIMITS).await?;
     }
-    if ledger.lock_ours(transaction, &[(removal.id, removal.fence)]).await?.is_empty() {
+    if store.ledger.lock_ours(transaction, &[(removal.id, removal.fence)]).await?.is_empty() {
         return Ok(Part::Not(Completion::Lost));
     }
     // A row that was un-removed meanwhile keeps its children.
@@ -127,14 +119,14 @@ async fn part(
         Some(Now::Changed(now)) => return Ok(Part::Not(Completion::Changed(now))),
         Some(Now::Same | Now::Gone) | None => {}
     }
-    let tables = if dialect == Dialect::Sqlite { catalog.gone_along(table) } else { Vec::new() };
-    begin_own(transaction, ledger, &tables).await?;
-    let step = delete_some(transaction, ledger, catalog, (&root(table, removal), removal.id), MOST).await;
-    end_own(transaction, ledger, &tables).await?;
+    let tables = if dialect == Dialect::Sqlite { store.catalog.gone_along(table) } else { Vec::new() };
+    begin_own(transaction, &store.ledger, &tables).await?;
+    let step = delete_some(transaction, store, (&root(table, removal), removal.id), MOST).await;
+    end_own(transaction, &store.ledger, &tables).await?;
     match step {
         Ok(Step::Done) => Ok(Part::All),
         Ok(Step::Went(went)) => {
-            ledger.count_children(transaction, removal.id, went).await?;
+            store.ledger.count_children(transaction, removal.id, went).await?;
             Ok(Part::Some(went))
         }
         Ok(Step::Locked) => Ok(Part::Not(Completion::Locked)),

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, recordset},
     ledger::{Finish, Ledger, RowOutcome},
+    store::Store,
 };
 
 use super::{
@@ -17,8 +18,7 @@ use super::{
 
 pub(super) async fn remove(
     transaction: &DatabaseTransaction,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     batch: &[Removal],
 ) -> Result<Vec<Completion>, Undone> {
@@ -26,7 +26,7 @@ pub(super) async fn remove(
     // committed before it began, so what is locked here is judged as it is now.
     transaction.execute_unprepared(LIMITS).await.map_err(db::Error::from)?;
     let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
-    let ours = ledger.lock_ours(transaction, &claims).await?;
+    let ours = store.ledger.lock_ours(transaction, &claims).await?;
     let ours: Vec<usize> = (0..batch.len()).filter(|n| ours.contains(&batch[*n].id)).collect();
     let mut answers = vec![Completion::Lost; batch.len()];
     let rows: Vec<Captured<'_>> = ours.iter().map(|n| &batch[*n]).map(|r| (&r.key, r.rule, &r.payload)).collect();
@@ -46,13 +46,13 @@ pub(super) async fn remove(
         };
     }
     tell_gone_from_locked(transaction, table, batch, &mut answers).await?;
-    let children = remove_children(transaction, ledger, catalog, table, batch, &mut answers).await?;
+    let children = remove_children(transaction, store, table, batch, &mut answers).await?;
     to_delete.retain(|n| answers[*n] == Completion::Refused);
     for n in delete(transaction, table, batch, &to_delete).await? {
         answers[n] = Completion::Deleted;
     }
     all_went(table, &answers)?;
-    finish(transaction, ledger, table, batch, &answers, &children).await?;
+    finish(transaction, &store.ledger, table, batch, &answers, &children).await?;
     Ok(answers)
 }
 

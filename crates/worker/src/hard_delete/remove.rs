@@ -1,10 +1,10 @@
 //! Hard delete: the rows go in the same transaction in which the ledger completes their deletions.
 
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, Db, Dialect, Refusal, kill_point},
     key::Key,
-    ledger::Ledger,
+    store::Store,
 };
 
 use super::{
@@ -21,21 +21,15 @@ use super::{
 ///
 /// # Errors
 /// Whatever the database says; nothing was changed then.
-pub(crate) async fn remove(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    table: &Table,
-    batch: &[Removal],
-) -> Result<Vec<Completion>, db::Error> {
-    let undone = match in_transaction(db, ledger, catalog, table, batch).await {
+pub(crate) async fn remove(store: &Store, table: &Table, batch: &[Removal]) -> Result<Vec<Completion>, db::Error> {
+    let undone = match in_transaction(store, table, batch).await {
         Ok(answers) => return Ok(answers),
         Err(undone) => undone,
     };
     match undone {
         Undone::Database(error) if batch.len() == 1 => match error.refusal() {
             Some(refusal) if refusal.is_foreign_key() => {
-                Ok(vec![Completion::Referenced(referenced_by(db, table, &batch[0].key, refusal).await?)])
+                Ok(vec![Completion::Referenced(referenced_by(&store.db, table, &batch[0].key, refusal).await?)])
             }
             Some(refusal) if refusal.is_contention() => Ok(vec![Completion::Locked]),
             _ => Err(error),
@@ -46,24 +40,18 @@ pub(crate) async fn remove(
         Undone::RowKept if batch.len() == 1 => Ok(vec![Completion::Refused]),
         Undone::Many | Undone::Kept(_) | Undone::RowKept => {
             let (first, second) = batch.split_at(batch.len() / 2);
-            let mut answers = Box::pin(remove(db, ledger, catalog, table, first)).await?;
-            answers.extend(Box::pin(remove(db, ledger, catalog, table, second)).await?);
+            let mut answers = Box::pin(remove(store, table, first)).await?;
+            answers.extend(Box::pin(remove(store, table, second)).await?);
             Ok(answers)
         }
     }
 }
 
-async fn in_transaction(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    table: &Table,
-    batch: &[Removal],
-) -> Result<Vec<Completion>, Undone> {
-    let transaction = db.begin().await?;
+async fn in_transaction(store: &Store, table: &Table, batch: &[Removal]) -> Result<Vec<Completion>, Undone> {
+    let transaction = store.db.begin().await?;
     let done = match table.dialect {
-        Dialect::Postgres => postgres::remove(&transaction, ledger, catalog, table, batch).await,
-        Dialect::Sqlite => sqlite::remove(&transaction, ledger, catalog, table, batch).await,
+        Dialect::Postgres => postgres::remove(&transaction, store, table, batch).await,
+        Dialect::Sqlite => sqlite::remove(&transaction, store, table, batch).await,
     };
     match done {
         Ok(answers) => {

@@ -2,10 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db,
     guard::{begin_own, end_own},
-    ledger::Ledger,
+    store::Store,
 };
 
 use super::{
@@ -17,22 +17,21 @@ use super::{
 
 pub(super) async fn remove(
     transaction: &DatabaseTransaction,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     batch: &[Removal],
 ) -> Result<Vec<Completion>, Undone> {
     let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
-    let ours = ledger.lock_ours(transaction, &claims).await?;
+    let ours = store.ledger.lock_ours(transaction, &claims).await?;
     let mut answers = Vec::with_capacity(batch.len());
     for removal in batch {
         let is_ours = ours.contains(&removal.id);
         answers.push(if is_ours { look(transaction, table, removal).await? } else { Completion::Lost });
     }
     // What fails on the way is rolled back, with this.
-    let tables = catalog.gone_along(table);
-    begin_own(transaction, ledger, &tables).await?;
-    let children = remove_children(transaction, ledger, catalog, table, batch, &mut answers).await?;
+    let tables = store.catalog.gone_along(table);
+    begin_own(transaction, &store.ledger, &tables).await?;
+    let children = remove_children(transaction, store, table, batch, &mut answers).await?;
     for (removal, answer) in batch.iter().zip(&mut answers).filter(|(_, answer)| **answer == Completion::Refused) {
         let mut values = Vec::new();
         let matches = table.key_matches("t", &removal.key, &mut values);
@@ -43,9 +42,9 @@ pub(super) async fn remove(
             *answer = Completion::Deleted;
         }
     }
-    end_own(transaction, ledger, &tables).await?;
+    end_own(transaction, &store.ledger, &tables).await?;
     all_went(table, &answers)?;
-    finish(transaction, ledger, table, batch, &answers, &children).await?;
+    finish(transaction, &store.ledger, table, batch, &answers, &children).await?;
     Ok(answers)
 }
 

@@ -6,11 +6,11 @@ use std::{
 };
 
 use sexton_core::{
-    catalog::{Catalog, Table},
-    db::{self, Db, kill_point},
+    catalog::Table,
+    db::{self, kill_point},
     key::Key,
-    ledger::Ledger,
     soft_remove::{Request, Requested, soft_remove},
+    store::Store,
 };
 
 /// Why nothing was requested.
@@ -35,15 +35,13 @@ pub(crate) enum RequestError {
 /// # Errors
 /// [`RequestError`]; nothing was changed.
 pub(crate) async fn request(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Arc<Table>,
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, RequestError> {
-    let transaction = db.begin().await?;
-    let mut requested = soft_remove(&transaction, ledger, catalog, table, keys, request).await?;
+    let transaction = store.db.begin().await?;
+    let mut requested = soft_remove(&transaction, store, table, keys, request).await?;
     let missing = missing(keys, &requested);
     if !missing.is_empty() {
         transaction.rollback().await.map_err(db::Error::from)?;

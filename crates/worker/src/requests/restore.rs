@@ -1,11 +1,11 @@
 //! Taking requests back, with the action that says who did it.
 
 use sexton_core::{
-    catalog::Catalog,
-    db::{self, Db, kill_point},
+    db::{self, kill_point},
     ids::DeletionId,
-    ledger::{Action, Ledger},
+    ledger::Action,
     restore::{RestoreError, Restored, restore, restore_batch},
+    store::Store,
 };
 
 /// What to take back, and who does it.
@@ -25,25 +25,20 @@ pub(crate) struct TakeBack<'a> {
 ///
 /// # Errors
 /// [`RestoreError`]; nothing was changed.
-pub(crate) async fn take_back(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
-    what: &TakeBack<'_>,
-) -> Result<Vec<Restored>, RestoreError> {
+pub(crate) async fn take_back(store: &Store, what: &TakeBack<'_>) -> Result<Vec<Restored>, RestoreError> {
     let &TakeBack { id, batch, who, reason } = what;
-    let transaction = db.begin().await?;
+    let transaction = store.db.begin().await?;
     let restored = if batch {
-        let record = ledger.record(&transaction, id).await?;
+        let record = store.ledger.record(&transaction, id).await?;
         let batch = record.and_then(|record| record.batch_id.parse().ok()).ok_or(RestoreError::NotFound(id))?;
-        restore_batch(&transaction, ledger, catalog, batch).await?
+        restore_batch(&transaction, store, batch).await?
     } else {
-        let mut itself = restore(&transaction, ledger, catalog, id).await?;
+        let mut itself = restore(&transaction, store, id).await?;
         let children = std::mem::take(&mut itself.children);
         [itself].into_iter().chain(children).collect()
     };
     let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
-    ledger.record_action(&transaction, &Action { who, action: "restore", reason }, &ids).await?;
+    store.ledger.record_action(&transaction, &Action { who, action: "restore", reason }, &ids).await?;
     kill_point("restore::before");
     transaction.commit().await.map_err(db::Error::from)?;
     kill_point("restore::committed");

@@ -77,7 +77,8 @@ impl Sweep for Adopt {
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let mut allowance = Allowance::new(budget);
         // By name, so that a resource that was added or taken away in the middle of a pass does no harm.
-        let mut tables: Vec<_> = ground.catalog.tables().filter(|table| table.resource.adopt != Mode::Off).collect();
+        let mut tables: Vec<_> =
+            ground.store.catalog.tables().filter(|table| table.resource.adopt != Mode::Off).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         let at = place.resource.clone();
         for table in tables.into_iter().skip_while(|table| at.as_ref().is_some_and(|at| table.name < *at)) {
@@ -129,10 +130,10 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// The next page; whether there is another.
     async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
-        let Ground { db, ledger, config, .. } = self.ground;
+        let Ground { store, config, .. } = self.ground;
         let since = self.table.resource.adopt_since.as_deref();
         let batch = allowance.batch(config.sync.batch);
-        let page = orphans(db, ledger, self.table, since, place.after.as_ref(), batch).await?;
+        let page = orphans(store, self.table, since, place.after.as_ref(), batch).await?;
         place.figures.looked += page.looked as u64;
         self.see(place, &page.orphans, allowance).await?;
         allowance.looked_at(page.looked);
@@ -176,12 +177,12 @@ impl Pass<'_> {
         if orphans.is_empty() {
             return Ok(());
         }
-        let Ground { db, ledger, catalog, .. } = self.ground;
+        let store = self.ground.store;
         let mut request = Request::by("sexton sweep adopt");
         request.reason = Some("marked without a deletion".to_owned());
         (request.after, request.notify) = (after, true);
         let keys: Vec<Key> = orphans.iter().map(|orphan| orphan.key.clone()).collect();
-        let error = match adopt(db, ledger, catalog, self.table, &keys, &request).await {
+        let error = match adopt(store, self.table, &keys, &request).await {
             Ok(requested) => {
                 place.figures.adopted += requested.len() as u64;
                 place.progress.done += requested.len() as u64;
@@ -194,7 +195,7 @@ impl Pass<'_> {
         };
         let Some(refusal) = error.refusal() else { return Err(error) };
         // SQLite has one lock for all rows, and each of them would wait for it anew.
-        let one_by_one = !refusal.is_contention() || db.dialect == Dialect::Postgres;
+        let one_by_one = !refusal.is_contention() || store.db.dialect == Dialect::Postgres;
         match orphans {
             [orphan] if !refusal.is_contention() => {
                 place.figures.refused += 1;

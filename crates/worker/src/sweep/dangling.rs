@@ -72,7 +72,7 @@ impl Sweep for Dangling {
         // A cursor that another release left in another form begins anew.
         let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let mut tables: Vec<&Table> =
-            ground.catalog.tables().map(AsRef::as_ref).filter(|table| !table.children.is_empty()).collect();
+            ground.store.catalog.tables().map(AsRef::as_ref).filter(|table| !table.children.is_empty()).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         let pass = Pass { ground, tables, dry };
         let mut allowance = Allowance::new(budget);
@@ -102,11 +102,11 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// The next page of completed deletions that still know their rows; there is always something after it.
     async fn completed(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
-        let Ground { db, ledger, config, .. } = self.ground;
+        let Ground { store, config, .. } = self.ground;
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
-        let since = ledger.ago(db, config.sync.keep_refs).await?;
+        let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
         let batch = allowance.batch(config.sync.batch);
-        let page = ledger.gone_since(db, &names, &since, place.finished.as_ref(), batch).await?;
+        let page = store.ledger.gone_since(&store.db, &names, &since, place.finished.as_ref(), batch).await?;
         place.figures.completed += page.len() as u64;
         allowance.looked_at(page.len());
         for table in &self.tables {
@@ -120,8 +120,8 @@ impl Pass<'_> {
 
     /// The next page of a children's table; whether there is another, or another table.
     async fn rows(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
-        let Ground { db, ledger, config, .. } = self.ground;
-        let since = ledger.ago(db, config.sync.keep_refs).await?;
+        let Ground { store, config, .. } = self.ground;
+        let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
         let ways = self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |way| (*table, way)));
         let at = (place.resource.clone(), place.rule);
         let way = ways
@@ -134,7 +134,7 @@ impl Pass<'_> {
             place.after = None;
         }
         let batch = allowance.batch(config.sync.batch);
-        match named_parents(db, ledger, table, rule, &since, place.after.as_ref(), batch).await {
+        match named_parents(store, table, rule, &since, place.after.as_ref(), batch).await {
             Ok(page) => {
                 allowance.looked_at(page.looked);
                 place.figures.looked += page.looked as u64;
@@ -165,12 +165,12 @@ impl Pass<'_> {
     }
 
     async fn take_up(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
-        let Ground { db, ledger, catalog, .. } = self.ground;
-        for (one, values) in with_children(db, ledger, catalog, table, gone).await? {
+        let store = self.ground.store;
+        for (one, values) in with_children(store, table, gone).await? {
             place.figures.dangling += 1;
             place.progress.found += 1;
             place.progress.wanted += 1;
-            let id = if self.dry { None } else { take_up_again(db, ledger, table, one, &values).await? };
+            let id = if self.dry { None } else { take_up_again(store, table, one, &values).await? };
             if let Some(id) = id {
                 place.figures.taken_up += 1;
                 place.progress.done += 1;

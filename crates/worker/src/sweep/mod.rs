@@ -17,10 +17,11 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 use sexton_core::{
-    catalog::{Catalog, Rows},
+    catalog::Rows,
     config::{Config, SweepBudget},
-    db::{self, Db},
-    ledger::{Ledger, Progress, SweepRun},
+    db,
+    ledger::{Progress, SweepRun},
+    store::Store,
 };
 
 pub(crate) use schedule::{run_once, schedule};
@@ -34,9 +35,7 @@ const LEASE: Duration = Duration::from_secs(120);
 /// What a sweep works with.
 #[derive(Clone, Copy)]
 pub(crate) struct Ground<'a> {
-    pub(crate) db: &'a Db,
-    pub(crate) ledger: &'a Ledger,
-    pub(crate) catalog: &'a Catalog,
+    pub(crate) store: &'a Store,
     pub(crate) config: &'a Config,
     /// None where no sweep that calls targets is run.
     pub(crate) targets: Option<Targets<'a>>,

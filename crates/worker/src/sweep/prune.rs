@@ -8,7 +8,7 @@ use sexton_core::{
     config::{Config, SweepBudget},
     db,
     ledger::{Progress, SweepRun},
-    sweep::PrunePlace,
+    sweep::{PrunePlace, prune},
 };
 
 use super::{Ground, Sweep, json, over};
@@ -34,8 +34,8 @@ impl Sweep for Prune {
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form is no reason never to prune again.
         let place: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
-        let Ground { db, ledger, catalog, config, .. } = ground;
-        let place = ledger.prune(db, catalog, &config.sync, place, budget, dry).await?;
+        let config = ground.config;
+        let place = prune(ground.store, &config.sync, place, budget, dry).await?;
         let done = &place.done;
         let went = done.deletions + done.attempts + done.refs;
         // What stays for a good reason is no backlog.

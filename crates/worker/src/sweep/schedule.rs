@@ -1,13 +1,15 @@
 //! When sweeps run: in one process at a time, judged by the database's clock.
 
-use sexton_core::db;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use sexton_core::ledger::{MANY_CUT_SHORT, MANY_STALLED, Streak, SweepRun};
+use sexton_core::{
+    db,
+    ledger::{MANY_CUT_SHORT, MANY_STALLED, Streak, SweepRun},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ground, LEASE, Sweep, Targets, all};
@@ -25,10 +27,10 @@ pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let Context { db, ledger, catalog, config, worker, connectors, gates } = &*context;
+        let Context { store, config, worker, connectors, gates } = &*context;
         // A pass that used up its budget goes on after this, too.
         pause = config.sync.interval;
-        let ground = Ground { db, ledger, catalog, config, targets: Some(Targets { connectors, gates }) };
+        let ground = Ground { store, config, targets: Some(Targets { connectors, gates }) };
         for sweep in &sweeps {
             let name = sweep.name();
             let run = run_once(&**sweep, ground, worker, sweep.interval(config));
@@ -57,18 +59,18 @@ pub(crate) async fn run_once(
     leader: &str,
     every: Duration,
 ) -> Result<Option<SweepRun>, db::Error> {
-    let Ground { db, ledger, config, .. } = ground;
+    let Ground { store, config, .. } = ground;
     let (name, start) = (sweep.name(), Instant::now());
-    let cursor: Option<Value> = ledger.lead_sweep(db, name, leader, LEASE, every).await?;
+    let cursor: Option<Value> = store.ledger.lead_sweep(&store.db, name, leader, LEASE, every).await?;
     let Some(cursor) = cursor else { return Ok(None) };
     match sweep.run(ground, cursor, config.sync.budget, false).await {
         Ok(run) => {
-            let streak = ledger.end_sweep(db, name, leader, &run, start.elapsed()).await?;
+            let streak = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
             warn_of(name, streak.unwrap_or_default());
             Ok(Some(run))
         }
         Err(error) => {
-            if let Err(why) = ledger.leave_sweep(db, name, leader, Some(&error.to_string())).await {
+            if let Err(why) = store.ledger.leave_sweep(&store.db, name, leader, Some(&error.to_string())).await {
                 tracing::debug!(error = %why, "cannot give the lead of {name} back; it ends with its lease");
             }
             Err(error)

@@ -15,11 +15,11 @@ pub(crate) async fn refresh_gauges(engine: Arc<Engine>, stop: CancellationToken)
     let mut watch = Watch::new();
     loop {
         metrics::in_flight(engine.in_flight());
-        match context.ledger.oldest_due(&context.db, &context.catalog.lanes()).await {
+        match context.store.ledger.oldest_due(&context.store.db, &context.store.catalog.lanes()).await {
             Ok(ages) => ages.iter().for_each(|(lane, age)| metrics::oldest_due(lane, *age)),
             Err(error) => tracing::debug!(%error, "cannot read the age of the oldest due deletions"),
         }
-        match context.ledger.dead_by_kind(&context.db).await {
+        match context.store.ledger.dead_by_kind(&context.store.db).await {
             Ok(counts) => {
                 let seen: BTreeSet<_> = counts.iter().map(|(kind, _)| kind.as_str()).collect();
                 counts.iter().for_each(|(kind, count)| metrics::dead_letters(kind, *count));
@@ -30,7 +30,7 @@ pub(crate) async fn refresh_gauges(engine: Arc<Engine>, stop: CancellationToken)
             }
             Err(error) => tracing::debug!(%error, "cannot count the dead letters"),
         }
-        match context.ledger.sweeps(&context.db.conn).await {
+        match context.store.ledger.sweeps(&context.store.db.conn).await {
             Ok(states) => watch.see(states, &context.config),
             Err(error) => tracing::debug!(%error, "cannot read how the sweeps stand"),
         }

@@ -45,7 +45,7 @@ async fn renew(context: &Context, in_flight: &InFlight) -> Result<(), db::Error>
         return Ok(());
     }
     let sent = Instant::now();
-    let renewed = context.ledger.renew(&context.db, &leases, context.config.worker.lease).await?;
+    let renewed = context.store.ledger.renew(&context.store.db, &leases, context.config.worker.lease).await?;
     in_flight.renewed(&leases, &renewed, sent);
     let lost = leases.len() - renewed.len();
     if lost > 0 {

@@ -1,9 +1,8 @@
 //! Keeping up with what operators and other processes decided of the gates, and probing targets that are left alone.
 
-use sexton_core::db;
 use std::{sync::Arc, time::Duration};
 
-use sexton_core::config::Breaker;
+use sexton_core::{config::Breaker, db};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -19,7 +18,7 @@ pub(crate) async fn probe(engine: Arc<Engine>, stop: CancellationToken) {
     let gates = &context.gates;
     let mut failing = false;
     loop {
-        match gates.read(&context.db, &context.ledger).await {
+        match gates.read(&context.store).await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 tracing::warn!(%error, "cannot read what is paused; what was known before still holds");
@@ -44,11 +43,11 @@ pub(crate) async fn probe(engine: Arc<Engine>, stop: CancellationToken) {
 /// Tries with one deletion whether the target of `lane` is well again, if no other process does.
 async fn probe_one(engine: &Arc<Engine>, lane: &str, breaker: &Breaker) -> Result<(), db::Error> {
     let context = &engine.context;
-    if context.ledger.next_due_in(&context.db, &[lane.to_owned()]).await? != Some(Duration::ZERO) {
+    if context.store.ledger.next_due_in(&context.store.db, &[lane.to_owned()]).await? != Some(Duration::ZERO) {
         return Ok(());
     }
     let (interval, most) = (breaker.probe_interval, breaker.max_probe_interval);
-    if context.ledger.take_probe(&context.db, lane, interval, most).await? {
+    if context.store.ledger.take_probe(&context.store.db, lane, interval, most).await? {
         context.gates.allow_probe(lane);
         let taken = engine.take_one(lane).await?;
         tracing::debug!(lane, taken, "probing {lane}");

@@ -21,7 +21,7 @@ pub(crate) async fn rescue(context: Arc<Context>, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         loop {
-            match context.ledger.rescue(&context.db, context.config.worker.max_rescues, BATCH).await {
+            match context.store.ledger.rescue(&context.store.db, context.config.worker.max_rescues, BATCH).await {
                 Ok(rescued) => {
                     for one in &rescued {
                         metrics::rescued(&one.resource);

@@ -34,7 +34,7 @@ pub(crate) async fn follow_children(engine: Arc<Engine>, stop: CancellationToken
 
 async fn move_on(context: &Context, mut near: Option<Vec<DeletionId>>) {
     loop {
-        let followed = match context.ledger.follow_children(&context.db, near.as_deref(), BATCH).await {
+        let followed = match context.store.ledger.follow_children(&context.store.db, near.as_deref(), BATCH).await {
             Ok(followed) if followed.is_empty() => return,
             Ok(followed) => followed,
             Err(error) => return tracing::warn!(%error, "cannot move on deletions that wait for their children"),

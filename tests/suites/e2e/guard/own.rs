@@ -2,11 +2,11 @@
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    catalog::Catalog,
     config,
     db::Db,
     ledger::Ledger,
     soft_remove::{Request, soft_remove},
+    store::Store,
 };
 
 use super::{OPEN, RESOURCE, Rig, Server, blocks, guarded, on_both};
@@ -109,13 +109,14 @@ async fn row_deleted_at_once_and_its_children_are_not_recorded_but_what_the_call
     .await;
     let config = config::load(&rig.sexton.dir().join("sexton.toml")).unwrap();
     let db = Db::of_application(rig.server.connect().await).await.unwrap();
-    let (ledger, catalog) = (Ledger::open(&db).await.unwrap(), Catalog::load(&db, &config).await.unwrap());
-    let table = catalog.by_name("room").unwrap();
-    let transaction = db.begin().await.unwrap();
+    let ledger = Ledger::open(&db).await.unwrap();
+    let store = Store::load(db, ledger, &config).await.unwrap();
+    let table = store.catalog.by_name("room").unwrap();
+    let transaction = store.db.begin().await.unwrap();
     transaction.execute_unprepared("delete from node where id = 2").await.unwrap();
     let key = table.parse_key("blue").unwrap();
     let request = Request::by("the application");
-    drop(soft_remove(&transaction, &ledger, &catalog, table, &[key], &request).await.unwrap());
+    drop(soft_remove(&transaction, &store, table, &[key], &request).await.unwrap());
     transaction.execute_unprepared("delete from node where id = 3").await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(rig.rows("select (select count(*) from room) + (select count(*) from node)").await, ["0"]);

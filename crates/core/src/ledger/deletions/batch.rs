@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::ConnectionTrait;
 
-use crate::ledger::Ledger;
-use crate::{db, ids::BatchId, key::Key};
+use crate::{db, ids::BatchId, key::Key, ledger::Ledger};
 
 impl Ledger {
     /// Whether anything was ever requested under `batch`, as far as it is still kept.

@@ -5,10 +5,10 @@
 
 use sea_orm::{ConnectionTrait, Value};
 
-use crate::ledger::{Confirmations, Ledger};
 use crate::{
     db::{self, Db, kill_point},
     ids::{DeletionId, Fence},
+    ledger::{Confirmations, Ledger},
     state::Event,
 };
 

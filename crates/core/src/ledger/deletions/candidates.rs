@@ -3,10 +3,10 @@
 
 use sea_orm::{ConnectionTrait, Value};
 
-use crate::ledger::{Ledger, Pick};
 use crate::{
     db::{self, literal},
     ids::DeletionId,
+    ledger::{Ledger, Pick},
     state::Event,
 };
 

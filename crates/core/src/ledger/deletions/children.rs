@@ -4,10 +4,10 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use super::finish::ids;
-use crate::ledger::Ledger;
 use crate::{
     db::{self, Db, Dialect, recordset},
     ids::DeletionId,
+    ledger::Ledger,
     outcome::DeadKind,
     state::{Event, State},
 };

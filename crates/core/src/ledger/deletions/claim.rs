@@ -5,10 +5,10 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::candidates::chosen;
-use crate::ledger::{Confirmations, Ledger, Phase};
 use crate::{
     db::{self, Db, Dialect, kill_point, millis},
     ids::{DeletionId, Fence},
+    ledger::{Confirmations, Ledger, Phase},
     state::Event,
     template::Values,
 };

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 
-use crate::ledger::Ledger;
 use crate::{
     db::{self, Db},
     hint::Hint,
     ids::Fence,
+    ledger::Ledger,
     state::Event,
 };
 

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::ledger::{Confirmations, Ledger, among};
 use crate::{
     db::{self, Dialect, recordset},
     ids::{DeletionId, Fence},
+    ledger::{Confirmations, Ledger, among},
     state::Event,
 };
 

@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use sea_orm::ConnectionTrait;
 use sha2::{Digest, Sha256};
 
-use crate::ledger::{COPIED, Ledger};
 use crate::{
     db::{self, Dialect},
     ids::DeletionId,
+    ledger::{COPIED, Ledger},
 };
 
 impl Ledger {

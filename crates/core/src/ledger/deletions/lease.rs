@@ -6,10 +6,10 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::finish::ids;
-use crate::ledger::{Ledger, among};
 use crate::{
     db::{self, Db, Dialect, millis, recordset},
     ids::{DeletionId, Fence},
+    ledger::{Ledger, among},
     state::Event,
 };
 

@@ -3,10 +3,10 @@
 use sea_orm::{ConnectionTrait, QueryResult};
 use serde::Serialize;
 
-use crate::ledger::{Confirmations, Ledger};
 use crate::{
     db::{self, Dialect},
     ids::{BatchId, DeletionId},
+    ledger::{Confirmations, Ledger},
     state::State,
 };
 

@@ -2,10 +2,10 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::ledger::Ledger;
 use crate::{
     db::{self, Db, kill_point},
     ids::DeletionId,
+    ledger::Ledger,
     outcome::DeadKind,
     state::Event,
 };

@@ -6,10 +6,10 @@ use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::ledger::{Confirmations, Ledger, among};
 use crate::{
     db::{self, Db, Dialect, kill_point, millis, recordset},
     ids::{DeletionId, Fence},
+    ledger::{Confirmations, Ledger, among},
     outcome::DeadKind,
     state::Event,
     template::Values,

@@ -1,10 +1,8 @@
 //! What operators did: who, when, why.
 
-use crate::db;
 use sea_orm::ConnectionTrait;
 
-use crate::ids::DeletionId;
-use crate::ledger::Ledger;
+use crate::{db, ids::DeletionId, ledger::Ledger};
 
 /// An operator's action.
 #[derive(Debug, Clone)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
-use crate::ledger::{Action, Ledger};
 use crate::{
     db::{self, Db, kill_point, millis},
     ids::{DeletionId, ResourceName},
+    ledger::{Action, Ledger},
     outcome::DeadKind,
     state::Event,
 };

@@ -6,13 +6,13 @@ use sea_orm::{QueryResult, Value};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{
-    ActionRecord, AttemptRecord, Ledger, Record,
-    deletions::record::{action_record, attempt_record, record},
-};
 use crate::{
     db::{self, Db, Dialect, millis},
     ids::{DeletionId, ResourceName},
+    ledger::{
+        ActionRecord, AttemptRecord, Ledger, Record,
+        deletions::record::{action_record, attempt_record, record},
+    },
 };
 
 /// A moment, as people say it.
@@ -86,6 +86,15 @@ impl Ledger {
             Err(error) if error.refusal().is_some_and(|r| r.code.starts_with("22")) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The moment `age` ago, as the database writes times.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, db::Error> {
+        let moment = self.moment(db, &Moment::Ago(age)).await?;
+        moment.ok_or_else(|| db::Error::unreadable("it cannot tell the time"))
     }
 
     /// The next finished deletions of `span`, at most `limit`, with their failed attempts and actions; and where to go

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 
-use crate::ledger::Ledger;
 use crate::{
     db::{self, Db, Dialect},
+    ledger::Ledger,
     state::Event,
 };
 

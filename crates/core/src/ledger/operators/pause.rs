@@ -5,8 +5,10 @@ use std::fmt;
 use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
-use crate::db::{self, Db, Dialect};
-use crate::ledger::{Action, Ledger, notify};
+use crate::{
+    db::{self, Db, Dialect},
+    ledger::{Action, Ledger, notify},
+};
 
 /// What can be paused, by its name in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]

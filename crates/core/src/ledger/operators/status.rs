@@ -1,12 +1,14 @@
 //! Figures for `sexton status`, the metrics and the demonstration.
 
-use crate::db;
 use std::collections::BTreeMap;
 
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
-use crate::ledger::{Ledger, OpenBreaker, Pause, SweepState};
+use crate::{
+    db,
+    ledger::{Ledger, OpenBreaker, Pause, SweepState},
+};
 
 /// How things stand; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

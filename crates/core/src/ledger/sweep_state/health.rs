@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Sync;
-use crate::ledger::SweepState;
+use crate::{config::Sync, ledger::SweepState};
 
 /// Runs in a row that used up their budget, after which a sweep is behind.
 pub const MANY_CUT_SHORT: i64 = 10;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::db::{self, Db, millis};
-use crate::ledger::{Ledger, SweepHealth};
+use crate::{
+    db::{self, Db, millis},
+    ledger::{Ledger, SweepHealth},
+};
 
 /// How far a sweep came with what it is for, in the same terms for all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

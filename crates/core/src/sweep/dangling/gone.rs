@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use crate::ledger::{FinishedAt, Ledger, Phase};
 use crate::{
     db::{self, Db},
     ids::{DeletionId, ResourceName},
+    ledger::{FinishedAt, Ledger, Phase},
     state::{Event, State},
     template::Values,
 };

@@ -6,14 +6,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Gone;
-use crate::children::{Parent, find};
 use crate::{
-    catalog::{Catalog, ChildRule, Cursor, Paging, Table},
+    catalog::{ChildRule, Cursor, Paging, Table},
+    children::{Parent, find},
     config::AfterConfirmation,
-    db::{self, Db, kill_point},
+    db::{self, kill_point},
     ids::DeletionId,
     key::Key,
-    ledger::Ledger,
+    store::Store,
     template::Values,
 };
 
@@ -53,9 +53,7 @@ fn deletes(table: &Table) -> Option<usize> {
 /// # Errors
 /// Whatever the database says.
 pub async fn with_children<'g>(
-    db: &Db,
-    ledger: &Ledger,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     gone: &'g [Gone],
 ) -> Result<Vec<(&'g Gone, Values)>, db::Error> {
@@ -66,9 +64,9 @@ pub async fn with_children<'g>(
     let keys: HashMap<&str, Key> =
         gone.iter().filter_map(|one| Some((one.key.as_str(), table.parse_key(&one.key).ok()?))).collect();
     let all: Vec<Key> = keys.values().cloned().collect();
-    let there: HashSet<Key> = table.existing(&db.conn, &all).await?.into_iter().collect();
+    let there: HashSet<Key> = table.existing(&store.db.conn, &all).await?.into_iter().collect();
     let texts: Vec<String> = gone.iter().map(|one| one.key.clone()).collect();
-    let open = ledger.open_among(db, &table.name, &texts).await?;
+    let open = store.ledger.open_among(&store.db, &table.name, &texts).await?;
     let candidates = gone.iter().enumerate().filter_map(|(n, one)| {
         let key = keys.get(one.key.as_str()).filter(|key| !there.contains(*key) && !open.contains(&one.key))?;
         Some((n, one, values(table, one, key)))
@@ -86,7 +84,7 @@ pub async fn with_children<'g>(
     let mut found = BTreeSet::new();
     if !parents.is_empty() {
         for rule in &table.children {
-            let children = find(&db.conn, ledger, catalog, rule, &parents, false, Some(LOOK)).await?;
+            let children = find(&store.db.conn, store, rule, &parents, false, Some(LOOK)).await?;
             // One that has a deletion of its own, open or dead, is on its way or for on-call to look at.
             found.extend(children.into_iter().filter(|child| child.deletion.is_none()).map(|child| child.label));
         }
@@ -108,8 +106,7 @@ fn values(table: &Table, gone: &Gone, key: &Key) -> Values {
 /// # Errors
 /// Whatever the database says.
 pub async fn named_parents(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     table: &Table,
     rule: &ChildRule,
     since: &str,
@@ -118,19 +115,22 @@ pub async fn named_parents(
 ) -> Result<NamedParents, db::Error> {
     let by: Vec<usize> = (0..rule.rows.key.len()).collect();
     let paging = Paging { rows: &rule.rows, by: &by };
-    let page = paging.next_rows(db, &[(rule.named("t"), "named")], after, limit).await?;
+    let page = paging.next_rows(&store.db, &[(rule.named("t"), "named")], after, limit).await?;
     let mut keys = HashSet::new();
     for (_, row) in &page.rows {
         let named: Option<String> = row.try_get("", "named")?;
         keys.extend(named.and_then(|named| table.parse_key(&named).ok()));
     }
     let all: Vec<Key> = keys.iter().cloned().collect();
-    for there in table.existing(&db.conn, &all).await? {
+    for there in table.existing(&store.db.conn, &all).await? {
         keys.remove(&there);
     }
     let missing: Vec<String> = keys.iter().map(ToString::to_string).collect();
-    let gone =
-        if missing.is_empty() { Vec::new() } else { ledger.gone_among(db, &table.name, &missing, since).await? };
+    let gone = if missing.is_empty() {
+        Vec::new()
+    } else {
+        store.ledger.gone_among(&store.db, &table.name, &missing, since).await?
+    };
     let known: HashSet<&str> = gone.iter().map(|(one, _)| one.key.as_str()).collect();
     let unknown = missing.iter().filter(|key| !known.contains(key.as_str())).count();
     let gone = gone.iter().filter(|(_, recent)| !recent).map(|(one, _)| one.clone()).collect();
@@ -143,15 +143,14 @@ pub async fn named_parents(
 /// # Errors
 /// Whatever the database says.
 pub async fn take_up_again(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     table: &Table,
     gone: &Gone,
     values: &Values,
 ) -> Result<Option<DeletionId>, db::Error> {
     let Some(rule) = deletes(table) else { return Ok(None) };
-    let transaction = db.begin_giving_way().await?;
-    match ledger.take_up_again(&transaction, gone, values, rule, BY, REASON).await {
+    let transaction = store.db.begin_giving_way().await?;
+    match store.ledger.take_up_again(&transaction, gone, values, rule, BY, REASON).await {
         Ok(id) => {
             kill_point("take_up_again::before");
             transaction.commit().await?;

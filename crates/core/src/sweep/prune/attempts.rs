@@ -11,7 +11,7 @@ use crate::{
 impl Run<'_> {
     /// One batch. Returns how many attempts were looked at, and whether those were the last.
     pub(super) async fn attempts(&self, place: &mut PrunePlace) -> Result<(u64, bool), db::Error> {
-        let (d, ledger) = (self.ledger.dialect, self.ledger);
+        let (d, ledger) = (self.store.ledger.dialect, &self.store.ledger);
         let time = |n: usize| d.param(n, "text::timestamptz");
         let mut values: Vec<Value> = vec![self.cutoff.as_str().into()];
         let mut beyond = String::new();
@@ -31,7 +31,7 @@ impl Run<'_> {
             ledger.attempt,
             time(1),
         );
-        let rows = self.db.read_only(sql, values).await?;
+        let rows = self.store.db.read_only(sql, values).await?;
         let mut gone: Vec<String> = Vec::new();
         for row in &rows {
             let id: String = row.try_get("", "id")?;
@@ -45,7 +45,7 @@ impl Run<'_> {
         } else if !gone.is_empty() {
             let sql = format!("delete from {} where deletion_id {}", ledger.attempt, d.any_of(1, "uuid"));
             let statement = d.statement(sql, [serde_json::Value::from(gone).to_string().into()]);
-            place.done.attempts += self.db.conn.execute_raw(statement).await?.rows_affected();
+            place.done.attempts += self.store.db.conn.execute_raw(statement).await?.rows_affected();
             kill_point("prune::attempts");
         }
         Ok((rows.len() as u64, rows.len() < BATCH))

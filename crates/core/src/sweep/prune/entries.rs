@@ -30,7 +30,7 @@ impl Run<'_> {
     }
 
     async fn page(&self, after: Option<&FinishedAt>) -> Result<Vec<Entry>, db::Error> {
-        let d = self.ledger.dialect;
+        let d = self.store.ledger.dialect;
         let time = |n: usize| d.param(n, "text::timestamptz");
         let mut values: Vec<Value> = vec![self.cutoff.as_str().into()];
         let mut beyond = String::new();
@@ -44,10 +44,10 @@ impl Run<'_> {
             d.cast("d.id", "text"),
             d.cast("d.finished_at", "text"),
             self.newest(),
-            self.ledger.done,
+            self.store.ledger.done,
             time(1),
         );
-        let rows = self.db.read_only(sql, values).await?;
+        let rows = self.store.db.read_only(sql, values).await?;
         rows.iter().map(entry).collect()
     }
 
@@ -56,11 +56,11 @@ impl Run<'_> {
         if ids.is_empty() {
             return Ok(0);
         }
-        let (d, ledger) = (self.ledger.dialect, self.ledger);
+        let (d, ledger) = (self.store.ledger.dialect, &self.store.ledger);
         let ids = serde_json::Value::from(ids.to_vec()).to_string();
         let of_attempts = format!("from {} where deletion_id {}", ledger.attempt, d.any_of(1, "uuid"));
         if self.dry {
-            let rows = self.db.read_only(format!("select count(*) as n {of_attempts}"), vec![ids.into()]).await?;
+            let rows = self.store.db.read_only(format!("select count(*) as n {of_attempts}"), vec![ids.into()]).await?;
             let n: i64 = rows.first().map_or(Ok(0), |row| row.try_get("", "n"))?;
             return Ok(u64::try_from(n).unwrap_or_default());
         }
@@ -72,7 +72,7 @@ impl Run<'_> {
             time(2),
             time(3)
         );
-        let transaction = self.db.begin().await?;
+        let transaction = self.store.db.begin().await?;
         let attempts = d.statement(format!("delete {of_attempts}"), [ids.clone().into()]);
         let attempts = transaction.execute_raw(attempts).await?.rows_affected();
         transaction.execute_raw(d.statement(entries, [ids.into(), from.into(), to.into()])).await?;

@@ -12,15 +12,15 @@ mod partitions;
 mod refs;
 mod stays;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{FinishedAt, Ledger, Moment};
 use crate::{
-    catalog::Catalog,
     config::{SweepBudget, Sync},
-    db::{self, Db},
+    db,
+    ledger::FinishedAt,
+    store::Store,
 };
 
 /// Rows in one transaction.
@@ -73,67 +73,50 @@ impl PrunePlace {
 
 /// What a run works with.
 struct Run<'a> {
-    ledger: &'a Ledger,
-    db: &'a Db,
-    catalog: &'a Catalog,
+    store: &'a Store,
     /// What finished earlier goes, as the database writes times.
     cutoff: String,
     refs_cutoff: String,
     dry: bool,
 }
 
-impl Ledger {
-    /// Goes on with a pass from `place` until it is over or the budget is used up, and returns where it stands then.
-    /// A dry run counts and changes nothing.
-    ///
-    /// # Errors
-    /// Whatever the database says; what was committed before stays done.
-    pub async fn prune(
-        &self,
-        db: &Db,
-        catalog: &Catalog,
-        sync: &Sync,
-        mut place: PrunePlace,
-        budget: SweepBudget,
-        dry: bool,
-    ) -> Result<PrunePlace, db::Error> {
-        let run = Run {
-            ledger: self,
-            db,
-            catalog,
-            cutoff: self.ago(db, sync.keep_completed).await?,
-            refs_cutoff: self.ago(db, sync.keep_refs).await?,
-            dry,
+/// Goes on with a pass from `place` until it is over or the budget is used up, and returns where it stands then.
+/// A dry run counts and changes nothing.
+///
+/// # Errors
+/// Whatever the database says; what was committed before stays done.
+pub async fn prune(
+    store: &Store,
+    sync: &Sync,
+    mut place: PrunePlace,
+    budget: SweepBudget,
+    dry: bool,
+) -> Result<PrunePlace, db::Error> {
+    let run = Run {
+        store,
+        cutoff: store.ledger.ago(&store.db, sync.keep_completed).await?,
+        refs_cutoff: store.ledger.ago(&store.db, sync.keep_refs).await?,
+        dry,
+    };
+    let (start, mut rows) = (Instant::now(), 0);
+    while !place.is_over() && rows < budget.rows && start.elapsed() < budget.time {
+        let (seen, over) = match place.stage {
+            Stage::Partitions => run.drop_months(&mut place.done).await?,
+            Stage::Entries => run.entries(&mut place).await?,
+            Stage::Attempts => run.attempts(&mut place).await?,
+            Stage::Refs => run.refs(&mut place).await?,
+            Stage::Over => (0, true),
         };
-        let (start, mut rows) = (Instant::now(), 0);
-        while !place.is_over() && rows < budget.rows && start.elapsed() < budget.time {
-            let (seen, over) = match place.stage {
-                Stage::Partitions => run.drop_months(&mut place.done).await?,
-                Stage::Entries => run.entries(&mut place).await?,
-                Stage::Attempts => run.attempts(&mut place).await?,
-                Stage::Refs => run.refs(&mut place).await?,
-                Stage::Over => (0, true),
+        rows += seen;
+        if over {
+            place.after = None;
+            place.stage = match place.stage {
+                Stage::Partitions => Stage::Entries,
+                Stage::Entries => Stage::Attempts,
+                Stage::Attempts => Stage::Refs,
+                Stage::Refs | Stage::Over => Stage::Over,
             };
-            rows += seen;
-            if over {
-                place.after = None;
-                place.stage = match place.stage {
-                    Stage::Partitions => Stage::Entries,
-                    Stage::Entries => Stage::Attempts,
-                    Stage::Attempts => Stage::Refs,
-                    Stage::Refs | Stage::Over => Stage::Over,
-                };
-            }
         }
-        Ok(place)
     }
-
-    /// The moment `age` ago, as the database writes times.
-    ///
-    /// # Errors
-    /// Whatever the database says.
-    pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, db::Error> {
-        let moment = self.moment(db, &Moment::Ago(age)).await?;
-        moment.ok_or_else(|| db::Error::unreadable("it cannot tell the time"))
-    }
+    Ok(place)
 }

@@ -25,13 +25,13 @@ impl Run<'_> {
     /// Drops the months that it can. What it cannot drop is left for the batches.
     pub(super) async fn drop_months(&self, done: &mut Pruned) -> Result<(u64, bool), db::Error> {
         // A dry run counts their entries one by one with all others.
-        if self.ledger.dialect == Dialect::Sqlite || self.dry {
+        if self.store.ledger.dialect == Dialect::Sqlite || self.dry {
             return Ok((0, true));
         }
         for partition in self.old_months().await? {
-            let table = self.ledger.table(&partition);
+            let table = self.store.ledger.table(&partition);
             let Some(stay) = self.staying_in(&table).await? else { continue };
-            let rows = self.db.read_only(format!("select count(*) as n from {table}"), Vec::new()).await?;
+            let rows = self.store.db.read_only(format!("select count(*) as n from {table}"), Vec::new()).await?;
             let n: i64 = rows.first().map_or(Ok(0), |row| row.try_get("", "n"))?;
             match self.drop_month(&table, &stay).await {
                 Ok(()) => {
@@ -54,8 +54,8 @@ impl Run<'_> {
                       and to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month'
                         <= $2::text::timestamptz at time zone 'UTC'
                    order by c.relname";
-        let values: Vec<Value> = vec![self.ledger.done.as_str().into(), self.cutoff.as_str().into()];
-        let rows = self.db.read_only(sql.to_owned(), values).await?;
+        let values: Vec<Value> = vec![self.store.ledger.done.as_str().into(), self.cutoff.as_str().into()];
+        let rows = self.store.db.read_only(sql.to_owned(), values).await?;
         rows.iter().map(|row| row.try_get("", "name").map_err(db::Error::from)).collect()
     }
 
@@ -74,7 +74,7 @@ impl Run<'_> {
                  from {table} d where {MAY_STAY} {beyond} order by d.finished_at, d.id limit {MOST_MOVED}",
                 self.newest(),
             );
-            let rows = self.db.read_only(sql, values).await?;
+            let rows = self.store.db.read_only(sql, values).await?;
             let entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
             let candidates: Vec<_> = entries.iter().filter(|entry| entry.may_stay).collect();
             stay.extend(self.staying(&candidates).await?);
@@ -90,20 +90,20 @@ impl Run<'_> {
 
     /// Once the partition is detached, what stays finds its place in the default one, with the time at which it finished.
     async fn drop_month(&self, table: &str, stay: &[String]) -> Result<(), db::Error> {
-        let done = &self.ledger.done;
+        let done = &self.store.ledger.done;
         let mut tries = 0;
         loop {
             tries += 1;
-            let transaction = self.db.begin().await?;
+            let transaction = self.store.db.begin().await?;
             let work = async {
                 transaction.execute_unprepared("set local lock_timeout = '200ms'").await?;
                 transaction.execute_unprepared(&format!("alter table {done} detach partition {table}")).await?;
                 let sql = format!(
                     "insert into {done} select * from {table} where id {}",
-                    self.ledger.dialect.any_of(1, "uuid")
+                    self.store.ledger.dialect.any_of(1, "uuid")
                 );
                 let ids = serde_json::Value::from(stay.to_vec()).to_string();
-                transaction.execute_raw(self.ledger.dialect.statement(sql, [ids.into()])).await?;
+                transaction.execute_raw(self.store.ledger.dialect.statement(sql, [ids.into()])).await?;
                 transaction.execute_unprepared(&format!("drop table {table}")).await
             };
             let result = work.await;

@@ -22,7 +22,7 @@ impl Run<'_> {
     /// Whether `d` is the newest entry of its row; one that is open or dead is newer still. Scalar queries and no
     /// `exists`, which a planner that does not think of the limit answers by reading all open deletions into a hash.
     pub(super) fn newest(&self) -> String {
-        let (deletion, done) = (&self.ledger.deletion, &self.ledger.done);
+        let (deletion, done) = (&self.store.ledger.deletion, &self.store.ledger.done);
         let newer = |column: &str| {
             format!(
                 "(select 1 from {done} n where n.resource = d.resource and n.{column} = d.{column}
@@ -43,7 +43,7 @@ impl Run<'_> {
         }
         let mut stay = HashSet::new();
         for (resource, entries) in by_resource {
-            let Some(table) = self.catalog.by_name(resource) else {
+            let Some(table) = self.store.catalog.by_name(resource) else {
                 stay.extend(entries.into_iter().map(|entry| entry.finished.id.clone()));
                 continue;
             };
@@ -65,7 +65,7 @@ impl Run<'_> {
             }
         }
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        let marked = table.marked_among(&self.db.conn, &keys).await?;
+        let marked = table.marked_among(&self.store.db.conn, &keys).await?;
         stay.extend(marked.iter().filter_map(|key| of_key.remove(key)));
         Ok(stay)
     }
@@ -77,9 +77,9 @@ impl Run<'_> {
         let (mut stay, mut after) = (Vec::new(), None);
         let marked = table.marked("t");
         while !wanted.is_empty() {
-            let (keys, next) = table.page(self.db, &table.sql, &marked, after.as_ref(), PAGE).await?;
+            let (keys, next) = table.page(&self.store.db, &table.sql, &marked, after.as_ref(), PAGE).await?;
             let texts: Vec<_> = keys.iter().map(ToString::to_string).collect();
-            let hashes = self.ledger.key_hashes(&self.db.conn, table.name.as_str(), &texts).await?;
+            let hashes = self.store.ledger.key_hashes(&self.store.db.conn, table.name.as_str(), &texts).await?;
             stay.extend(hashes.iter().filter_map(|hash| wanted.remove(hash)));
             if keys.len() < PAGE {
                 break;

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
 
 use super::{Pass, Step};
 use crate::{
-    catalog::{Among, Catalog, Lock, Table},
+    catalog::{Among, Lock, Table},
     db::{self, Dialect, kill_point, literal, millis, quote, recordset},
     key::Key,
     soft_remove::{Request, soft_remove},
@@ -16,10 +16,10 @@ impl Pass<'_> {
     /// # Errors
     /// Whatever the database says, also that a lock on the table has been held for 100 ms; nothing was changed then.
     pub async fn act(&self, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
-        let transaction = self.db.begin_giving_way_by_index().await?;
+        let transaction = self.store.db.begin_giving_way_by_index().await?;
         let done = async {
             let keys = self.lock(&transaction, step, keys).await?;
-            match (keys.is_empty(), self.db.dialect) {
+            match (keys.is_empty(), self.store.db.dialect) {
                 (true, _) => Ok(keys),
                 (false, Dialect::Postgres) => self.postgres(&transaction, step, &keys).await,
                 (false, Dialect::Sqlite) => self.sqlite(&transaction, step, &keys).await,
@@ -33,20 +33,14 @@ impl Pass<'_> {
     ///
     /// # Errors
     /// As [`Self::act`].
-    pub async fn request(
-        &self,
-        catalog: &Catalog,
-        table: &Table,
-        request: &Request,
-        keys: &[Key],
-    ) -> Result<Vec<Key>, db::Error> {
-        let transaction = self.db.begin_giving_way_by_index().await?;
+    pub async fn request(&self, table: &Table, request: &Request, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        let transaction = self.store.db.begin_giving_way_by_index().await?;
         let requested = async {
             let keys = self.lock(&transaction, Step::Delete, keys).await?;
             let condition = format!("not {}", self.unreferenced.referenced());
             let among = Among { source: &table.sql, condition: &condition, lock: Lock::None };
             let keys = table.rows_among(&transaction, &keys, &among).await?;
-            soft_remove(&transaction, self.ledger, catalog, table, &keys, request).await?;
+            soft_remove(&transaction, self.store, table, &keys, request).await?;
             Ok(keys)
         };
         end(requested.await, transaction).await
@@ -65,7 +59,7 @@ impl Pass<'_> {
                 let settings = &self.unreferenced.settings;
                 let (uncovered, old) = (self.is_uncovered(), self.is_since(settings.delete_after));
                 // A process may have stood still since it asked.
-                let d = self.db.dialect;
+                let d = self.store.db.dialect;
                 let looked_at = d.instant(&literal(self.looked_at));
                 let lately = format!("{looked_at} >= {}", d.instant_ago(millis(settings.longest_gap())));
                 (format!("{since} is not null and not {uncovered} and {old} and {lately}"), Lock::Skip)

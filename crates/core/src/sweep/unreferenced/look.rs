@@ -57,7 +57,7 @@ impl Pass<'_> {
     /// # Errors
     /// Whatever the database says.
     pub async fn look(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, db::Error> {
-        let Self { db, unreferenced, table, .. } = self;
+        let (db, unreferenced, table) = (&self.store.db, self.unreferenced, self.table);
         let (since, written) = (unreferenced.since.instant("t"), unreferenced.since.of("t"));
         let is_live = table.map_or_else(|| "true".to_owned(), |table| format!("({} is true)", table.live("t")));
         let columns = [
@@ -94,16 +94,16 @@ impl Pass<'_> {
     /// restored it.
     pub(super) fn is_uncovered(&self) -> String {
         let since = self.unreferenced.since.instant("t");
-        let from = self.db.dialect.instant(&literal(self.covered_from));
+        let from = self.store.db.dialect.instant(&literal(self.covered_from));
         let restored = match self.table {
             Some(table) => {
                 let (name, key) = (literal(table.name.as_str()), table.key_text("t"));
-                let kept_as = self.ledger.is_kept_as("f", &name, &key);
-                let finished = self.db.dialect.instant("f.finished_at");
+                let kept_as = self.store.ledger.is_kept_as("f", &name, &key);
+                let finished = self.store.db.dialect.instant("f.finished_at");
                 format!(
                     " or exists (select 1 from {} f where f.resource = {name} and {kept_as}
                         and f.cancelled_by = 'restored' and {finished} >= {since})",
-                    self.ledger.done
+                    self.store.ledger.done
                 )
             }
             None => String::new(),
@@ -113,7 +113,7 @@ impl Pass<'_> {
 
     /// Whether that was so long ago.
     pub(super) fn is_since(&self, time: Duration) -> String {
-        let ago = self.db.dialect.instant_ago(millis(time));
+        let ago = self.store.db.dialect.instant_ago(millis(time));
         format!("coalesce({} <= {ago}, false)", self.unreferenced.since.instant("t"))
     }
 }

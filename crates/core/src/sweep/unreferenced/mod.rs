@@ -13,21 +13,18 @@ pub use look::{Page, Seen, Step};
 
 use crate::{
     catalog::{Table, Unreferenced},
-    db::Db,
-    ledger::Ledger,
+    store::Store,
 };
 
 /// A way through the rows of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass<'p> {
-    /// The database.
-    pub db: &'p Db,
+    /// The database, and the ledger for rows that were removed and restored.
+    pub store: &'p Store,
     /// The table, and what references it.
     pub unreferenced: &'p Unreferenced,
     /// The same table, if its rows can be removed as well: those that are marked are left alone.
     pub table: Option<&'p Table>,
-    /// The ledger, for rows that were removed and restored.
-    pub ledger: &'p Ledger,
     /// Since when every row has been looked at often enough, as the database writes times.
     pub covered_from: &'p str,
     /// When the pass began that looked at every row last, or this one if there was none; nothing is deleted once that is

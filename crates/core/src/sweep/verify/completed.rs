@@ -2,10 +2,10 @@
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use crate::ledger::{Confirmations, FinishedAt, Ledger, Phase};
 use crate::{
     db::{self, Db},
     ids::DeletionId,
+    ledger::{Confirmations, FinishedAt, Ledger, Phase},
     state::{Event, State},
     template::Values,
 };

@@ -2,9 +2,9 @@
 
 use sea_orm::Value;
 
-use crate::db::{self, Db, Dialect};
 use crate::{
     catalog::{KeyType, Table},
+    db::{self, Db, Dialect},
     key::Key,
 };
 

@@ -11,7 +11,7 @@ use crate::{
     db::{self, Db, kill_point},
     ids::DeletionId,
     key::Key,
-    ledger::Ledger,
+    store::Store,
     template::Values,
 };
 
@@ -48,8 +48,7 @@ impl Table {
 /// # Errors
 /// Whatever the database says; what it says of a lock or of the values is an [`Again`].
 pub async fn delete_again(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     table: &Table,
     completed: &Completed,
     targets: &[&Target],
@@ -74,8 +73,8 @@ pub async fn delete_again(
     if completed.kept {
         return Ok(Again::Unknown);
     }
-    match has_owner(db, table, &key, targets, &values).await {
-        Ok(false) => take_up(db, ledger, table, completed, targets, &values).await,
+    match has_owner(&store.db, table, &key, targets, &values).await {
+        Ok(false) => take_up(store, table, completed, targets, &values).await,
         Ok(true) => Ok(Again::Unknown),
         Err(error) => refused(error, completed).map(|()| Again::Unknown),
     }
@@ -145,8 +144,7 @@ pub async fn has_owner(
 }
 
 async fn take_up(
-    db: &Db,
-    ledger: &Ledger,
+    store: &Store,
     table: &Table,
     completed: &Completed,
     targets: &[&Target],
@@ -161,8 +159,8 @@ async fn take_up(
     let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     let reason = format!("the twin in {} was there again", names.join(", "));
     let again = AskAgain { completed, confirmed, values, lane, rule, by: BY, reason };
-    let transaction = db.begin_giving_way().await?;
-    match ledger.ask_again(&transaction, &again).await {
+    let transaction = store.db.begin_giving_way().await?;
+    match store.ledger.ask_again(&transaction, &again).await {
         Ok(id) => {
             kill_point("delete_again::before");
             transaction.commit().await?;

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use sexton_core::{catalog::Table, key::Key};
+use sexton_core::{catalog::Table, key::Key, store::Store};
 
 use super::{absent, source::Source};
-use crate::cli::{error::Result, open::Opened, output};
+use crate::cli::{error::Result, output};
 
 /// Keys that are shown.
 const SAMPLE: usize = 10;
@@ -23,15 +23,15 @@ struct Report {
     sample: Vec<String>,
 }
 
-pub(super) async fn run(opened: &Opened, table: &Table, mut source: Source, size: usize, json: bool) -> Result {
+pub(super) async fn run(store: &Store, table: &Table, mut source: Source, size: usize, json: bool) -> Result {
     let mut report = Report { dry_run: true, ..Report::default() };
-    while let Some(keys) = source.next(&opened.db, table, size).await? {
+    while let Some(keys) = source.next(&store.db, table, size).await? {
         let live = match &source {
             Source::Condition { .. } => keys.clone(),
-            Source::Keys(_) => table.live_among(&opened.db.conn, &keys).await?,
+            Source::Keys(_) => table.live_among(&store.db.conn, &keys).await?,
         };
         if let Source::Keys(_) = &source {
-            let there: HashSet<Key> = table.existing(&opened.db.conn, &keys).await?.into_iter().collect();
+            let there: HashSet<Key> = table.existing(&store.db.conn, &keys).await?.into_iter().collect();
             report.marked += (there.len() - live.len().min(there.len())) as u64;
             report.missing += keys.iter().filter(|key| !there.contains(*key)).count() as u64;
         }

@@ -12,12 +12,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sexton_core::{
-    catalog::{Catalog, Table},
+    catalog::Table,
     db::{self, kill_point},
     ids::BatchId,
     key::Key,
     ledger::Ledger,
     soft_remove::{Request, Requested, bulk, soft_remove},
+    store::Store,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,6 @@ use self::source::Source;
 use super::{
     error::{Error, Result},
     interrupt::Interrupt,
-    open::Opened,
     output,
     progress::Progress,
 };
@@ -92,8 +92,7 @@ impl Line {
 
 /// What all batches have in common.
 struct Bulk<'a> {
-    opened: &'a Opened,
-    catalog: &'a Catalog,
+    store: &'a Store,
     table: &'a Table,
     request: Request,
     hints: &'a Hints,
@@ -101,8 +100,7 @@ struct Bulk<'a> {
 }
 
 pub(super) async fn run(
-    opened: &Opened,
-    catalog: &Catalog,
+    store: &Store,
     table: &Table,
     which: Which,
     mut request: Request,
@@ -110,9 +108,9 @@ pub(super) async fn run(
     json: bool,
 ) -> Result {
     let size = which.batch_size as usize;
-    let (mut source, total) = source::open(&opened.db, table, &which).await?;
+    let (mut source, total) = source::open(&store.db, table, &which).await?;
     if which.dry_run {
-        return dry_run::run(opened, table, source, size, json).await;
+        return dry_run::run(store, table, source, size, json).await;
     }
     let rows = total.filter(|rows| *rows > 0 && !which.yes);
     if let (Source::Condition { .. }, Some(rows)) = (&source, rows) {
@@ -120,9 +118,9 @@ pub(super) async fn run(
     }
     request.batch = which.batch.unwrap_or_default();
     let batch = request.batch;
-    let bulk = Bulk { opened, catalog, table, request, hints, json };
+    let bulk = Bulk { store, table, request, hints, json };
     let mut all = Line { batch_id: batch, ..Line::default() };
-    if which.batch.is_some() && !opened.ledger.knows_batch(&opened.db.conn, batch).await? {
+    if which.batch.is_some() && !store.ledger.knows_batch(&store.db.conn, batch).await? {
         eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
     }
     let mut interrupt = Interrupt::listen("batch")?;
@@ -170,7 +168,7 @@ impl Bulk<'_> {
         all: &mut Line,
     ) -> Result {
         let mut known = resumed;
-        while let Some(keys) = source.next(&self.opened.db, self.table, size).await? {
+        while let Some(keys) = source.next(&self.store.db, self.table, size).await? {
             if asked.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
@@ -187,9 +185,9 @@ impl Bulk<'_> {
 
     /// One batch in one transaction; `known` says that some of its rows may have been requested by this request already.
     async fn batch(&self, source: &Source, keys: Vec<Key>, known: bool) -> Result<(Line, Vec<Requested>)> {
-        let (ledger, name): (&Ledger, _) = (&self.opened.ledger, self.table.name.as_str());
+        let (ledger, name): (&Ledger, _) = (&self.store.ledger, self.table.name.as_str());
         let mut line = Line { batch_id: self.request.batch, ..Line::default() };
-        let transaction = self.opened.db.begin().await?;
+        let transaction = self.store.db.begin().await?;
         let mut keys = keys;
         if known {
             let before = ledger.keys_of_batch(&transaction, self.request.batch, name, &keys).await?;
@@ -199,7 +197,7 @@ impl Bulk<'_> {
         if let Source::Condition { condition, .. } = source {
             keys = bulk::lock_live(&transaction, self.table, condition, &keys).await?;
         }
-        let requested = soft_remove(&transaction, ledger, self.catalog, self.table, &keys, &self.request).await?;
+        let requested = soft_remove(&transaction, self.store, self.table, &keys, &self.request).await?;
         kill_point("bulk::before");
         transaction.commit().await.map_err(db::Error::from)?;
         kill_point("bulk::committed");

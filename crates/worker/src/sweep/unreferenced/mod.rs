@@ -56,7 +56,7 @@ impl Sweep for UnreferencedRows {
         let named = ground.config.resources.iter().filter(|(_, resource)| resource.unreferenced.is_some());
         for (name, resource) in named.skip_while(|(name, _)| at.as_ref().is_some_and(|at| *name < at)) {
             // As the foreign keys are now: one may have been added since this process started.
-            let loaded = match Unreferenced::load(ground.db, name, resource).await {
+            let loaded = match Unreferenced::load(&ground.store.db, name, resource).await {
                 Ok(None) => continue,
                 Ok(Some(Ok(loaded))) if loaded.problems.is_empty() => loaded,
                 Ok(Some(Ok(Unreferenced { problems, .. }) | Err(problems))) => {
@@ -70,8 +70,8 @@ impl Sweep for UnreferencedRows {
                     continue;
                 }
             };
-            let table = ground.catalog.table(name).map(AsRef::as_ref);
-            let unguarded = match unguarded(&ground.db.conn, ground.ledger, &loaded, table).await {
+            let table = ground.store.catalog.table(name).map(AsRef::as_ref);
+            let unguarded = match unguarded(&ground.store.db.conn, &ground.store.ledger, &loaded, table).await {
                 Ok(unguarded) => unguarded,
                 Err(error) => {
                     place.failed(name, error)?;

@@ -85,7 +85,7 @@ impl Through<'_> {
     }
 
     async fn ago(&self, age: Duration) -> Result<String, db::Error> {
-        self.ground.ledger.ago(self.ground.db, age).await
+        self.ground.store.ledger.ago(&self.ground.store.db, age).await
     }
 
     /// The next page; whether there is another.
@@ -93,10 +93,9 @@ impl Through<'_> {
         let batch = allowance.batch(self.ground.config.sync.batch);
         let covered = place.covered.get(&self.unreferenced.name).cloned().unwrap_or_default();
         let pass = Pass {
-            db: self.ground.db,
+            store: self.ground.store,
             unreferenced: self.unreferenced,
             table: self.table,
-            ledger: self.ground.ledger,
             covered_from: &covered.from,
             looked_at: covered.looked_at(),
         };
@@ -162,7 +161,7 @@ impl Through<'_> {
         };
         let Some(refusal) = error.refusal() else { return Err(error) };
         // A lock on the whole table each of them would wait for anew; only what goes along with a row may be locked by itself.
-        let of_a_row = recorded.is_some() && self.ground.db.dialect == Dialect::Postgres;
+        let of_a_row = recorded.is_some() && self.ground.store.db.dialect == Dialect::Postgres;
         let one_by_one = !refusal.is_contention() || of_a_row;
         match seen {
             [_] if !refusal.is_contention() => {
@@ -201,6 +200,6 @@ impl Through<'_> {
             // A deletion that is due at once would be done here, and what keeps it from it be an error of the sweep.
             request.after = Duration::from_millis(1);
         }
-        pass.request(self.ground.catalog, table, &request, keys).await
+        pass.request(table, &request, keys).await
     }
 }

@@ -69,7 +69,7 @@ impl Sweep for Verify {
             return Err(db::Error::other("look at twins", "nothing was set up to call targets with"));
         };
         // What is paused may have changed; where nothing else runs, nobody reads it.
-        targets.gates.read(ground.db, ground.ledger).await?;
+        targets.gates.read(ground.store).await?;
         // A cursor that another release left in another form begins anew.
         let place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let allowance = Allowance::new(budget);
@@ -79,8 +79,8 @@ impl Sweep for Verify {
             lanes: lanes(ground),
             sights: Sights::new(targets, &allowance, budget, dry),
             delete: mode == VerifyMode::On && !dry,
-            since: ground.ledger.ago(ground.db, ground.config.sync.keep_refs).await?,
-            until: ground.ledger.ago(ground.db, verify.after).await?,
+            since: ground.store.ledger.ago(&ground.store.db, ground.config.sync.keep_refs).await?,
+            until: ground.store.ledger.ago(&ground.store.db, verify.after).await?,
             unanswered: HashMap::new(),
             opaque: HashSet::new(),
             allowance,
@@ -99,7 +99,7 @@ struct Lane<'a> {
 
 fn lanes(ground: Ground<'_>) -> BTreeMap<String, Lane<'_>> {
     let mut lanes = BTreeMap::new();
-    for table in ground.catalog.tables() {
+    for table in ground.store.catalog.tables() {
         for target in &table.resource.targets {
             lanes.insert(format!("{}.{}", table.name, target.name), Lane { table, target });
         }
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
         let batch = self.allowance.batch(self.ground.config.sync.batch).min(place.waiting.len());
         let batch: Vec<Left> = place.waiting[..batch].to_vec();
         let which: Vec<FinishedAt> = batch.iter().map(|left| left.finished.clone()).collect();
-        let completed = self.ground.ledger.completed(self.ground.db, &which).await?;
+        let completed = self.ground.store.ledger.completed(&self.ground.store.db, &which).await?;
         self.allowance.looked_at(batch.len());
         let sight = |completed: Completed| {
             let left = batch.iter().find(|left| left.finished == completed.finished);
@@ -172,15 +172,15 @@ impl<'a> Run<'a> {
     async fn page(&mut self, place: &mut Place) -> Result<bool, db::Error> {
         let open: Vec<String> = self.lanes.keys().filter(|lane| !self.sights.is_held(lane)).cloned().collect();
         let Some(after) = open.iter().map(|lane| place.lanes.get(lane).cloned()).min() else { return Ok(false) };
-        let Ground { db, ledger, config, .. } = self.ground;
+        let Ground { store, config, .. } = self.ground;
         let batch = self.allowance.batch(config.sync.batch);
-        let page = ledger.finished_in_order(db, &self.since, &self.until, after.as_ref(), batch).await?;
+        let page = store.ledger.finished_in_order(&store.db, &self.since, &self.until, after.as_ref(), batch).await?;
         self.allowance.looked_at(page.len());
         let Some(last) = page.last().cloned() else { return Ok(false) };
         let share = config.sync.verify.share;
         let sampled: Vec<FinishedAt> =
             page.iter().filter(|one| one.deletion().is_some_and(|id| is_in_share(id, share))).cloned().collect();
-        let completed = ledger.completed(db, &sampled).await?;
+        let completed = store.ledger.completed(&store.db, &sampled).await?;
         place.count(&page, &completed);
         let sights: Vec<Sight> = completed.into_iter().map(|one| self.sight(place, &open, one)).collect();
         let before: Vec<FinishedAt> = sights.iter().map(|sight| sight.completed.finished.clone()).collect();
@@ -290,10 +290,10 @@ impl<'a> Run<'a> {
         outcome: Option<Outcome>,
         before: Option<&FinishedAt>,
     ) {
-        let Ground { db, ledger, .. } = self.ground;
+        let store = self.ground.store;
         if let Some(outcome) = &outcome {
             let called = Called { lane, id: sight.completed.id, outcome, first: false, probe: false };
-            self.gates.called(db, ledger, &called).await;
+            self.gates.called(store, &called).await;
         }
         if let Some(before) = before {
             place.reach(lane, before);
@@ -303,14 +303,14 @@ impl<'a> Run<'a> {
 
     /// Twins that are there again: deletes them again, or leaves them.
     async fn returned(&mut self, place: &mut Place, sight: &Sight, lanes: &[String]) -> Result<(), db::Error> {
-        let (completed, Ground { db, ledger, .. }) = (&sight.completed, self.ground);
+        let (completed, store) = (&sight.completed, self.ground.store);
         let of = lanes.iter().filter_map(|name| Some((name, self.lanes.get(name).copied()?)));
         let (mut owned, mut names, mut targets, mut of_table) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (name, Lane { table, target }) in of {
             let is_owned = if self.opaque.contains(&table.name) {
                 None
             } else {
-                has_another_row(db, table, completed, target).await?
+                has_another_row(&store.db, table, completed, target).await?
             };
             if is_owned.is_none() {
                 self.opaque.insert(table.name.clone());
@@ -328,7 +328,7 @@ impl<'a> Run<'a> {
         }
         let Some(table) = of_table else { return Ok(()) };
         let count = names.len() as u64;
-        let again = if self.delete { Some(delete_again(db, ledger, table, completed, &targets).await?) } else { None };
+        let again = if self.delete { Some(delete_again(store, table, completed, &targets).await?) } else { None };
         match again {
             Some(Again::TakenUp(by)) => {
                 let (id, names) = (completed.id, names.join(", "));
