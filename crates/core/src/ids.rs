@@ -137,6 +137,66 @@ name! {
     TargetName
 }
 
+/// The name of a lane: a resource, or one of its targets as `resource.target`. A deletion is in the lane of its first
+/// unconfirmed target, or in that of its resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lane(String);
+
+impl Lane {
+    /// The lane of what all targets of a resource confirmed.
+    #[must_use]
+    pub fn of_resource(resource: &ResourceName) -> Self {
+        Self(resource.to_string())
+    }
+
+    /// The lane of a target.
+    #[must_use]
+    pub fn of_target(resource: &ResourceName, target: &TargetName) -> Self {
+        Self(format!("{resource}.{target}"))
+    }
+
+    /// A lane as the ledger has it: its resource or target may not be configured here.
+    #[must_use]
+    pub const fn from_ledger(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Lane {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Lane {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Lane {
+    type Err = std::convert::Infallible;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sexton_core::{
+    ids::Lane,
     ledger::{Cause, Settlement, SweepState},
     outcome::{DeadKind, Outcome},
     state::Event,
@@ -101,20 +102,20 @@ pub(crate) fn api_answered(status: u16) {
     counter!("sexton_api_requests_total", "status" => status.to_string()).increment(1);
 }
 
-pub(crate) fn breaker_opened(lane: &str, cause: Cause) {
-    counter!("sexton_breaker_openings_total", "lane" => lane.to_owned(), "cause" => cause.as_str()).increment(1);
+pub(crate) fn breaker_opened(lane: &Lane, cause: Cause) {
+    counter!("sexton_breaker_openings_total", "lane" => lane.to_string(), "cause" => cause.as_str()).increment(1);
 }
 
-pub(crate) fn breaker(lane: &str, open: bool) {
-    gauge!("sexton_breaker_open", "lane" => lane.to_owned()).set(if open { 1.0 } else { 0.0 });
+pub(crate) fn breaker(lane: &Lane, open: bool) {
+    gauge!("sexton_breaker_open", "lane" => lane.to_string()).set(if open { 1.0 } else { 0.0 });
 }
 
-pub(crate) fn throttled(lane: &str, throttled: bool) {
-    gauge!("sexton_throttled", "lane" => lane.to_owned()).set(if throttled { 1.0 } else { 0.0 });
+pub(crate) fn throttled(lane: &Lane, throttled: bool) {
+    gauge!("sexton_throttled", "lane" => lane.to_string()).set(if throttled { 1.0 } else { 0.0 });
 }
 
-pub(crate) fn paused(lane: &str, paused: bool) {
-    gauge!("sexton_paused", "lane" => lane.to_owned()).set(if paused { 1.0 } else { 0.0 });
+pub(crate) fn paused(lane: &Lane, paused: bool) {
+    gauge!("sexton_paused", "lane" => lane.to_string()).set(if paused { 1.0 } else { 0.0 });
 }
 
 pub(crate) fn hard_deletes_paused(paused: bool) {
@@ -147,8 +148,8 @@ pub(crate) fn in_flight(deletions: usize) {
     gauge!("sexton_in_flight_deletions").set(deletions as f64);
 }
 
-pub(crate) fn oldest_due(lane: &str, age: Duration) {
-    gauge!("sexton_oldest_due_seconds", "lane" => lane.to_owned()).set(age.as_secs_f64());
+pub(crate) fn oldest_due(lane: &Lane, age: Duration) {
+    gauge!("sexton_oldest_due_seconds", "lane" => lane.to_string()).set(age.as_secs_f64());
 }
 
 pub(crate) fn dead_letters(kind: &str, count: i64) {

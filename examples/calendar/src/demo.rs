@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use sea_orm::{DatabaseConnection, EntityTrait, IntoActiveModel};
+use sexton_core::ids::Lane;
 use sexton_core::{
     config::Config,
     db::Db,
@@ -136,7 +137,7 @@ impl Demo {
         let mut removed = false;
         let mut moved = (Instant::now(), Figures::default());
         let mut tick = interval(TICK);
-        let lanes: Vec<String> = vec!["block".into(), "block.calendar".into()];
+        let lanes = ["block", "block.calendar"].map(|name| Lane::from_ledger(name.to_owned()));
         loop {
             tokio::select! {
                 result = &mut removing, if !removed => {

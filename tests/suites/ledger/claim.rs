@@ -8,7 +8,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, LEASE, ME, on_both, settlement};
+use super::fixture::{Fixture, LEASE, ME, lane, on_both, settlement};
 
 on_both!(
     claimed_deletion_is_running_under_the_next_fence,
@@ -106,7 +106,7 @@ async fn only_the_given_lanes_are_claimed(f: Fixture) {
     f.blocks(2).await;
     let ids: Vec<_> = f.request("block", &["1", "2"]).await.iter().map(|r| r.id).collect();
     f.execute("update sexton_deletion set lane = 'block.other' where key = '2'").await;
-    let lanes = ["block.other".to_owned(), "block".to_owned()];
+    let lanes = ["block.other", "block"].map(lane);
     let claims = f.store.ledger.claim(&f.store.db, Pick::Hinted(&ids), &lanes, ME, LEASE, true).await.unwrap();
     assert_eq!(keys(&claims), ["2"]);
     assert!(f.store.ledger.claim(&f.store.db, DUE, &lanes, ME, LEASE, true).await.unwrap().is_empty());
@@ -130,7 +130,7 @@ async fn no_more_than_the_limit_is_claimed_of_many_lanes(f: Fixture) {
     let all: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
     f.request("block", &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
     f.execute("update sexton_deletion set lane = 'lane' || cast(cast(key as integer) % 10 as text)").await;
-    let lanes: Vec<String> = (0..10).map(|n| format!("lane{n}")).collect();
+    let lanes: Vec<_> = (0..10).map(|n| lane(&format!("lane{n}"))).collect();
     let limit = Pick::Due { limit: 4, overdue: Duration::ZERO };
     let mut claimed = HashSet::new();
     for _ in 0..20 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{ledger::Settlement, state::Event};
 
-use super::fixture::{Fixture, on_both, settlement};
+use super::fixture::{Fixture, lane, on_both, settlement};
 
 on_both!(
     pages_of_a_lane_skip_and_repeat_nothing,
@@ -22,7 +22,7 @@ async fn pages_of_a_lane_skip_and_repeat_nothing(f: Fixture) {
     f.execute("update sexton_deletion set run_at = '2900-01-01T00:00:00.000Z' where key = '57'").await;
     let (mut after, mut seen) = (None, Vec::new());
     loop {
-        let page = f.store.ledger.due_in_lane(&f.store.db, "block.calendar", after.as_ref(), 7).await.unwrap();
+        let page = f.store.ledger.due_in_lane(&f.store.db, &lane("block.calendar"), after.as_ref(), 7).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 7);
         after = Some(last.clone());
@@ -45,7 +45,7 @@ async fn next_due_counts_from_the_oldest_of_the_lanes(f: Fixture) {
     f.blocks(1).await;
     f.request_one("block", "1").await;
     assert_eq!(f.store.ledger.next_due_in(&f.store.db, &lanes).await.unwrap(), Some(Duration::ZERO));
-    let flag = ["flag".to_owned()];
+    let flag = [lane("flag")];
     assert!(f.store.ledger.next_due_in(&f.store.db, &flag).await.unwrap().unwrap() > Duration::from_secs(3500));
 }
 
@@ -58,7 +58,7 @@ async fn idle_means_nothing_is_due_without_time_passing(f: Fixture) {
     assert!(idle().await, "a deletion in grace is not work");
     let claim = f.claimed_block().await;
     assert!(!idle().await, "something is running");
-    assert!(f.store.ledger.is_idle(&f.store.db, &["flag".to_owned()]).await.unwrap(), "in another lane");
+    assert!(f.store.ledger.is_idle(&f.store.db, &[lane("flag")]).await.unwrap(), "in another lane");
     let later = Settlement { delay: Duration::from_secs(1000), ..settlement(&claim, Event::Failed) };
     assert!(f.settle(later).await);
     assert!(!idle().await, "a backoff will be due");

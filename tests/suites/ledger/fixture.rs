@@ -8,7 +8,7 @@ use sexton_core::{
     catalog::Table,
     config::{self, Config},
     db::{self, Dialect},
-    ids::{DeletionId, Fence},
+    ids::{DeletionId, Fence, Lane},
     ledger::{Claim, Confirmation, Confirmations, Ledger, Phase, Pick, Settlement},
     outcome::Answer,
     soft_remove::{Request, Requested, soft_remove},
@@ -222,13 +222,18 @@ pub(super) fn settlement(claim: &Claim, event: Event) -> Settlement {
         delay: Duration::ZERO,
         give_back: false,
         uncalled: false,
-        lane: "block.calendar".to_owned(),
+        lane: lane("block.calendar"),
         confirmations: claim.confirmations.clone(),
         payload: None,
         error: None,
         dead: None,
         attempt: None,
     }
+}
+
+/// A lane by its name.
+pub(crate) fn lane(name: &str) -> Lane {
+    Lane::from_ledger(name.to_owned())
 }
 
 /// Confirmations of these targets.

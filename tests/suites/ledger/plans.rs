@@ -16,7 +16,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, LEASE, ME, Server, confirmed, lease_of, settlement};
+use super::fixture::{Fixture, LEASE, ME, Server, confirmed, lane, lease_of, settlement};
 
 const ROWS: usize = 200_000;
 const ROUNDS: usize = 8;
@@ -117,9 +117,9 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
 
     let before = w.scans().await;
     for round in 0..ROUNDS {
-        let page = ledger.due_in_lane(&w.db, "block.calendar", None, 100).await.unwrap();
+        let page = ledger.due_in_lane(&w.db, &lane("block.calendar"), None, 100).await.unwrap();
         assert_eq!(page.len(), 100);
-        assert_eq!(ledger.due_in_lane(&w.db, "block.calendar", page.last(), 100).await.unwrap().len(), 100);
+        assert_eq!(ledger.due_in_lane(&w.db, &lane("block.calendar"), page.last(), 100).await.unwrap().len(), 100);
         assert_eq!(ledger.next_due_in(&w.db, &lanes).await.unwrap(), Some(Duration::ZERO));
         assert!(!ledger.is_idle(&w.db, &lanes).await.unwrap());
         assert_eq!(ledger.rescue(&w.db, 5, 20).await.unwrap().len(), 20);

@@ -7,7 +7,7 @@ use sexton_core::{
     state::{Event, State},
 };
 
-use super::fixture::{Fixture, confirmed, on_both, settlement};
+use super::fixture::{Fixture, confirmed, lane, on_both, settlement};
 
 on_both!(
     request_marks_the_row_and_records_the_deletion_in_one_transaction,
@@ -72,7 +72,7 @@ async fn changed_row_requested_again_has_its_target_asked_again(f: Fixture) {
     let mut failed = settlement(&claim, Event::RemovalScheduled);
     failed.confirmations = confirmed(&["calendar", "other"]);
     failed.phase = sexton_core::ledger::Phase::Remove;
-    failed.lane = "block".to_owned();
+    failed.lane = lane("block");
     failed.delay = Duration::from_secs(1000);
     assert!(f.settle(failed).await);
     assert!(!f.request_one("block", "1").await.due);

@@ -9,7 +9,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, ME, confirmed, lease_of, on_both, settlement};
+use super::fixture::{Fixture, ME, confirmed, lane, lease_of, on_both, settlement};
 
 on_both!(
     retry_is_due_after_its_delay_and_keeps_what_was_learnt,
@@ -37,7 +37,7 @@ async fn retry_is_due_after_its_delay_and_keeps_what_was_learnt(f: Fixture) {
     let claim = f.claimed_block().await;
     let failed = Settlement {
         delay: Duration::from_secs(100),
-        lane: "block.other".to_owned(),
+        lane: lane("block.other"),
         confirmations: confirmed(&["calendar"]),
         payload: Some([("gcal_id".to_owned(), Some("ü\"'\\\u{1}".to_owned())), ("kind".to_owned(), None)].into()),
         error: Some(("retry".to_owned(), "other: http_503".to_owned())),
@@ -46,7 +46,7 @@ async fn retry_is_due_after_its_delay_and_keeps_what_was_learnt(f: Fixture) {
     };
     assert!(f.settle(failed).await);
     assert_eq!(f.deletions().await, ["1|pending|1|1|0"]);
-    let due = f.store.ledger.next_due_in(&f.store.db, &["block.other".to_owned()]).await.unwrap().unwrap();
+    let due = f.store.ledger.next_due_in(&f.store.db, &[lane("block.other")]).await.unwrap().unwrap();
     assert!(due > Duration::from_secs(90) && due <= Duration::from_secs(100), "{due:?}");
     let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
     assert_eq!((record.worker, record.lease_until, record.lane.as_deref()), (None, None, Some("block.other")));

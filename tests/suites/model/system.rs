@@ -7,7 +7,7 @@ use std::{
 
 use sexton_core::{
     config::Config,
-    ids::{BatchId, DeletionId},
+    ids::{BatchId, DeletionId, Lane},
     ledger::{Action as Audit, Claim, Ledger, Pick, Settlement},
     restore::{restore, restore_batch},
     soft_remove::{Request, soft_remove},
@@ -180,7 +180,7 @@ impl<'b> System<'b> {
             delay: Duration::from_secs(360_000),
             give_back: false,
             uncalled: false,
-            lane: claim.resource.clone(),
+            lane: Lane::from_ledger(claim.resource.clone()),
             confirmations: claim.confirmations.clone(),
             payload: None,
             error: None,

@@ -39,7 +39,7 @@ use self::{children::Binding, table::Description};
 use crate::{
     config::{Adopt, ChildThen, Config, Resource},
     db::{self, Db, Dialect},
-    ids::ResourceName,
+    ids::{Lane, ResourceName},
 };
 
 /// The configured tables, resolved.
@@ -198,7 +198,7 @@ impl Catalog {
 
     /// The lanes that this process knows: each resource, and each of its targets as `resource.target`.
     #[must_use]
-    pub fn lanes(&self) -> Vec<String> {
+    pub fn lanes(&self) -> Vec<Lane> {
         self.tables.values().flat_map(|table| table.lanes()).collect()
     }
 }

@@ -6,7 +6,7 @@ use super::{child::ChildRule, column::Column, rows::Rows};
 use crate::{
     config::{AfterConfirmation, Child, Resource, Scalar},
     db::{Dialect, literal},
-    ids::ResourceName,
+    ids::{Lane, ResourceName},
     template::Values,
 };
 
@@ -79,14 +79,14 @@ impl std::ops::Deref for Table {
 
 impl Table {
     /// The lanes of this resource: its own, and one for each target.
-    pub fn lanes(&self) -> Vec<String> {
+    pub fn lanes(&self) -> Vec<Lane> {
         self.resource.lanes(&self.name)
     }
 
     /// The lane of a deletion whose confirmed targets are those that `confirmed` knows.
-    pub fn lane(&self, confirmed: impl Fn(&str) -> bool) -> String {
+    pub fn lane(&self, confirmed: impl Fn(&str) -> bool) -> Lane {
         let mut open = self.resource.targets.iter().filter(|target| !confirmed(target.name.as_str()));
-        open.next().map_or_else(|| self.name.to_string(), |target| format!("{}.{}", self.name, target.name))
+        open.next().map_or_else(|| Lane::of_resource(&self.name), |target| Lane::of_target(&self.name, &target.name))
     }
 
     /// What becomes of a row that was marked by rule number `rule`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Adopt, AfterConfirmation, Child, Hiding, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, VerifyMode, duration,
 };
-use crate::ids::{ResourceName, TargetName};
+use crate::ids::{Lane, ResourceName, TargetName};
 
 /// A resource as configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,9 +70,9 @@ pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
 impl Resource {
     /// The lanes of a resource called `name`: its own, and one for each target.
     #[must_use]
-    pub fn lanes(&self, name: &ResourceName) -> Vec<String> {
-        let of_targets = self.targets.iter().map(|target| format!("{name}.{}", target.name));
-        [name.to_string()].into_iter().chain(of_targets).collect()
+    pub fn lanes(&self, name: &ResourceName) -> Vec<Lane> {
+        let of_targets = self.targets.iter().map(|target| Lane::of_target(name, &target.name));
+        [Lane::of_resource(name)].into_iter().chain(of_targets).collect()
     }
 
     /// The ways of marking a row, in the order in which they are tried; the last matches every row. None without a marker.

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{Api, Resource, Retry, Verification, duration};
-use crate::ids::ResourceName;
+use crate::ids::{Lane, ResourceName};
 
 /// A whole configuration, valid in itself (see [`super::load`]).
 #[derive(Debug, Clone, Deserialize)]
@@ -112,7 +112,7 @@ pub struct Console {
 impl Config {
     /// The lanes of all resources: each resource, and each of its targets as `resource.target`.
     #[must_use]
-    pub fn lanes(&self) -> Vec<String> {
+    pub fn lanes(&self) -> Vec<Lane> {
         self.resources.iter().flat_map(|(name, resource)| resource.lanes(name)).collect()
     }
 }

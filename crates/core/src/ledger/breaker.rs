@@ -9,7 +9,10 @@ use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
 use super::{Ledger, notify};
-use crate::db::{self, Db, millis};
+use crate::{
+    db::{self, Db, millis},
+    ids::Lane,
+};
 
 /// Why a target is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -45,7 +48,7 @@ impl Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenBreaker {
     /// `resource.target`.
-    pub lane: String,
+    pub lane: Lane,
     /// Why.
     pub cause: Cause,
     /// What was seen.
@@ -80,7 +83,7 @@ impl Ledger {
                 let cause: String = row.try_get("", "cause")?;
                 let known = Cause::ALL.into_iter().find(|known| known.as_str() == cause);
                 Ok(OpenBreaker {
-                    lane: row.try_get("", "lane")?,
+                    lane: Lane::from_ledger(row.try_get("", "lane")?),
                     cause: known
                         .ok_or_else(|| db::Error::unreadable(format!("`{cause}` is not the cause of a breaker")))?,
                     reason: row.try_get("", "reason")?,
@@ -100,7 +103,7 @@ impl Ledger {
     pub async fn open_breaker(
         &self,
         db: &Db,
-        lane: &str,
+        lane: &Lane,
         cause: Cause,
         reason: &str,
         first_probe: Option<Duration>,
@@ -115,7 +118,7 @@ impl Ledger {
             self.breaker,
             d.now()
         );
-        self.change_breaker(db, sql, [lane.into(), cause.as_str().into(), reason.into()]).await
+        self.change_breaker(db, sql, [lane.as_str().into(), cause.as_str().into(), reason.into()]).await
     }
 
     /// Leaves `lane` alone for `time`, as its target asked. Changes nothing if its breaker is open, or it is left alone for
@@ -123,7 +126,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn throttle(&self, db: &Db, lane: &str, reason: &str, time: Duration) -> Result<bool, db::Error> {
+    pub async fn throttle(&self, db: &Db, lane: &Lane, reason: &str, time: Duration) -> Result<bool, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "insert into {} as b (lane, cause, reason, until) values ($1, 'throttled', $2, {})
@@ -134,7 +137,7 @@ impl Ledger {
             d.in_ms("$3"),
             now = d.now()
         );
-        self.change_breaker(db, sql, [lane.into(), reason.into(), millis(time).into()]).await
+        self.change_breaker(db, sql, [lane.as_str().into(), reason.into(), millis(time).into()]).await
     }
 
     /// Takes the right to probe `lane`, which one process has until the next probe: that comes after `interval`, doubled
@@ -142,7 +145,13 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn take_probe(&self, db: &Db, lane: &str, interval: Duration, most: Duration) -> Result<bool, db::Error> {
+    pub async fn take_probe(
+        &self,
+        db: &Db,
+        lane: &Lane,
+        interval: Duration,
+        most: Duration,
+    ) -> Result<bool, db::Error> {
         let d = self.dialect;
         let shift = "(1 << case when probes < 20 then probes + 1 else 20 end)";
         let least = if d == crate::db::Dialect::Postgres { "least" } else { "min" };
@@ -153,7 +162,7 @@ impl Ledger {
             d.in_ms(&format!("{least}({} * {shift}, {})", d.param(2, "bigint"), d.param(3, "bigint"))),
             d.now()
         );
-        let values = [lane.into(), millis(interval).into(), millis(most).into()];
+        let values = [lane.as_str().into(), millis(interval).into(), millis(most).into()];
         Ok(db.conn.execute_raw(d.statement(sql, values)).await?.rows_affected() > 0)
     }
 
@@ -161,9 +170,9 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn close_breaker(&self, db: &Db, lane: &str) -> Result<bool, db::Error> {
+    pub async fn close_breaker(&self, db: &Db, lane: &Lane) -> Result<bool, db::Error> {
         let sql = format!("delete from {} where lane = $1 and cause <> 'gone'", self.breaker);
-        self.change_breaker(db, sql, [lane.into()]).await
+        self.change_breaker(db, sql, [lane.as_str().into()]).await
     }
 
     async fn change_breaker<const N: usize>(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use sexton_core::ledger::Scope;
+use sexton_core::{ids::Lane, ledger::Scope};
 
 use super::{
     error::{Error, Result},
@@ -72,12 +72,12 @@ pub(super) async fn resume(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-fn scope(args: &Args, lanes: &[String]) -> Result<Scope> {
+fn scope(args: &Args, lanes: &[Lane]) -> Result<Scope> {
     match &args.scope {
         None => Ok(Scope::HardDeletes),
-        Some(scope) if lanes.contains(scope) => Ok(Scope::Lane(scope.clone())),
+        Some(scope) if lanes.iter().any(|lane| lane.as_str() == scope) => Ok(Scope::Lane(scope.clone())),
         Some(scope) => {
-            let known = lanes.join(", ");
+            let known = lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
             Err(Error::Usage(format!("there is no resource or target `{scope}`; the configuration has {known}")))
         }
     }

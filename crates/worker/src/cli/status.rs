@@ -67,7 +67,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 (Cause::Throttled, Some(ms)) => format!("in {}", output::age(ms.max(0))),
                 (_, Some(ms)) => format!("probe {} in {}", open.probes + 1, output::age(ms.max(0))),
             };
-            [open.lane.clone(), open.cause.as_str().to_owned(), open.since.clone(), next, open.reason.clone()]
+            [open.lane.to_string(), open.cause.as_str().to_owned(), open.since.clone(), next, open.reason.clone()]
         };
         let rows: Vec<_> = status.breakers.iter().map(row).collect();
         output::table(["LEFT ALONE", "CAUSE", "SINCE", "AGAIN", "REASON"], &rows);
@@ -80,7 +80,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             .iter()
             .map(|lane| {
                 let name = if known.contains(&lane.lane) {
-                    lane.lane.clone()
+                    lane.lane.to_string()
                 } else {
                     format!("{} (not configured)", lane.lane)
                 };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use sexton_core::{
     config::Target,
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     ledger::Confirmation,
     outcome::{Answer, Failure, Look, Outcome},
     template::Values,
@@ -120,12 +120,12 @@ impl Execution<'_> {
         let Some(connector) = context.connectors.of(&self.claim.resource, target.name.as_str()) else {
             return Err(Asked::NotConfigured(target.name.to_string()));
         };
-        let lane = format!("{}.{}", self.claim.resource, target.name);
+        let lane = Lane::of_target(&self.table.name, &target.name);
         let pass = match context.gates.admit(&lane, self.claim.id).await {
             Admission::Go(pass) => pass,
             Admission::Wait(wait, why) => {
                 let wait = wait + spread(self.claim.id, wait);
-                tracing::trace!(id = %self.claim.id, lane, why, "deletion {} is held", self.claim.id);
+                tracing::trace!(id = %self.claim.id, %lane, why, "deletion {} is held", self.claim.id);
                 return Ok(Reply::Held(Held { wait, error: None }));
             }
         };

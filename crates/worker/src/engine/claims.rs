@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use futures::future::BoxFuture;
 use sexton_core::{
     db,
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     key::Key,
     ledger::{Claim, Pick},
 };
@@ -77,7 +77,7 @@ pub(super) async fn take(
     context: &Context,
     in_flight: &InFlight,
     pick: Pick<'_>,
-    lanes: &[String],
+    lanes: &[Lane],
     mut rescued: Option<OwnedSemaphorePermit>,
 ) -> Result<Vec<Claimed>, db::Error> {
     let sent = Instant::now();
@@ -91,7 +91,13 @@ pub(super) async fn take(
             let permit = if claim.rescues > 0 { rescued.take() } else { None };
             let table = context.store.catalog.by_name(&claim.resource);
             let lane = table.map(|table| table.lane(|target| claim.confirmations.contains_key(target)));
-            let held = in_flight.hold(claim.id, claim.fence, lane.unwrap_or_default(), sent, permit);
+            let held = in_flight.hold(
+                claim.id,
+                claim.fence,
+                lane.unwrap_or_else(|| Lane::from_ledger(claim.resource.clone())),
+                sent,
+                permit,
+            );
             metrics::claimed(&claim.resource);
             Claimed { claim, held, row: Row::Unknown, since: sent }
         })

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::ids::{DeletionId, Fence};
+use sexton_core::ids::{DeletionId, Fence, Lane};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ pub(crate) struct InFlight {
 
 struct Entry {
     fence: Fence,
-    lane: String,
+    lane: Lane,
     /// When the statement that last set the lease was *sent*: the lease ends no earlier than this plus its length.
     leased_at: Instant,
     lost: CancellationToken,
@@ -52,7 +52,7 @@ impl InFlight {
         &self,
         id: DeletionId,
         fence: Fence,
-        lane: String,
+        lane: Lane,
         leased_at: Instant,
         rescued: Option<OwnedSemaphorePermit>,
     ) -> Held {
@@ -78,7 +78,7 @@ impl InFlight {
     }
 
     /// How many deletions of each lane are in flight.
-    pub(super) fn by_lane(&self) -> HashMap<String, usize> {
+    pub(super) fn by_lane(&self) -> HashMap<Lane, usize> {
         let mut lanes = HashMap::new();
         for entry in self.entries().values() {
             *lanes.entry(entry.lane.clone()).or_default() += 1;

@@ -4,6 +4,7 @@
 //! everybody. Therefore some places are reserved for lanes that have few, whose deletions are then taken from the ledger
 //! directly.
 
+use sexton_core::ids::Lane;
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,8 +40,8 @@ impl Slots {
 
     /// Of `lanes`, those that may have more places than they hold now: less than half of what the lanes before them, which
     /// hold more, leave. So however many lanes are slow, the next one finds a place.
-    pub(super) fn below_share(&self, lanes: Vec<String>, held: &HashMap<String, usize>) -> Vec<String> {
-        let below = |lane: &String| {
+    pub(super) fn below_share(&self, lanes: Vec<Lane>, held: &HashMap<Lane, usize>) -> Vec<Lane> {
+        let below = |lane: &Lane| {
             let own = held.get(lane).copied().unwrap_or_default();
             let before: usize = held.values().filter(|&&held| held > own).sum();
             own < (self.total.saturating_sub(before) / 2).max(1)
@@ -63,8 +64,10 @@ mod tests {
     fn a_lane_that_holds_most_places_leaves_the_rest_to_others() {
         let slots = Slots::new(64, 3);
         let below = |held: &[(&str, usize)]| {
-            let held = held.iter().map(|(lane, held)| ((*lane).to_owned(), *held)).collect();
-            slots.below_share(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()], &held)
+            let lane = |name: &str| Lane::from_ledger(name.to_owned());
+            let held = held.iter().map(|(name, held)| (lane(name), *held)).collect();
+            let below = slots.below_share(["a", "b", "c"].map(lane).to_vec(), &held);
+            below.iter().map(Lane::to_string).collect::<Vec<_>>()
         };
         assert_eq!(below(&[]), ["a", "b", "c"]);
         assert_eq!(below(&[("a", 56)]), ["b", "c"]);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sexton_core::{db, hint::Hint, ledger::Pick};
+use sexton_core::{db, hint::Hint, ids::Lane, ledger::Pick};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Engine, claims};
@@ -71,7 +71,7 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub(crate) async fn take_one(self: &Arc<Self>, lane: &str) -> Result<bool, db::Error> {
+    pub(crate) async fn take_one(self: &Arc<Self>, lane: &Lane) -> Result<bool, db::Error> {
         match self.slots.wait().await {
             Some(slot) => Ok(self.fill(slot, Duration::ZERO, vec![lane.to_owned()]).await? > 0),
             None => Ok(false),
@@ -110,7 +110,7 @@ impl Engine {
         self: &Arc<Self>,
         mut slots: OwnedSemaphorePermit,
         overdue: Duration,
-        lanes: Vec<String>,
+        lanes: Vec<Lane>,
     ) -> Result<usize, db::Error> {
         let _claiming = self.executions.token();
         if self.closing.is_cancelled() {

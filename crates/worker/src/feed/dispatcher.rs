@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::{db, ledger::Due, transport::HintQueue};
+use sexton_core::{db, ids::Lane, ledger::Due, transport::HintQueue};
 use tokio_util::sync::CancellationToken;
 
 use super::Wake;
@@ -85,7 +85,7 @@ struct Dispatcher {
     queue: HintQueue,
     activity: Arc<Activity>,
     /// How far each lane was read in this pass.
-    after: HashMap<String, Due>,
+    after: HashMap<Lane, Due>,
     pass: Instant,
     /// The lane that begins the next round: the last of a round gets what the others left.
     first: usize,

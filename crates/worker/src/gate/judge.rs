@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sexton_core::{
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     ledger::Cause,
     outcome::{Answer, Outcome},
     store::Store,
@@ -24,7 +24,7 @@ enum Judgement {
 
 /// A call as it ended.
 pub(crate) struct Called<'c> {
-    pub(crate) lane: &'c str,
+    pub(crate) lane: &'c Lane,
     pub(crate) id: DeletionId,
     pub(crate) outcome: &'c Outcome,
     /// Whether no call was made for this deletion before.
@@ -43,7 +43,7 @@ impl Gates {
         let change = self.change();
         let changed = match judgement {
             Judgement::Close => {
-                tracing::info!(lane, "the breaker of {lane} is closed: its target answers again");
+                tracing::info!(%lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
                 gate.window().clear();
                 store.ledger.close_breaker(&store.db, lane).await
@@ -51,7 +51,7 @@ impl Gates {
             Judgement::Open(cause, reason, probe_after) => {
                 let new = self.shut_here(lane, cause, probe_after);
                 if new {
-                    tracing::warn!(lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
+                    tracing::warn!(%lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
                     metrics::breaker_opened(lane, cause);
                 }
                 store.ledger.open_breaker(&store.db, lane, cause, &reason, probe_after).await
@@ -59,24 +59,24 @@ impl Gates {
             Judgement::Throttle(reason, time) => {
                 if self.shut_here(lane, Cause::Throttled, Some(time)) {
                     let time_ms = time.as_millis();
-                    tracing::info!(lane, time_ms, reason, "{lane} is left alone for {time:?}: {reason}");
+                    tracing::info!(%lane, time_ms, reason, "{lane} is left alone for {time:?}: {reason}");
                 }
                 store.ledger.throttle(&store.db, lane, &reason, time).await
             }
         };
         if let Err(error) = changed {
-            tracing::warn!(lane, %error, "cannot tell other processes what {lane} answered");
+            tracing::warn!(%lane, %error, "cannot tell other processes what {lane} answered");
         }
         drop(change);
         self.breaker_is_open(lane)
     }
 
-    fn breaker_is_open(&self, lane: &str) -> bool {
+    fn breaker_is_open(&self, lane: &Lane) -> bool {
         self.shut().get(lane).is_some_and(Closure::is_open_breaker)
     }
 
     /// Shuts the lane in this process, before the others know. False if it was shut already.
-    fn shut_here(&self, lane: &str, cause: Cause, left: Option<Duration>) -> bool {
+    fn shut_here(&self, lane: &Lane, cause: Cause, left: Option<Duration>) -> bool {
         let mut shut = self.shut();
         let now = Instant::now();
         let known = shut.get(lane).filter(|closure| closure.lasts());

@@ -12,7 +12,7 @@ use std::{
 use redis::Script;
 use sexton_core::{
     config::Target,
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     transport::{Error, HintQueue},
 };
 
@@ -31,7 +31,7 @@ static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admi
 
 /// The limits of one target.
 pub(super) struct Limit {
-    lane: String,
+    lane: Lane,
     /// Without a rate there is none.
     bucket: Option<Mutex<Bucket>>,
     /// What this process has hinted at, while it dispatches.
@@ -56,7 +56,7 @@ pub(crate) struct Place {
 
 impl Limit {
     /// The limits of `target`; none if it has none.
-    pub(super) fn new(lane: &str, target: &Target, queue: Option<&HintQueue>) -> Option<Arc<Self>> {
+    pub(super) fn new(lane: &Lane, target: &Target, queue: Option<&HintQueue>) -> Option<Arc<Self>> {
         if target.rate_limit.is_none() && target.max_in_flight.is_none() {
             return None;
         }
@@ -152,7 +152,7 @@ impl Limit {
     fn left_alone(&self, why: &str) -> bool {
         tracing::debug!(
             why,
-            lane = self.lane,
+            lane = %self.lane,
             "Redis does not say how many calls {} may get; counting alone",
             self.lane
         );

@@ -23,7 +23,7 @@ use std::{
 
 use sexton_core::{
     config::{Config, Target},
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     transport::HintQueue,
 };
 use tokio::sync::Notify;
@@ -38,9 +38,9 @@ use limit::Place;
 
 /// The gates of all lanes.
 pub(crate) struct Gates {
-    lanes: BTreeMap<String, Gate>,
+    lanes: BTreeMap<Lane, Gate>,
     /// The lanes that are shut, and why.
-    shut: Mutex<HashMap<String, Closure>>,
+    shut: Mutex<HashMap<Lane, Closure>>,
     hard_deletes_paused: AtomicBool,
     /// Somebody knows of a change.
     changed: Notify,
@@ -90,7 +90,7 @@ pub(crate) struct Pass {
 /// A lane that may be claimed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenLane {
-    pub(crate) name: String,
+    pub(crate) name: Lane,
     /// How many calls it will let through soon, if that is limited.
     pub(crate) room: Option<usize>,
 }
@@ -100,9 +100,9 @@ impl Gates {
     pub(crate) fn new(config: &Config, queue: Option<&HintQueue>) -> Self {
         let mut lanes = BTreeMap::new();
         for (name, resource) in &config.resources {
-            lanes.insert(name.to_string(), Gate::default());
+            lanes.insert(Lane::of_resource(name), Gate::default());
             for target in &resource.targets {
-                let lane = format!("{name}.{}", target.name);
+                let lane = Lane::of_target(name, &target.name);
                 let longest = config.retry.with(&target.retry).max_interval;
                 let limit = Limit::new(&lane, target, queue);
                 lanes.insert(lane, Gate { target: Some(target.clone()), limit, longest, ..Gate::default() });
@@ -135,7 +135,7 @@ impl Gates {
     }
 
     /// Takes note of hints at deletions in `lane`.
-    pub(crate) fn hinted(&self, lane: &str, hints: usize) {
+    pub(crate) fn hinted(&self, lane: &Lane, hints: usize) {
         if let Some(limit) = self.lanes.get(lane).and_then(|gate| gate.limit.as_ref()) {
             limit.hinted(hints);
         }
@@ -149,14 +149,14 @@ impl Gates {
     }
 
     /// The names of the lanes that may be claimed from.
-    pub(crate) fn open_names(&self) -> Vec<String> {
+    pub(crate) fn open_names(&self) -> Vec<Lane> {
         self.open_lanes().into_iter().map(|lane| lane.name).collect()
     }
 
     /// The names of the lanes that will be open again, or are, without an operator.
-    pub(crate) fn not_held(&self) -> Vec<String> {
+    pub(crate) fn not_held(&self) -> Vec<Lane> {
         let shut = self.shut();
-        let held = |name: &String| shut.get(name).is_some_and(Closure::waits_for_operator);
+        let held = |name: &Lane| shut.get(name).is_some_and(Closure::waits_for_operator);
         self.lanes.keys().filter(|name| !held(name)).cloned().collect()
     }
 
@@ -166,7 +166,7 @@ impl Gates {
     }
 
     /// Asks for a call for the deletion `id` in `lane`. What is let through soon is waited for.
-    pub(crate) async fn admit(&self, lane: &str, id: DeletionId) -> Admission {
+    pub(crate) async fn admit(&self, lane: &Lane, id: DeletionId) -> Admission {
         let Some(gate) = self.lanes.get(lane) else { return Admission::Go(Pass { _place: None, probe: false }) };
         let mut probe = false;
         if let Some(closure) = self.shut().get(lane).filter(|closure| closure.lasts()) {
@@ -183,7 +183,7 @@ impl Gates {
     }
 
     /// The same for a call that only looks: it is never the one that tries whether the target is well again.
-    pub(crate) async fn admit_look(&self, lane: &str, id: DeletionId) -> Admission {
+    pub(crate) async fn admit_look(&self, lane: &Lane, id: DeletionId) -> Admission {
         let Some(gate) = self.lanes.get(lane) else { return Admission::Go(Pass { _place: None, probe: false }) };
         if let Some(closure) = self.shut().get(lane).filter(|closure| closure.lasts()) {
             return Admission::Wait(Duration::ZERO, closure.why());
@@ -191,7 +191,7 @@ impl Gates {
         gate.within_limits(id, false).await
     }
 
-    fn shut(&self) -> MutexGuard<'_, HashMap<String, Closure>> {
+    fn shut(&self) -> MutexGuard<'_, HashMap<Lane, Closure>> {
         // Nothing that holds the lock can panic half way through a change.
         self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }

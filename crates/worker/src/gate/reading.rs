@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::{config::Breaker, db, ledger::OpenBreaker, store::Store};
+use sexton_core::{config::Breaker, db, ids::Lane, ledger::OpenBreaker, store::Store};
 
 use super::{Closure, Gates};
 use crate::metrics;
@@ -32,7 +32,7 @@ impl Gates {
             (store.ledger.pauses(&store.db.conn).await?, store.ledger.breakers(&store.db.conn).await?);
         // After the answer: it may have taken a while, and nobody should be called too early.
         let now = Instant::now();
-        let mut shut: HashMap<String, Closure> = HashMap::new();
+        let mut shut: HashMap<Lane, Closure> = HashMap::new();
         for OpenBreaker { lane, cause, left_ms, .. } in breakers {
             shut.insert(lane, Closure::breaker(cause, left_ms, now));
         }
@@ -74,7 +74,7 @@ impl Gates {
     }
 
     /// The lanes whose breaker may be probed now, and how its target wants it.
-    pub(crate) fn to_probe(&self) -> Vec<(String, Breaker)> {
+    pub(crate) fn to_probe(&self) -> Vec<(Lane, Breaker)> {
         let now = Instant::now();
         let due = |closure: &Closure| closure.probe_at().is_some_and(|at| at <= now);
         let shut = self.shut();
@@ -83,7 +83,7 @@ impl Gates {
     }
 
     /// Lets one call in this lane through although the breaker is open.
-    pub(crate) fn allow_probe(&self, lane: &str) {
+    pub(crate) fn allow_probe(&self, lane: &Lane) {
         if let Some(gate) = self.lanes.get(lane) {
             gate.allow_probe();
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sexton_core::{config::Breaker, db};
+use sexton_core::{config::Breaker, db, ids::Lane};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -28,7 +28,7 @@ pub(crate) async fn probe(engine: Arc<Engine>, stop: CancellationToken) {
         }
         for (lane, breaker) in gates.to_probe() {
             if let Err(error) = probe_one(&engine, &lane, &breaker).await {
-                tracing::debug!(%error, lane, "cannot probe {lane}");
+                tracing::debug!(%error, %lane, "cannot probe {lane}");
             }
         }
         let pause = gates.next_probe_in().map_or(EVERY, |next| next.clamp(GATHER, EVERY));
@@ -41,7 +41,7 @@ pub(crate) async fn probe(engine: Arc<Engine>, stop: CancellationToken) {
 }
 
 /// Tries with one deletion whether the target of `lane` is well again, if no other process does.
-async fn probe_one(engine: &Arc<Engine>, lane: &str, breaker: &Breaker) -> Result<(), db::Error> {
+async fn probe_one(engine: &Arc<Engine>, lane: &Lane, breaker: &Breaker) -> Result<(), db::Error> {
     let context = &engine.context;
     if context.store.ledger.next_due_in(&context.store.db, &[lane.to_owned()]).await? != Some(Duration::ZERO) {
         return Ok(());
@@ -50,7 +50,7 @@ async fn probe_one(engine: &Arc<Engine>, lane: &str, breaker: &Breaker) -> Resul
     if context.store.ledger.take_probe(&context.store.db, lane, interval, most).await? {
         context.gates.allow_probe(lane);
         let taken = engine.take_one(lane).await?;
-        tracing::debug!(lane, taken, "probing {lane}");
+        tracing::debug!(%lane, taken, "probing {lane}");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use super::candidates::chosen;
 use crate::{
     db::{self, Db, Dialect, kill_point, millis},
-    ids::{DeletionId, Fence},
+    ids::{DeletionId, Fence, Lane},
     ledger::{Confirmations, Ledger, Phase},
     state::Event,
     template::Values,
@@ -70,13 +70,13 @@ impl Ledger {
         &self,
         db: &Db,
         pick: Pick<'_>,
-        lanes: &[String],
+        lanes: &[Lane],
         worker: &str,
         lease: Duration,
         rescued: bool,
     ) -> Result<Vec<Claim>, db::Error> {
         let values = |first: Value| {
-            let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+            let lanes = serde_json::json!(lanes).to_string();
             [first, lanes.into(), Value::from(i32::from(rescued)), worker.into(), millis(lease).into()]
         };
         match self.dialect {

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 use crate::{
     db::{self, Db},
     hint::Hint,
-    ids::Fence,
+    ids::{Fence, Lane},
     ledger::Ledger,
     state::Event,
 };
@@ -30,7 +30,7 @@ impl Ledger {
     pub async fn due_in_lane(
         &self,
         db: &Db,
-        lane: &str,
+        lane: &Lane,
         after: Option<&Due>,
         limit: usize,
     ) -> Result<Vec<Due>, db::Error> {
@@ -50,7 +50,7 @@ impl Ledger {
             Event::Claimed.sql_from(),
             d.now_once(),
         );
-        let mut values = vec![lane.into()];
+        let mut values = vec![lane.as_str().into()];
         if let Some(after) = after {
             values.push(after.run_at.clone().into());
             values.push(after.hint.id().to_string().into());
@@ -79,7 +79,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn next_due_in(&self, db: &Db, lanes: &[String]) -> Result<Option<Duration>, db::Error> {
+    pub async fn next_due_in(&self, db: &Db, lanes: &[Lane]) -> Result<Option<Duration>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select -{} as ms from (select {} as run_at from {} lane) one",
@@ -90,7 +90,7 @@ impl Ledger {
         if lanes.is_empty() {
             return Ok(None);
         }
-        let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+        let lanes = serde_json::json!(lanes).to_string();
         let row = db.conn.query_one_raw(d.statement(sql, [lanes.into()])).await?;
         let ms = row.map(|row| row.try_get::<Option<i64>>("", "ms")).transpose()?.flatten();
         Ok(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
@@ -101,7 +101,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn is_idle(&self, db: &Db, lanes: &[String]) -> Result<bool, db::Error> {
+    pub async fn is_idle(&self, db: &Db, lanes: &[Lane]) -> Result<bool, db::Error> {
         let d = self.dialect;
         let sql = format!(
             // In this order: only the last has to read through what is not due yet.
@@ -121,7 +121,7 @@ impl Ledger {
             any = d.any_of(1, "text"),
             now = d.now_once(),
         );
-        let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+        let lanes = serde_json::json!(lanes).to_string();
         let row = db.conn.query_one_raw(d.statement(sql, [lanes.into()])).await?;
         let busy: i32 = row.map(|row| row.try_get("", "busy")).transpose()?.unwrap_or_default();
         Ok(busy == 0)

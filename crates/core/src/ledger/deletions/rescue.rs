@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     db::{self, Db, kill_point},
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     ledger::Ledger,
     outcome::DeadKind,
     state::Event,
@@ -83,7 +83,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn rescued(&self, db: &Db, lanes: &[String], limit: u32) -> Result<Vec<DeletionId>, db::Error> {
+    pub async fn rescued(&self, db: &Db, lanes: &[Lane], limit: u32) -> Result<Vec<DeletionId>, db::Error> {
         let d = self.dialect;
         let sql = format!(
             "select {} as id from {} d
@@ -95,7 +95,7 @@ impl Ledger {
             d.now_once(),
             d.any_of(1, "text"),
         );
-        let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+        let lanes = serde_json::json!(lanes).to_string();
         let rows = db.conn.query_all_raw(d.statement(sql, [lanes.into()])).await?;
         rows.iter()
             .map(|row| {

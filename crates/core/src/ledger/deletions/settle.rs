@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     db::{self, Db, Dialect, kill_point, millis, recordset},
-    ids::{DeletionId, Fence},
+    ids::{DeletionId, Fence, Lane},
     ledger::{Confirmations, Ledger, among},
     outcome::DeadKind,
     state::Event,
@@ -81,7 +81,7 @@ pub struct Settlement {
     /// Whether it is known that no external call was ever made, so that it may be restored again.
     pub uncalled: bool,
     /// The lane it waits in.
-    pub lane: String,
+    pub lane: Lane,
     /// All confirmations so far.
     pub confirmations: Confirmations,
     /// The row's values, if they were read anew.

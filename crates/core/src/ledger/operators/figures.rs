@@ -6,6 +6,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     db::{self, Db, Dialect},
+    ids::Lane,
     ledger::Ledger,
     state::Event,
 };
@@ -18,7 +19,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn oldest_due(&self, db: &Db, lanes: &[String]) -> Result<Vec<(String, Duration)>, db::Error> {
+    pub async fn oldest_due(&self, db: &Db, lanes: &[Lane]) -> Result<Vec<(Lane, Duration)>, db::Error> {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
@@ -33,10 +34,10 @@ impl Ledger {
             Event::Claimed.sql_from()
         );
         let sql = format!("select lane.value as lane, {} as ms from {names}", d.ms_since(&first));
-        let lanes = serde_json::Value::from(lanes.to_vec()).to_string();
+        let lanes = serde_json::json!(lanes).to_string();
         let rows = db.conn.query_all_raw(d.statement(sql, [lanes.into()])).await?;
         let age = |ms: Option<i64>| Duration::from_millis(ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default());
-        rows.iter().map(|row| Ok((row.try_get("", "lane")?, age(row.try_get("", "ms")?)))).collect()
+        rows.iter().map(|row| Ok((Lane::from_ledger(row.try_get("", "lane")?), age(row.try_get("", "ms")?)))).collect()
     }
 
     /// Dead letters by kind, counting no more than ten thousand in all.

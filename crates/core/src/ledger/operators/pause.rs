@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     db::{self, Db, Dialect},
+    ids::Lane,
     ledger::{Action, Ledger, notify},
 };
 
@@ -47,8 +48,8 @@ pub struct Pause {
 impl Pause {
     /// Whether deletions in `lane` wait because of it.
     #[must_use]
-    pub fn holds(&self, lane: &str) -> bool {
-        lane == self.scope || lane.strip_prefix(&self.scope).is_some_and(|rest| rest.starts_with('.'))
+    pub fn holds(&self, lane: &Lane) -> bool {
+        **lane == *self.scope || lane.strip_prefix(&self.scope).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// Whether it is about the deleting of rows.

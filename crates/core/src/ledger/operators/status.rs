@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     db,
+    ids::Lane,
     ledger::{Ledger, OpenBreaker, Pause, SweepState},
 };
 
@@ -33,7 +34,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LaneStatus {
     /// The resource, or `resource.target`.
-    pub lane: String,
+    pub lane: Lane,
     /// Pending and due.
     pub due: i64,
     /// Pending and not yet due.
@@ -93,7 +94,7 @@ impl Ledger {
         rows.iter()
             .map(|row| {
                 Ok(LaneStatus {
-                    lane: row.try_get("", "lane")?,
+                    lane: Lane::from_ledger(row.try_get("", "lane")?),
                     due: row.try_get("", "due")?,
                     later: row.try_get("", "later")?,
                     running: row.try_get("", "running")?,

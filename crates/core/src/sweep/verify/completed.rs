@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use crate::{
     db::{self, Db},
-    ids::DeletionId,
+    ids::{DeletionId, Lane},
     ledger::{Confirmations, FinishedAt, Ledger, Phase},
     state::{Event, State},
     template::Values,
@@ -43,7 +43,7 @@ pub struct AskAgain<'a> {
     /// What they are asked with.
     pub values: &'a Values,
     /// In which lane.
-    pub lane: String,
+    pub lane: Lane,
     /// The way of marking by which it ends.
     pub rule: usize,
     /// Who asks.

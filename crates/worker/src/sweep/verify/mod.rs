@@ -22,11 +22,13 @@ use sexton_core::{
     catalog::Table,
     config::{Config, SweepBudget, Target, VerifyMode},
     db,
-    ids::ResourceName,
+    ids::{Lane, ResourceName},
     ledger::{FinishedAt, SweepRun},
     outcome::{Answer, Outcome},
-    sweep::verify::Completed,
-    sweep::verify::{Again, delete_again, has_another_row},
+    sweep::{
+        verify::Completed,
+        verify::{Again, delete_again, has_another_row},
+    },
 };
 
 use self::{
@@ -92,16 +94,16 @@ impl Sweep for Verify {
 
 /// A target of a resource, in whose lane calls are made.
 #[derive(Clone, Copy)]
-struct Lane<'a> {
+struct LaneTarget<'a> {
     table: &'a Table,
     target: &'a Target,
 }
 
-fn lanes(ground: Ground<'_>) -> BTreeMap<String, Lane<'_>> {
+fn lanes(ground: Ground<'_>) -> BTreeMap<Lane, LaneTarget<'_>> {
     let mut lanes = BTreeMap::new();
     for table in ground.store.catalog.tables() {
         for target in &table.resource.targets {
-            lanes.insert(format!("{}.{}", table.name, target.name), Lane { table, target });
+            lanes.insert(Lane::of_target(&table.name, &target.name), LaneTarget { table, target });
         }
     }
     lanes
@@ -111,7 +113,7 @@ fn lanes(ground: Ground<'_>) -> BTreeMap<String, Lane<'_>> {
 struct Run<'a> {
     ground: Ground<'a>,
     gates: &'a Gates,
-    lanes: BTreeMap<String, Lane<'a>>,
+    lanes: BTreeMap<Lane, LaneTarget<'a>>,
     sights: Sights<'a>,
     /// Whether twins that are there again are deleted again.
     delete: bool,
@@ -119,7 +121,7 @@ struct Run<'a> {
     since: String,
     until: String,
     /// How many looks of a lane had no answer, one after the other.
-    unanswered: HashMap<String, u32>,
+    unanswered: HashMap<Lane, u32>,
     allowance: Allowance,
     /// Tables that cannot be looked through, or not in time: no run waits for them twice.
     opaque: HashSet<ResourceName>,
@@ -154,7 +156,7 @@ impl<'a> Run<'a> {
         let sight = |completed: Completed| {
             let left = batch.iter().find(|left| left.finished == completed.finished);
             let lanes = left.iter().flat_map(|left| &left.lanes).filter(|(lane, _)| self.lanes.contains_key(*lane));
-            let before: BTreeMap<String, Found> = lanes.map(|(lane, found)| (lane.clone(), *found)).collect();
+            let before: BTreeMap<Lane, Found> = lanes.map(|(lane, found)| (lane.clone(), *found)).collect();
             Sight { lanes: before.keys().cloned().collect(), before, completed }
         };
         let sights: Vec<Sight> = completed.into_iter().map(sight).collect();
@@ -170,7 +172,7 @@ impl<'a> Run<'a> {
 
     /// Looks at the next of what finished; whether there is more, for lanes that are open.
     async fn page(&mut self, place: &mut Place) -> Result<bool, db::Error> {
-        let open: Vec<String> = self.lanes.keys().filter(|lane| !self.sights.is_held(lane)).cloned().collect();
+        let open: Vec<Lane> = self.lanes.keys().filter(|lane| !self.sights.is_held(lane)).cloned().collect();
         let Some(after) = open.iter().map(|lane| place.lanes.get(lane).cloned()).min() else { return Ok(false) };
         let Ground { store, config, .. } = self.ground;
         let batch = self.allowance.batch(config.sync.batch);
@@ -196,10 +198,10 @@ impl<'a> Run<'a> {
     }
 
     /// In which lanes a deletion is still to be looked at.
-    fn sight(&self, place: &Place, open: &[String], completed: Completed) -> Sight {
+    fn sight(&self, place: &Place, open: &[Lane], completed: Completed) -> Sight {
         let confirmed = completed.confirmations.iter().filter(|(_, one)| one.answer != Answer::Skipped);
-        let lanes = confirmed.map(|(target, _)| format!("{}.{target}", completed.resource));
-        let ahead = |lane: &String| place.lanes.get(lane).is_none_or(|reached| *reached < completed.finished);
+        let lanes = confirmed.map(|(target, _)| Lane::from_ledger(format!("{}.{target}", completed.resource)));
+        let ahead = |lane: &Lane| place.lanes.get(lane).is_none_or(|reached| *reached < completed.finished);
         let lanes = lanes.filter(|lane| open.contains(lane) && ahead(lane)).collect();
         Sight { completed, lanes, before: BTreeMap::new() }
     }
@@ -211,7 +213,7 @@ impl<'a> Run<'a> {
         let mut before: Option<FinishedAt> = None;
         for (n, sight) in all.iter().enumerate() {
             // Whose lane is left alone by now was not waited for.
-            let abandoned = |(lane, seen): &(String, Seen)| *seen == Seen::Abandoned && !self.sights.is_held(lane);
+            let abandoned = |(lane, seen): &(Lane, Seen)| *seen == Seen::Abandoned && !self.sights.is_held(lane);
             let seen = flying.next().await.filter(|seen| !seen.iter().any(abandoned));
             // What was seen may take a while to deal with.
             let Some(seen) = seen.filter(|_| !sights.is_over()) else {
@@ -229,7 +231,7 @@ impl<'a> Run<'a> {
         &mut self,
         place: &mut Place,
         sight: &Sight,
-        seen: Vec<(String, Seen)>,
+        seen: Vec<(Lane, Seen)>,
         before: Option<&FinishedAt>,
     ) -> Result<(), db::Error> {
         let mut returned = Vec::new();
@@ -255,7 +257,7 @@ impl<'a> Run<'a> {
                 }
                 Seen::Unverifiable => place.figures.unverifiable += 1,
                 Seen::Unanswered(reason) => {
-                    tracing::debug!(id = %sight.completed.id, lane, reason, "a look had no answer");
+                    tracing::debug!(id = %sight.completed.id, %lane, reason, "a look had no answer");
                     place.unanswered(&lane, &reason);
                     let streak = self.unanswered.entry(lane.clone()).or_default();
                     *streak += 1;
@@ -286,7 +288,7 @@ impl<'a> Run<'a> {
         &mut self,
         place: &mut Place,
         sight: &Sight,
-        lane: &str,
+        lane: &Lane,
         outcome: Option<Outcome>,
         before: Option<&FinishedAt>,
     ) {
@@ -302,11 +304,11 @@ impl<'a> Run<'a> {
     }
 
     /// Twins that are there again: deletes them again, or leaves them.
-    async fn returned(&mut self, place: &mut Place, sight: &Sight, lanes: &[String]) -> Result<(), db::Error> {
+    async fn returned(&mut self, place: &mut Place, sight: &Sight, lanes: &[Lane]) -> Result<(), db::Error> {
         let (completed, store) = (&sight.completed, self.ground.store);
         let of = lanes.iter().filter_map(|name| Some((name, self.lanes.get(name).copied()?)));
         let (mut owned, mut names, mut targets, mut of_table) = (Vec::new(), Vec::new(), Vec::new(), None);
-        for (name, Lane { table, target }) in of {
+        for (name, LaneTarget { table, target }) in of {
             let is_owned = if self.opaque.contains(&table.name) {
                 None
             } else {
@@ -351,7 +353,7 @@ impl<'a> Run<'a> {
 }
 
 /// Leaves twins as they are, and says so if that is news.
-fn leave(place: &mut Place, sight: &Sight, lanes: Vec<String>, found: Found) {
+fn leave(place: &mut Place, sight: &Sight, lanes: Vec<Lane>, found: Found) {
     let (id, names) = (sight.completed.id, lanes.join(", "));
     match found {
         _ if lanes.iter().all(|lane| sight.before.get(lane) == Some(&found)) => {}

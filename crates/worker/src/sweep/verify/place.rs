@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sexton_core::{
+    ids::Lane,
     ledger::{FinishedAt, Progress},
     sweep::verify::Completed,
 };
@@ -45,7 +46,7 @@ pub(super) struct Figures {
 #[serde(default)]
 pub(super) struct Place {
     /// Up to where the deletions of each lane were looked at.
-    pub(super) lanes: BTreeMap<String, FinishedAt>,
+    pub(super) lanes: BTreeMap<Lane, FinishedAt>,
     /// Up to where they were counted.
     counted: Option<FinishedAt>,
     /// What came back and is left.
@@ -56,14 +57,14 @@ pub(super) struct Place {
     pub(super) figures: Figures,
     pub(super) progress: Progress,
     /// How many looks of a lane had no answer, and why the last had none.
-    unanswered: BTreeMap<String, (u64, String)>,
+    unanswered: BTreeMap<Lane, (u64, String)>,
 }
 
 /// A deletion of which something came back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Left {
     pub(super) finished: FinishedAt,
-    pub(super) lanes: BTreeMap<String, Found>,
+    pub(super) lanes: BTreeMap<Lane, Found>,
 }
 
 /// What a twin that is there is taken for.
@@ -92,7 +93,7 @@ impl Place {
     }
 
     /// A lane is through with everything up to here.
-    pub(super) fn reach(&mut self, lane: &str, here: &FinishedAt) {
+    pub(super) fn reach(&mut self, lane: &Lane, here: &FinishedAt) {
         if self.lanes.get(lane).is_none_or(|before| before < here) {
             self.lanes.insert(lane.to_owned(), here.clone());
         }
@@ -117,7 +118,7 @@ impl Place {
     }
 
     /// They are left as they are. What came back is remembered before what is another's.
-    pub(super) fn leave(&mut self, completed: &Completed, lanes: Vec<String>, found: Found) {
+    pub(super) fn leave(&mut self, completed: &Completed, lanes: Vec<Lane>, found: Found) {
         if found == Found::Returned {
             self.progress.left_since(Some(&completed.at));
         }
@@ -136,7 +137,7 @@ impl Place {
     }
 
     /// A look had no answer.
-    pub(super) fn unanswered(&mut self, lane: &str, reason: &str) {
+    pub(super) fn unanswered(&mut self, lane: &Lane, reason: &str) {
         self.figures.unanswered += 1;
         let (count, last) = self.unanswered.entry(lane.to_owned()).or_default();
         *count += 1;
@@ -145,7 +146,7 @@ impl Place {
 
     /// What could not be seen.
     pub(super) fn error(&self) -> Option<String> {
-        let of_lane = |(lane, (count, reason)): (&String, &(u64, String))| {
+        let of_lane = |(lane, (count, reason)): (&Lane, &(u64, String))| {
             format!("{lane}: {count} looks had no answer, the last because of {reason}")
         };
         let lanes: Vec<String> = self.unanswered.iter().map(of_lane).collect();

@@ -9,6 +9,7 @@ use std::{
 use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use sexton_core::{
     config::SweepBudget,
+    ids::Lane,
     outcome::{Failure, Look, Outcome},
     sweep::verify::Completed,
 };
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{
     super::{Allowance, Targets},
-    Lane,
+    LaneTarget,
     place::Found,
 };
 use crate::{
@@ -31,9 +32,9 @@ const AT_ONCE: usize = 8;
 /// A deletion to look at, and in which lanes.
 pub(super) struct Sight {
     pub(super) completed: Completed,
-    pub(super) lanes: Vec<String>,
+    pub(super) lanes: Vec<Lane>,
     /// What was found in them in an earlier pass; empty if it was not looked at before.
-    pub(super) before: BTreeMap<String, Found>,
+    pub(super) before: BTreeMap<Lane, Found>,
 }
 
 impl Sight {
@@ -82,15 +83,15 @@ pub(super) struct Sights<'a> {
     run: Duration,
     dry: bool,
     /// The lanes that are left alone for the rest of the run.
-    held: Arc<watch::Sender<HashSet<String>>>,
+    held: Arc<watch::Sender<HashSet<Lane>>>,
 }
 
 /// Looks under way, in the order of what is looked at.
 pub(super) struct Flying<'s> {
     sights: &'s Sights<'s>,
-    lanes: &'s BTreeMap<String, Lane<'s>>,
+    lanes: &'s BTreeMap<Lane, LaneTarget<'s>>,
     next: std::slice::Iter<'s, Sight>,
-    looks: FuturesOrdered<BoxFuture<'s, Vec<(String, Seen)>>>,
+    looks: FuturesOrdered<BoxFuture<'s, Vec<(Lane, Seen)>>>,
 }
 
 impl<'a> Sights<'a> {
@@ -99,16 +100,16 @@ impl<'a> Sights<'a> {
         Self { targets, deadline, patience, run, dry, held: Arc::default() }
     }
 
-    pub(super) fn begin<'s>(&'s self, lanes: &'s BTreeMap<String, Lane<'s>>, all: &'s [Sight]) -> Flying<'s> {
+    pub(super) fn begin<'s>(&'s self, lanes: &'s BTreeMap<Lane, LaneTarget<'s>>, all: &'s [Sight]) -> Flying<'s> {
         Flying { sights: self, lanes, next: all.iter(), looks: FuturesOrdered::new() }
     }
 
     /// Leaves a lane alone from now on; looks under way are given up.
-    pub(super) fn hold(&self, lane: &str) {
+    pub(super) fn hold(&self, lane: &Lane) {
         self.held.send_if_modified(|held| held.insert(lane.to_owned()));
     }
 
-    pub(super) fn is_held(&self, lane: &str) -> bool {
+    pub(super) fn is_held(&self, lane: &Lane) -> bool {
         self.held.borrow().contains(lane)
     }
 
@@ -116,7 +117,7 @@ impl<'a> Sights<'a> {
         self.held.borrow().len()
     }
 
-    async fn until_held(&self, lane: &str) {
+    async fn until_held(&self, lane: &Lane) {
         // The sender is in `self`, so the channel cannot be closed while this waits.
         self.held.subscribe().wait_for(|held| held.contains(lane)).await.ok();
     }
@@ -125,7 +126,7 @@ impl<'a> Sights<'a> {
         Instant::now() >= self.deadline
     }
 
-    async fn look_at(&self, lanes: &BTreeMap<String, Lane<'_>>, sight: &Sight) -> Vec<(String, Seen)> {
+    async fn look_at(&self, lanes: &BTreeMap<Lane, LaneTarget<'_>>, sight: &Sight) -> Vec<(Lane, Seen)> {
         let mut seen = Vec::with_capacity(sight.lanes.len());
         for name in &sight.lanes {
             let Some(lane) = lanes.get(name) else { continue };
@@ -134,8 +135,8 @@ impl<'a> Sights<'a> {
         seen
     }
 
-    async fn look(&self, name: &str, lane: Lane<'_>, completed: &Completed) -> Seen {
-        let Lane { table, target } = lane;
+    async fn look(&self, name: &Lane, lane: LaneTarget<'_>, completed: &Completed) -> Seen {
+        let LaneTarget { table, target } = lane;
         let values = table.known_of(completed);
         let is_known = |column: &&str| values.get(*column).is_some_and(Option::is_some);
         let connector = self.targets.connectors.of(table.name.as_str(), target.name.as_str());
@@ -171,7 +172,7 @@ impl<'a> Sights<'a> {
     }
 
     /// What the target's limits let through before the end of the run is waited for.
-    async fn admit(&self, lane: &str, completed: &Completed) -> Result<Pass, Seen> {
+    async fn admit(&self, lane: &Lane, completed: &Completed) -> Result<Pass, Seen> {
         loop {
             if self.is_held(lane) {
                 return Err(Seen::Held(None));
@@ -179,7 +180,7 @@ impl<'a> Sights<'a> {
             match self.targets.gates.admit_look(lane, completed.id).await {
                 Admission::Go(pass) => return Ok(pass),
                 Admission::Wait(Duration::ZERO, why) => {
-                    tracing::debug!(lane, why, "{lane} is not looked at now");
+                    tracing::debug!(%lane, why, "{lane} is not looked at now");
                     return Err(Seen::Held(None));
                 }
                 Admission::Wait(wait, _) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
@@ -193,7 +194,7 @@ impl<'a> Sights<'a> {
 
 impl Flying<'_> {
     /// What was seen of the next deletion; none if there was no time to look at it.
-    pub(super) async fn next(&mut self) -> Option<Vec<(String, Seen)>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<(Lane, Seen)>> {
         while self.looks.len() < AT_ONCE && !self.sights.is_over() {
             let Some(sight) = self.next.next() else { break };
             self.looks.push_back(Box::pin(self.sights.look_at(self.lanes, sight)));
