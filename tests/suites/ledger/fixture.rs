@@ -128,11 +128,9 @@ impl Fixture {
     pub(super) async fn try_request(&self, resource: &str, keys: &[&str]) -> Result<Vec<Requested>, db::Error> {
         let table = self.table(resource);
         let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
-        let transaction = self.store.db.begin().await.map_err(db::Error::from)?;
-        let requested = soft_remove(&transaction, &self.store, &table, &keys, &Request::by("test"))
-            .await
-            .map_err(db::Error::from)?;
-        transaction.commit().await?;
+        let transaction = self.store.db.begin().await?;
+        let requested = soft_remove(&transaction, &self.store, &table, &keys, &Request::by("test")).await?;
+        transaction.commit().await.map_err(db::Error::from)?;
         Ok(requested)
     }
 

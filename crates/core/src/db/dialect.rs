@@ -153,6 +153,27 @@ impl Dialect {
         }
     }
 
+    /// The texts of a JSON array (an SQL expression), as a set of rows with the column `value`.
+    #[must_use]
+    pub fn texts(self, array: &str) -> String {
+        match self {
+            Self::Postgres => format!("(select value from jsonb_array_elements_text({array}::jsonb))"),
+            Self::Sqlite => format!("(select value from json_each({array}))"),
+        }
+    }
+
+    /// `= any (…)` or `in (…)` the texts of a JSON array (an SQL expression). As an array it makes an index condition even
+    /// for a planner that knows nothing of the table yet; a set it may join with the whole table.
+    #[must_use]
+    pub fn is_any_of(self, array: &str, type_name: &str) -> String {
+        match self {
+            Self::Postgres => {
+                format!("= any (array(select value::{type_name} from jsonb_array_elements_text({array}::jsonb)))")
+            }
+            Self::Sqlite => format!("in (select value from json_each({array}))"),
+        }
+    }
+
     /// Locks the rows of `alias` that a query returns and passes over those that are locked. SQLite has one writer.
     #[must_use]
     pub fn skip_locked(self, alias: &str) -> String {

@@ -9,8 +9,12 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 /// A statement failed, or its answer cannot be read. Says what was being done and, if it was about one deletion or batch, to
 /// which.
 #[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+#[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}{}: {source}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")))]
-pub struct Error {
+struct Failure {
     doing: String,
     about: Option<String>,
     source: DbErr,
@@ -18,11 +22,11 @@ pub struct Error {
 
 impl Error {
     pub(super) fn new(doing: &str, about: Option<String>, source: DbErr) -> Self {
-        Self { doing: doing.to_owned(), about, source }
+        Self(Box::new(Failure { doing: doing.to_owned(), about, source }))
     }
 
     pub(super) fn into_source(self) -> DbErr {
-        self.source
+        self.0.source
     }
 
     /// What is in the database is nothing that this release can read or write.
@@ -41,13 +45,13 @@ impl Error {
     /// that is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing about any row.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
-        refusal(&self.source)
+        refusal(&self.0.source)
     }
 
     /// Whether no connection was to be had, or it was lost, or the statement could not be run on it.
     #[must_use]
-    pub const fn is_unavailable(&self) -> bool {
-        matches!(self.source, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.0.source, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
     }
 }
 

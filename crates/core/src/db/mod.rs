@@ -14,4 +14,4 @@ pub use dialect::{Dialect, millis, quote, recordset};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
 pub use row::Row;
-pub use sql::{Query, Sql, Words};
+pub use sql::{Function, Query, Sql, Words};

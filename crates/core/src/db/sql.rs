@@ -1,16 +1,16 @@
 //! Statements as text with named holes, rendered once and run many times.
 //!
-//! A text is written for people: it begins with a comment that says what the statement does, `{word}` stands for SQL (a
-//! table, a state, what the dialects say differently) and `@name` for a value that is bound:
+//! A text is written for people. It begins with a comment that says what the statement does; `{word}` stands for SQL (a
+//! table, a state), `{function:argument}` for what the dialects say differently, and `@name` for a value that is bound:
 //!
 //! ```sql
 //! -- forget for whom deletions waited
-//! delete from {wait} where deletion_id in (select value from json_each(@deletions))
+//! delete from {wait} where deletion_id {any_uuid:@deletions}
 //! ```
 //!
 //! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names, and what runs
-//! the [`Query`] fails with an [`Error`] that says what the comment says. Comments stand on lines
-//! of their own and are not sent to the database.
+//! the [`Query`] fails with an [`Error`] that says what the comment says. Comments stand on lines of their own and are not
+//! sent to the database.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,27 +18,68 @@ use sea_orm::{ConnectionTrait, Statement, Value};
 
 use super::{Dialect, Error, Row};
 
-/// What `{word}` stands for in the texts of a module.
+/// What makes SQL of the argument of `{function:argument}`.
+pub type Function = fn(Dialect, &str) -> String;
+
+/// What `{word}` and `{function:argument}` stand for in the texts of a module.
+///
+/// Every text may use these:
+///
+/// | in a text | PostgreSQL | SQLite |
+/// |---|---|---|
+/// | `{now}` | `clock_timestamp()` | the time as text |
+/// | `{now_once}` | the same, once for the statement, so that an index can be used | the same |
+/// | `{in_ms:@ms}` | the time so many milliseconds from now | |
+/// | `{ms_since:x}` | milliseconds from the time `x` to now | |
+/// | `{instant:x}`, `{instant_text:x}` | a time that an application wrote, as something that compares; and that as text | |
+/// | `{iso:x}` | the time `x` as RFC 3339 text, UTC, milliseconds | `x` |
+/// | `{text:x}`, `{uuid:x}`, `{jsonb:x}`, `{timestamptz:x}`, `{integer:x}` | `x::type` | `x` |
+/// | `{any_uuid:@ids}`, `{any_text:@names}` | `= any (…)` of a JSON array of texts | `in (…)` |
+/// | `{texts:@names}` | the rows of a JSON array of texts, with the column `value` | |
+/// | `{skip_locked:d}` | `for update of d skip locked` | nothing |
 #[derive(Debug, Clone)]
 pub struct Words {
     dialect: Dialect,
     words: BTreeMap<&'static str, String>,
+    functions: BTreeMap<&'static str, Function>,
 }
 
 impl Words {
-    /// The words that mean the same in every statement of the dialect: `{now}` and `{now_once}`.
+    /// The words and functions that every text may use.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let words = [("now", dialect.now().to_owned()), ("now_once", dialect.now_once().to_owned())];
-        Self { dialect, words: BTreeMap::from(words) }
+        let functions: [(&str, Function); 14] = [
+            ("in_ms", Dialect::in_ms),
+            ("ms_since", Dialect::ms_since),
+            ("instant", Dialect::instant),
+            ("instant_text", Dialect::instant_text),
+            ("iso", Dialect::iso),
+            ("text", |dialect, x| dialect.cast(x, "text")),
+            ("uuid", |dialect, x| dialect.cast(x, "uuid")),
+            ("jsonb", |dialect, x| dialect.cast(x, "jsonb")),
+            ("timestamptz", |dialect, x| dialect.cast(x, "timestamptz")),
+            ("integer", |dialect, x| dialect.cast(x, "integer")),
+            ("any_uuid", |dialect, x| dialect.is_any_of(x, "uuid")),
+            ("any_text", |dialect, x| dialect.is_any_of(x, "text")),
+            ("texts", Dialect::texts),
+            ("skip_locked", Dialect::skip_locked),
+        ];
+        Self { dialect, words: BTreeMap::from(words), functions: BTreeMap::from(functions) }
     }
 
-    /// The same words and these; a word that was there already means this from now on.
+    /// The same and these words; a word that was there already means this from now on.
     #[must_use]
-    pub fn with<const N: usize>(&self, more: [(&'static str, String); N]) -> Self {
-        let mut words = self.words.clone();
-        words.extend(more);
-        Self { dialect: self.dialect, words }
+    pub fn with<const N: usize>(mut self, more: [(&'static str, String); N]) -> Self {
+        self.words.extend(more);
+        self
+    }
+
+    /// The same and this function.
+    #[must_use]
+    pub fn with_function(mut self, name: &'static str, function: Function) -> Self {
+        self.functions.insert(name, function);
+        self
     }
 
     /// Of two texts the one for this dialect. Both are named where they are chosen, so that a search for one finds the
@@ -54,8 +95,8 @@ impl Words {
     /// The statement, its values numbered in the order in which they first occur.
     ///
     /// # Panics
-    /// If the text has a word that is not among these. Texts are part of the program, and every one is rendered when the
-    /// ledger or the table is opened, so that a test that opens one finds it.
+    /// If the text has a word or function that is not among these. Texts are part of the program, and every one is rendered
+    /// when the ledger or the table is opened, so that a test that opens one finds it.
     #[must_use]
     pub fn render(&self, text: &str) -> Sql {
         self.render_for(text, &[])
@@ -83,19 +124,25 @@ impl Words {
         let mut out = String::with_capacity(text.len() * 2);
         let mut rest = text;
         while let Some(at) = rest.find('{') {
-            let (before, from) = rest.split_at(at);
-            out.push_str(before);
-            let name = &from[1..];
-            let end = name.find(|c: char| !is_name(c)).unwrap_or(name.len());
-            if end > 0 && name[end..].starts_with('}') {
-                let word = &name[..end];
-                let Some(sql) = self.words.get(word) else { panic!("no word {{{word}}} for the statement: {text}") };
+            out.push_str(&rest[..at]);
+            let inside = &rest[at + 1..];
+            let end = inside.find(|c: char| !is_name(c)).unwrap_or(inside.len());
+            let (name, after) = inside.split_at(end);
+            if !name.is_empty() && after.starts_with('}') {
+                let Some(sql) = self.words.get(name) else { panic!("no word {{{name}}} for the statement: {text}") };
                 out.push_str(sql);
-                rest = &name[end + 1..];
+                rest = &after[1..];
+            } else if !name.is_empty() && after.starts_with(':') {
+                let Some(function) = self.functions.get(name) else {
+                    panic!("no function {{{name}:…}} for the statement: {text}")
+                };
+                let Some(close) = closing_brace(&after[1..]) else { panic!("{{{name}: is not closed in: {text}") };
+                out.push_str(&function(self.dialect, &self.expand(&after[1..=close])));
+                rest = &after[close + 2..];
             } else {
                 // An empty JSON object and the like.
                 out.push('{');
-                rest = name;
+                rest = inside;
             }
         }
         out.push_str(rest);
@@ -197,6 +244,20 @@ impl Query {
     }
 }
 
+/// Where the brace is that closes the one before `text`.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut depth = 0_u32;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 const fn is_name(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
 }
@@ -262,6 +323,22 @@ mod tests {
             "select 1 from \"sexton_deletion_done\"\nwhere id = $1::uuid and key = $2 or $1 is null"
         );
         assert_eq!(&*sql.purpose, "find a key");
+    }
+
+    #[test]
+    fn functions_say_what_the_dialects_say_differently() {
+        let text = "select {text:id}, {ms_since:coalesce(at, {now})} from {done} where id {any_uuid:@ids}";
+        let sqlite = Words::new(Dialect::Sqlite).with([("done", "sexton_deletion_done".to_owned())]);
+        assert_eq!(
+            words().render(text).text(),
+            "select id::text, (extract(epoch from clock_timestamp() - coalesce(at, clock_timestamp())) * 1000)::bigint from \
+             \"sexton_deletion_done\" where id = any (array(select value::uuid from jsonb_array_elements_text($1::jsonb)))"
+        );
+        assert_eq!(
+            sqlite.render(text).text(),
+            "select id, cast(round((julianday('now') - julianday(coalesce(at, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))) * \
+             86400000) as integer) from sexton_deletion_done where id in (select value from json_each($1))"
+        );
     }
 
     #[test]

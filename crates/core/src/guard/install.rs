@@ -82,7 +82,7 @@ async fn change(
 ) -> Result<Vec<String>, InstallError> {
     let table = || triggers.first().map(|trigger| trigger.on_table.clone()).unwrap_or_default();
     for _ in 0..TRIES {
-        let transaction = store.db.begin().await.map_err(db::Error::from)?;
+        let transaction = store.db.begin().await?;
         let error = match in_transaction(&transaction, &store.ledger, (resource, triggers), who, wanted).await {
             Ok(changed) => {
                 transaction.commit().await.map_err(db::Error::from)?;

@@ -26,7 +26,7 @@ pub use trigger::Trigger;
 use crate::{ids::ResourceName, store::Store};
 
 /// All guards that there can be, each with its resource, those of a resource one after the other.
-fn triggers<'c>(store: &'c Store) -> Vec<(&'c ResourceName, Trigger)> {
+fn triggers(store: &Store) -> Vec<(&ResourceName, Trigger)> {
     let deleted =
         store.catalog.tables().filter_map(|table| Some((&table.name, deleted::trigger(&store.ledger, table)?)));
     let referenced = store.catalog.unreferenced().flat_map(|unreferenced| {

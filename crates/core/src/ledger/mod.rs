@@ -3,13 +3,14 @@
 //! It is the truth about deletions. Each statement that moves one takes its states from [`crate::state`]; each write
 //! of a worker filters on `state = 'running' and fence = …`, so that a worker that lost its lease changes nothing;
 //! all times are the database's. Functions that share a caller's transaction take a
-//! [`ConnectionTrait`], those that own one take a [`Db`].
+//! `ConnectionTrait`, those that own one take a [`Db`].
 
 mod breaker;
 mod deletions;
 mod operators;
 mod partitions;
 mod resources;
+mod statements;
 mod sweep_state;
 mod wake;
 
@@ -21,15 +22,16 @@ pub use deletions::{
 pub(crate) use deletions::{COPIED, cancelled_by};
 pub use operators::{Action, DeadLetter, Filter, FinishedAt, LaneStatus, Moment, Pause, Scope, Span, Status};
 pub use resources::Drift;
+use statements::Statements;
 pub use sweep_state::{MANY_CUT_SHORT, MANY_STALLED, Progress, Streak, SweepHealth, SweepRun, SweepState};
 pub use wake::DUE_CHANNEL;
 pub(crate) use wake::notify;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use sea_orm::ConnectionTrait;
+use serde_json::json;
 
-use crate::db::{self, Db, Dialect, quote};
+use crate::db::{self, Db, Dialect, Words, quote};
 
 /// Where Sexton's tables are.
 #[derive(Debug, Clone)]
@@ -49,6 +51,9 @@ pub struct Ledger {
     /// SQLite only: see [`crate::guard`].
     pub(crate) deleting: String,
     pub(crate) schema: Option<String>,
+    /// What texts of statements on these tables may say.
+    pub(crate) words: Words,
+    sql: Arc<Statements>,
 }
 
 /// Why the ledger cannot be used.
@@ -77,51 +82,41 @@ impl Ledger {
     /// # Errors
     /// [`OpenError::NotMigrated`] when it is in none of them.
     pub async fn open(db: &Db) -> Result<Self, OpenError> {
-        let sql = match db.dialect {
-            Dialect::Postgres => {
-                "select n.nspname::text as schema
-                 from jsonb_array_elements_text($1::jsonb) with ordinality s(schema, place)
-                 join pg_namespace n on n.nspname = s.schema
-                 join pg_class c on c.relnamespace = n.oid and c.relname = 'sexton_deletion'
-                 order by s.place limit 1"
-            }
-            Dialect::Sqlite => {
-                "select '' as schema from sqlite_schema where type = 'table' and name = 'sexton_deletion' and $1 <> ''"
-            }
-        };
-        let path = serde_json::Value::from(db.search_path.0.clone()).to_string();
-        let row = db.conn.query_one_raw(db.dialect.statement(sql, [path.into()])).await.map_err(db::Error::from)?;
-        let Some(row) = row else {
+        let words = Words::new(db.dialect);
+        let find = words.pick(
+            "-- look for the ledger
+             select n.nspname::text as schema
+             from jsonb_array_elements_text(@schemas::jsonb) with ordinality s(schema, place)
+             join pg_namespace n on n.nspname = s.schema
+             join pg_class c on c.relnamespace = n.oid and c.relname = 'sexton_deletion'
+             order by s.place limit 1",
+            "-- look for the ledger
+             select null as schema from sqlite_schema where type = 'table' and name = 'sexton_deletion'",
+        );
+        let schemas = json!(db.search_path.0).to_string();
+        let Some(found) = words.render(find).bind([("schemas", schemas.into())]).one(&db.conn).await? else {
             let searched = match db.dialect {
                 Dialect::Postgres => format!("searched the schemas {}", db.search_path.0.join(", ")),
                 Dialect::Sqlite => "no table sexton_deletion".to_owned(),
             };
             return Err(OpenError::NotMigrated { searched });
         };
-        let schema: String = row.try_get("", "schema").map_err(db::Error::from)?;
-        Ok(Self::in_schema(db.dialect, (db.dialect == Dialect::Postgres).then_some(schema)))
+        Ok(Self::in_schema(db.dialect, found.get("schema")?))
     }
 
     /// Makes sure that all of `migrations` (their names) were applied. A role that may not read the list of them is let
-    /// through; a ledger that is newer is none of our business, because a release removes nothing that the one before reads.
+    /// through; a ledger that is newer is accepted, because a release removes nothing that the one before reads.
     ///
     /// # Errors
-    /// [`OpenError::Outdated`] when one is missing.
+    /// [`OpenError::Outdated`] when one is missing, [`OpenError::Database`] when the database does not answer.
     pub async fn require(&self, db: &Db, migrations: impl Iterator<Item = String>) -> Result<(), OpenError> {
-        let list = self.schema.as_deref().map_or_else(String::new, |schema| format!("{}.", quote(schema)));
-        let sql = format!("select version from {list}sexton_migration");
-        let rows = match db.conn.query_all_raw(db.dialect.statement(sql, [])).await {
+        let applied = self.words.render("-- read which migrations were applied\nselect version from {migration}");
+        let rows = match applied.bind([]).all(&db.conn).await {
             Ok(rows) => rows,
-            Err(error) => {
-                let error = db::Error::from(error);
-                return if error.refusal().is_some() { Ok(()) } else { Err(error.into()) };
-            }
+            Err(error) if error.refusal().is_some() => return Ok(()),
+            Err(error) => return Err(error.into()),
         };
-        let applied = rows
-            .iter()
-            .map(|row| row.try_get("", "version"))
-            .collect::<Result<HashSet<String>, _>>()
-            .map_err(db::Error::from)?;
+        let applied = rows.iter().map(|row| row.get("version")).collect::<Result<HashSet<String>, _>>()?;
         let missing: Vec<String> = migrations.filter(|name| !applied.contains(name)).collect();
         if missing.is_empty() { Ok(()) } else { Err(OpenError::Outdated { missing }) }
     }
@@ -131,7 +126,10 @@ impl Ledger {
             Some(schema) => format!("{}.{}", quote(schema), quote(name)),
             None => quote(name),
         };
+        let words = statements::words(dialect, table);
         Self {
+            sql: Arc::new(Statements::render(&words)),
+            words,
             dialect,
             deletion: table("sexton_deletion"),
             done: table("sexton_deletion_done"),

@@ -67,8 +67,17 @@ impl Ledger {
 
     /// The lanes of `$2` with anything due.
     fn open_lanes(&self) -> String {
-        let (lanes, oldest, due) = (self.dialect.json_texts(2), self.oldest_in("lane.value", ALLOWED), self.due());
+        let (lanes, oldest, due) = (self.dialect.json_texts(2), self.oldest_allowed(), self.due());
         format!("select lane.value as value from {lanes} lane where {oldest} <= {due}")
+    }
+
+    fn oldest_allowed(&self) -> String {
+        format!(
+            "(select d.run_at from {} d where d.state in ({}) and d.lane = lane.value {ALLOWED}
+              order by d.run_at, d.id limit 1)",
+            self.deletion,
+            Event::Claimed.sql_from()
+        )
     }
 
     /// The lanes with anything due share `limit`; of each the oldest are taken.

@@ -28,6 +28,19 @@ pub struct Followed {
     pub state: State,
 }
 
+/// Whether a deletion that waits, `d`, is to be moved on because one of its children's is dead.
+pub(in crate::ledger) const HAS_DEAD_CHILD: &str = "exists (
+    select 1 from {wait} w join {deletion} c on c.id = w.child_id
+    where w.deletion_id = d.id and c.state in ({from:Retried}))";
+
+/// Whether a deletion that waits, `d`, is to be moved on because its children are all finished.
+pub(in crate::ledger) const HAS_NO_CHILD: &str =
+    "not exists (select 1 from {wait} w join {deletion} c on c.id = w.child_id where w.deletion_id = d.id)";
+
+/// Whether any deletion that waits is to be moved on.
+pub(in crate::ledger) const ANY_TO_FOLLOW: &str = "exists (
+    select 1 from {deletion} d where d.state in ({from:ChildrenFinished}) and ({has_dead_child} or {has_no_child}))";
+
 impl Ledger {
     /// Lets deletions wait for others, within the caller's transaction. A pair that would make two deletions wait for
     /// each other, directly or not, is left out. Returns whether every pair is new or left out.
@@ -245,13 +258,6 @@ impl Ledger {
             )
         };
         (of_child(&format!("and c.state in ({})", Event::Retried.sql_from())), format!("not {}", of_child("")))
-    }
-
-    /// Whether anything waits that is to be moved on.
-    pub(in crate::ledger) fn any_to_follow(&self) -> String {
-        let (dead, free) = self.followable();
-        let waiting = Event::ChildrenFinished.sql_from();
-        format!("exists (select 1 from {} d where d.state in ({waiting}) and ({dead} or {free}))", self.deletion)
     }
 
     /// Moves on what waits: deletions whose children are all finished are due, and those of which a child's deletion is

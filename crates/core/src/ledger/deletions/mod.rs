@@ -3,13 +3,13 @@
 mod batch;
 mod calling;
 mod candidates;
-mod children;
+pub(super) mod children;
 mod claim;
 mod confirmation;
-mod due;
+pub(super) mod due;
 pub(crate) mod finish;
 mod keeping;
-mod lease;
+pub(super) mod lease;
 pub(super) mod record;
 mod rescue;
 mod settle;
