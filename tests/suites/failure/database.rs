@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour},
 };
 
-use super::rig::{Rig, Setup};
+use crate::rig::workers::{Rig, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn database_restarted_in_mid_run_loses_nothing() {

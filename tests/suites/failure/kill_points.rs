@@ -2,7 +2,7 @@
 
 use sexton_tests::{Sexton, api::Answer};
 
-use super::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 const COUNT: usize = 40;
 

@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use super::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_are_renewed_for_as_long_as_a_row_is_in_flight() {

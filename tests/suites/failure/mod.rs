@@ -5,5 +5,4 @@ mod kill_points;
 mod leases;
 mod poison;
 mod redis;
-pub(crate) mod rig;
 mod shutdown;

@@ -7,7 +7,7 @@ use std::sync::{
 
 use sexton_tests::api::{Answer, Behaviour, Call};
 
-use super::rig::{PATIENCE, Rig, Setup, Worker};
+use crate::rig::workers::{PATIENCE, Rig, Setup, Worker};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_that_kills_its_worker_ends_as_poison_and_takes_no_neighbour_along() {

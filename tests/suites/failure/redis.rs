@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour},
 };
 
-use super::rig::{Rig, Setup, Worker};
+use crate::rig::workers::{Rig, Setup, Worker};
 
 const FED: &str = "sexton_fed_by_redis";
 const PUSHED: &str = "sexton_hints_pushed_total";

@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use super::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 fn held(gate: &Gate) -> Behaviour {
     Behaviour::Always(Answer::Held(gate.clone(), Box::new(Answer::Status(204))))

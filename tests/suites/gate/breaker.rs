@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sexton_tests::api::{Answer, Behaviour, Call};
 
 use super::calm;
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 /// Quick probes, so that a test is over soon.
 const QUICK: &str = "breaker = { min_calls = 10, probe_interval = '200ms', max_probe_interval = '400ms' }";

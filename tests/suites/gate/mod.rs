@@ -3,7 +3,7 @@
 mod breaker;
 mod pause;
 
-use crate::failure::rig::Setup;
+use crate::rig::workers::Setup;
 
 /// No call takes too long and no lease ends, however slow the machine is: each call is made once.
 fn calm() -> Setup {

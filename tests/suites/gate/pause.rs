@@ -8,7 +8,7 @@ use std::{
 use sexton_tests::api::{Answer, Behaviour, Call, Gate};
 
 use super::calm;
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paused_resource_is_not_called_by_any_process_until_it_is_resumed() {

@@ -8,7 +8,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, LEASE, ME, lane, on_both, settlement};
+use crate::rig::ledger::{Fixture, LEASE, ME, lane, on_both, settlement};
 
 on_both!(
     claimed_deletion_is_running_under_the_next_fence,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{ledger::Settlement, state::Event};
 
-use super::fixture::{Fixture, lane, on_both, settlement};
+use crate::rig::ledger::{Fixture, lane, on_both, settlement};
 
 on_both!(
     pages_of_a_lane_skip_and_repeat_nothing,

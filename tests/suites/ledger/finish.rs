@@ -7,7 +7,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, confirmed, lease_of, on_both, settlement};
+use crate::rig::ledger::{Fixture, confirmed, lease_of, on_both, settlement};
 
 on_both!(
     finished_deletion_moves_with_all_its_columns,
@@ -37,7 +37,7 @@ async fn finished(f: &Fixture, finish: &Finish) -> usize {
     finished.len()
 }
 
-pub(super) async fn try_restore(f: &Fixture, id: DeletionId) -> Result<Restored, RestoreError> {
+pub(crate) async fn try_restore(f: &Fixture, id: DeletionId) -> Result<Restored, RestoreError> {
     let transaction = f.begin().await;
     let restored = restore(&transaction, &f.store, id).await?;
     transaction.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use sexton_core::ledger::{Ledger, OpenError};
 use sexton_migrations::{Migrator, MigratorTrait};
 
-use super::fixture::{Fixture, on_both};
+use crate::rig::ledger::{Fixture, on_both};
 
 on_both!(migrations_go_down_and_up_again, partitions_are_nothing_to_worry_about);
 

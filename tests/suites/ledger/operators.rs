@@ -9,9 +9,9 @@ use sexton_core::{
     state::Event,
 };
 
-use super::{
-    fixture::{Fixture, on_both, parse, settlement},
-    schema,
+use crate::rig::{
+    ledger::{Fixture, on_both, parse, settlement},
+    ledger_schema as schema,
 };
 
 on_both!(

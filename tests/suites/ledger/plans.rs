@@ -16,7 +16,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, LEASE, ME, Server, confirmed, lane, lease_of, settlement};
+use crate::rig::ledger::{Fixture, LEASE, ME, Server, confirmed, lane, lease_of, settlement};
 
 const ROWS: usize = 200_000;
 const ROUNDS: usize = 8;

@@ -2,7 +2,7 @@
 
 use sexton_core::{ids::Fence, outcome::DeadKind, state::Event};
 
-use super::fixture::{Fixture, confirmed, on_both, settlement};
+use crate::rig::ledger::{Fixture, confirmed, on_both, settlement};
 
 on_both!(
     expired_lease_is_taken_back_and_counted,

@@ -9,7 +9,7 @@ use sexton_core::{
     state::Event,
 };
 
-use super::fixture::{Fixture, ME, confirmed, lane, lease_of, on_both, settlement};
+use crate::rig::ledger::{Fixture, ME, confirmed, lane, lease_of, on_both, settlement};
 
 on_both!(
     retry_is_due_after_its_delay_and_keeps_what_was_learnt,

@@ -13,7 +13,7 @@ use proptest::{
 
 use super::{
     actions::{Action, actions},
-    bed::Bed,
+    fixture::Bed,
     run::run,
     schema::{Schema, schemas},
     shrink::smaller,

@@ -2,7 +2,7 @@
 
 use super::{
     actions::{Action, Answer},
-    bed::Bed,
+    fixture::Bed,
     run::run,
     schema::{Goes, Key, Rule, Schema, Table, Target, Then},
 };

@@ -5,10 +5,10 @@
 //! must be one of those to which the model comes in some order.
 
 mod actions;
-mod bed;
 mod cases;
 mod compare;
 mod ends;
+mod fixture;
 mod found;
 mod request;
 mod run;

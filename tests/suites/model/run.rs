@@ -2,7 +2,7 @@
 
 use super::{
     actions::Action,
-    bed::Bed,
+    fixture::Bed,
     schema::{At, Schema},
     state::{Id, Model, Row, State, Value},
     system::System,

@@ -18,7 +18,7 @@ use sexton_worker::{Daemon, Options};
 
 use super::{
     actions::Answer,
-    bed::Bed,
+    fixture::Bed,
     schema::{At, Schema},
     state::{Id, MAX_RESCUES, Value},
 };

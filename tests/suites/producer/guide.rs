@@ -9,8 +9,8 @@ use sea_orm::{
 use sexton_producer::{BatchId, Error, Producer, Removal, RestoreError, prelude::*};
 
 use super::{
-    bed::Bed,
     entities::color,
+    fixture::Bed,
     rooms::{booking, insert_booking, insert_person, insert_room, person, room, rooms},
 };
 

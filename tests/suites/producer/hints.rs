@@ -9,8 +9,8 @@ use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
 
 use super::{
-    bed::Bed,
     entities::{insert_block, insert_blocks},
+    fixture::Bed,
 };
 
 /// Far more than a hint takes.

@@ -2,8 +2,8 @@ use sexton_producer::{Error, prelude::*};
 use uuid::Uuid;
 
 use super::{
-    bed::Bed,
     entities::{insert_block, insert_member, insert_toy},
+    fixture::Bed,
 };
 
 /// Everything that has broken a key somewhere.

@@ -11,8 +11,8 @@ use sexton_tests::Redis;
 use uuid::Uuid;
 
 use super::{
-    bed::Bed,
     entities::{block, insert_block, insert_blocks, insert_member, insert_toy, member, stray, toy},
+    fixture::Bed,
 };
 
 /// Ids 1 to `count`, quickly.

@@ -5,8 +5,8 @@ use sexton_producer::{Error, Producer, prelude::*};
 use sexton_tests::TestDb;
 
 use super::{
-    bed::Bed,
     entities::{archived_block, block, insert_block, keyless_block, public_block, stray},
+    fixture::Bed,
 };
 
 on_both! {

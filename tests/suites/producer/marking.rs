@@ -3,8 +3,8 @@ use std::time::Duration;
 use sexton_producer::{Error, Removal, prelude::*};
 
 use super::{
-    bed::Bed,
     entities::{insert_block, insert_blocks},
+    fixture::Bed,
 };
 
 on_both! {

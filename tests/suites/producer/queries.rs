@@ -2,8 +2,8 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use sexton_producer::{Error, prelude::*};
 
 use super::{
-    bed::Bed,
     entities::{block, color, flag, insert_block, insert_member, insert_toy, member, stray, toy},
+    fixture::Bed,
 };
 
 async fn ids(bed: &Bed, select: Select<block::Entity>) -> Vec<i64> {

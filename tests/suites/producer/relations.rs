@@ -5,7 +5,7 @@ use sea_orm::{
 use sexton_producer::{Producer, prelude::*};
 
 use super::{
-    bed::Bed,
+    fixture::Bed,
     rooms::{booking, insert_booking, insert_person, insert_room, person, room, rooms},
 };
 

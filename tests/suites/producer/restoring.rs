@@ -2,8 +2,8 @@ use sea_orm::{EntityTrait, IntoActiveModel};
 use sexton_producer::{BatchId, DeletionId, Error, Removal, RestoreError, prelude::*};
 
 use super::{
-    bed::Bed,
     entities::{block, insert_block, insert_blocks, insert_member, member},
+    fixture::Bed,
 };
 
 on_both! {

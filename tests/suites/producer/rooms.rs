@@ -3,7 +3,7 @@
 
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 
-use super::bed::Bed;
+use super::fixture::Bed;
 
 pub mod room {
     use sea_orm::entity::prelude::*;

@@ -2,8 +2,8 @@ use sea_orm::{ActiveModelTrait, DatabaseTransaction, Set, TransactionTrait};
 use sexton_producer::{Error, Producer, prelude::*};
 
 use super::{
-    bed::Bed,
     entities::{block, insert_block, insert_blocks, stray},
+    fixture::Bed,
 };
 
 /// A part of an application that is handed a transaction and does not know who commits it.

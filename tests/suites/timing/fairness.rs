@@ -11,7 +11,7 @@ use sexton_tests::{
     measure::takes_at_most,
 };
 
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 /// 20,000 rows of a slow target are being worked on when ten of another arrive: all ten are called within six seconds.
 async fn ten_beside_20000(redis: Option<String>) {

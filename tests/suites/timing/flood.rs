@@ -8,7 +8,7 @@ use sexton_tests::{
     api::{Behaviour, Flaky},
 };
 
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 /// Samples a queue's length every few milliseconds; ends with the most seen.
 async fn watch_length(redis: &Redis, done: impl Future<Output = ()>) -> usize {

@@ -16,7 +16,7 @@ use sexton_core::{
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
-use crate::unreferenced::bed::{code, load, pass, store};
+use crate::sweep::unreferenced::fixture::{code, load, pass, store};
 
 const WRITERS: usize = 16;
 const SWEEPERS: usize = 3;

@@ -7,7 +7,7 @@ use sexton_tests::{
     measure::{median, takes_at_most},
 };
 
-use crate::transport::support::{Process, Recorder, eventually, hints, number};
+use crate::transport::rig::{Process, Recorder, eventually, hints, number};
 
 /// Fact 4: an idle worker of apalis-redis looks for work every 30 s.
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_tests::Redis;
 
-use crate::failure::rig::{Rig, Setup};
+use crate::rig::workers::{Rig, Setup};
 
 /// User and system time of a process, in ticks of 10 ms (proc(5), fields 14 and 15 of `stat`).
 fn cpu_ticks(pid: u32) -> u64 {

@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 const LEASE: Duration = Duration::from_secs(3);
 

@@ -8,7 +8,7 @@ use sexton_tests::{
     measure::{median, takes_at_most},
 };
 
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 /// From the commit (and the hint, if there is a queue) to the call's arrival: the median of several.
 async fn times(rig: &mut Rig, queue: Option<&HintQueue>) -> Duration {

@@ -8,7 +8,7 @@ use sexton_tests::{
 };
 
 use super::rates::assert_rate;
-use crate::failure::rig::{Rig, Setup};
+use crate::rig::workers::{Rig, Setup};
 
 /// Deletions due; `SEXTON_OUTAGE` sets another number.
 fn count() -> i64 {

@@ -7,7 +7,7 @@ use sexton_tests::{
     api::{Answer, Behaviour, Call},
 };
 
-use crate::failure::rig::{Rig, Setup};
+use crate::rig::workers::{Rig, Setup};
 
 /// Over every stretch of time there are no more calls than the burst and the rate allow; `slack` more may have been let
 /// through earlier and have been on their way.

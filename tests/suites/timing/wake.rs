@@ -9,7 +9,7 @@ use sexton_tests::{
 };
 use sqlx::postgres::PgListener;
 
-use crate::failure::rig::{PATIENCE, Rig, Setup};
+use crate::rig::workers::{PATIENCE, Rig, Setup};
 
 /// From the notification after the commit to the call's arrival, for each of several deletions.
 async fn times(rig: &mut Rig, count: usize) -> Vec<Duration> {

@@ -3,7 +3,7 @@
 use sexton_tests::Redis;
 use sexton_worker::transport::check::{Finding, check};
 
-use super::support::tell;
+use super::rig::tell;
 
 #[tokio::test]
 async fn a_plain_redis_is_fit_for_use() {

@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::support::{NAME, eventually, hints, keys, number, tell};
+use super::rig::{NAME, eventually, hints, keys, number, tell};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_pushers_at_once_never_exceed_the_limit() {

@@ -6,7 +6,7 @@ use redis::AsyncCommands;
 use sexton_tests::Redis;
 use sexton_worker::transport::process_name;
 
-use super::support::{Process, Recorder, eventually, hints, keys, tell};
+use super::rig::{Process, Recorder, eventually, hints, keys, tell};
 
 /// Fact 2: any error of Redis puts apalis' backend into a state that it never leaves.
 #[tokio::test(flavor = "multi_thread")]

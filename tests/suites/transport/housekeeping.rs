@@ -9,7 +9,7 @@ use sexton_core::transport::HintQueue;
 use sexton_tests::Redis;
 use sexton_worker::transport::{config, process_name};
 
-use super::support::{NAME, Process, Recorder, eventually, hints, keys, number, tell};
+use super::rig::{NAME, Process, Recorder, eventually, hints, keys, number, tell};
 
 /// Redis's clock, in milliseconds.
 async fn redis_time(redis: &mut MultiplexedConnection) -> i64 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sexton_tests::Redis;
 use sexton_worker::transport::process_name;
 
-use super::support::{Process, Recorder, eventually, hints, keys, number, remaining, tell};
+use super::rig::{Process, Recorder, eventually, hints, keys, number, remaining, tell};
 
 /// Fact 1: through apalis' own push, 20,000 tasks at once could never be fetched. Facts 7 and P8: without our prune,
 /// Redis would hold 20,000 done tasks afterwards.

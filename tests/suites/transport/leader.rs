@@ -4,7 +4,7 @@ use sexton_core::transport::HintQueue;
 use sexton_tests::Redis;
 use sexton_worker::transport::Leader;
 
-use super::support::{NAME, keys, number, tell};
+use super::rig::{NAME, keys, number, tell};
 
 #[tokio::test]
 async fn one_candidate_leads_until_it_resigns_or_its_lease_ends() {

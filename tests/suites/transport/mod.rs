@@ -8,4 +8,4 @@ mod housekeeping;
 mod intake;
 mod leader;
 mod poison;
-pub(crate) mod support;
+pub(crate) mod rig;

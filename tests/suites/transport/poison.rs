@@ -3,7 +3,7 @@
 use redis::AsyncCommands;
 use sexton_tests::Redis;
 
-use super::support::{Process, Recorder, eventually, hints, keys, number, remaining, tell};
+use super::rig::{Process, Recorder, eventually, hints, keys, number, remaining, tell};
 
 /// Fact 2: one such id kills every worker that fetches it, and apalis' `Monitor` calls that a success.
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sexton_tests::api::Answer;
 
-use crate::e2e::rig::{Rig, Server};
+use crate::rig::{Rig, Server};
 
 const DOCUMENT: &str = include_str!("../../../../docs/connectors.md");
 

@@ -27,19 +27,19 @@ async fn token_file_is_read_again_when_it_changes_and_deletions_wait_while_it_is
     rig.reconfigure(&thing(&settings));
     let daemon = rig.daemon().await;
     rig.request("thing", &["1"]).await;
-    daemon.wait_for_log("cannot read a credential", crate::e2e::rig::PATIENCE).await;
+    daemon.wait_for_log("cannot read a credential", crate::rig::PATIENCE).await;
     assert_eq!(rig.calls(), Vec::<String>::new(), "nothing is sent without it");
     for (n, token) in [(1, "first"), (2, "second0")] {
         std::fs::write(&path, format!("{token}\n")).unwrap();
         if n > 1 {
             rig.request("thing", &[&n.to_string()]).await;
         }
-        let calls = rig.api.wait_for_calls(n, crate::e2e::rig::PATIENCE).await;
+        let calls = rig.api.wait_for_calls(n, crate::rig::PATIENCE).await;
         assert_eq!(calls[n - 1].header("authorization"), Some(format!("Bearer {token}").as_str()));
     }
     rig.until("select count(*) from sexton_deletion_done where state = 'completed'", "2").await;
     daemon.signal("TERM");
-    assert_eq!(daemon.wait(crate::e2e::rig::PATIENCE).await, 0);
+    assert_eq!(daemon.wait(crate::rig::PATIENCE).await, 0);
 }
 
 const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

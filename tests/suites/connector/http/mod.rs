@@ -4,12 +4,13 @@ mod answers;
 mod auth;
 mod documents;
 mod oauth2;
+mod private_addresses;
 mod repeatable;
 mod requests;
 mod transport;
 mod verify;
 
-use crate::e2e::rig::{Rig, Server};
+use crate::rig::{Rig, Server};
 
 /// A resource `thing` of which row `1` has the ref `r1`; `SETTINGS` are those of its target `crm`.
 const THING: &str = r#"

@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sexton_tests::api::{Answer, Behaviour, Call};
 
 use super::{delete, request, things};
-use crate::e2e::rig::Rig;
+use crate::rig::Rig;
 
 const SETTINGS: &str = r#"
 url = "@API@/things/{ref}"

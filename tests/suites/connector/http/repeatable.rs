@@ -5,7 +5,7 @@ use std::time::Duration;
 use sexton_tests::api::{Answer, Gate};
 
 use super::{things, things_on};
-use crate::e2e::rig::{PATIENCE, Rig, Server, on_both};
+use crate::rig::{PATIENCE, Rig, Server, on_both};
 
 const ONCE: &str = "url = \"@API@/once/{ref}\"\nrepeatable = false";
 

@@ -1,0 +1,6 @@
+//! Rows that go with the row that they reference.
+
+mod plans;
+mod races;
+mod with_deletions;
+mod without_deletions;

@@ -1,0 +1,175 @@
+//! The statements on families of rows use indexes, whatever the planner knows of the tables (PostgreSQL).
+
+use sea_orm::ConnectionTrait;
+use secrecy::SecretString;
+use sexton_core::{
+    children::{Root, Tree, delete},
+    db::connect,
+    restore::restore,
+    soft_remove::{Request, request_children, soft_remove},
+    store::Store,
+};
+use sexton_tests::TestDb;
+
+use crate::rig::ledger::{Fixture, LEASE, ME, Server};
+
+const ROWS: usize = 200_000;
+const ROUNDS: usize = 7;
+
+const TABLES: &str = "
+create table parent (id bigint primary key, name text, deleted_at timestamptz);
+create table kid (id bigint primary key, parent_id bigint, deleted_at timestamptz);
+create index on kid (parent_id);
+create table own (id bigint primary key, parent_id bigint, deleted_at timestamptz);
+create index on own (parent_id);
+create table note (id bigint primary key, data jsonb, deleted_at timestamptz);
+create index on note ((data ->> 'kid'));";
+
+const RESOURCES: &str = r#"
+[resources.parent]
+table = "parent"
+key = "id"
+marker = { column = "deleted_at" }
+targets = [{ name = "t", kind = "http", url = "https://h.example/{id}" }]
+children = [
+    { table = "kid", column = "parent_id", references = "id", then = "delete" },
+    { table = "own", column = "parent_id", references = "id", then = "request" },
+]
+
+[resources.kid]
+table = "kid"
+key = "id"
+marker = { column = "deleted_at" }
+children = [{ table = "note", json = { column = "data", path = "kid" }, references = "id", then = "delete" }]
+
+[resources.note]
+table = "note"
+key = "id"
+marker = { column = "deleted_at" }
+
+[resources.own]
+table = "own"
+key = "id"
+marker = { column = "deleted_at" }
+targets = [{ name = "t", kind = "http", url = "https://h.example/{id}" }]
+"#;
+
+async fn fill(f: &Fixture, analyze: bool) {
+    // Without autovacuum: the planner is to know nothing, or all.
+    for table in ["parent", "kid", "own", "note", "sexton_deletion", "sexton_child", "sexton_wait"] {
+        f.execute(&format!("alter table {table} set (autovacuum_enabled = false)")).await;
+        if !analyze {
+            // As autovacuum leaves a table that it found empty.
+            f.execute(&format!("vacuum analyze {table}")).await;
+        }
+    }
+    f.execute(&format!(
+        "insert into parent (id) select n from generate_series(1, {ROWS}) n;
+         insert into kid (id, parent_id) select n, n from generate_series(1, {ROWS}) n;
+         insert into own (id, parent_id) select n, n from generate_series(1, {ROWS}) n;
+         insert into note (id, data) select n, jsonb_build_object('kid', n) from generate_series(1, {ROWS}) n;
+         insert into sexton_deletion (id, resource, key, lane, state, run_at, batch_id, requested_by, payload, marker_rule)
+         select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'own', (n + 1000000)::text, 'own.t',
+            case when n % 2 = 0 then 'waiting' else 'pending' end, now() + interval '1 hour',
+            '00000000-0000-7000-8000-000000000000', 'x', '{{}}', 0 from generate_series(1, {ROWS}) n;
+         insert into sexton_child (deletion_id, resource, key)
+         select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'kid', (n + 1000000)::text
+            from generate_series(1, {ROWS}) n;
+         insert into sexton_wait (deletion_id, child_id)
+         select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+            ('00000000-0000-7000-8000-' || lpad(to_hex(n - 1), 12, '0'))::uuid from generate_series(2, {ROWS}, 2) n"
+    ))
+    .await;
+    if analyze {
+        f.execute("analyze").await;
+    }
+}
+
+/// Tables that were read from one end to the other by this session's statements so far.
+async fn scans(f: &Fixture, db: &sexton_core::db::Db) -> Vec<String> {
+    db.conn.execute_unprepared("select pg_stat_force_next_flush()").await.unwrap();
+    f.rows(
+        "select relname, seq_scan from pg_stat_user_tables where relname in
+            ('parent', 'kid', 'own', 'note', 'sexton_deletion', 'sexton_child', 'sexton_wait') order by relname",
+    )
+    .await
+}
+
+async fn families_are_found_by_index(analyze: bool) {
+    let f = Fixture::on(Server::Postgres(TestDb::new().await), TABLES, RESOURCES).await;
+    fill(&f, analyze).await;
+    let Server::Postgres(server) = &f.server else { return };
+    let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
+    let store = Store { db: db.clone(), ..f.store.clone() };
+    let ledger = &store.ledger;
+    let table = f.table("parent");
+    let request = Request::by("x");
+    let mut before = scans(&f, &db).await;
+    let mut said = Vec::new();
+    let mut check = |what: &str, now: Vec<String>| {
+        if now != before {
+            let read: Vec<_> = now.iter().filter(|row| !before.contains(row)).cloned().collect();
+            said.push(format!("{what} reads {read:?}"));
+        }
+        before = now;
+    };
+    for round in 1..=ROUNDS {
+        let key = table.parse_key(&round.to_string()).unwrap();
+        let transaction = db.begin().await.unwrap();
+        let requested =
+            soft_remove(&transaction, &store, &table, std::slice::from_ref(&key), &request).await.unwrap().remove(0);
+        transaction.commit().await.unwrap();
+        check("a request", scans(&f, &db).await);
+        // Again: the pairs are known.
+        let transaction = db.begin().await.unwrap();
+        soft_remove(&transaction, &store, &table, std::slice::from_ref(&key), &request).await.unwrap();
+        transaction.commit().await.unwrap();
+        check("another request", scans(&f, &db).await);
+        let claim = |id| {
+            let (db, catalog) = (&db, &f.store.catalog);
+            async move {
+                let ready = "update public.sexton_deletion set state = 'pending' where id =";
+                db.conn.execute_unprepared(&format!("{ready} '{id}'")).await.unwrap();
+                let pick = sexton_core::ledger::Pick::Hinted(std::slice::from_ref(&id));
+                let lanes = catalog.lanes();
+                ledger.claim(db, pick, &lanes, ME, LEASE, true).await.unwrap().remove(0)
+            }
+        };
+        if round % 2 == 0 {
+            let transaction = db.begin().await.unwrap();
+            let restored = restore(&transaction, &store, requested.id).await.unwrap();
+            assert_eq!((restored.row_restored, restored.children.len()), (true, 1));
+            transaction.commit().await.unwrap();
+            check("a restore", scans(&f, &db).await);
+            continue;
+        }
+        let claim = claim(requested.id).await;
+        check("a claim", scans(&f, &db).await);
+        let root = Root { resource: table.name.clone(), key: key.to_string(), values: claim.payload.clone() };
+        let tree = Tree::find(&db.conn, &store, std::slice::from_ref(&root), 1000, false).await.unwrap();
+        assert!(tree.has_unfinished(&db.conn, ledger, 0, claim.id).await.unwrap());
+        assert_eq!(tree.count(0), 2);
+        check("looking for children", scans(&f, &db).await);
+        let held = (claim.id, claim.fence);
+        assert!(request_children(&store, &table, held, &key, &claim.payload).await.unwrap());
+        check("asking for children", scans(&f, &db).await);
+        let transaction = db.begin().await.unwrap();
+        let tree = Tree::find(&transaction, &store, &[root], 1000, true).await.unwrap();
+        delete(&transaction, &tree, &[true]).await.unwrap();
+        ledger.forget_children(&transaction, &[claim.id], true).await.unwrap();
+        transaction.commit().await.unwrap();
+        check("deleting children", scans(&f, &db).await);
+    }
+    assert_eq!(said, Vec::<String>::new());
+    assert_eq!(f.one("select count(*) from note").await, (ROWS - ROUNDS.div_ceil(2)).to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn families_in_tables_that_the_planner_knows_are_found_by_index() {
+    families_are_found_by_index(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn families_in_tables_that_the_planner_takes_for_empty_are_found_by_index() {
+    families_are_found_by_index(false).await;
+}

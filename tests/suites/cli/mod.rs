@@ -1,0 +1,8 @@
+//! Commands: what they take, what they print, what they refuse.
+
+mod bad_input;
+mod bulk;
+mod dead_letters;
+mod export;
+mod output;
+mod requests;

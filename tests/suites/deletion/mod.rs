@@ -1,0 +1,12 @@
+//! One deletion from the request to the hard delete: rows, targets and workers that make it hard.
+
+mod after_confirmation;
+mod answers;
+mod changed_rows;
+mod hostile_rows;
+mod order;
+mod retries;
+mod seed_documents;
+mod sessions;
+mod stale_worker;
+mod stubborn_rows;

@@ -1,0 +1,28 @@
+//! Guards: rows that somebody deletes with plain SQL are recorded, and so their twins go.
+
+mod installing;
+mod names;
+mod own_deletions;
+mod postgres;
+mod recorded;
+mod reused_keys;
+
+use crate::rig::{RESOURCE, Rig, Server, on_both};
+
+const OPEN: &str = "select key from sexton_deletion order by key";
+
+/// Blocks 1 to `n`, guarded.
+async fn blocks(server: Server, n: usize) -> Rig {
+    guarded(Rig::blocks(server, n).await).await
+}
+
+/// All resources guarded.
+async fn guarded(rig: Rig) -> Rig {
+    drop(rig.run(&["guard", "--all"]).await.expect_code(0));
+    rig
+}
+
+/// The settings of the resource `block` with these more.
+fn with(more: &str) -> String {
+    RESOURCE.replace("[[resources.block.targets]]", &format!("{more}\n[[resources.block.targets]]"))
+}

@@ -1,0 +1,11 @@
+//! Rows that are only there because others reference them.
+
+pub(crate) mod fixture;
+mod guards;
+mod interleavings;
+mod locks;
+mod passes;
+mod plans;
+mod references;
+mod refusals;
+mod toys;
