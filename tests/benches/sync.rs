@@ -14,7 +14,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use serde_json::Value;
 use sexton_tests::{Daemon, Postgres, Sexton, TestDb};
 
-/// One row in so many has nobody.
+/// The share of rows that nothing references: one in this many.
 const ORPHANS: usize = 100;
 const CLIENTS: usize = 4;
 const ALONE: Duration = Duration::from_secs(20);
@@ -168,7 +168,7 @@ impl Application {
     }
 }
 
-/// Reads a row, references one, reads who references one, and takes the reference away again.
+/// Reads a row, adds a reference to one, reads the references to one, and deletes the reference.
 async fn client(db: &TestDb, rows: usize, number: usize, stop: &AtomicBool) -> Result<Vec<f64>, Failure> {
     let mut options = ConnectOptions::new(db.url());
     options.max_connections(1).sqlx_logging(false);
@@ -179,7 +179,7 @@ async fn client(db: &TestDb, rows: usize, number: usize, stop: &AtomicBool) -> R
         dice ^= dice << 13;
         dice ^= dice >> 7;
         dice ^= dice << 17;
-        // One that is referenced: whoever chooses another takes the risk, and that is not what is measured.
+        // One that is referenced: the conflict with an unreferenced one is not what is measured.
         let toy = (dice % (rows / ORPHANS) as u64) * ORPHANS as u64 + 1;
         let person = 1_000_000_000 + number;
         for sql in [

@@ -1,16 +1,9 @@
 //! The operators' HTTP address, and what a daemon says of itself.
 
-use sexton_tests::Daemon;
+use sexton_tests::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::rig::{PATIENCE, RESOURCE, Rig, Server};
-
-/// Where the daemon says that its console listens.
-pub(super) async fn console_of(daemon: &Daemon) -> String {
-    let line = daemon.wait_for_log("working", PATIENCE).await.text;
-    let address = line.split("console=").nth(1).unwrap().split_whitespace().next().unwrap();
-    address.to_owned()
-}
 
 /// Status line and body of a GET.
 pub(super) async fn get(address: &str, path: &str) -> (String, String) {
@@ -29,7 +22,7 @@ async fn console_answers_health_readiness_and_metrics() {
     rig.execute("update block set gcal_id = '' where id = 2").await;
     let ids = rig.request("block", &["1", "2"]).await;
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let console = console_of(&daemon).await;
+    let console = daemon.address("console").await;
     assert_eq!(get(&console, "/healthz").await, ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));
     let (status, body) = get(&console, "/readyz").await;
     let ready: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -39,14 +32,12 @@ async fn console_answers_health_readiness_and_metrics() {
         rig.settled(&id).await;
     }
     // Gauges are refreshed now and then.
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    let metrics = loop {
-        let (_, metrics) = get(&console, "/metrics").await;
-        if metrics.contains("sexton_dead_letters") || tokio::time::Instant::now() > deadline {
-            break metrics;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+    let mut metrics = String::new();
+    eventually("the gauges are there", async || {
+        metrics = get(&console, "/metrics").await.1;
+        metrics.contains("sexton_dead_letters")
+    })
+    .await;
     for line in [
         "# TYPE sexton_claims_total counter",
         "sexton_claims_total{resource=\"block\"} 2",
@@ -62,15 +53,14 @@ async fn console_answers_health_readiness_and_metrics() {
     }
     assert!(!metrics.contains("outcome=\"bad_template\""), "what was never called is not a call:\n{metrics}");
     assert!(get(&console, "/nowhere").await.0.contains("404"));
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(PATIENCE).await, 0);
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn second_worker_on_a_taken_console_address_fails() {
     let rig = Rig::blocks(Server::sqlite().await, 1).await;
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let console = console_of(&daemon).await;
+    let console = daemon.address("console").await;
     let file = std::fs::read_to_string(rig.sexton.dir().join("sexton.toml")).unwrap();
     rig.sexton.write("sexton.toml", &file.replace("127.0.0.1:0", &console));
     let failed = rig.run(&["run"]).await.expect_code(1).stderr;

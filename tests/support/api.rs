@@ -150,7 +150,7 @@ impl Api {
         state.calls.iter().filter(asked).cloned().collect()
     }
 
-    /// Path and query of everything that a caller asked to be changed and was told is gone. Reads are not in it.
+    /// Path and query of every confirmed call, except reads.
     #[must_use]
     pub fn confirmed(&self) -> BTreeSet<String> {
         self.state.borrow().confirmed.clone()
@@ -182,7 +182,7 @@ impl Api {
     /// Waits until the calls so far are as `wanted`; `what` names it in the panic after `timeout`.
     pub async fn wait_until(&self, what: &str, timeout: Duration, wanted: impl Fn(&[Call]) -> bool) -> Vec<Call> {
         let mut state = self.state.subscribe();
-        // What is waited for borrows the state, and reading it again while somebody wants to write it would wait for ever.
+        // The condition borrows the state; reading it a second time while a writer waits would deadlock.
         let in_time = tokio::time::timeout(timeout, state.wait_for(|state| wanted(&state.calls))).await.is_ok();
         if !in_time {
             panic!("no {what} after {timeout:?}; the calls so far: {:#?}", self.log());

@@ -3,16 +3,14 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::{
     postgres::programs,
     process::{Process, Stream},
     sexton::Output,
+    wait::PATIENCE,
     workdir::Workdir,
 };
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a script in `psql`, which stops at the first error (exit code 3) and prints rows without decoration. Errors have
 /// their SQLSTATE.

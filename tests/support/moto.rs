@@ -1,11 +1,8 @@
 //! A private S3 server: moto, from PyPI. It takes any credentials and keeps everything in memory.
 
 use std::process::Command;
-use std::time::Duration;
 
-use crate::{clients::interpreter, port, process::Process, workdir::Workdir};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{clients::interpreter, port, process::Process, wait::PATIENCE, workdir::Workdir};
 
 /// A running server. Killed on drop.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-/// A loopback port that nothing listens on. Another process may still be faster: whoever starts a server on it tries again
+/// A loopback port that nothing listens on. Another process may still be faster: the caller tries again
 /// with another one.
 pub(crate) fn free() -> u16 {
     const FIRST: u16 = 20_000;

@@ -7,7 +7,6 @@ pub(crate) mod programs;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::process::{Signal, geteuid};
 use tokio::sync::OnceCell;
@@ -15,10 +14,9 @@ use tokio::sync::OnceCell;
 use crate::{
     port,
     process::{Process, User},
+    wait::PATIENCE,
     workdir::Workdir,
 };
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A static is never dropped: the server ends by its death signal and the directory by the reaper of [`crate::workdir`].
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
@@ -73,7 +71,7 @@ impl Postgres {
         self.dir.path().to_owned()
     }
 
-    /// The URL of a database on this server for a role; nobody needs a password.
+    /// The URL of a database on this server for a role; no password is needed.
     #[must_use]
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
@@ -121,8 +119,8 @@ async fn launch(dir: &Workdir, port: u16, user: Option<User>) -> Result<Process,
     let mut command = Command::new(programs::find("postgres"));
     command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    // A crash of the server is survived without the first two, and only one of the machine is not. The others spare work that
-    // nobody waits for here: replicas, compiled plans, and checkpoints between the tests.
+    // A crash of the server is survived without the first two, and only one of the machine is not. The others save work that
+    // no test needs: replicas, compiled plans, and checkpoints between the tests.
     let settings = [
         "fsync=off",
         "full_page_writes=off",

@@ -1,11 +1,8 @@
 //! A private CalDAV server: Radicale, from PyPI, with one user.
 
 use std::process::Command;
-use std::time::Duration;
 
-use crate::{clients::interpreter, port, process::Process, workdir::Workdir};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{clients::interpreter, port, process::Process, wait::PATIENCE, workdir::Workdir};
 
 /// A running server. Killed on drop.
 #[derive(Debug)]

@@ -4,13 +4,10 @@
 //! persistence, and kept over [`Redis::stop`], as after a planned restart.
 
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::{port, process::Process, workdir::Workdir};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::{port, process::Process, wait::PATIENCE, workdir::Workdir};
 
 /// A running (or stopped) private server. Killed on drop.
 #[derive(Debug)]
@@ -99,7 +96,7 @@ impl Redis {
             .unwrap_or_else(|error| panic!("cannot connect to the private Redis at port {}: {error}", self.port))
     }
 
-    /// Ends the server in good order; its data is kept for [`Redis::start_again`].
+    /// Ends the server in good order; [`Redis::start_again`] finds its data.
     pub async fn stop(&mut self) {
         let Some(process) = self.process.take() else { return };
         let mut connection = self.connect().await;

@@ -9,11 +9,9 @@ use rustix::process::Signal;
 
 use crate::{
     process::{Line, Process, Stream},
+    wait::PATIENCE,
     workdir::Workdir,
 };
-
-/// For commands that end by themselves. Generous: tests share two cores with everything else.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The authorities that are trusted.
 const NOBODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/support/nobody.pem");
@@ -164,6 +162,19 @@ impl Daemon {
     /// the process ends or `timeout` passes without it.
     pub async fn wait_for_log(&self, wanted: &str, timeout: Duration) -> Line {
         self.0.line_with(wanted, timeout).await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Where `sexton run` says that `what` listens, once it works: its `console`, or its `api`. `HOST:PORT`.
+    pub async fn address(&self, what: &str) -> String {
+        let line = self.wait_for_log("working", PATIENCE).await.text;
+        let address = line.split(&format!("{what}=")).nth(1).and_then(|rest| rest.split_whitespace().next());
+        address.unwrap_or_else(|| panic!("no {what} in {line}")).to_owned()
+    }
+
+    /// Ends it in good order.
+    pub async fn stop(self) {
+        self.signal("TERM");
+        assert_eq!(self.wait(PATIENCE).await, 0, "the exit code after SIGTERM");
     }
 }
 

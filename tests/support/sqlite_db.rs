@@ -1,4 +1,4 @@
-//! A fresh SQLite file per test, with the same plain-text looks into it as [`crate::TestDb`].
+//! A fresh SQLite file per test, for [`crate::Server`].
 
 use sea_orm::DatabaseConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
@@ -35,12 +35,7 @@ impl SqliteDb {
         connect(&self.url).await
     }
 
-    /// Runs statements, separated by semicolons.
-    pub async fn execute(&self, sql: &str) {
-        self.try_execute(sql).await.unwrap_or_else(|error| panic!("{error}, in:\n{sql}"));
-    }
-
-    /// The same, for statements that the database may refuse.
+    /// Runs statements, separated by semicolons, which the database may refuse.
     ///
     /// # Errors
     /// What it says.

@@ -9,7 +9,7 @@ use crate::{
 
 const CALENDARS: [&str; 4] = ["room-blue@example.org", "room-red@example.org", "büro@example.org", "ops/on call"];
 
-/// Ids that end in exactly the right call, or in a dead letter: the last four would call something else, so they are
+/// Ids that lead to exactly the right call, or to a dead letter: the last four would call something else, so they are
 /// never sent.
 const HOSTILE: [&str; 9] = [
     "a/b",
@@ -82,7 +82,7 @@ fn booking(number: u32) -> Model {
     }
 }
 
-/// Most twins are there; a few are gone, unknown, refused for good, or break the server each time. None: the calendar
+/// Most twins are there. A few are gone, unknown, refused for good, or break the server each time. `None`: the calendar
 /// has never heard of it.
 fn fate(number: u32) -> Option<Fate> {
     match number {

@@ -1,8 +1,8 @@
 //! A local stand-in for the Google Calendar API: `events.delete` with the answers that its documentation lists
-//! ("Events: delete", "Handle API errors"), some of them more often than one would like.
+//! ("Events: delete", "Handle API errors"), some of them far too often.
 //!
-//! It keeps a journal of its own of which events it confirmed as deleted, so that the demonstration can be judged by
-//! somebody who does not share the daemon's opinion.
+//! It keeps a journal of the events that it confirmed as deleted. The demonstration is checked against it, and not
+//! against what the daemon says.
 
 mod answers;
 mod faults;
@@ -29,7 +29,7 @@ pub(crate) use journal::Journal;
 use answers::Answer;
 use faults::{Fault, Faults};
 
-/// What the daemon sends to be let in.
+/// The daemon's credentials.
 pub(crate) const TOKEN: &str = "demo-token";
 
 /// An event in a calendar.
@@ -41,16 +41,16 @@ pub(crate) struct EventId {
     pub(crate) event: String,
 }
 
-/// How it is with an event.
+/// The state of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It exists.
     There,
     /// It existed: 410 `deleted`.
     Deleted,
-    /// It may not be deleted: 400, whoever asks, however often, until it is released.
+    /// It cannot be deleted until it is released: 400.
     Refused,
-    /// The server breaks on it each time: 500.
+    /// The server fails on it each time: 500.
     Broken,
 }
 
@@ -67,7 +67,7 @@ struct Shared {
     state: Mutex<Books>,
 }
 
-/// What it knows and what it did, changed together.
+/// Its events and its journal, changed together.
 #[derive(Debug)]
 struct Books {
     events: HashMap<EventId, Fate>,
@@ -78,7 +78,7 @@ impl CalendarApi {
     /// Starts on a free port of the loopback address, misbehaving in `share` of its answers.
     ///
     /// # Errors
-    /// Whatever the system says when binding.
+    /// The port cannot be bound.
     pub(crate) async fn start(events: HashMap<EventId, Fate>, share: f64, seed: u64) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -106,7 +106,7 @@ impl CalendarApi {
         self.shared.books().journal.clone()
     }
 
-    /// Somebody repairs what is wrong with the events that could not be deleted: from now on they can.
+    /// Repairs the events that could not be deleted: from now on they can.
     pub(crate) fn release(&self) {
         let mut books = self.shared.books();
         books.events.values_mut().filter(|fate| **fate != Fate::Deleted).for_each(|fate| *fate = Fate::There);
@@ -118,7 +118,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides, and writes down what was decided before anybody hears of it.
+    /// Decides on the answer, and records it before it is sent.
     fn decide(&self, id: &EventId) -> (Answer, Duration) {
         let mut books = self.books();
         let call = books.journal.count_call(id);
@@ -154,7 +154,7 @@ async fn delete_event(
     answer.into_response()
 }
 
-/// Whatever else is called: nothing of the kind should ever be.
+/// A call of anything else, which should never happen.
 async fn stray(State(shared): State<Arc<Shared>>, method: Method, uri: Uri) -> Response {
     shared.books().journal.record_stray(format!("{method} {uri}"));
     Answer::NotFound.into_response()

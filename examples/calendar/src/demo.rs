@@ -24,7 +24,7 @@ use crate::{
     files::Files,
     options::Options,
     progress::{Figures, Progress},
-    report::Report,
+    report::{NextSteps, Report},
     settings,
 };
 
@@ -34,15 +34,15 @@ const BATCH: usize = 25;
 const PAUSE: Duration = Duration::from_millis(600);
 /// How often the figures are read.
 const TICK: Duration = Duration::from_millis(200);
-/// With nothing changed for so long, something is wrong: no wait of the configuration is as long.
+/// When nothing has changed for this long, something is wrong: every wait of the configuration is shorter.
 const STALLED: Duration = Duration::from_secs(90);
 
-/// Said of a daemon that failed.
+/// The message when the daemon has failed.
 const ENDED: &str = "the daemon ended; its log says more";
 
 /// How it ended.
 pub(crate) enum End {
-    /// As promised, or the user had enough.
+    /// As promised, or interrupted by the user.
     Good,
     /// The check failed.
     Inconsistent,
@@ -99,7 +99,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<End> {
     worked?;
     daemon.wait_until_idle().await?;
     let report = Report::draw(&demo.conn, &demo.ledger, &demo.bookings, &demo.calendar).await?;
-    println!("{}", report.text(&files.config(), options.exit)?);
+    println!("{}", report.text(&NextSteps { config: &files.config(), daemon_stays: !options.exit })?);
     let end = if report.violations.is_empty() { End::Good } else { End::Inconsistent };
     if !options.exit && matches!(end, End::Good) {
         demo.calendar.release();
@@ -161,7 +161,7 @@ impl Demo {
         }
     }
 
-    /// As an application would: a few rows in a transaction of its own, and a mistake that is taken back.
+    /// As an application would: a few rows in each transaction, and a mistake that is restored.
     async fn remove_bookings(&self) -> anyhow::Result<()> {
         self.remove_by_mistake().await?;
         for batch in self.bookings.removed.chunks(BATCH) {
@@ -183,7 +183,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Says what changes when somebody retries or discards a dead letter.
+    /// Prints what changes when dead letters are retried or discarded.
     async fn watch(&self) -> anyhow::Result<()> {
         let mut tick = interval(TICK);
         let mut shown = self.figures(&self.ledger.status(&self.conn).await?);

@@ -4,7 +4,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A booking: a block of time in somebody's calendar.
+/// A booking: a block of time in a calendar.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "block")]
 pub struct Model {

@@ -1,4 +1,4 @@
-//! How far it is: a bar on a terminal, a plain line now and then elsewhere.
+//! The progress: a bar on a terminal, a plain line now and then elsewhere.
 
 use std::{
     io::IsTerminal,
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often a plain line is printed.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
-/// How things stand.
+/// The figures at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     /// Rows that were marked and recorded.
@@ -53,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Shows how things stand now.
+    /// Shows the present figures.
     pub(crate) fn show(&mut self, figures: Figures) {
         match self {
             Self::Bar(bar) => {

@@ -22,11 +22,19 @@ pub(crate) struct Report {
     pub(crate) violations: Vec<String>,
 }
 
+/// What the user can do after the demonstration depends on it.
+pub(crate) struct NextSteps<'a> {
+    /// The configuration file.
+    pub(crate) config: &'a Path,
+    /// Whether the daemon stays up.
+    pub(crate) daemon_stays: bool,
+}
+
 impl Report {
-    /// Reads the ledger, the table and the calendar's journal, and holds them against each other.
+    /// Reads the ledger, the table and the calendar's journal, and compares them.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// The database does not answer or refuses.
     pub(crate) async fn draw(
         conn: &DatabaseConnection,
         ledger: &Ledger,
@@ -43,11 +51,11 @@ impl Report {
         Ok(Self { status, letters, journal, removed: bookings.removed.len(), never_synced, violations })
     }
 
-    /// As text; `exits`: no daemon will be up to look at.
+    /// As text, with what the user can do next.
     ///
     /// # Errors
     /// None that can occur: writing to a string does not fail.
-    pub(crate) fn text(&self, config: &Path, exits: bool) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, next: &NextSteps<'_>) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let state = |name: &str| self.status.states.get(name).copied().unwrap_or_default();
         let kinds: Vec<_> = self.status.dead.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -56,12 +64,12 @@ impl Report {
         writeln!(text, "\nOf {} bookings that the application removed:", self.removed)?;
         let completed = state("completed");
         writeln!(text, "  deleted        {completed} ({} of them were never in the calendar)", self.never_synced)?;
-        writeln!(text, "  retried        {} were asked for more than once", self.journal.called_again())?;
+        writeln!(text, "  retried        {} were asked for more than once", self.journal.called_repeatedly())?;
         writeln!(text, "  dead-lettered  {}{kinds}", state("dead"))?;
         writeln!(text, "  restored       {} more were removed by mistake and restored in time", state("cancelled"))?;
         writeln!(text, "  calls          {}, answered {}", self.journal.calls(), statuses.join(", "))?;
         self.write_check(&mut text)?;
-        self.write_next_steps(&mut text, config, exits)?;
+        self.write_next_steps(&mut text, next)?;
         Ok(text)
     }
 
@@ -73,15 +81,15 @@ impl Report {
         self.violations.iter().try_for_each(|violation| writeln!(text, "    {violation}"))
     }
 
-    fn write_next_steps(&self, text: &mut String, config: &Path, exits: bool) -> std::fmt::Result {
-        let sexton = format!("cargo run -q --bin sexton -- --config {}", config.display());
-        // One that a person can do something about.
+    fn write_next_steps(&self, text: &mut String, next: &NextSteps<'_>) -> std::fmt::Result {
+        let sexton = format!("cargo run -q --bin sexton -- --config {}", next.config.display());
+        // One that an operator can repair.
         let letter = self.letters.iter().find(|letter| letter.kind == "rejected").or(self.letters.first());
         if let Some(DeadLetter { id, .. }) = letter {
-            let retry = if exits {
-                "retry it (without --exit: a daemon must be up)"
-            } else {
+            let retry = if next.daemon_stays {
                 "retry it (the calendar is repaired now)"
+            } else {
+                "retry it (without --exit: a daemon must be up)"
             };
             writeln!(text, "\nLook at the dead letters, at one of them, and {retry}:")?;
             writeln!(text, "  {sexton} dlq list")?;
@@ -102,10 +110,13 @@ fn violations(bookings: &Bookings, rows: &HashSet<i64>, status: &Status, journal
     let mut violations = Vec::new();
     for booking in &bookings.kept {
         if !rows.contains(&booking.id) {
-            violations.push(format!("booking {} is gone although nobody wanted that", booking.id));
+            violations.push(format!("booking {} is gone although its removal was not requested", booking.id));
         }
         if event(booking).is_some_and(|event| journal.has_confirmed(&event)) {
-            violations.push(format!("booking {} is gone from the calendar although nobody wanted that", booking.id));
+            violations.push(format!(
+                "booking {} is gone from the calendar although its removal was not requested",
+                booking.id
+            ));
         }
     }
     let gone: Vec<_> = bookings.removed.iter().filter(|booking| !rows.contains(&booking.id)).collect();
@@ -126,7 +137,7 @@ fn violations(bookings: &Bookings, rows: &HashSet<i64>, status: &Status, journal
 mod tests {
     use super::*;
 
-    fn found(bookings: &Bookings, gone: &[i64], completed: i64) -> Vec<String> {
+    fn violations_with(bookings: &Bookings, gone: &[i64], completed: i64) -> Vec<String> {
         let rows = bookings.all().map(|booking| booking.id).filter(|id| !gone.contains(id)).collect();
         let states = [("completed".to_owned(), completed)].into();
         violations(bookings, &rows, &Status { states, ..Status::default() }, &Journal::default())
@@ -135,11 +146,11 @@ mod tests {
     #[test]
     fn every_kind_of_loss_is_noticed() {
         let bookings = Bookings::new(10);
-        assert!(found(&bookings, &[], 0).is_empty());
+        assert!(violations_with(&bookings, &[], 0).is_empty());
         // Booking 5 was never in the calendar, booking 1 was, booking 11 was not removed.
-        assert!(found(&bookings, &[5], 1).is_empty());
-        assert_eq!(found(&bookings, &[1], 1), ["booking 1 is gone, and the calendar never confirmed"]);
-        assert_eq!(found(&bookings, &[11], 0), ["booking 11 is gone although nobody wanted that"]);
-        assert_eq!(found(&bookings, &[], 1), ["the ledger says that 1 bookings are deleted, and 0 are"]);
+        assert!(violations_with(&bookings, &[5], 1).is_empty());
+        assert_eq!(violations_with(&bookings, &[1], 1), ["booking 1 is gone, and the calendar never confirmed"]);
+        assert_eq!(violations_with(&bookings, &[11], 0), ["booking 11 is gone although its removal was not requested"]);
+        assert_eq!(violations_with(&bookings, &[], 1), ["the ledger says that 1 bookings are deleted, and 0 are"]);
     }
 }

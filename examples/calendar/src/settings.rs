@@ -1,4 +1,4 @@
-//! `sexton.toml` and the tables: what an operator would write, with waits scaled down so that one can watch.
+//! `sexton.toml` and the tables: what an operator would write, with shorter waits, so that there is something to watch.
 
 use std::{path::Path, time::Duration};
 
@@ -63,7 +63,7 @@ allow_private = true           # the stand-in listens on the loopback address
     Ok(config::load(path)?)
 }
 
-/// The URL of PostgreSQL for sessions that see our schema only, which is made anew.
+/// The URL of PostgreSQL for sessions that see only the demonstration's schema, which is dropped and created.
 ///
 /// # Errors
 /// The URL is not one, or the database cannot be reached.
@@ -93,7 +93,7 @@ pub(crate) async fn connect(url: &str) -> anyhow::Result<DatabaseConnection> {
 /// Creates the application's table.
 ///
 /// # Errors
-/// Whatever the database says.
+/// The database does not answer or refuses.
 pub(crate) async fn create_table(conn: &DatabaseConnection) -> anyhow::Result<()> {
     let time = if conn.get_database_backend() == DbBackend::Postgres { "timestamptz" } else { "text" };
     let sql = format!(

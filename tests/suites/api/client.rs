@@ -1,4 +1,4 @@
-//! A client that believes nothing: every answer must be as the API's description says.
+//! A client that checks every answer against the API's description.
 
 use std::time::Duration;
 

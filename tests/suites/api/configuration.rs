@@ -1,10 +1,10 @@
-//! `[api]`: where it is served, and tokens that nobody else gets to see.
+//! `[api]`: where it is served, and tokens that appear nowhere.
 
 use serde_json::json;
 
 use super::{
     client::Client,
-    setup::{API, TOKEN, address, blocks, serve, stop},
+    setup::{API, TOKEN, blocks, serve},
 };
 use crate::rig::{PATIENCE, RESOURCE, Rig, Server};
 
@@ -12,11 +12,11 @@ use crate::rig::{PATIENCE, RESOURCE, Rig, Server};
 async fn without_tokens_there_is_no_api() {
     let rig = Rig::blocks(Server::sqlite().await, 1).await;
     let daemon = rig.daemon().await;
-    let console = address(&daemon, "console").await;
+    let console = daemon.address("console").await;
     for path in ["/v1/deletions", "/v1/openapi.json"] {
         assert_eq!(reqwest_status(&console, path).await, 404);
     }
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,11 +25,11 @@ async fn api_may_have_an_address_of_its_own() {
     rig.reconfigure(&format!("{RESOURCE}\n{API}listen = \"127.0.0.1:0\"\n"));
     let (daemon, client) = serve(&rig).await;
     client.post(json!({ "resource": "block", "key": 1 })).await.expect(201);
-    let (console, api) = (address(&daemon, "console").await, address(&daemon, "api").await);
+    let (console, api) = (daemon.address("console").await, daemon.address("api").await);
     assert_eq!(reqwest_status(&console, "/v1/openapi.json").await, 404);
     assert_eq!(reqwest_status(&console, "/healthz").await, 200);
     assert_eq!(reqwest_status(&api, "/healthz").await, 404);
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,11 +39,11 @@ async fn token_may_be_replaced_while_both_are_good() {
         { name = \"billing\", token = \"billing-fedcba9876543210\" }]\n";
     rig.reconfigure(&format!("{RESOURCE}\n{two}"));
     let (daemon, old) = serve(&rig).await;
-    let new = Client::new(&address(&daemon, "api").await, "billing-fedcba9876543210").await;
+    let new = Client::new(&daemon.address("api").await, "billing-fedcba9876543210").await;
     for (client, status) in [(old, 201), (new, 200)] {
         client.post(json!({ "resource": "block", "key": 1, "after": "1h" })).await.expect(status);
     }
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,8 +100,7 @@ async fn tokens_are_in_no_log_line() {
     client.post(json!({ "resource": "block", "key": 1 })).await.expect(201);
     client.token = Some("wrong-0123456789abcdef".to_owned());
     client.get("/v1/deletions?resource=block&key=1").await.expect(401);
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(PATIENCE).await, 0);
+    daemon.stop().await;
     let logs = daemon.logs();
     let leaks: Vec<_> = logs.iter().filter(|line| line.text.contains("0123456789abcdef")).collect();
     assert!(logs.len() > 3 && leaks.is_empty(), "{leaks:#?}");

@@ -1,4 +1,4 @@
-//! Requesting deletions, and asking what became of them.
+//! Requesting deletions, and reading what became of them.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use sexton_tests::{
     measure::{median, takes_at_most},
 };
 
-use super::setup::{API, blocks, serve, stop};
+use super::setup::{API, blocks, serve};
 use crate::rig::{PATIENCE, Rig, Server, on_both};
 
 on_both!(
     deletion_requested_over_http_is_carried_out,
-    asking_again_gives_the_same_deletion,
+    second_request_gives_the_same_deletion,
     several_keys_are_removed_together_or_not_at_all,
     keys_may_be_written_as_the_table_has_them,
     row_without_targets_is_gone_with_the_answer,
@@ -45,10 +45,10 @@ async fn deletion_requested_over_http_is_carried_out(server: Server) {
     client.get("/v1/deletions/nonsense").await.expect(404);
     let again = client.post(json!({ "resource": "block", "key": 1 })).await.expect(404);
     assert_eq!(again.text("/detail"), "block has no row with the key `1`; nothing was removed");
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
-async fn asking_again_gives_the_same_deletion(server: Server) {
+async fn second_request_gives_the_same_deletion(server: Server) {
     let rig = blocks(server, 2).await;
     let gate = Gate::new();
     rig.api.script("/calendars/c/events/g1", vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]);
@@ -70,7 +70,7 @@ async fn asking_again_gives_the_same_deletion(server: Server) {
     let later = client.get("/v1/deletions?resource=block&key=2").await.expect(200);
     assert_eq!(later.text("/state"), "pending", "not before an hour has passed");
     assert_eq!(rig.calls().len(), 1);
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 async fn several_keys_are_removed_together_or_not_at_all(server: Server) {
@@ -84,7 +84,7 @@ async fn several_keys_are_removed_together_or_not_at_all(server: Server) {
     assert_eq!(made.header("location"), "");
     rig.until("select count(*) from block", "0").await;
     assert_eq!(rig.one("select count(distinct batch_id) from sexton_deletion_done").await, "1");
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 async fn keys_may_be_written_as_the_table_has_them(server: Server) {
@@ -97,7 +97,7 @@ async fn keys_may_be_written_as_the_table_has_them(server: Server) {
     let made = client.post(json!({ "resource": "seat", "keys": [["a", 1], ["b \"\\", "1"]] })).await.expect(201);
     let key = made.text("/deletions/0/key").to_owned();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&key).unwrap(), json!(["a", "1"]));
-    // As it was answered, it can be asked for again.
+    // The key in the answer can be used in the next request.
     client.post(json!({ "resource": "seat", "key": key })).await.expect(200);
     let found = client.get("/v1/deletions?resource=seat&key=%5B%22b%20%5C%22%5C%5C%22,1%5D").await.expect(200);
     assert_eq!(found.text("/id"), made.text("/deletions/1/id"));
@@ -111,7 +111,7 @@ async fn keys_may_be_written_as_the_table_has_them(server: Server) {
         assert!(refused.text("/detail").contains(why), "{refused:?}");
         assert_eq!(refused.text("/field"), "key");
     }
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 async fn row_without_targets_is_gone_with_the_answer(server: Server) {
@@ -126,7 +126,7 @@ async fn row_without_targets_is_gone_with_the_answer(server: Server) {
     let refused = client.post(json!({ "resource": "tag", "key": 2 })).await.expect(409);
     assert!(refused.text("/detail").contains("nothing was changed"), "{refused:?}");
     assert_eq!(rig.rows("select id, deleted_at from tag").await, ["2|-"]);
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,5 +167,5 @@ async fn deletion_starts_at_once_on_the_worker_that_was_asked() {
         median(times)
     };
     takes_at_most(Duration::from_millis(100), time).await;
-    stop(daemon).await;
+    daemon.stop().await;
 }

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::{
     client::Client,
-    setup::{TOKEN, address, blocks, stop},
+    setup::{TOKEN, blocks},
 };
 use crate::rig::Server;
 
 async fn described() -> (sexton_tests::Daemon, Client) {
     let rig = blocks(Server::sqlite().await, 1).await;
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let client = Client::new(&address(&daemon, "api").await, TOKEN).await;
+    let client = Client::new(&daemon.address("api").await, TOKEN).await;
     (daemon, client)
 }
 
@@ -64,7 +64,7 @@ async fn description_is_a_sound_openapi_document() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 fn references(value: &Value) -> Vec<String> {
@@ -104,5 +104,5 @@ async fn answers_that_are_not_as_described_are_noticed() {
     ] {
         assert!(!client.problems(&schema, &wrong).is_empty(), "{wrong:#}");
     }
-    stop(daemon).await;
+    daemon.stop().await;
 }

@@ -1,4 +1,4 @@
-//! The HTTP API, as a program in another language meets it. Every answer is held against the API's own description.
+//! The HTTP API, as a program in another language meets it. Every answer is checked against the API's own description.
 
 mod client;
 mod configuration;

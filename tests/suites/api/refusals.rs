@@ -7,7 +7,7 @@ use sexton_tests::{Postgres, TestDb};
 
 use super::{
     client::Client,
-    setup::{TOKEN, address, blocks, serve, stop},
+    setup::{TOKEN, blocks, serve},
 };
 use crate::rig::{PATIENCE, Server, on_both};
 
@@ -51,7 +51,7 @@ async fn wrong_requests_are_refused_with_the_field_and_change_nothing(server: Se
     client.post(large).await.expect(413);
     assert_eq!(rig.one("select count(*) from block where deleted_at is null").await, "1");
     assert_eq!(rig.one("select count(*) from sexton_deletion").await, "0");
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +73,7 @@ async fn only_who_shows_a_token_may_use_the_api() {
         client.delete("/v1/deletions/01939d1c-0000-7000-8000-000000000000").await.expect(401);
     }
     assert_eq!(rig.one("select count(*) from sexton_deletion").await, "0");
-    let console = address(&daemon, "console").await;
+    let console = daemon.address("console").await;
     let open = |path: &str| reqwest::get(format!("http://{console}{path}"));
     for path in ["/healthz", "/readyz", "/metrics", "/v1/openapi.json"] {
         assert_eq!(open(path).await.unwrap().status(), 200, "{path}");
@@ -82,7 +82,7 @@ async fn only_who_shows_a_token_may_use_the_api() {
         open("/metrics").await.unwrap().text().await.unwrap().contains("sexton_api_requests_total{status=\"401\"}")
     );
     assert_eq!(open("/v1/nothing").await.unwrap().headers()["content-type"], "application/problem+json");
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +107,7 @@ async fn database_that_is_away_is_unavailable_and_comes_back() {
     };
     let shown = client.get(&format!("/v1/deletions/{id}")).await.expect(200);
     assert_eq!(shown.text("/id"), id);
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +121,7 @@ async fn requests_that_wait_for_locks_do_not_keep_the_worker_from_its_connection
     let lock = "select 1 from block where id = 1 for update";
     sea_orm::ConnectionTrait::execute_unprepared(&transaction, lock).await.unwrap();
     let post = |client: Client| async move { client.post(json!({ "resource": "block", "key": 1 })).await };
-    let others = [Client::new(&address(&daemon, "api").await, TOKEN).await, client];
+    let others = [Client::new(&daemon.address("api").await, TOKEN).await, client];
     let [first, second] = others.map(post);
     // Meanwhile a deletion that was requested elsewhere is worked on.
     let id = rig.request("block", &["2"]).await.remove(0);
@@ -131,5 +131,5 @@ async fn requests_that_wait_for_locks_do_not_keep_the_worker_from_its_connection
     let said = |what: &str| details.iter().any(|detail| detail.contains(what));
     assert!(said("locked by somebody else") && said("too many requests"), "{details:?}");
     drop(transaction);
-    stop(daemon).await;
+    daemon.stop().await;
 }

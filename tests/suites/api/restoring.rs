@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::setup::{blocks, serve, stop};
+use super::setup::{blocks, serve};
 use crate::rig::{Server, on_both};
 
 on_both!(
@@ -37,7 +37,7 @@ async fn restored_row_is_live_and_the_action_says_who_did_it(server: Server) {
     client.delete(&format!("{path}?colour=red")).await.expect(400);
     client.delete(&format!("{path}?reason={}", "x".repeat(1001))).await.expect(422);
     assert_eq!(rig.calls(), Vec::<String>::new());
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 async fn deletion_that_was_called_for_cannot_be_restored(server: Server) {
@@ -48,7 +48,7 @@ async fn deletion_that_was_called_for_cannot_be_restored(server: Server) {
     let late = client.delete(made.header("location")).await.expect(409);
     assert!(late.text("/detail").contains("it is completed"), "{late:?}");
     assert_eq!(rig.one("select count(*) from sexton_action").await, "0");
-    stop(daemon).await;
+    daemon.stop().await;
 }
 
 async fn batch_is_restored_as_a_whole_or_not_at_all(server: Server) {
@@ -66,5 +66,5 @@ async fn batch_is_restored_as_a_whole_or_not_at_all(server: Server) {
     assert!(refused.text("/detail").contains(gone), "{refused:?}");
     assert_eq!(rig.rows("select id from block where deleted_at is null order by id").await, ["1", "2"]);
     assert_eq!(client.get("/v1/deletions?resource=block&key=3").await.body["actions"], Value::from(vec![0; 0]));
-    stop(daemon).await;
+    daemon.stop().await;
 }

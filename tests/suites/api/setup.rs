@@ -3,7 +3,7 @@
 use sexton_tests::Daemon;
 
 use super::client::Client;
-use crate::rig::{PATIENCE, RESOURCE, Rig, Server};
+use crate::rig::{RESOURCE, Rig, Server};
 
 pub(super) const TOKEN: &str = "billing-0123456789abcdef";
 
@@ -18,18 +18,6 @@ pub(super) async fn blocks(server: Server, n: usize) -> Rig {
 /// Starts the worker, and a client of its API.
 pub(super) async fn serve(rig: &Rig) -> (Daemon, Client) {
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let client = Client::new(&address(&daemon, "api").await, TOKEN).await;
+    let client = Client::new(&daemon.address("api").await, TOKEN).await;
     (daemon, client)
-}
-
-/// Where the daemon says that its API, or its console, listens.
-pub(super) async fn address(daemon: &Daemon, what: &str) -> String {
-    let line = daemon.wait_for_log("working", PATIENCE).await.text;
-    let address = line.split(&format!("{what}=")).nth(1).unwrap_or_else(|| panic!("no {what} in {line}"));
-    address.split_whitespace().next().unwrap().to_owned()
-}
-
-pub(super) async fn stop(daemon: Daemon) {
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(PATIENCE).await, 0);
 }

@@ -1,17 +1,18 @@
-//! The statements on families of rows use indexes, whatever the planner knows of the tables (PostgreSQL).
+//! The statements on parents and children use indexes, with and without statistics (PostgreSQL).
 
 use sea_orm::ConnectionTrait;
-use secrecy::SecretString;
 use sexton_core::{
     children::{Root, Tree, delete},
-    db::connect,
     restore::restore,
     soft_remove::{Request, request_children, soft_remove},
     store::Store,
 };
-use sexton_tests::TestDb;
 
-use crate::rig::ledger::{Fixture, LEASE, ME, Server};
+use crate::rig::{
+    Server,
+    ledger::{Fixture, LEASE, ME},
+    store,
+};
 
 const ROWS: usize = 200_000;
 const ROUNDS: usize = 7;
@@ -96,10 +97,9 @@ async fn scans(f: &Fixture, db: &sexton_core::db::Db) -> Vec<String> {
 }
 
 async fn families_are_found_by_index(analyze: bool) {
-    let f = Fixture::on(Server::Postgres(TestDb::new().await), TABLES, RESOURCES).await;
+    let f = Fixture::with(Server::postgres().await, TABLES, RESOURCES).await;
     fill(&f, analyze).await;
-    let Server::Postgres(server) = &f.server else { return };
-    let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
+    let db = store::connect(f.server.url(), 1).await;
     let store = Store { db: db.clone(), ..f.store.clone() };
     let ledger = &store.ledger;
     let table = f.table("parent");

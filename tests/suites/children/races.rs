@@ -1,4 +1,4 @@
-//! Requests, restores and claims of families of rows at once, in the orders that a lock can force (PostgreSQL).
+//! Requests, restores and claims of parents and children at once, in the orders that a lock can force (PostgreSQL).
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,13 @@ use sexton_core::{
     soft_remove::{Request, request_children, soft_remove},
     state::{Event, State},
 };
-use sexton_tests::TestDb;
 
 use crate::{
     ledger::finish::try_restore,
-    rig::ledger::{Fixture, Server, settlement},
+    rig::{
+        Server,
+        ledger::{Fixture, settlement},
+    },
 };
 
 const TABLES: &str = "
@@ -59,7 +61,7 @@ children = [{ table = "box", column = "inside", references = "id", then = "delet
 const LIVE_KIDS: &str = "select count(*) from kid where deleted_at is null";
 
 pub(super) async fn family() -> Fixture {
-    Fixture::on(Server::Postgres(TestDb::new().await), TABLES, RESOURCES).await
+    Fixture::with(Server::postgres().await, TABLES, RESOURCES).await
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Children that have targets of their own: each has a deletion of its own, finished before the parent is called.
+//! `then = "request"`: each child has a deletion of its own, which ends before the parent's targets are called.
 
 use sexton_tests::api::{Answer, Gate};
 

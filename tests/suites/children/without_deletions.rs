@@ -1,4 +1,4 @@
-//! Rows that must not outlive another row, and go with it in one transaction.
+//! `then = "delete"` and `then = "nullify"`: children that go, or lose their reference, in the parent's transaction.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ on_both!(
     very_many_children_go_in_parts_and_are_counted,
     very_many_children_of_a_row_without_targets_go_through_the_ledger,
     circle_of_a_row_without_targets_goes_at_once,
-    children_of_a_row_that_somebody_deleted_go_all_the_same,
+    children_of_a_row_that_was_deleted_with_sql_go_as_well,
     dead_deletion_that_is_requested_anew_still_knows_its_children,
     parent_that_a_trigger_keeps_keeps_its_children,
-    boolean_in_json_names_nobody,
+    boolean_in_json_references_no_row,
 );
 
 const NODE: &str = "create table node (id bigint primary key, calendar_id text, parent_id bigint references node (id),
@@ -149,7 +149,7 @@ async fn restore_brings_back_what_this_request_removed_and_nothing_else(server: 
     assert_eq!(rig.rows(LIVE).await, ["1", "2", "3"]);
     assert!(rig.rows("select deleted_at from node where id = 4").await[0].starts_with("2020-01-01"));
     assert_eq!(rig.rows("select count(*) from sexton_child").await, ["0"]);
-    // And removed again.
+    // A second request for both.
     rig.request("node", &["1"]).await;
     rig.work().await;
     assert_eq!(rig.rows(LEFT).await, Vec::<String>::new());
@@ -270,7 +270,7 @@ async fn circle_of_a_row_without_targets_goes_at_once(server: Server) {
     assert_eq!((&record["state"], &record["children_deleted"]), (&"completed".into(), &2.into()));
 }
 
-async fn children_of_a_row_that_somebody_deleted_go_all_the_same(server: Server) {
+async fn children_of_a_row_that_was_deleted_with_sql_go_as_well(server: Server) {
     let resources = RESOURCE
         .replace("references = \"id\"", "references = \"name\"\nscope = [\"calendar_id\"]")
         .replace("parent_id", "parent_name");
@@ -317,7 +317,7 @@ async fn parent_that_a_trigger_keeps_keeps_its_children(server: Server) {
     assert_eq!(rig.rows(LEFT).await, ["1", "2"], "a family goes as a whole or not at all");
 }
 
-async fn boolean_in_json_names_nobody(server: Server) {
+async fn boolean_in_json_references_no_row(server: Server) {
     let json = if server.is_postgres() { "jsonb" } else { "text" };
     let rule = "[[resources.node.children]]\ntable = \"alarm\"\njson = { column = \"data\", path = \"node\" }\n\
                 references = \"id\"\nthen = \"delete\"\n";
@@ -339,7 +339,7 @@ async fn boolean_in_json_names_nobody(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn very_many_children_that_somebody_has_locked_are_not_waited_for() {
+async fn very_many_locked_children_are_not_waited_for() {
     use sea_orm::{ConnectionTrait, TransactionTrait};
     let rig = many(Server::postgres().await, RESOURCE).await;
     let id = rig.request("node", &["1"]).await.remove(0);
@@ -356,7 +356,7 @@ async fn very_many_children_that_somebody_has_locked_are_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn child_that_somebody_has_locked_is_not_waited_for() {
+async fn locked_child_is_not_waited_for() {
     use sea_orm::{ConnectionTrait, TransactionTrait};
     let rig = rig(Server::postgres().await, "(1, null), (2, 1), (3, null), (4, 3)", RESOURCE).await;
     let ids = rig.request("node", &["1", "3"]).await;

@@ -12,8 +12,8 @@ on_both!(
     condition_can_neither_write_nor_break_out,
     keys_come_from_a_file_and_those_without_a_row_are_reported,
     file_with_a_line_that_is_no_key_changes_nothing,
-    killed_request_goes_on_with_neither_gap_nor_repetition,
-    killed_request_by_file_goes_on_although_its_rows_are_gone,
+    killed_request_resumes_with_neither_gap_nor_repetition,
+    killed_request_by_file_resumes_although_its_rows_are_gone,
     interrupted_request_ends_after_its_batch_and_says_how_to_go_on,
     composite_and_uuid_keys_page_in_key_order,
     rows_with_a_marker_of_their_own_kind_are_live_until_they_carry_it,
@@ -167,12 +167,12 @@ fn mortal(rig: &Rig, resources: &str, point: &str) -> Sexton {
     Sexton::new(&config(rig.server.url(), &rig.api, resources)).env("FAILPOINTS", point)
 }
 
-async fn killed_request_goes_on_with_neither_gap_nor_repetition(server: Server) {
+async fn killed_request_resumes_with_neither_gap_nor_repetition(server: Server) {
     let rig = Rig::blocks(server, 20).await;
     let args = ["request", "block", "--where", "id <= 18", "--batch-size", "4", "--yes"];
     let batch = killed(&mortal(&rig, RESOURCE, "bulk::committed=1*off->return"), &args).await;
     assert_eq!(rig.rows(MARKED).await, ["8"]);
-    // One of them is completed meanwhile, one is taken back: it is live again, but was asked for once already.
+    // Meanwhile one of them is completed and one restored: it is live again, but was requested already.
     drop(rig.run(&["restore", "block", "2"]).await.expect_code(0));
     rig.execute("update sexton_deletion set run_at = '2100-01-01T00:00:00.000Z' where key <> '1'").await;
     rig.work().await;
@@ -188,7 +188,7 @@ async fn killed_request_goes_on_with_neither_gap_nor_repetition(server: Server) 
     assert_eq!(rig.rows(all).await, ["1|18|18"]);
 }
 
-async fn killed_request_by_file_goes_on_although_its_rows_are_gone(server: Server) {
+async fn killed_request_by_file_resumes_although_its_rows_are_gone(server: Server) {
     let resource = &RESOURCE[..RESOURCE.find("[[resources.block.targets]]").unwrap()];
     let rig = Rig::blocks_with(server, 6, resource).await;
     let file = rig.sexton.write("keys", "1\n2\n3\n4\n5\n999\n");

@@ -1,4 +1,4 @@
-//! `sexton dlq`: what on-call sees and does.
+//! `sexton dlq`: what operators see and do.
 
 use serde_json::Value;
 use sexton_tests::api::Answer;

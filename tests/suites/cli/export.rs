@@ -1,4 +1,4 @@
-//! What is left when a deletion is finished: enough to prove it, and nothing of the row.
+//! `sexton export` and `sexton show` on finished deletions: enough to prove each, and nothing of the row.
 
 use serde_json::{Value, json};
 use sexton_tests::api::Answer;
@@ -9,7 +9,7 @@ on_both!(
     finished_deletion_tells_who_asked_what_was_answered_and_when_the_row_went,
     nothing_of_the_row_is_kept_when_its_deletion_is_finished,
     key_is_kept_as_a_salted_hash_and_still_found,
-    request_by_file_goes_on_where_only_hashes_are_kept,
+    request_by_file_resumes_where_only_hashes_are_kept,
     export_writes_what_show_tells_in_the_order_of_time,
     export_reads_many_deletions_in_pages,
     export_to_a_file_leaves_the_old_one_until_it_is_complete,
@@ -60,8 +60,8 @@ async fn everything(rig: &Rig) -> String {
 
 async fn nothing_of_the_row_is_kept_when_its_deletion_is_finished(server: Server) {
     let resources = hashed() + &hashed().replace("block", "slot").replace("/calendars/", "/slots/");
-    let slots = super::rig::BLOCK.replace("create table block", "create table slot");
-    let rig = Rig::with(server, &format!("{};{slots}", super::rig::BLOCK), &resources).await;
+    let slots = crate::rig::BLOCK.replace("create table block", "create table slot");
+    let rig = Rig::with(server, &format!("{};{slots}", crate::rig::BLOCK), &resources).await;
     for table in ["block", "slot"] {
         for id in 777_001..=777_004 {
             rig.execute(&format!(
@@ -70,7 +70,7 @@ async fn nothing_of_the_row_is_kept_when_its_deletion_is_finished(server: Server
             .await;
         }
     }
-    // The external system repeats the id that it was asked for where its reason should be.
+    // The external system answers with the id of the object in place of a reason.
     let echo = |id: usize| Answer::StatusBody(503, json!({ "error": { "code": format!("secret{id}") } }).to_string());
     for id in 777_001..=777_004 {
         let refusal = Answer::StatusBody(400, json!({ "code": format!("no_secret{id}_here") }).to_string());
@@ -94,8 +94,7 @@ async fn nothing_of_the_row_is_kept_when_its_deletion_is_finished(server: Server
     assert_eq!(rig.settled(&again).await, "completed");
     drop(rig.run(&["request", "block", "777004", "--after", "1h"]).await.expect_code(0));
     drop(rig.run(&["restore", "block", "777004"]).await.expect_code(0));
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(PATIENCE).await, 0);
+    daemon.stop().await;
     let ended = "select state, cancelled_by, count(*) from sexton_deletion_done group by 1, 2 order by 1, 2";
     assert_eq!(
         rig.rows(ended).await,
@@ -147,7 +146,7 @@ async fn key_is_kept_as_a_salted_hash_and_still_found(server: Server) {
     assert_eq!(other.one(&same).await, "1", "both databases hash alike");
 }
 
-async fn request_by_file_goes_on_where_only_hashes_are_kept(server: Server) {
+async fn request_by_file_resumes_where_only_hashes_are_kept(server: Server) {
     let resource = hashed();
     let resource = &resource[..resource.find("[[resources.block.targets]]").unwrap()];
     let rig = Rig::blocks_with(server, 4, resource).await;

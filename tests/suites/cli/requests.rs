@@ -6,7 +6,7 @@ use crate::rig::{PATIENCE, RESOURCE, Rig, Server, on_both};
 
 on_both!(
     several_keys_are_removed_together_or_not_at_all,
-    asking_again_gives_the_same_deletion,
+    second_request_gives_the_same_deletion,
     request_says_who_why_and_when,
     restored_row_is_live_and_nothing_is_called,
     deletion_cannot_be_restored_once_a_call_was_made,
@@ -34,7 +34,7 @@ async fn several_keys_are_removed_together_or_not_at_all(server: Server) {
     assert_eq!(rig.rows("select count(distinct batch_id) from sexton_deletion").await, ["1"]);
 }
 
-async fn asking_again_gives_the_same_deletion(server: Server) {
+async fn second_request_gives_the_same_deletion(server: Server) {
     let rig = Rig::blocks(server, 1).await;
     let first = rig.json(&["request", "block", "1", "--json"]).await.remove(0);
     let marker = rig.one("select deleted_at from block").await;

@@ -6,9 +6,9 @@ use sexton_core::{
     catalog::{Catalog, Error},
     db::{Db, connect},
 };
-use sexton_tests::{SqliteDb, TestDb};
+use sexton_tests::{Server, TestDb};
 
-use crate::rig::ledger::parse;
+use crate::rig::{ledger::parse, store};
 
 fn resource(table: &str, rest: &str) -> String {
     format!("[resources.r]\ntable = '{table}'\n{rest}")
@@ -17,7 +17,7 @@ fn resource(table: &str, rest: &str) -> String {
 const USUAL: &str = "key = \"id\"\nmarker = { column = \"deleted_at\" }";
 
 async fn open(url: &str) -> Db {
-    connect(&SecretString::from(url.to_owned()), 2).await.unwrap()
+    store::connect(url, 2).await
 }
 
 async fn problems(db: &Db, config: &str) -> String {
@@ -189,7 +189,7 @@ async fn unreachable_database_is_named_without_its_password() {
 
 #[tokio::test]
 async fn mistakes_are_named_on_sqlite() {
-    let server = SqliteDb::new().await;
+    let server = Server::sqlite().await;
     server
         .execute(
             "create table t (id integer primary key, deleted_at text, other text, price real unique, made text not null,

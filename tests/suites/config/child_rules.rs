@@ -1,13 +1,12 @@
-//! Child rules and foreign keys held against the database: what is refused, and what is only advised against.
+//! Child rules and foreign keys compared with the database: what is refused, and what is only advised against.
 
-use secrecy::SecretString;
 use sexton_core::{
     catalog::{Catalog, Error, Problem},
-    db::{Db, connect},
+    db::Db,
 };
-use sexton_tests::{SqliteDb, TestDb};
+use sexton_tests::Server;
 
-use crate::rig::ledger::parse;
+use crate::rig::{ledger::parse, store};
 
 const POSTGRES: &str = "
 create table parent (id bigint primary key, tenant int, name text, code varchar(10) unique, at timestamptz, deleted_at timestamptz);
@@ -57,22 +56,22 @@ async fn advice(db: &Db, config: &str) -> Vec<String> {
     catalog.advice(db).await.unwrap().iter().map(ToString::to_string).collect()
 }
 
-async fn databases() -> (TestDb, SqliteDb, Vec<Db>) {
-    let (postgres, sqlite) = (TestDb::new().await, SqliteDb::new().await);
+async fn databases() -> ([Server; 2], Vec<Db>) {
+    let [postgres, sqlite] = [Server::postgres().await, Server::sqlite().await];
     postgres.execute(POSTGRES).await;
     sqlite.execute(SQLITE).await;
     let mut dbs = Vec::new();
-    for url in [postgres.url(), sqlite.url()] {
-        dbs.push(connect(&SecretString::from(url.to_owned()), 2).await.unwrap());
+    for server in [&postgres, &sqlite] {
+        dbs.push(store::connect(server.url(), 2).await);
     }
-    (postgres, sqlite, dbs)
+    ([postgres, sqlite], dbs)
 }
 
 const GOOD: &str = "table = \"kid\"; column = \"parent_id\"; references = \"id\"; then = \"delete\"";
 
 #[tokio::test]
 async fn child_rule_that_cannot_work_is_refused_with_its_key_path() {
-    let (_postgres, _sqlite, dbs) = databases().await;
+    let (_servers, dbs) = databases().await;
     for db in &dbs {
         let rule = |from: &str, to: &str| GOOD.replace(from, to);
         assert!(load(db, &with_rule(GOOD)).await.is_ok());
@@ -103,7 +102,7 @@ async fn child_rule_that_cannot_work_is_refused_with_its_key_path() {
 
 #[tokio::test]
 async fn children_with_targets_need_a_word_on_their_twins() {
-    let (_postgres, _sqlite, dbs) = databases().await;
+    let (_servers, dbs) = databases().await;
     for db in &dbs {
         let config = with_rule(GOOD).replace(KID, &format!("{KID}{CALLED}"));
         let problems = load(db, &config).await.unwrap_err();
@@ -116,7 +115,7 @@ async fn children_with_targets_need_a_word_on_their_twins() {
 
 #[tokio::test]
 async fn table_of_two_resources_is_refused_as_children() {
-    let (_postgres, _sqlite, dbs) = databases().await;
+    let (_servers, dbs) = databases().await;
     for db in &dbs {
         let twice = format!("{}{}", KID.replace("resources.kid", "resources.kid2"), with_rule(GOOD));
         let problems = load(db, &twice).await.unwrap_err();
@@ -126,7 +125,7 @@ async fn table_of_two_resources_is_refused_as_children() {
 
 #[tokio::test]
 async fn cascade_that_deletes_rows_with_twins_is_refused() {
-    let (postgres, sqlite, dbs) = databases().await;
+    let ([postgres, sqlite], dbs) = databases().await;
     for table in ["link", "leaf"] {
         let of = if table == "link" { "parent" } else { "link" };
         let ddl = format!(
@@ -153,7 +152,7 @@ async fn cascade_that_deletes_rows_with_twins_is_refused() {
 
 #[tokio::test]
 async fn foreign_key_without_a_rule_and_rule_without_an_index_are_advised_against() {
-    let (postgres, sqlite, dbs) = databases().await;
+    let ([postgres, sqlite], dbs) = databases().await;
     for (db, url) in dbs.iter().zip([postgres.url(), sqlite.url()]) {
         let said = advice(db, KID).await;
         assert_eq!(said.len(), 1, "{said:?}");
@@ -178,7 +177,7 @@ async fn foreign_key_without_a_rule_and_rule_without_an_index_are_advised_agains
         let statement = statement.replace("create an index on", "create index advised on").replace("concurrently ", "");
         sea_orm::ConnectionTrait::execute_unprepared(&db.conn, &statement).await.unwrap();
         // On a new connection: SQLite explains a statement that it has prepared before as it was then.
-        let fresh = connect(&SecretString::from(url.to_owned()), 2).await.unwrap();
+        let fresh = store::connect(url, 2).await;
         assert_eq!(advice(&fresh, &with_rule(&deeper).replace(KID, "")).await, Vec::<String>::new());
     }
 }

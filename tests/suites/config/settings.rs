@@ -116,7 +116,7 @@ fn resources_are_checked() {
 
 #[test]
 fn setting_in_the_environment_overrides_the_file() {
-    // The environment belongs to a process, so the second half runs in one of its own: this test again.
+    // The environment belongs to a process, so the second half runs in a process of its own, as this same test.
     if std::env::var_os("SEXTON_WORKER__CONCURRENCY").is_some() {
         let config = parse(&format!("{URL}[worker]\nconcurrency = 3\nlease = \"90s\"")).unwrap();
         assert_eq!((config.worker.concurrency, config.worker.lease), (7, Duration::from_secs(90)));

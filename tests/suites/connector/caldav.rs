@@ -85,14 +85,14 @@ async fn objects_with_any_name_are_really_gone_and_no_others() {
     let told = rig.delete(&keys).await;
     for (name, told) in names.iter().zip(told) {
         match *name {
-            // Somebody on the way may decode it once more than we did.
+            // A proxy may decode it once more than we did.
             "%2e%2e" => assert!(told.starts_with("dead: bad_template"), "{told}"),
             _ => assert_eq!(told, "completed deleted 200", "{name}"),
         }
         assert!(!person.sees(name).await, "{name} is still there");
         assert!(person.sees(&format!("kept {name}")).await, "{name}'s neighbour is gone");
     }
-    assert_eq!(rig.left().await, "1");
+    assert_eq!(rig.rows_left().await, "1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,7 +128,7 @@ async fn deleted_object_is_gone_only_where_its_collection_answers() {
     ];
     let told = rig.delete(&keys).await;
     assert_eq!(told[..2], ["completed gone 404"; 2]);
-    // Radicale decodes it before it looks at the path, and lets nobody in there.
+    // Radicale decodes it before it looks at the path, and refuses the request.
     assert_eq!(told[2], "dead: expired 403 http_403");
     assert_eq!(told[3], "dead: rejected 404 collection_not_found");
     assert!(person.sees("b.ics").await);

@@ -134,7 +134,7 @@ async fn every_answer_leads_where_it_is_documented() {
 
 /// The user's own calendar would answer in the place of Ann's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn user_cannot_act_for_somebody_else() {
+async fn user_cannot_act_for_another_user() {
     let api = Api::start().await;
     let mut rig = rig_with_user(&api, "subject = 'ann@example.org'\nretry = { give_up_after = '1s' }").await;
     let key = rig.row("primary", "e1", None).await;

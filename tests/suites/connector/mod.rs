@@ -1,4 +1,4 @@
-//! Each connector against the system that it is for, or one that acts as that system.
+//! Each connector against the system that it is for, or against a server that acts as that system.
 
 mod caldav;
 mod google_calendar;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sexton_tests::{Output, Sexton, SqliteDb};
+use sexton_tests::{Output, Server, Sexton};
 
 pub(super) struct Rig {
-    db: SqliteDb,
+    db: Server,
     pub(super) sexton: Sexton,
     rows: usize,
 }
@@ -37,7 +37,7 @@ breaker = { failure_ratio = 2.0 }
 impl Rig {
     /// A table with the columns `place`, `name` and `tag`, and a target with these settings.
     pub(super) async fn new(target: &str) -> Self {
-        let db = SqliteDb::new().await;
+        let db = Server::sqlite().await;
         let table = "create table thing (id bigint primary key, place text, name text, tag text, deleted_at text)";
         db.execute(table).await;
         let sexton = Sexton::new(&config(db.url(), target));
@@ -73,7 +73,7 @@ impl Rig {
         for key in keys {
             let asked = asked.iter().find(|line| line["key"] == key).unwrap();
             let record = self.json(&["show", asked["id"].as_str().unwrap(), "--json"]).await.remove(0);
-            all.push(told(&record));
+            all.push(outcome_of(&record));
         }
         all
     }
@@ -95,8 +95,8 @@ impl Rig {
     }
 
     /// How many rows are left.
-    pub(super) async fn left(&self) -> String {
-        self.db.query_text("select count(*) from thing").await[0][0].clone().unwrap()
+    pub(super) async fn rows_left(&self) -> String {
+        self.db.one("select count(*) from thing").await
     }
 
     pub(super) async fn run(&self, args: &[&str]) -> Output {
@@ -113,7 +113,7 @@ fn config(url: &str, target: &str) -> String {
     format!("[database]\nurl = \"{url}\"\n{SETTINGS}{target}")
 }
 
-fn told(record: &Value) -> String {
+fn outcome_of(record: &Value) -> String {
     let state = record["state"].as_str().unwrap();
     if state == "completed" {
         let confirmation = &record["confirmations"]["there"];

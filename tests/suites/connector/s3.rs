@@ -294,7 +294,7 @@ async fn deletion_without_credentials_waits_for_them() {
     let secret = "access_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'secret'\n";
     assert!(plain.contains(secret));
     let mut rig = Rig::new(&plain.replace(secret, "")).await;
-    // What a virtual machine would be asked.
+    // The metadata service of a virtual machine.
     rig.sexton = rig.sexton.env("AWS_METADATA_ENDPOINT", &api.url());
     let key = rig.row("", "a", None).await;
     assert_eq!(rig.delete(&[key]).await, ["dead: expired - no_credentials"]);
@@ -369,7 +369,7 @@ async fn object_that_is_there_again_is_seen_and_no_neighbour_is_taken_for_it() {
     assert_eq!(rig.look().await, "gone 1");
     put("users/7/y").await;
     assert_eq!(rig.look().await, "returned 1");
-    // Somebody else's bucket.
+    // A bucket of another account.
     let refused = target(&server.url(), "prefix = 'users/{name}/'").replace("papers", "nosuch");
     rig.reconfigure(&refused);
     assert_eq!(rig.look().await, "unanswered 1, NoSuchBucket (404)");

@@ -1,4 +1,4 @@
-//! What becomes of rows once everything outside is gone, and rows that were never outside.
+//! Rows once all their twins are gone, and rows that never had one.
 
 use crate::rig::{BLOCK, PATIENCE, RESOURCE, Rig, Server, on_both};
 
@@ -96,8 +96,7 @@ async fn target_that_is_not_configured_any_more_is_waited_for(server: Server) {
     rig.until(waits, "pending|0|target_not_configured").await;
     assert!(rig.show(&id).await["last_error"].as_str().unwrap().contains("mirror"));
     assert_eq!(rig.rows("select count(*) from block").await, ["1"]);
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(PATIENCE).await, 0);
+    daemon.stop().await;
     rig.reconfigure(&both);
     rig.execute(&format!("update sexton_deletion set run_at = {now}")).await;
     rig.work().await;

@@ -12,7 +12,7 @@ fn google(status: u16, reason: &str) -> Answer {
     Answer::StatusBody(status, format!(r#"{{"error":{{"code":{status},"errors":[{{"reason":"{reason}"}}]}}}}"#))
 }
 
-fn with(status: u16, name: &str, value: &str) -> Answer {
+fn with_header(status: u16, name: &str, value: &str) -> Answer {
     Answer::WithHeaders(status, vec![(name.to_owned(), value.to_owned())])
 }
 
@@ -35,19 +35,19 @@ fn documented() -> Vec<(Answer, &'static str)> {
         (Answer::StatusBody(400, "x".repeat(3_000_000)), "dead: rejected 400 http_400"),
         (Answer::Status(412), "dead: rejected 412 http_412"),
         (Answer::Status(299), "completed deleted 299"),
-        (with(302, "location", "/elsewhere"), "dead: rejected 302 redirect_changes_method"),
-        (with(308, "location", "http://elsewhere.example/"), "dead: rejected 308 redirect_elsewhere"),
+        (with_header(302, "location", "/elsewhere"), "dead: rejected 302 redirect_changes_method"),
+        (with_header(308, "location", "http://elsewhere.example/"), "dead: rejected 308 redirect_elsewhere"),
         (Answer::Status(408), "dead: exhausted 408 http_408"),
         (Answer::Status(500), "dead: exhausted 500 http_500"),
         (Answer::Status(503), "dead: exhausted 503 http_503"),
-        (with(503, "retry-after", "not a time"), "dead: exhausted 503 http_503"),
+        (with_header(503, "retry-after", "not a time"), "dead: exhausted 503 http_503"),
         (Answer::Reset, "dead: exhausted - connection_lost"),
         (Answer::Hang, "dead: exhausted - timeout"),
         (slow(410, 60_000), "dead: exhausted 410 timeout"),
-        (with(503, "retry-after", "0"), "completed deleted 204"),
+        (with_header(503, "retry-after", "0"), "completed deleted 204"),
         (Answer::Status(429), "completed deleted 204"),
-        (with(429, "retry-after", "1"), "completed deleted 204"),
-        (with(429, "retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), "completed deleted 204"),
+        (with_header(429, "retry-after", "1"), "completed deleted 204"),
+        (with_header(429, "retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), "completed deleted 204"),
         (google_rate_limit("rateLimitExceeded"), "completed deleted 204"),
         (google(403, "userRateLimitExceeded"), "completed deleted 204"),
         (google(403, "forbidden"), "completed deleted 204"),
@@ -106,7 +106,7 @@ async fn not_found_means_gone_only_where_that_is_configured(server: Server) {
 
 async fn call_carries_the_configured_method_headers_and_our_name(server: Server) {
     let headers = "method = \"POST\"\nheaders = { Authorization = \"Bearer ${TOKEN}\", X-App = \"a\" }\ntimeout";
-    let mut rig = Rig::with(server, super::rig::BLOCK, RESOURCE).await;
+    let mut rig = Rig::with(server, crate::rig::BLOCK, RESOURCE).await;
     rig.sexton = rig.sexton.env("TOKEN", "s3cr3t-t0ken").env("SEXTON_LOG", "trace");
     rig.reconfigure(&RESOURCE.replace("timeout", headers));
     rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g1')").await;

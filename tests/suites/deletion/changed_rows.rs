@@ -29,7 +29,7 @@ on_both!(
     row_created_again_and_removed_in_its_turn_leaks_no_event,
 );
 
-/// Starts a worker whose first call to `path` is held until the gate opens, and runs `sql` meanwhile.
+/// Starts a worker whose first call to `path` is not answered until the gate opens, and runs `sql` meanwhile.
 async fn during_the_call(rig: &Rig, path: &str, sql: &str) -> sexton_tests::Daemon {
     let gate = Gate::new();
     rig.api.script(path, vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]);
@@ -88,7 +88,7 @@ async fn row_made_live_before_the_call_stays_and_nothing_is_called(server: Serve
     assert_eq!(rig.state(&id).await, "dead: row_live_again");
     assert_eq!(rig.calls(), Vec::<String>::new());
     assert_eq!(rig.show(&id).await["called_at"], serde_json::Value::Null);
-    // On-call tries again without looking: still nothing happens to a live row.
+    // The operator retries it without a look: still nothing happens to a live row.
     drop(rig.run(&["dlq", "retry", &id]).await.expect_code(0));
     rig.work().await;
     assert_eq!((rig.state(&id).await.as_str(), rig.calls().len()), ("dead: row_live_again", 0));
@@ -156,7 +156,7 @@ async fn event_written_late_is_deleted(server: Server) {
 async fn event_of_a_new_sync_is_deleted_and_the_one_before_does_not_leak(server: Server) {
     let rig = Rig::blocks(server, 1).await;
     let id = rig.request_block().await;
-    // The first event is asked for before the sync replaces it, so that both are gone in the end.
+    // The first event is deleted before the sync replaces it, so that both are gone in the end.
     let _daemon =
         during_the_call(&rig, "/calendars/c/events/g1", "update block set calendar_id = 'd', gcal_id = 'g2'").await;
     assert_eq!(rig.settled(&id).await, "completed");

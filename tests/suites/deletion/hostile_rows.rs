@@ -35,7 +35,7 @@ const ODD: [(&str, &str); 14] = [
     ("'; drop table thing; --", "%27%3B%20drop%20table%20thing%3B%20--"),
 ];
 
-/// Values that name no object, or, for whoever decodes before resolving dots, another than the one that is meant.
+/// Values that name no object, or another one for a server that decodes before it resolves dots.
 const IMPOSSIBLE: [Option<&str>; 8] =
     [None, Some(""), Some("."), Some(".."), Some("%2e%2E"), Some("%252e."), Some("../../etc"), Some("%2e%2e/x")];
 

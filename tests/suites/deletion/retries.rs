@@ -1,4 +1,4 @@
-//! How long, and how often, a target is asked again.
+//! How often and for how long a call is repeated.
 
 use std::time::Duration;
 

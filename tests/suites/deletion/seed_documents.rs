@@ -1,5 +1,5 @@
 //! The cases of the two documents that Sexton comes from, under their own names: "Two-Phase Deletion Pattern", and the
-//! part of "Deletion of orphaned rows in a violation-free & non-blocking manner" that concerns rows somebody asked for.
+//! part of "Deletion of orphaned rows in a violation-free & non-blocking manner" that is about requested rows.
 
 use sexton_tests::api::Answer;
 
@@ -70,7 +70,7 @@ async fn t_blocks_stay_visible_as_cancelled(server: Server) {
 
 async fn parent_takes_its_direct_children_and_its_divergence_chain_along(server: Server) {
     // 2 and 3 are direct children, 4 one of 2; 5 diverged from the series, 6 is a child of 5. 7 has the series' id in
-    // another calendar, 8 is nobody's.
+    // another calendar, 8 has no parent.
     let series = r#"'{"recurringEventId": "g1"}'"#;
     let rig = rig(
         server,

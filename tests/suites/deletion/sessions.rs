@@ -41,7 +41,7 @@ async fn row_level_security_is_refused_with_the_remedy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn policy_that_appears_before_the_claim_completes_nothing() {
-    // Attempts must last until the policy is seen at work and taken away again.
+    // The attempts must last until the policy has had its effect and is dropped.
     let patient = format!("[retry]\ninitial_interval = \"200ms\"\nmax_interval = \"2s\"\n{RESOURCE}");
     let rig = rig_of_a_role_with(&patient).await;
     let daemon = rig.daemon().await;
@@ -56,8 +56,7 @@ async fn policy_that_appears_before_the_claim_completes_nothing() {
     assert_eq!(rig.settled(&id).await, "completed");
     assert_eq!(rig.rows("select count(*) from block").await, ["0"]);
     assert_eq!(rig.calls().len(), 1);
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(PATIENCE).await, 0);
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! A worker that was stopped past its lease and comes back changes nothing.
+//! A worker that was stopped until its lease was over changes nothing.
 
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sexton_tests::{
@@ -83,7 +83,7 @@ async fn stale_worker_changes_nothing_after_another_has_finished(server: Server)
     let (stale, _other) = stale(server, vec![Answer::Status(204)]).await;
     assert_eq!(stale.rig.settled(&stale.id).await, "completed");
     let before = stale.ledger().await;
-    // The same key used again, and live: whatever the stale worker does, it must not touch it.
+    // A live row under the same key, which the stale worker must not touch.
     stale.rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'g1')").await;
     stale.wake().await;
     assert_eq!(stale.ledger().await, before);
@@ -117,8 +117,7 @@ async fn stale_worker_changes_nothing_after_a_snooze(server: Server) {
 async fn stale_worker_changes_nothing_after_a_retry_by_on_call(server: Server) {
     let (stale, other) = stale(server, vec![Answer::Status(400)]).await;
     assert_eq!(stale.rig.settled(&stale.id).await, "dead: rejected");
-    other.signal("TERM");
-    assert_eq!(other.wait(PATIENCE).await, 0);
+    other.stop().await;
     drop(stale.rig.run(&["dlq", "retry", &stale.id, "--reason", "repaired"]).await.expect_code(0));
     stale.rig.until("select state, fence, attempts from sexton_deletion", "pending|2|0").await;
     stale.wake().await;

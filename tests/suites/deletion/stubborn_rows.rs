@@ -1,4 +1,4 @@
-//! Rows that the database does not let go: locked, still referenced, kept by a trigger.
+//! Rows that the database does not delete: locked, still referenced, kept by a trigger.
 
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
@@ -116,7 +116,7 @@ async fn one_bad_row_does_not_keep_its_neighbours(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn row_locked_by_somebody_waits_without_costing_an_attempt() {
+async fn locked_row_waits_without_costing_an_attempt() {
     let rig = Rig::blocks(Server::postgres().await, 2).await;
     let id = rig.request("block", &["1", "2"]).await.remove(0);
     let application = rig.server.connect().await;

@@ -2,7 +2,10 @@
 
 use sexton_tests::{Sexton, api::Answer};
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 const COUNT: usize = 40;
 

@@ -1,4 +1,4 @@
-//! Leases while their holder is busy, stopped, or cut off.
+//! Leases of a worker that is busy, stopped, or cut off.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,10 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_are_renewed_for_as_long_as_a_row_is_in_flight() {
@@ -33,7 +36,7 @@ async fn leases_are_renewed_for_as_long_as_a_row_is_in_flight() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopped_worker_changes_nothing_when_it_goes_on_after_its_lease() {
+async fn stopped_worker_changes_nothing_when_it_resumes_after_its_lease() {
     let mut rig = Rig::new(Setup::default()).await;
     let gate = Gate::new();
     rig.api.set_default(Behaviour::Always(Answer::Held(gate.clone(), Box::new(Answer::Status(500)))));

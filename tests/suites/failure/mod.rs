@@ -1,4 +1,4 @@
-//! What must hold when things break: processes killed, Redis or the database gone, systems that misbehave.
+//! What holds when things break: processes are killed, Redis or the database is gone, external systems misbehave.
 
 mod database;
 mod kill_points;

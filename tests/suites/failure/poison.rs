@@ -7,7 +7,10 @@ use std::sync::{
 
 use sexton_tests::api::{Answer, Behaviour, Call};
 
-use crate::rig::workers::{PATIENCE, Rig, Setup, Worker};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup, Worker},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_that_kills_its_worker_ends_as_poison_and_takes_no_neighbour_along() {
@@ -32,7 +35,7 @@ async fn row_that_kills_its_worker_ends_as_poison_and_takes_no_neighbour_along()
     loop {
         tokio::select! {
             () = killed.notified() => {
-                // What is in flight with it: at its first call whoever came along, afterwards nobody who is suspicious.
+                // What is in flight with it: any deletion at its first call, none that is suspicious later.
                 let in_flight = rig.number("select count(*) from sexton_deletion where state = 'running' and rescues > 0").await;
                 suspects.fetch_max(in_flight, SeqCst);
                 worker.kill().await;

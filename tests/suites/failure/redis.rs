@@ -27,8 +27,8 @@ async fn works_without(url: &str, count: i64) -> (Rig, Worker) {
     (rig, worker)
 }
 
-/// Hints travel again, in both directions.
-async fn is_fed_again(rig: &mut Rig, workers: &[&Worker], from: i64) {
+/// Hints are pushed and received as before.
+async fn works_with_redis_again(rig: &mut Rig, workers: &[&Worker], from: i64) {
     for worker in workers {
         worker.wait_for_metric(FED, |fed| fed > 0.5).await;
     }
@@ -62,7 +62,7 @@ async fn absent_redis_keeps_nothing_from_completing() {
     redis.kill().await;
     let (mut rig, worker) = works_without(&redis.url(), 300).await;
     redis.start_again().await;
-    is_fed_again(&mut rig, &[&worker], 1001).await;
+    works_with_redis_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
@@ -83,35 +83,35 @@ async fn redis_restarted_empty_in_mid_run_loses_nothing() {
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
     rig.assert_completed(3000).await;
     assert_eq!(rig.api.log().len(), 3000);
-    is_fed_again(&mut rig, &[&one, &two], 5001).await;
+    works_with_redis_again(&mut rig, &[&one, &two], 5001).await;
     tokio::join!(one.stop(), two.stop());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn full_redis_is_left_alone_until_it_has_room() {
+async fn full_redis_is_not_used_until_it_has_room() {
     let redis = Redis::builder().arg("--maxmemory").arg("1").arg("--maxmemory-policy").arg("noeviction").start().await;
     let (mut rig, worker) = works_without(&redis.url(), 300).await;
     let mut connection = redis.connect().await;
     let mut more = redis::cmd("CONFIG");
     more.arg("SET").arg("maxmemory").arg("100mb").query_async::<()>(&mut connection).await.unwrap();
-    is_fed_again(&mut rig, &[&worker], 1001).await;
+    works_with_redis_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn read_only_redis_is_left_alone_until_it_is_a_primary() {
+async fn read_only_redis_is_not_used_until_it_is_a_primary() {
     let (primary, replica) = (Redis::start().await, Redis::start().await);
     let mut connection = replica.connect().await;
     let mut follow = redis::cmd("REPLICAOF");
     follow.arg("127.0.0.1").arg(primary.port()).query_async::<()>(&mut connection).await.unwrap();
     let (mut rig, worker) = works_without(&replica.url(), 300).await;
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async::<()>(&mut connection).await.unwrap();
-    is_fed_again(&mut rig, &[&worker], 1001).await;
+    works_with_redis_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_that_refuses_the_password_is_left_alone_until_it_accepts_it() {
+async fn redis_that_refuses_the_password_is_not_used_until_it_accepts_it() {
     let redis = Redis::builder().password("right").start().await;
     let url = redis.url().replace("right", "wrong");
     let (mut rig, worker) = works_without(&url, 300).await;
@@ -119,24 +119,24 @@ async fn redis_that_refuses_the_password_is_left_alone_until_it_accepts_it() {
     assert!(!said.contains("wrong"), "the password is in the log: {said}");
     let mut accept = redis::cmd("CONFIG");
     accept.arg("SET").arg("requirepass").arg("wrong").query_async::<()>(&mut redis.connect().await).await.unwrap();
-    is_fed_again(&mut rig, &[&worker], 1001).await;
+    works_with_redis_again(&mut rig, &[&worker], 1001).await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frozen_redis_is_left_alone_until_it_answers_again() {
+async fn frozen_redis_is_not_used_until_it_answers_again() {
     let redis = Redis::start().await;
     let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
     let worker = rig.run().await;
-    is_fed_again(&mut rig, &[&worker], 1).await;
+    works_with_redis_again(&mut rig, &[&worker], 1).await;
     let done = rig.number("select count(*) from sexton_deletion_done").await;
     redis.freeze();
     rig.request("item", 100_001..=100_300).await;
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
     rig.assert_completed(done + 300).await;
     redis.thaw();
-    is_fed_again(&mut rig, &[&worker], 200_001).await;
-    // Ending is not held up by it either.
+    works_with_redis_again(&mut rig, &[&worker], 200_001).await;
+    // It does not delay the shutdown either.
     redis.freeze();
     let asked = Instant::now();
     worker.stop().await;

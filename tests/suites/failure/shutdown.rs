@@ -7,7 +7,10 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 fn held(gate: &Gate) -> Behaviour {
     Behaviour::Always(Answer::Held(gate.clone(), Box::new(Answer::Status(204))))
@@ -89,7 +92,7 @@ async fn until_idle_waits_for_backoffs_but_not_for_grace() {
     assert_eq!(rig.states().await, [("completed".to_owned(), 3), ("pending".to_owned(), 1)].into());
     assert_eq!(rig.api.calls_to("/item-1").len(), 4);
     rig.assert_sound().await;
-    // And again: there is nothing to do.
+    // The second time, there is nothing to do.
     rig.drain().await;
 }
 
@@ -107,7 +110,7 @@ async fn console_address_in_use_ends_the_start_with_a_message() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signal_during_the_start_ends_it_with_success() {
     let rig = Rig::new(Setup::default()).await;
-    // Whoever looks for the ledger waits for this lock.
+    // A process that looks for the ledger waits for this lock.
     let application = rig.test_db.connect().await;
     let lock = sea_orm::TransactionTrait::begin(&application).await.unwrap();
     sea_orm::ConnectionTrait::execute_unprepared(&lock, "lock table sexton_resource").await.unwrap();

@@ -1,11 +1,14 @@
-//! A target that fails is left alone, and tried again with one call at a time.
+//! A target that fails is not called for a while, and then tried with one call at a time.
 
 use std::{sync::Arc, time::Duration};
 
 use sexton_tests::api::{Answer, Behaviour, Call};
 
 use super::calm;
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 /// Quick probes, so that a test is over soon.
 const QUICK: &str = "breaker = { min_calls = 10, probe_interval = '200ms', max_probe_interval = '400ms' }";
@@ -88,7 +91,7 @@ async fn refused_credentials_open_the_breaker_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn target_that_knows_nothing_is_left_alone_until_somebody_has_looked() {
+async fn target_that_knows_nothing_is_not_called_until_an_operator_has_looked() {
     let mut rig = Rig::new(Setup { concurrency: 8, target: "gone_limit = 0.5", ..calm() }).await;
     // A wrong base path would answer 404; here 410 is what the configuration takes for "already deleted".
     rig.api.set_default(items(Answer::Status(410)));
@@ -110,7 +113,7 @@ async fn target_that_knows_nothing_is_left_alone_until_somebody_has_looked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn target_that_asks_for_patience_is_left_alone_by_all_processes() {
+async fn target_that_asks_for_patience_is_called_by_no_process() {
     // Patience is heeded up to the longest interval.
     let retry = "max_attempts = 30\ninitial_interval = '50ms'\nmax_interval = '1h'";
     let mut rig = Rig::new(Setup { concurrency: 8, retry, ..calm() }).await;

@@ -1,4 +1,4 @@
-//! Lanes that are paused, left alone, or limited.
+//! Lanes that are paused, closed by the breaker, or limited.
 
 mod breaker;
 mod pause;

@@ -8,7 +8,10 @@ use std::{
 use sexton_tests::api::{Answer, Behaviour, Call, Gate};
 
 use super::calm;
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paused_resource_is_not_called_by_any_process_until_it_is_resumed() {
@@ -81,7 +84,7 @@ async fn time_of_a_pause_does_not_count_against_giving_up() {
     rig.request("other", 1..=1).await;
     rig.api.wait_for_calls(4, PATIENCE).await;
     worker.stop().await;
-    // Both began three hours ago; one of them was held for all of it but half an hour.
+    // Both began three hours ago; one of them was paused for all but half an hour.
     let ago = |time: &str| format!("clock_timestamp() - interval '{time}'");
     rig.test_db.execute(&format!("update sexton_deletion set first_attempt_at = {}", ago("3 hours"))).await;
     let pause = format!(

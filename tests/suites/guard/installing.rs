@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sexton_migrations::{Migrator, MigratorTrait};
 
-use super::{OPEN, RESOURCE, Rig, Server, blocks, guarded, on_both, with};
+use super::{OPEN, RESOURCE, Rig, Server, blocks, guarded, on_both, resource_with};
 use crate::rig::BLOCK;
 
 on_both!(
@@ -13,7 +13,7 @@ on_both!(
     guard_of_a_resource_that_is_gone_is_left_over,
     resource_without_targets_has_nothing_to_guard,
     guards_go_with_the_ledger,
-    everything_else_goes_on_with_a_guard,
+    everything_else_works_with_a_guard,
 );
 
 async fn states(rig: &Rig) -> Vec<String> {
@@ -124,8 +124,8 @@ async fn guards_go_with_the_ledger(server: Server) {
 }
 
 /// Rows that are requested, restored, adopted and changed as if there were none.
-async fn everything_else_goes_on_with_a_guard(server: Server) {
-    let rig = guarded(Rig::blocks_with(server, 3, &with("adopt = \"on\"\nadopt_all = true")).await).await;
+async fn everything_else_works_with_a_guard(server: Server) {
+    let rig = guarded(Rig::blocks_with(server, 3, &resource_with("adopt = \"on\"\nadopt_all = true")).await).await;
     drop(rig.run(&["check"]).await.expect_code(0));
     rig.execute("update block set deleted_at = '2025-01-01 00:00:00' where id = 1").await;
     drop(rig.run(&["sweep", "adopt"]).await.expect_code(0));

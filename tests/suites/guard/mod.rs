@@ -1,4 +1,4 @@
-//! Guards: rows that somebody deletes with plain SQL are recorded, and so their twins go.
+//! Guards: rows that are deleted with plain SQL are recorded, so that their twins are deleted too.
 
 mod installing;
 mod names;
@@ -23,6 +23,6 @@ async fn guarded(rig: Rig) -> Rig {
 }
 
 /// The settings of the resource `block` with these more.
-fn with(more: &str) -> String {
+fn resource_with(more: &str) -> String {
     RESOURCE.replace("[[resources.block.targets]]", &format!("{more}\n[[resources.block.targets]]"))
 }

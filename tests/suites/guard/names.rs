@@ -1,4 +1,4 @@
-//! Whatever tables, columns and values are called.
+//! Tables, columns and values with unusual names.
 
 use super::{Rig, Server, guarded, on_both};
 

@@ -1,4 +1,4 @@
-//! What Sexton deletes itself is recorded once, and what others delete on that occasion is.
+//! Rows that Sexton itself deletes are not recorded; rows that others delete in the same transaction are.
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
@@ -18,7 +18,7 @@ on_both!(
     row_deleted_at_once_and_its_children_are_not_recorded_but_what_the_caller_deletes_is,
     row_deleted_through_another_resource_is_not_recorded,
     row_that_a_trigger_of_the_application_deletes_along_is_recorded,
-    rows_that_go_by_a_cascade_below_our_delete_are_not_recorded,
+    rows_deleted_by_a_cascade_below_our_delete_are_not_recorded,
 );
 
 async fn row_that_sexton_deletes_is_recorded_once(server: Server) {
@@ -71,7 +71,7 @@ async fn children_that_go_with_their_parent_are_not_recorded(server: Server) {
     let rig = guarded(Rig::with(server, FAMILY, NODE).await).await;
     rig.execute("insert into node (id, parent_id) values (1, null), (2, 1), (4, null), (5, 4)").await;
     let id = rig.request("node", &["1"]).await.remove(0);
-    // One that nobody has marked, and a circle.
+    // One that is not marked, and a circle.
     rig.execute("insert into node (id, parent_id) values (3, 2)").await;
     rig.execute("update node set parent_id = 5 where id = 4").await;
     rig.request("node", &["4"]).await;
@@ -165,7 +165,7 @@ async fn row_that_a_trigger_of_the_application_deletes_along_is_recorded(server:
 }
 
 /// The foreign key deletes, in a statement of its own below ours, also where nothing is left to it.
-async fn rows_that_go_by_a_cascade_below_our_delete_are_not_recorded(server: Server) {
+async fn rows_deleted_by_a_cascade_below_our_delete_are_not_recorded(server: Server) {
     let family = FAMILY.replace("parent_id bigint,", "parent_id bigint references node (id) on delete cascade,");
     let rig = guarded(Rig::with(server, &family, NODE).await).await;
     rig.execute("insert into node (id, parent_id) values (1, null), (2, 1), (3, 2), (4, null), (5, null)").await;

@@ -18,7 +18,7 @@ async fn role_that_may_delete_rows_needs_no_right_on_the_ledger() {
         rig.one("select reason from sexton_deletion").await,
         format!("the row was deleted without a request, by {}", role.name)
     );
-    // Whoever may write to the ledger through the function may write there what he likes.
+    // A role that may write to the ledger through the function may write anything there.
     let theft = "create table mine (id bigint, calendar_id text, gcal_id text, deleted_at timestamptz);
         create trigger mine after delete on mine for each row execute function sexton_guard_deleted_block();";
     let denied = psql(&role.url, theft).await.expect_code(3);

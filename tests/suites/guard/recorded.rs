@@ -3,10 +3,10 @@
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sexton_tests::api::Answer;
 
-use super::{OPEN, Rig, Server, blocks, guarded, on_both, with};
+use super::{OPEN, Rig, Server, blocks, guarded, on_both, resource_with};
 
 on_both!(
-    row_deleted_by_somebody_else_is_recorded_and_its_twin_is_deleted,
+    row_deleted_with_sql_is_recorded_and_its_twin_is_deleted,
     delete_that_is_rolled_back_leaves_nothing,
     row_with_an_open_or_dead_deletion_gets_no_second_one,
     row_whose_deletion_is_done_with_is_not_recorded_again,
@@ -18,7 +18,7 @@ on_both!(
     many_rows_are_recorded_one_by_one,
 );
 
-async fn row_deleted_by_somebody_else_is_recorded_and_its_twin_is_deleted(server: Server) {
+async fn row_deleted_with_sql_is_recorded_and_its_twin_is_deleted(server: Server) {
     let rig = blocks(server, 2).await;
     rig.execute("delete from block where id = 1").await;
     let entry = "select resource, key, lane, state, requested_by, substr(reason, 1, 39), targets, called_at from sexton_deletion";
@@ -87,7 +87,7 @@ async fn row_whose_deletion_is_done_with_is_known_by_its_hash() {
 async fn done_with(server: Server, more: &str) {
     let kept =
         "marker_when = [{ column = \"kind\", equals = \"K\", marker = { column = \"deleted_at\" }, then = \"keep\" }]";
-    let rig = guarded(Rig::blocks_with(server, 3, &with(&format!("{kept}\n{more}"))).await).await;
+    let rig = guarded(Rig::blocks_with(server, 3, &resource_with(&format!("{kept}\n{more}"))).await).await;
     rig.execute("update block set kind = 'K' where id = 1").await;
     rig.api.script("/calendars/c/events/g2", vec![Answer::Status(400)]);
     let ids = rig.request("block", &["1", "2"]).await;
@@ -100,7 +100,7 @@ async fn done_with(server: Server, more: &str) {
 
 async fn row_that_was_restored_is_recorded(server: Server) {
     let rig = blocks(server, 2).await;
-    // The second was marked by somebody else, and stays so.
+    // The second was marked by the application, and stays so.
     rig.execute("update block set deleted_at = '2025-01-01 00:00:00' where id = 2").await;
     for key in ["1", "2"] {
         drop(rig.run(&["request", "block", key, "--after", "1h"]).await.expect_code(0));
@@ -161,7 +161,7 @@ async fn row_that_would_have_been_kept_or_deleted_later_is_done_with_at_once(ser
     let kept =
         "marker_when = [{ column = \"kind\", equals = \"K\", marker = { column = \"deleted_at\" }, then = \"keep\" }]";
     let later = "then = { delete_after = \"30d\" }";
-    let rig = guarded(Rig::blocks_with(server, 2, &with(&format!("{kept}\n{later}"))).await).await;
+    let rig = guarded(Rig::blocks_with(server, 2, &resource_with(&format!("{kept}\n{later}"))).await).await;
     rig.execute("update block set kind = 'K' where id = 1").await;
     rig.execute("delete from block").await;
     rig.work().await;
@@ -171,7 +171,7 @@ async fn row_that_would_have_been_kept_or_deleted_later_is_done_with_at_once(ser
 }
 
 async fn keys_of_which_a_hash_is_kept_are_hidden_when_it_is_done(server: Server) {
-    let rig = guarded(Rig::blocks_with(server, 1, &with("hash_key = true")).await).await;
+    let rig = guarded(Rig::blocks_with(server, 1, &resource_with("hash_key = true")).await).await;
     rig.execute("delete from block").await;
     rig.work().await;
     assert_eq!(rig.calls().len(), 1);

@@ -1,18 +1,18 @@
-//! Rows that are there again under the key of one that was recorded: they and their twins are left alone.
+//! Rows under the key of a recorded one: neither they nor their twins are touched.
 
 use sexton_tests::api::{Answer, Gate};
 
-use super::{Rig, Server, blocks, guarded, on_both, with};
+use super::{Rig, Server, blocks, guarded, on_both, resource_with};
 use crate::rig::PATIENCE;
 
 on_both!(
     row_that_is_back_stays_and_nothing_is_called,
-    row_that_is_back_is_left_alone_however_it_is_marked,
+    row_that_is_back_is_not_touched_however_it_is_marked,
     row_that_comes_back_during_the_call_stays,
     row_that_is_back_and_is_removed_in_its_turn_leaks_no_twin,
     recorded_deletion_that_is_restored_leaves_twin_and_row_alone,
     twins_of_all_rows_that_had_the_key_are_deleted,
-    row_that_is_made_anew_within_the_grace_keeps_its_twin,
+    row_recreated_within_the_grace_keeps_its_twin,
 );
 
 async fn row_that_is_back_stays_and_nothing_is_called(server: Server) {
@@ -23,18 +23,19 @@ async fn row_that_is_back_stays_and_nothing_is_called(server: Server) {
     assert_eq!(rig.state(&id).await, "dead: row_live_again");
     let why = rig.show(&id).await["last_error"].as_str().unwrap().to_owned();
     assert!(why.contains("deleted without a request") && why.contains("again"), "{why}");
-    // However often somebody tries.
+    // However often it is tried.
     drop(rig.run(&["dlq", "retry", &id]).await.expect_code(0));
     rig.work().await;
     assert_eq!((rig.state(&id).await.as_str(), rig.calls().len()), ("dead: row_live_again", 0));
     assert_eq!(rig.rows("select id, gcal_id, deleted_at from block").await, ["1|g1|-"]);
 }
 
-/// As a restored backup has it: the very marker that the row had, which nobody asked Sexton about.
-async fn row_that_is_back_is_left_alone_however_it_is_marked(server: Server) {
-    let status = with("").replace("{ column = \"deleted_at\" }", "{ column = \"item_status\", value = \"Deleted\" }");
+/// As a restored backup has it: the same marker as before, but no request.
+async fn row_that_is_back_is_not_touched_however_it_is_marked(server: Server) {
+    let status =
+        resource_with("").replace("{ column = \"deleted_at\" }", "{ column = \"item_status\", value = \"Deleted\" }");
     for (resource, column, value) in
-        [(with(""), "deleted_at", "2025-01-01 00:00:00"), (status, "item_status", "Deleted")]
+        [(resource_with(""), "deleted_at", "2025-01-01 00:00:00"), (status, "item_status", "Deleted")]
     {
         let server = if server.is_postgres() { Server::postgres().await } else { Server::sqlite().await };
         let rig = guarded(Rig::blocks_with(server, 0, &resource).await).await;
@@ -116,8 +117,8 @@ async fn twins_of_all_rows_that_had_the_key_are_deleted(server: Server) {
     assert_eq!(rig.rows("select count(*) from sexton_deletion").await, ["0"]);
 }
 
-async fn row_that_is_made_anew_within_the_grace_keeps_its_twin(server: Server) {
-    let rig = guarded(Rig::blocks_with(server, 1, &with("grace = \"1h\"")).await).await;
+async fn row_recreated_within_the_grace_keeps_its_twin(server: Server) {
+    let rig = guarded(Rig::blocks_with(server, 1, &resource_with("grace = \"1h\"")).await).await;
     rig.execute("delete from block").await;
     rig.work().await;
     assert_eq!(rig.calls().len(), 0);

@@ -6,7 +6,7 @@ use sexton_core::{
     soft_remove::{Request, soft_remove},
 };
 
-use crate::rig::ledger::{Fixture, on_both};
+use crate::rig::{ledger::Fixture, on_both};
 
 on_both!(
     whole_request_is_restored,

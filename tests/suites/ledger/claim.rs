@@ -1,4 +1,4 @@
-//! Claiming: who gets what, and when.
+//! Claiming: which worker gets which deletion, and when.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -8,7 +8,10 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::rig::ledger::{Fixture, LEASE, ME, lane, on_both, settlement};
+use crate::rig::{
+    ledger::{Fixture, LEASE, ME, lane, settlement},
+    on_both,
+};
 
 on_both!(
     claimed_deletion_is_running_under_the_next_fence,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sexton_core::{ledger::Settlement, state::Event};
 
-use crate::rig::ledger::{Fixture, lane, on_both, settlement};
+use crate::rig::{
+    ledger::{Fixture, lane, settlement},
+    on_both,
+};
 
 on_both!(
     pages_of_a_lane_skip_and_repeat_nothing,

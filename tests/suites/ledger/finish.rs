@@ -1,4 +1,4 @@
-//! Finishing, cancelling and restoring: what moves to the finished deletions, and who wins.
+//! Finishing, cancelling and restoring: what moves to the finished deletions, and which of two wins.
 
 use sexton_core::{
     ids::{DeletionId, Fence},
@@ -7,7 +7,10 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::rig::ledger::{Fixture, confirmed, lease_of, on_both, settlement};
+use crate::rig::{
+    ledger::{Fixture, confirmed, lease_of, settlement},
+    on_both,
+};
 
 on_both!(
     finished_deletion_moves_with_all_its_columns,

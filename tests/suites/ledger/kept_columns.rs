@@ -2,7 +2,7 @@
 
 use sexton_core::ledger::{Finish, RowOutcome};
 
-use crate::rig::ledger::{Fixture, on_both};
+use crate::rig::{ledger::Fixture, on_both};
 
 on_both!(completed_deletion_keeps_the_columns_that_the_definition_names_and_no_others);
 
@@ -31,7 +31,7 @@ async fn completed_deletion_keeps_the_columns_that_the_definition_names_and_no_o
     let kept = "select key, refs ->> 'gcal_id', refs ->> 'other_id', refs ->> 'calendar_id' from sexton_deletion_done
                 order by key";
     assert_eq!(f.rows(kept).await, ["1|g1|-|-", "2|g2|o2|-"]);
-    // What is cancelled keeps none: its row is live, or stays.
+    // A cancelled deletion keeps none.
     let id = f.request_one("block", "3").await.id;
     let transaction = f.begin().await;
     sexton_core::restore::restore(&transaction, &f.store, id).await.unwrap();

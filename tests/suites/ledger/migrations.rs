@@ -1,9 +1,9 @@
-//! The ledger's own tables: there and back, and the partitions of what is finished.
+//! The ledger's own tables: up, down, and the partitions of finished deletions.
 
 use sexton_core::ledger::{Ledger, OpenError};
 use sexton_migrations::{Migrator, MigratorTrait};
 
-use crate::rig::ledger::{Fixture, on_both};
+use crate::rig::{ledger::Fixture, on_both};
 
 on_both!(migrations_go_down_and_up_again, partitions_are_nothing_to_worry_about);
 

@@ -10,8 +10,8 @@ use sexton_core::{
 };
 
 use crate::rig::{
-    ledger::{Fixture, on_both, parse, settlement},
-    ledger_schema as schema,
+    ledger::{Fixture, parse, schema, settlement},
+    on_both,
 };
 
 on_both!(

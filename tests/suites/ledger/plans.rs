@@ -6,9 +6,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use sea_orm::ConnectionTrait;
-use secrecy::SecretString;
 use sexton_core::{
-    db::{Db, connect},
+    db::Db,
     ledger::{Filter, Finish, Pick, RowOutcome, Settlement},
     outcome::DeadKind,
     restore::restore,
@@ -16,7 +15,10 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::rig::ledger::{Fixture, LEASE, ME, Server, confirmed, lane, lease_of, settlement};
+use crate::rig::{
+    ledger::{Fixture, LEASE, ME, confirmed, lane, lease_of, settlement},
+    store,
+};
 
 const ROWS: usize = 200_000;
 const ROUNDS: usize = 8;
@@ -73,8 +75,7 @@ impl Watch<'_> {
 async fn statements_of_every_deletion_and_tick_use_indexes() {
     let f = Fixture::postgres().await;
     fill(&f).await;
-    let Server::Postgres(server) = &f.server else { return };
-    let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
+    let db = store::connect(f.server.url(), 1).await;
     let w = Watch { f: &f, db };
     let (lanes, ledger) = (f.store.catalog.lanes(), &f.store.ledger);
 
@@ -150,7 +151,7 @@ async fn requests(w: &Watch<'_>, round: usize) {
     transaction.commit().await.unwrap();
 }
 
-/// A month of completed deletions, some hundred of which are looked at again at each turn.
+/// A month of completed deletions, of which each turn looks at some hundred.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn looking_at_completed_deletions_again_reads_no_whole_table() {
     let f = Fixture::postgres().await;
@@ -167,8 +168,7 @@ async fn looking_at_completed_deletions_again_reads_no_whole_table() {
          create index block_event on block (gcal_id); create index block_alike on block (lower(trim(gcal_id))); analyze block; analyze sexton_deletion_done"
     ))
     .await;
-    let Server::Postgres(server) = &f.server else { return };
-    let db = connect(&SecretString::from(server.url().to_owned()), 1).await.unwrap();
+    let db = store::connect(f.server.url(), 1).await;
     let w = Watch { f: &f, db };
     let scans = "select relname, seq_scan from pg_stat_user_tables where relname ~ '^(sexton_deletion|block$)'";
     let read = "select sum(idx_tup_read) from pg_stat_user_indexes where relname like 'sexton_deletion_done%'";

@@ -2,11 +2,14 @@
 
 use sexton_core::{ids::Fence, outcome::DeadKind, state::Event};
 
-use crate::rig::ledger::{Fixture, confirmed, on_both, settlement};
+use crate::rig::{
+    ledger::{Fixture, confirmed, settlement},
+    on_both,
+};
 
 on_both!(
     expired_lease_is_taken_back_and_counted,
-    running_lease_is_left_alone,
+    running_lease_is_not_touched,
     deletion_that_keeps_losing_its_worker_is_poison,
     unrepeatable_call_in_flight_has_an_unknown_outcome,
     rescue_takes_no_more_than_the_limit,
@@ -20,7 +23,7 @@ async fn expired_lease_is_taken_back_and_counted(f: Fixture) {
     let rescued = f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap();
     assert_eq!((rescued[0].id, rescued[0].rescues, rescued[0].dead), (claim.id, 1, None));
     assert_eq!(rescued[0].resource, "block");
-    // The attempt counts, for it was made; the fence stays, for the next claim raises it.
+    // The attempt counts, since it was made. The fence is not raised; the next claim does that.
     assert_eq!(f.deletions().await, ["1|pending|1|1|1"]);
     let again = f.claim_one(claim.id).await;
     assert_eq!((again.fence, again.rescues), (Fence(2), 1));
@@ -28,7 +31,7 @@ async fn expired_lease_is_taken_back_and_counted(f: Fixture) {
     assert_eq!(f.deletions().await, ["1|pending|2|2|0"]);
 }
 
-async fn running_lease_is_left_alone(f: Fixture) {
+async fn running_lease_is_not_touched(f: Fixture) {
     f.claimed_block().await;
     assert!(f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap().is_empty());
     assert_eq!(f.deletions().await, ["1|running|1|1|0"]);

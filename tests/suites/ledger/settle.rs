@@ -9,7 +9,10 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::rig::ledger::{Fixture, ME, confirmed, lane, lease_of, on_both, settlement};
+use crate::rig::{
+    ledger::{Fixture, ME, confirmed, lane, lease_of, settlement},
+    on_both,
+};
 
 on_both!(
     retry_is_due_after_its_delay_and_keeps_what_was_learnt,

@@ -18,28 +18,25 @@ use super::{
     schema::{Schema, schemas},
     shrink::smaller,
 };
+use crate::rig::on_both;
 
 /// Cases of a test; `SEXTON_MODEL_CASES` says another number.
 const CASES: u32 = 12;
 /// For how long a shorter failure is looked for; `SEXTON_MODEL_SHRINK_SECONDS` says another number.
 const SHRINK_SECONDS: u64 = 45;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_rows_and_ledger_are_as_the_model_says_on_postgres() {
-    check(Bed::postgres().await);
-}
+on_both!(whatever_happens_rows_and_ledger_are_as_the_model_says);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_rows_and_ledger_are_as_the_model_says_on_sqlite() {
-    check(Bed::sqlite().await);
+async fn whatever_happens_rows_and_ledger_are_as_the_model_says(bed: Bed) {
+    check(&bed);
 }
 
 /// The same cases every time, so that what fails here was broken by the last change; others every time when somebody
 /// asks for a number of cases or for a seed.
-fn check(bed: Bed) {
+fn check(bed: &Bed) {
     let (cases, seed) = (setting("SEXTON_MODEL_CASES"), setting("SEXTON_MODEL_SEED"));
     let fixed = if cases.is_none() { 1 } else { rand_seed() };
-    run_cases(&bed, seed.unwrap_or(fixed), cases.unwrap_or(CASES));
+    run_cases(bed, seed.unwrap_or(fixed), cases.unwrap_or(CASES));
 }
 
 fn setting<T: FromStr>(name: &str) -> Option<T> {

@@ -1,4 +1,4 @@
-//! Holding the real thing against the model.
+//! Comparing rows, ledger and calls with the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 

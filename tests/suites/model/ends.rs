@@ -1,4 +1,4 @@
-//! Where everything may end once it is worked off, in whatever order.
+//! The outcomes that are possible once workers have done everything, in any order.
 
 use std::collections::BTreeSet;
 

@@ -5,18 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use secrecy::SecretString;
-use sexton_core::{
-    config::{self, Config},
-    db::{self, Db},
-};
-use sexton_migrations::{Migrator, MigratorTrait};
+use sexton_core::{config::Config, db::Db};
 use sexton_tests::{
-    SqliteDb, TestDb,
+    FromServer, Server,
     api::{Answer as Reply, Api, Behaviour, Call},
 };
 
 use super::{actions::Answer, schema::Schema};
+use crate::rig::store;
 
 const SETTINGS: &str = r#"
 [database]
@@ -35,7 +31,7 @@ give_up_after = "200000h"
 listen = "127.0.0.1:0"
 "#;
 
-/// Deletions that are recorded while a worker runs are held until it has ended, so that it works on one alone.
+/// Deletions that are recorded while a worker runs are delayed until it has ended, so that it works on one alone.
 const POSTGRES: &str = "
     create table model_switch (closed int); create table model_held (id uuid, run_at timestamptz);
     create function model_hold() returns trigger language plpgsql as $$ begin
@@ -53,11 +49,6 @@ const SQLITE: &str = "
         update sexton_deletion set run_at = '2100-01-01T00:00:00.000Z' where id = new.id;
     end;";
 
-pub(super) enum Server {
-    Postgres(TestDb),
-    Sqlite(SqliteDb),
-}
-
 /// What all cases of a test share.
 pub(super) struct Bed {
     server: Server,
@@ -66,22 +57,9 @@ pub(super) struct Bed {
     answers: Arc<Mutex<BTreeMap<String, Answer>>>,
 }
 
-impl Bed {
-    pub(super) async fn postgres() -> Self {
-        Self::on(Server::Postgres(TestDb::new().await)).await
-    }
-
-    pub(super) async fn sqlite() -> Self {
-        Self::on(Server::Sqlite(SqliteDb::new().await)).await
-    }
-
-    async fn on(server: Server) -> Self {
-        let (application, hold) = match &server {
-            Server::Postgres(db) => (db.connect().await, POSTGRES),
-            Server::Sqlite(db) => (db.connect().await, SQLITE),
-        };
-        Migrator::up(&application, None).await.unwrap();
-        application.close().await.unwrap();
+impl FromServer for Bed {
+    async fn from_server(server: Server) -> Self {
+        store::migrate(&server).await;
         let api = Api::start().await;
         let answers: Arc<Mutex<BTreeMap<String, Answer>>> = Arc::default();
         let known = Arc::clone(&answers);
@@ -98,12 +76,14 @@ impl Bed {
             })
         })));
         let bed = Self { server, api, answers };
-        bed.execute(hold).await.unwrap();
+        bed.server.execute(if bed.is_postgres() { POSTGRES } else { SQLITE }).await;
         bed
     }
+}
 
+impl Bed {
     pub(super) const fn is_postgres(&self) -> bool {
-        matches!(self.server, Server::Postgres(_))
+        self.server.is_postgres()
     }
 
     /// What the targets of `table` answer from now on; all others confirm.
@@ -131,34 +111,20 @@ impl Bed {
     }
 
     pub(super) fn config(&self, schema: &Schema) -> Config {
-        let url = match &self.server {
-            Server::Postgres(db) => db.url(),
-            Server::Sqlite(db) => db.url(),
-        };
-        let resources = schema.resources().replace("@API@", &self.api.url());
-        config::parse("sexton.toml", &format!("{}{resources}", SETTINGS.replace("@URL@", url)), |_| None).unwrap()
+        let settings = SETTINGS.replace("@URL@", self.server.url());
+        store::parse(&format!("{settings}{}", schema.resources().replace("@API@", &self.api.url())))
     }
 
     pub(super) async fn connect(&self) -> Db {
-        let url = match &self.server {
-            Server::Postgres(db) => db.url(),
-            Server::Sqlite(db) => db.url(),
-        };
-        db::connect(&SecretString::from(url.to_owned()), 2).await.unwrap()
+        store::connect(self.server.url(), 2).await
     }
 
     /// Runs statements as the application, which may be refused.
     pub(super) async fn execute(&self, sql: &str) -> Result<(), String> {
-        match &self.server {
-            Server::Postgres(db) => db.try_execute(sql).await,
-            Server::Sqlite(db) => db.try_execute(sql).await,
-        }
+        self.server.try_execute(sql).await
     }
 
     pub(super) async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        match &self.server {
-            Server::Postgres(db) => db.query_text(sql).await,
-            Server::Sqlite(db) => db.query_text(sql).await,
-        }
+        self.server.query_text(sql).await
     }
 }

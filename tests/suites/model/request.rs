@@ -1,4 +1,4 @@
-//! Phase 1 in the model, its undoing, and what on-call does.
+//! Phase 1 in the model, restoring, and what operators do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::{
     state::{Deletion, End, Id, Mark, Model, Row, State, Value},
 };
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
     pub(super) batch: usize,
@@ -116,7 +116,7 @@ impl Model {
         special || self.schema.tables[at.0].status
     }
 
-    /// What a row that was marked as somebody's child had before.
+    /// What a row had before it was marked as a child.
     fn held(&self, at: At, before: &Value) -> Option<Value> {
         let marks = self.marks.iter().filter(|((_, child), mark)| *child == at && mark.value == *before);
         marks.filter(|_| *before != Value::Null).map(|(_, mark)| mark.before.clone()).next()
@@ -289,7 +289,7 @@ impl Model {
             let children = self.waits.iter().filter(|(of, _)| *of == parent).map(|(_, child)| *child).filter(same);
             open.extend(children.filter(|child| all.insert(*child)).collect::<Vec<_>>());
         }
-        // Also of a batch of one; of a larger one nobody asks who else waits.
+        // Also of a batch of one. In a larger one, it does not matter which others wait.
         if alone && self.waiting_for(id).iter().any(|of| !all.contains(of)) {
             return false;
         }

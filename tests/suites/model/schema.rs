@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
-/// Rows of a table have one of so many keys.
+/// The number of keys that rows of a table can have.
 pub(super) const SLOTS: usize = 5;
 
 /// A row: its table and which of the keys it has.

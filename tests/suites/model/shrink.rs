@@ -1,4 +1,4 @@
-//! Smaller cases, to find the smallest that fails. proptest's own way goes through the actions one by one, and a case
+//! Smaller cases, to find the smallest that fails. proptest shrinks action by action, and a case
 //! takes too long for that.
 
 use super::{

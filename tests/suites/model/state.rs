@@ -13,7 +13,7 @@ pub(super) type Id = usize;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Null,
-    /// A time that somebody wrote; each has a number of its own.
+    /// A time that the application wrote; each has a number of its own.
     Time(u32),
     Text(&'static str),
 }
@@ -197,7 +197,7 @@ impl Model {
         }
     }
 
-    /// Takes a mark back if the row still carries it and nobody but `id` wants it gone.
+    /// Takes a mark back if the row still carries it and no other deletion than `id` needs it.
     pub(super) fn unmark(&mut self, at: At, mark: &Mark, id: Id, only_children: bool) {
         let carries = self.rows.get(&at).is_some_and(|row| *self.marker(at, mark.special, row) == mark.value);
         let as_child = self.marks.keys().any(|(of, child)| *child == at && *of != id);

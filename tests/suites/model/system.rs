@@ -1,4 +1,4 @@
-//! Drives the real thing, one action at a time.
+//! Runs production code, one action at a time.
 
 use std::{
     collections::BTreeMap,
@@ -82,7 +82,7 @@ impl<'b> System<'b> {
         if self.bed.is_postgres() { "'2100-01-01'" } else { "'2100-01-01T00:00:00.000Z'" }
     }
 
-    /// An expression for a time so many seconds from now.
+    /// An expression for a time that many seconds from now.
     pub(super) fn in_seconds(&self, seconds: u32) -> String {
         if self.bed.is_postgres() {
             format!("clock_timestamp() + interval '{seconds} seconds'")
@@ -91,7 +91,7 @@ impl<'b> System<'b> {
         }
     }
 
-    /// A time that somebody writes by hand.
+    /// A time that is written by hand.
     pub(super) fn by_hand(&mut self, value: &Value) -> String {
         match value {
             Value::Null => "null".to_owned(),
@@ -270,7 +270,7 @@ impl<'b> System<'b> {
     }
 }
 
-/// Deletions `d` that wait for nobody any more, or for one that is dead.
+/// Deletions `d` that wait for no other any more, or for a dead one.
 const FOLLOWABLE: &str = "d.state = 'waiting' and (
     not exists (select 1 from sexton_wait w join sexton_deletion c on c.id = w.child_id where w.deletion_id = d.id)
     or exists (select 1 from sexton_wait w join sexton_deletion c on c.id = w.child_id

@@ -13,13 +13,13 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Family {
     pub(super) rows: BTreeSet<At>,
-    /// Rows that stay, and the rules by which they name somebody no longer.
+    /// Rows that stay, and the rules by which their references are cleared.
     pub(super) cleared: BTreeSet<(At, usize)>,
     /// Rows that go first.
     pub(super) unfinished: BTreeSet<At>,
 }
 
-/// What a row that is looked at again is like.
+/// A row as the second look finds it.
 enum Now {
     Same,
     Changed,
@@ -78,7 +78,7 @@ impl Model {
         self.follow();
     }
 
-    /// Returns whether it is to be tried again at once.
+    /// Returns whether the next attempt follows at once.
     fn attempt(&mut self, id: Id, answers: [Answer; 2], uncalled: bool) -> bool {
         let at = self.open[&id].at;
         match self.look(id) {
@@ -92,7 +92,7 @@ impl Model {
                 self.refresh(id);
                 let one = self.open.get_mut(&id).unwrap();
                 if one.remove && one.confirmed.len() < before {
-                    // Somebody has to hear of it.
+                    // An operator has to hear of it.
                     one.remove = false;
                     self.settle(id, State::Pending, uncalled, true);
                     return true;

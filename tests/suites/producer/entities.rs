@@ -1,4 +1,4 @@
-//! The application's entities. None of them has its marker column: what marks a row is not the entity's business.
+//! The application's entities. None of them has its marker column: an entity need not know it.
 
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 use uuid::Uuid;

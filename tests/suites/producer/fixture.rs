@@ -4,28 +4,9 @@ use sea_orm::DatabaseConnection;
 use sexton_core::{config::Config, db::Db, ledger::Ledger};
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_producer::Producer;
-use sexton_tests::{SqliteDb, TestDb};
+use sexton_tests::{FromServer, Server};
 
-/// Defines each test twice: `name::postgres` and `name::sqlite`.
-macro_rules! on_both {
-    ($(async fn $name:ident($bed:ident) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-
-            async fn test($bed: Bed) $body
-
-            #[tokio::test]
-            async fn postgres() {
-                test(Bed::postgres().await).await;
-            }
-
-            #[tokio::test]
-            async fn sqlite() {
-                test(Bed::sqlite().await).await;
-            }
-        }
-    )*};
-}
+use crate::rig::store;
 
 const POSTGRES: &str = "
 create table block (id bigint primary key, title text not null, gcal_id text, kind text,
@@ -96,36 +77,19 @@ unreferenced = { by = [{ table = "paint", column = "color_id" }], since = "unuse
 "#;
 
 #[derive(Debug)]
-enum Server {
-    Postgres(TestDb),
-    Sqlite(SqliteDb),
-}
-
-#[derive(Debug)]
 pub(crate) struct Bed {
-    server: Server,
+    pub(crate) server: Server,
     pub(crate) conn: DatabaseConnection,
     more_resources: &'static str,
 }
 
 impl Bed {
     pub(crate) async fn postgres() -> Self {
-        let db = TestDb::new().await;
-        db.execute(POSTGRES).await;
-        let conn = db.connect().await;
-        Self { server: Server::Postgres(db), conn, more_resources: "" }.migrated().await
+        Self::from_server(Server::postgres().await).await
     }
 
     pub(crate) async fn sqlite() -> Self {
-        let db = SqliteDb::new().await;
-        db.execute(SQLITE).await;
-        let conn = db.connect().await;
-        Self { server: Server::Sqlite(db), conn, more_resources: "" }.migrated().await
-    }
-
-    async fn migrated(self) -> Self {
-        Migrator::up(&self.conn, None).await.expect("the migrations apply");
-        self.configured().await
+        Self::from_server(Server::sqlite().await).await
     }
 
     async fn configured(self) -> Self {
@@ -145,24 +109,17 @@ impl Bed {
     /// Another pool. Connections of SQLite that were open before an index was made may not know of it: preparing an
     /// `on conflict` does not look whether the schema is a newer one (SQLite 3.51).
     pub(crate) async fn reconnected(&self) -> DatabaseConnection {
-        match &self.server {
-            Server::Postgres(db) => db.connect().await,
-            Server::Sqlite(db) => db.connect().await,
-        }
+        self.server.connect().await
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.server, Server::Postgres(_))
+        self.server.is_postgres()
     }
 
     /// The configuration, with more lines of TOML before the resources.
     pub(crate) fn config(&self, more: &str) -> Config {
-        let url = match &self.server {
-            Server::Postgres(db) => db.url(),
-            Server::Sqlite(db) => db.url(),
-        };
-        let text = format!("database.url = \"{url}\"\n{more}\n{RESOURCES}\n{}", self.more_resources);
-        sexton_core::config::parse("test.toml", &text, |_| None).expect("the configuration is good")
+        let url = self.server.url();
+        store::parse(&format!("database.url = \"{url}\"\n{more}\n{RESOURCES}\n{}", self.more_resources))
     }
 
     pub(crate) async fn producer(&self) -> Producer {
@@ -175,22 +132,12 @@ impl Bed {
     }
 
     pub(crate) async fn execute(&self, sql: &str) {
-        match &self.server {
-            Server::Postgres(db) => db.execute(sql).await,
-            Server::Sqlite(db) => db.execute(sql).await,
-        }
+        self.server.execute(sql).await;
     }
 
-    /// Rows as texts joined by `|`, null as `-`.
+    /// The rows of a query as text, columns joined by `|`, null as `-`.
     pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
-        let rows = match &self.server {
-            Server::Postgres(db) => db.query_text(sql).await,
-            Server::Sqlite(db) => db.query_text(sql).await,
-        };
-        let row = |row: Vec<Option<String>>| {
-            row.into_iter().map(|value| value.unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join("|")
-        };
-        rows.into_iter().map(row).collect()
+        self.server.rows(sql).await
     }
 
     /// The ids of the marked blocks.
@@ -216,5 +163,14 @@ impl Bed {
             "create trigger refuse before insert on sexton_deletion begin select raise(abort, 'not today'); end"
         };
         self.execute(sql).await;
+    }
+}
+
+impl FromServer for Bed {
+    async fn from_server(server: Server) -> Self {
+        server.execute(if server.is_postgres() { POSTGRES } else { SQLITE }).await;
+        let conn = server.connect().await;
+        Migrator::up(&conn, None).await.expect("the migrations apply");
+        Self { server, conn, more_resources: "" }.configured().await
     }
 }

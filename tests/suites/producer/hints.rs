@@ -4,7 +4,7 @@ use redis::{AsyncCommands, aio::MultiplexedConnection};
 use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
 use sexton_producer::{DeletionId, Removal, prelude::*};
-use sexton_tests::Redis;
+use sexton_tests::{PATIENCE, Redis, eventually};
 use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
 
@@ -12,9 +12,7 @@ use super::{
     entities::{insert_block, insert_blocks},
     fixture::Bed,
 };
-
-/// Far more than a hint takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::rig::on_both;
 
 async fn hinted(redis: &mut MultiplexedConnection) -> Vec<DeletionId> {
     let payloads: Vec<Vec<u8>> = redis.hvals("deletions:data").await.unwrap();
@@ -26,101 +24,103 @@ async fn hinted(redis: &mut MultiplexedConnection) -> Vec<DeletionId> {
 
 async fn eventually_hinted(redis: &mut MultiplexedConnection, mut expected: Vec<DeletionId>) {
     expected.sort();
-    let start = Instant::now();
-    while hinted(redis).await != expected {
-        assert!(start.elapsed() < PATIENCE, "{:?} and not {expected:?}", hinted(redis).await);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(&format!("hints of {expected:?}"), async || hinted(redis).await == expected).await;
 }
 
-on_both! {
-    async fn hint_arrives_in_redis(bed) {
-        let redis = Redis::start().await;
-        let blocks = insert_blocks(&bed.conn, 3).await;
-        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-        let one = blocks[0].soft_remove(&producer).await.unwrap();
-        let mut connection = redis.connect().await;
-        eventually_hinted(&mut connection, vec![one.id]).await;
-        let many = blocks[1..].soft_remove_all(&producer).await.unwrap();
-        eventually_hinted(&mut connection, [&[one], &many[..]].concat().iter().map(|r| r.id).collect()).await;
-        assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
-    }
+on_both!(
+    hint_arrives_in_redis,
+    commit_of_the_transaction_hints,
+    hint_of_the_callers_transaction_is_pushed_on_request,
+    deletion_that_is_not_due_is_not_hinted_at,
+    removal_takes_no_longer_with_redis_gone_or_hanging,
+);
 
-    async fn commit_of_the_transaction_hints(bed) {
-        let redis = Redis::start().await;
-        let blocks = insert_blocks(&bed.conn, 2).await;
-        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-        let transaction = producer.begin().await.unwrap();
-        let requested = blocks.soft_remove_all(&transaction).await.unwrap();
-        transaction.commit().await.unwrap();
-        eventually_hinted(&mut redis.connect().await, requested.iter().map(|one| one.id).collect()).await;
-    }
+async fn hint_arrives_in_redis(bed: Bed) {
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&bed.conn, 3).await;
+    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let one = blocks[0].soft_remove(&producer).await.unwrap();
+    let mut connection = redis.connect().await;
+    eventually_hinted(&mut connection, vec![one.id]).await;
+    let many = blocks[1..].soft_remove_all(&producer).await.unwrap();
+    eventually_hinted(&mut connection, [&[one], &many[..]].concat().iter().map(|r| r.id).collect()).await;
+    assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
+}
 
-    async fn hint_of_somebody_elses_transaction_is_pushed_when_told(bed) {
-        let redis = Redis::start().await;
-        let blocks = insert_blocks(&bed.conn, 2).await;
-        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-        let theirs = bed.conn.begin().await.unwrap();
-        let joined = producer.join(&theirs);
-        let earlier = blocks[0].soft_remove(&joined).await.unwrap();
-        let pending = joined.into_pending();
-        theirs.commit().await.unwrap();
-        // The hint of a later removal is there, so that of the earlier one is not on its way.
-        let later = blocks[1].soft_remove(&producer).await.unwrap();
-        let mut connection = redis.connect().await;
-        eventually_hinted(&mut connection, vec![later.id]).await;
-        producer.enqueue(pending);
-        eventually_hinted(&mut connection, vec![earlier.id, later.id]).await;
-    }
+async fn commit_of_the_transaction_hints(bed: Bed) {
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&bed.conn, 2).await;
+    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let transaction = producer.begin().await.unwrap();
+    let requested = blocks.soft_remove_all(&transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    eventually_hinted(&mut redis.connect().await, requested.iter().map(|one| one.id).collect()).await;
+}
 
-    async fn deletion_that_is_not_due_is_not_hinted_at(bed) {
-        let redis = Redis::start().await;
-        let blocks = insert_blocks(&bed.conn, 2).await;
-        let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-        let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
-        blocks[0].soft_remove(&patient).await.unwrap();
-        let due = blocks[1].soft_remove(&producer).await.unwrap();
-        eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
-    }
+async fn hint_of_the_callers_transaction_is_pushed_on_request(bed: Bed) {
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&bed.conn, 2).await;
+    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let theirs = bed.conn.begin().await.unwrap();
+    let joined = producer.join(&theirs);
+    let earlier = blocks[0].soft_remove(&joined).await.unwrap();
+    let pending = joined.into_pending();
+    theirs.commit().await.unwrap();
+    // The hint of a later removal is there, so that of the earlier one is not on its way.
+    let later = blocks[1].soft_remove(&producer).await.unwrap();
+    let mut connection = redis.connect().await;
+    eventually_hinted(&mut connection, vec![later.id]).await;
+    producer.enqueue(pending);
+    eventually_hinted(&mut connection, vec![earlier.id, later.id]).await;
+}
 
-    async fn removal_takes_no_longer_with_redis_gone_or_hanging(bed) {
-        let blocks = insert_blocks(&bed.conn, 200).await;
-        // Refuses connections; takes them and never says a word; was stopped while connected.
-        let mut dead = Redis::start().await;
-        dead.kill().await;
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let silent_url = format!("redis://{}/", silent.local_addr().unwrap());
-        let frozen = Redis::start().await;
-        let producer = bed.producer_with_queue(&frozen.url(), 2000).await;
-        let first = insert_block(&bed.conn, 1000, None).await.soft_remove(&producer).await.unwrap();
-        eventually_hinted(&mut frozen.connect().await, vec![first.id]).await;
-        frozen.freeze();
+async fn deletion_that_is_not_due_is_not_hinted_at(bed: Bed) {
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&bed.conn, 2).await;
+    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
+    blocks[0].soft_remove(&patient).await.unwrap();
+    let due = blocks[1].soft_remove(&producer).await.unwrap();
+    eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
+}
 
-        let producers = [
-            ("none", bed.producer().await),
-            ("dead", bed.producer_with_queue(&dead.url(), 2000).await),
-            ("silent", bed.producer_with_queue(&silent_url, 2000).await),
-            ("frozen", producer),
-        ];
-        let mut slowest = Vec::new();
-        for (chunk, (name, producer)) in blocks.chunks(50).zip(producers) {
-            let mut times = Vec::new();
-            for block in chunk {
-                let start = Instant::now();
-                block.soft_remove(&producer).await.unwrap();
-                times.push(start.elapsed());
-            }
-            times.sort();
-            println!("Redis {name}: median {:?}, slowest {:?}", times[25], times[49]);
-            // Of the slowest few a busy machine may be the cause; whoever waited for Redis would do so again and again.
-            slowest.push(times[44]);
+async fn removal_takes_no_longer_with_redis_gone_or_hanging(bed: Bed) {
+    let blocks = insert_blocks(&bed.conn, 200).await;
+    // Refuses connections; takes them and never says a word; was stopped while connected.
+    let mut dead = Redis::start().await;
+    dead.kill().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_url = format!("redis://{}/", silent.local_addr().unwrap());
+    let frozen = Redis::start().await;
+    let producer = bed.producer_with_queue(&frozen.url(), 2000).await;
+    let first = insert_block(&bed.conn, 1000, None).await.soft_remove(&producer).await.unwrap();
+    eventually_hinted(&mut frozen.connect().await, vec![first.id]).await;
+    frozen.freeze();
+
+    let producers = [
+        ("none", bed.producer().await),
+        ("dead", bed.producer_with_queue(&dead.url(), 2000).await),
+        ("silent", bed.producer_with_queue(&silent_url, 2000).await),
+        ("frozen", producer),
+    ];
+    let mut slowest = Vec::new();
+    for (chunk, (name, producer)) in blocks.chunks(50).zip(producers) {
+        let mut times = Vec::new();
+        for block in chunk {
+            let start = Instant::now();
+            block.soft_remove(&producer).await.unwrap();
+            times.push(start.elapsed());
         }
-        // A call to such a Redis takes two seconds to fail, and nobody here waits for one.
-        assert!(slowest.iter().all(|time| *time < Duration::from_millis(1_500)), "{slowest:?}");
-        let pending = bed.query("select count(*) from sexton_deletion where state = 'pending'").await;
-        assert_eq!(pending, ["201"], "deletions were lost");
-        frozen.thaw();
+        times.sort();
+        println!("Redis {name}: median {:?}, slowest {:?}", times[25], times[49]);
+        // A busy machine may slow down a few; a wait for Redis would slow down all.
+        slowest.push(times[44]);
     }
+    // A call to such a Redis takes two seconds to fail, and a request waits for none.
+    assert!(slowest.iter().all(|time| *time < Duration::from_millis(1_500)), "{slowest:?}");
+    let pending = bed.query("select count(*) from sexton_deletion where state = 'pending'").await;
+    assert_eq!(pending, ["201"], "deletions were lost");
+    frozen.thaw();
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn hints_flow_again_when_redis_is_back() {
     redis.start_again().await;
     let mut connection = redis.connect().await;
     let start = Instant::now();
-    // A removal soon after an outage may still find the door closed; asking again hints again.
+    // Soon after an outage, pushing may still be suspended; each request pushes its hint.
     let id = loop {
         let requested = blocks[1].soft_remove(&producer).await.unwrap();
         if !hinted(&mut connection).await.is_empty() {
@@ -154,20 +154,16 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     let producer = bed.producer_with_queue(&redis.url(), 20).await;
     blocks.soft_remove_all(&producer).await.unwrap();
     let mut connection = redis.connect().await;
-    let start = Instant::now();
-    while connection.llen::<_, usize>("deletions:active").await.unwrap() < 10 {
-        assert!(start.elapsed() < PATIENCE, "the hints do not arrive");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("half the window is filled", async || {
+        connection.llen::<_, usize>("deletions:active").await.unwrap() >= 10
+    })
+    .await;
     // What is pushed after the rest was refused is refused as well.
     let late = insert_block(&bed.conn, 31, None).await;
     late.soft_remove(&producer).await.unwrap();
     connection.del::<_, ()>("deletions:active").await.unwrap();
     let known = late.soft_remove(&producer).await.unwrap().id;
-    while !hinted(&mut connection).await.contains(&known) {
-        assert!(start.elapsed() < PATIENCE, "the last hint does not arrive");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("the last hint is there", async || hinted(&mut connection).await.contains(&known)).await;
     assert_eq!(hinted(&mut connection).await.len(), 10 + 1);
     assert_eq!(bed.query("select count(*) from sexton_deletion where state = 'pending'").await, ["31"]);
 }

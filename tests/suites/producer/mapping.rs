@@ -8,52 +8,59 @@ use super::{
     entities::{archived_block, block, insert_block, keyless_block, public_block, stray},
     fixture::Bed,
 };
+use crate::rig::on_both;
 
-on_both! {
-    async fn entity_of_an_unconfigured_table_is_named(bed) {
-        let error = stray::Model { id: 1 }.soft_remove(&bed.producer().await).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
-             add a [resources.NAME] with table = \"stray\" to sexton.toml and run `sexton migrate`"
-        );
-    }
+on_both!(
+    entity_of_an_unconfigured_table_is_named,
+    entity_without_its_key_is_named,
+    table_of_two_resources_is_ambiguous,
+    database_without_a_ledger_is_named,
+    configuration_that_does_not_fit_is_refused,
+);
 
-    async fn entity_without_its_key_is_named(bed) {
-        let keyless = keyless_block::Model { title: "x".into() };
-        let error = keyless.soft_remove(&bed.producer().await).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the entity of table `block` has no column `id`, which is in the key of resource `block`"
-        );
-    }
+async fn entity_of_an_unconfigured_table_is_named(bed: Bed) {
+    let error = stray::Model { id: 1 }.soft_remove(&bed.producer().await).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
+         add a [resources.NAME] with table = \"stray\" to sexton.toml and run `sexton migrate`"
+    );
+}
 
-    async fn table_of_two_resources_is_ambiguous(bed) {
-        let block = insert_block(&bed.conn, 1, None).await;
-        let mut config = bed.config("");
-        let resource = config.resources[&"block".parse().unwrap()].clone();
-        config.resources.insert("booking".parse().unwrap(), resource);
-        let producer = Producer::connect(bed.conn.clone(), &config).await.unwrap();
-        let error = block.soft_remove(&producer).await.unwrap_err();
-        assert!(matches!(&error, Error::AmbiguousTable { resources, .. } if resources == "block, booking"), "{error}");
-        producer.soft_remove_by_key("booking", "1").await.unwrap();
-        assert_eq!(bed.ledger().await, ["booking|1|pending"]);
-    }
+async fn entity_without_its_key_is_named(bed: Bed) {
+    let keyless = keyless_block::Model { title: "x".into() };
+    let error = keyless.soft_remove(&bed.producer().await).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the entity of table `block` has no column `id`, which is in the key of resource `block`"
+    );
+}
 
-    async fn database_without_a_ledger_is_named(bed) {
-        Migrator::down(&bed.conn, None).await.unwrap();
-        let error = Producer::connect(bed.conn.clone(), &bed.config("")).await.unwrap_err();
-        assert!(error.to_string().contains("run `sexton migrate` first"), "{error}");
-    }
+async fn table_of_two_resources_is_ambiguous(bed: Bed) {
+    let block = insert_block(&bed.conn, 1, None).await;
+    let mut config = bed.config("");
+    let resource = config.resources[&"block".parse().unwrap()].clone();
+    config.resources.insert("booking".parse().unwrap(), resource);
+    let producer = Producer::connect(bed.conn.clone(), &config).await.unwrap();
+    let error = block.soft_remove(&producer).await.unwrap_err();
+    assert!(matches!(&error, Error::AmbiguousTable { resources, .. } if resources == "block, booking"), "{error}");
+    producer.soft_remove_by_key("booking", "1").await.unwrap();
+    assert_eq!(bed.ledger().await, ["booking|1|pending"]);
+}
 
-    async fn configuration_that_does_not_fit_is_refused(bed) {
-        let mut config = bed.config("");
-        let mut resource = config.resources[&"block".parse().unwrap()].clone();
-        resource.table = "blocks".into();
-        config.resources.insert("block".parse().unwrap(), resource);
-        let error = Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
-        assert!(error.to_string().contains("resources.block.table: there is no table `blocks`"), "{error}");
-    }
+async fn database_without_a_ledger_is_named(bed: Bed) {
+    Migrator::down(&bed.conn, None).await.unwrap();
+    let error = Producer::connect(bed.conn.clone(), &bed.config("")).await.unwrap_err();
+    assert!(error.to_string().contains("run `sexton migrate` first"), "{error}");
+}
+
+async fn configuration_that_does_not_fit_is_refused(bed: Bed) {
+    let mut config = bed.config("");
+    let mut resource = config.resources[&"block".parse().unwrap()].clone();
+    resource.table = "blocks".into();
+    config.resources.insert("block".parse().unwrap(), resource);
+    let error = Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
+    assert!(error.to_string().contains("resources.block.table: there is no table `blocks`"), "{error}");
 }
 
 #[tokio::test]

@@ -1,8 +1,7 @@
 //! The producer on real databases: every behaviour on PostgreSQL and on SQLite, unless it is about one of them.
 
-#[macro_use]
-mod fixture;
 mod entities;
+mod fixture;
 mod guide;
 mod hints;
 mod keys;

@@ -5,130 +5,140 @@ use super::{
     entities::{block, insert_block, insert_blocks, insert_member, member},
     fixture::Bed,
 };
+use crate::rig::on_both;
 
-on_both! {
-    async fn restored_row_is_live_again(bed) {
-        let block = insert_block(&bed.conn, 1, None).await;
-        let producer = bed.producer().await;
-        let requested = block.soft_remove(&producer).await.unwrap();
-        let restored = producer.restore(requested.id).await.unwrap();
-        assert!(restored.row_restored);
-        assert_eq!((restored.resource.as_str(), restored.key.as_str()), ("block", "1"));
-        assert_eq!(bed.ledger().await, ["block|1|cancelled"]);
-        assert_eq!(block::Entity::find().live(&producer).unwrap().all(&bed.conn).await.unwrap(), [block]);
-    }
+on_both!(
+    restored_row_is_live_again,
+    restored_status_is_the_one_before,
+    row_can_be_removed_again_after_a_restore,
+    restore_in_a_transaction_that_rolls_back_changes_nothing,
+    restore_after_the_first_external_call_is_refused,
+    restore_of_an_unknown_deletion_is_refused,
+    row_is_restored_by_its_model_or_id,
+    row_that_was_not_removed_is_not_restored,
+    batch_of_several_calls_is_restored_as_a_whole,
+    batch_that_is_too_far_stays_removed_as_a_whole,
+    active_model_without_its_key_is_refused,
+);
 
-    async fn restored_status_is_the_one_before(bed) {
-        let member = insert_member(&bed.conn, uuid::Uuid::from_u128(1), "ada").await;
-        bed.execute("update member set status = 'active'").await;
-        let producer = bed.producer().await;
-        let requested = member.soft_remove(&producer).await.unwrap();
-        assert_eq!(bed.query("select status from member").await, ["gone"]);
-        producer.restore(requested.id).await.unwrap();
-        assert_eq!(bed.query("select status from member").await, ["active"]);
-        assert_eq!(member::Entity::find().live(&producer).unwrap().all(&bed.conn).await.unwrap(), [member]);
-    }
+async fn restored_row_is_live_again(bed: Bed) {
+    let block = insert_block(&bed.conn, 1, None).await;
+    let producer = bed.producer().await;
+    let requested = block.soft_remove(&producer).await.unwrap();
+    let restored = producer.restore(requested.id).await.unwrap();
+    assert!(restored.row_restored);
+    assert_eq!((restored.resource.as_str(), restored.key.as_str()), ("block", "1"));
+    assert_eq!(bed.ledger().await, ["block|1|cancelled"]);
+    assert_eq!(block::Entity::find().live(&producer).unwrap().all(&bed.conn).await.unwrap(), [block]);
+}
 
-    async fn row_can_be_removed_again_after_a_restore(bed) {
-        let block = insert_block(&bed.conn, 1, None).await;
-        let producer = bed.producer().await;
-        let first = block.soft_remove(&producer).await.unwrap();
-        producer.restore(first.id).await.unwrap();
-        let second = block.soft_remove(&producer).await.unwrap();
-        assert!(second.created && second.id != first.id);
-        assert_eq!(bed.marked().await, ["1"]);
-    }
+async fn restored_status_is_the_one_before(bed: Bed) {
+    let member = insert_member(&bed.conn, uuid::Uuid::from_u128(1), "ada").await;
+    bed.execute("update member set status = 'active'").await;
+    let producer = bed.producer().await;
+    let requested = member.soft_remove(&producer).await.unwrap();
+    assert_eq!(bed.query("select status from member").await, ["gone"]);
+    producer.restore(requested.id).await.unwrap();
+    assert_eq!(bed.query("select status from member").await, ["active"]);
+    assert_eq!(member::Entity::find().live(&producer).unwrap().all(&bed.conn).await.unwrap(), [member]);
+}
 
-    async fn restore_in_a_transaction_that_rolls_back_changes_nothing(bed) {
-        let block = insert_block(&bed.conn, 1, None).await;
-        let producer = bed.producer().await;
-        let requested = block.soft_remove(&producer).await.unwrap();
-        let transaction = producer.begin().await.unwrap();
-        transaction.restore(requested.id).await.unwrap();
-        transaction.rollback().await.unwrap();
-        assert_eq!(bed.marked().await, ["1"]);
-        assert_eq!(bed.ledger().await, ["block|1|pending"]);
-    }
+async fn row_can_be_removed_again_after_a_restore(bed: Bed) {
+    let block = insert_block(&bed.conn, 1, None).await;
+    let producer = bed.producer().await;
+    let first = block.soft_remove(&producer).await.unwrap();
+    producer.restore(first.id).await.unwrap();
+    let second = block.soft_remove(&producer).await.unwrap();
+    assert!(second.created && second.id != first.id);
+    assert_eq!(bed.marked().await, ["1"]);
+}
 
-    async fn restore_after_the_first_external_call_is_refused(bed) {
-        let block = insert_block(&bed.conn, 1, None).await;
-        let producer = bed.producer().await;
-        let requested = block.soft_remove(&producer).await.unwrap();
-        bed.execute("update sexton_deletion set called_at = '2026-01-31T10:00:00.000Z'").await;
-        let error = producer.restore(requested.id).await.unwrap_err();
-        assert!(matches!(error, Error::Restore(RestoreError::TooLate { .. })));
-        assert!(error.to_string().contains("first external call was made at 2026-01-31T10:00:00.000Z"), "{error}");
-        assert_eq!(bed.marked().await, ["1"]);
-        assert_eq!(bed.ledger().await, ["block|1|pending"]);
-    }
+async fn restore_in_a_transaction_that_rolls_back_changes_nothing(bed: Bed) {
+    let block = insert_block(&bed.conn, 1, None).await;
+    let producer = bed.producer().await;
+    let requested = block.soft_remove(&producer).await.unwrap();
+    let transaction = producer.begin().await.unwrap();
+    transaction.restore(requested.id).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(bed.marked().await, ["1"]);
+    assert_eq!(bed.ledger().await, ["block|1|pending"]);
+}
 
-    async fn restore_of_an_unknown_deletion_is_refused(bed) {
-        let id = DeletionId::new();
-        let error = bed.producer().await.restore(id).await.unwrap_err();
-        assert!(matches!(error, Error::Restore(RestoreError::NotFound(unknown)) if unknown == id), "{error}");
-    }
+async fn restore_after_the_first_external_call_is_refused(bed: Bed) {
+    let block = insert_block(&bed.conn, 1, None).await;
+    let producer = bed.producer().await;
+    let requested = block.soft_remove(&producer).await.unwrap();
+    bed.execute("update sexton_deletion set called_at = '2026-01-31T10:00:00.000Z'").await;
+    let error = producer.restore(requested.id).await.unwrap_err();
+    assert!(matches!(error, Error::Restore(RestoreError::TooLate { .. })));
+    assert!(error.to_string().contains("first external call was made at 2026-01-31T10:00:00.000Z"), "{error}");
+    assert_eq!(bed.marked().await, ["1"]);
+    assert_eq!(bed.ledger().await, ["block|1|pending"]);
+}
 
-    async fn row_is_restored_by_its_model_or_id(bed) {
-        let producer = bed.producer().await;
-        let block = insert_block(&bed.conn, 1, None).await;
-        let member = insert_member(&bed.conn, uuid::Uuid::from_u128(0xAB), "ada \"the first\"").await;
-        let id = (member.tenant_id, member.name.clone());
-        let removed = [block.soft_remove(&producer).await.unwrap(), member.soft_remove(&producer).await.unwrap()];
-        let restored = [block.restore(&producer).await.unwrap(), member.restore(&producer).await.unwrap()];
-        assert_eq!(restored.each_ref().map(|one| one.id), removed.each_ref().map(|one| one.id));
-        assert!(restored.iter().all(|one| one.row_restored));
+async fn restore_of_an_unknown_deletion_is_refused(bed: Bed) {
+    let id = DeletionId::new();
+    let error = bed.producer().await.restore(id).await.unwrap_err();
+    assert!(matches!(error, Error::Restore(RestoreError::NotFound(unknown)) if unknown == id), "{error}");
+}
 
-        block.clone().into_active_model().soft_remove(&producer).await.unwrap();
-        member::Entity::soft_remove_by_id(id.clone(), &producer).await.unwrap();
-        assert!(block.into_active_model().restore(&producer).await.unwrap().row_restored);
-        assert!(member::Entity::restore_by_id(id, &producer).await.unwrap().row_restored);
-        assert!(bed.marked().await.is_empty());
-    }
+async fn row_is_restored_by_its_model_or_id(bed: Bed) {
+    let producer = bed.producer().await;
+    let block = insert_block(&bed.conn, 1, None).await;
+    let member = insert_member(&bed.conn, uuid::Uuid::from_u128(0xAB), "ada \"the first\"").await;
+    let id = (member.tenant_id, member.name.clone());
+    let removed = [block.soft_remove(&producer).await.unwrap(), member.soft_remove(&producer).await.unwrap()];
+    let restored = [block.restore(&producer).await.unwrap(), member.restore(&producer).await.unwrap()];
+    assert_eq!(restored.each_ref().map(|one| one.id), removed.each_ref().map(|one| one.id));
+    assert!(restored.iter().all(|one| one.row_restored));
 
-    async fn row_that_was_not_removed_is_not_restored(bed) {
-        let block = insert_block(&bed.conn, 7, None).await;
-        let producer = bed.producer().await;
-        let never = block.restore(&producer).await.unwrap_err();
-        assert_eq!(
-            never.to_string(),
-            "no deletion of the row with key 7 in table `block` is known (resource `block`)"
-        );
-        block.soft_remove(&producer).await.unwrap();
-        block.restore(&producer).await.unwrap();
-        let again = block.restore(&producer).await.unwrap_err();
-        assert!(matches!(again, Error::Restore(RestoreError::TooLate { .. })), "{again}");
-    }
+    block.clone().into_active_model().soft_remove(&producer).await.unwrap();
+    member::Entity::soft_remove_by_id(id.clone(), &producer).await.unwrap();
+    assert!(block.into_active_model().restore(&producer).await.unwrap().row_restored);
+    assert!(member::Entity::restore_by_id(id, &producer).await.unwrap().row_restored);
+    assert!(bed.marked().await.is_empty());
+}
 
-    async fn batch_of_several_calls_is_restored_as_a_whole(bed) {
-        let blocks = insert_blocks(&bed.conn, 4).await;
-        let batch = BatchId::new();
-        let producer = bed.producer().await;
-        let closing = producer.with(Removal::by("alice").batch(batch));
-        blocks[0].soft_remove(&closing).await.unwrap();
-        blocks[1..3].soft_remove_all(&closing).await.unwrap();
-        blocks[3].soft_remove(&producer).await.unwrap();
-        assert_eq!(producer.restore_batch(batch).await.unwrap().len(), 3);
-        assert_eq!(bed.marked().await, ["4"]);
-    }
+async fn row_that_was_not_removed_is_not_restored(bed: Bed) {
+    let block = insert_block(&bed.conn, 7, None).await;
+    let producer = bed.producer().await;
+    let never = block.restore(&producer).await.unwrap_err();
+    assert_eq!(never.to_string(), "no deletion of the row with key 7 in table `block` is known (resource `block`)");
+    block.soft_remove(&producer).await.unwrap();
+    block.restore(&producer).await.unwrap();
+    let again = block.restore(&producer).await.unwrap_err();
+    assert!(matches!(again, Error::Restore(RestoreError::TooLate { .. })), "{again}");
+}
 
-    async fn batch_that_is_too_far_stays_removed_as_a_whole(bed) {
-        let blocks = insert_blocks(&bed.conn, 3).await;
-        let batch = BatchId::new();
-        let producer = bed.producer().await;
-        blocks.soft_remove_all(&producer.with(Removal::by("alice").batch(batch))).await.unwrap();
-        bed.execute("update sexton_deletion set called_at = '2026-01-31T10:00:00.000Z' where key = '3'").await;
-        let error = producer.restore_batch(batch).await.unwrap_err();
-        assert!(matches!(error, Error::Restore(RestoreError::TooLate { .. })), "{error}");
-        assert_eq!(bed.marked().await, ["1", "2", "3"]);
-    }
+async fn batch_of_several_calls_is_restored_as_a_whole(bed: Bed) {
+    let blocks = insert_blocks(&bed.conn, 4).await;
+    let batch = BatchId::new();
+    let producer = bed.producer().await;
+    let closing = producer.with(Removal::by("alice").batch(batch));
+    blocks[0].soft_remove(&closing).await.unwrap();
+    blocks[1..3].soft_remove_all(&closing).await.unwrap();
+    blocks[3].soft_remove(&producer).await.unwrap();
+    assert_eq!(producer.restore_batch(batch).await.unwrap().len(), 3);
+    assert_eq!(bed.marked().await, ["4"]);
+}
 
-    async fn active_model_without_its_key_is_refused(bed) {
-        let nothing = <block::ActiveModel as sea_orm::ActiveModelTrait>::default();
-        let error = nothing.soft_remove(&bed.producer().await).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "column `id` of a row of resource `block` is not set, which cannot be part of a key: \
-             expected an integer, a UUID or text"
-        );
-    }
+async fn batch_that_is_too_far_stays_removed_as_a_whole(bed: Bed) {
+    let blocks = insert_blocks(&bed.conn, 3).await;
+    let batch = BatchId::new();
+    let producer = bed.producer().await;
+    blocks.soft_remove_all(&producer.with(Removal::by("alice").batch(batch))).await.unwrap();
+    bed.execute("update sexton_deletion set called_at = '2026-01-31T10:00:00.000Z' where key = '3'").await;
+    let error = producer.restore_batch(batch).await.unwrap_err();
+    assert!(matches!(error, Error::Restore(RestoreError::TooLate { .. })), "{error}");
+    assert_eq!(bed.marked().await, ["1", "2", "3"]);
+}
+
+async fn active_model_without_its_key_is_refused(bed: Bed) {
+    let nothing = <block::ActiveModel as sea_orm::ActiveModelTrait>::default();
+    let error = nothing.soft_remove(&bed.producer().await).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "column `id` of a row of resource `block` is not set, which cannot be part of a key: \
+         expected an integer, a UUID or text"
+    );
 }

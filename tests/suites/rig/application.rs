@@ -1,31 +1,7 @@
 //! An application's database, an external system, and `sexton` configured for both.
 
-use std::time::Duration;
-
 use serde_json::Value;
-use sexton_tests::{Daemon, Output, Sexton, SqliteDb, TestDb, api::Api};
-
-/// Generous: tests share two cores with everything else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Bookings, mirrored in a calendar.
-pub(crate) const BLOCK: &str = "create table block (id bigint primary key, calendar_id text, gcal_id text, note text,
-    kind text, item_status text, deleted_at TIME_TYPE)";
-
-pub(crate) const RESOURCE: &str = r#"
-[resources.block]
-table = "block"
-key = "id"
-marker = { column = "deleted_at" }
-
-[[resources.block.targets]]
-name = "calendar"
-kind = "http"
-url = "@API@/calendars/{calendar_id}/events/{gcal_id}"
-timeout = "2s"
-allow_private = true
-breaker = { probe_interval = "20ms", max_probe_interval = "200ms" }
-"#;
+use sexton_tests::{Daemon, Output, PATIENCE, Server, Sexton, api::Api};
 
 /// Settings that a test may say otherwise, as long as it does so in the same tables.
 const SETTINGS: &str = r#"
@@ -37,81 +13,6 @@ max_interval = "2s"
 [console]
 listen = "127.0.0.1:0"
 "#;
-
-/// Runs a scenario on PostgreSQL and on SQLite, each as a test of its own.
-macro_rules! on_both {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
-            use crate::rig::Server;
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                super::$scenario(Server::postgres().await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                super::$scenario(Server::sqlite().await).await;
-            }
-        }
-    )+};
-}
-pub(crate) use on_both;
-
-/// The application's database.
-pub(crate) enum Server {
-    Postgres(TestDb),
-    Sqlite(SqliteDb),
-}
-
-impl Server {
-    pub(crate) async fn postgres() -> Self {
-        Self::Postgres(TestDb::new().await)
-    }
-
-    pub(crate) async fn sqlite() -> Self {
-        Self::Sqlite(SqliteDb::new().await)
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        match self {
-            Self::Postgres(db) => db.url(),
-            Self::Sqlite(db) => db.url(),
-        }
-    }
-
-    /// A new pool, as an application has it.
-    pub(crate) async fn connect(&self) -> sea_orm::DatabaseConnection {
-        match self {
-            Self::Postgres(db) => db.connect().await,
-            Self::Sqlite(db) => db.connect().await,
-        }
-    }
-
-    pub(crate) const fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_))
-    }
-
-    /// Runs statements; `TIME_TYPE` is the type of a time.
-    pub(crate) async fn execute(&self, sql: &str) {
-        match self {
-            Self::Postgres(db) => db.execute(&sql.replace("TIME_TYPE", "timestamptz")).await,
-            Self::Sqlite(db) => db.execute(&sql.replace("TIME_TYPE", "text")).await,
-        }
-    }
-
-    /// The rows of a query as text, columns joined by `|`, null as `-`.
-    pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
-        let rows = match self {
-            Self::Postgres(db) => db.query_text(sql).await,
-            Self::Sqlite(db) => db.query_text(sql).await,
-        };
-        let text = |row: &Vec<Option<String>>| {
-            row.iter().map(|value| value.as_deref().unwrap_or("-")).collect::<Vec<_>>().join("|")
-        };
-        rows.iter().map(text).collect()
-    }
-}
 
 pub(crate) struct Rig {
     pub(crate) server: Server,
@@ -136,19 +37,6 @@ impl Rig {
         Self { server, api, sexton }
     }
 
-    /// Blocks 1 to `n` with events `g1` to `gn` in calendar `c`.
-    pub(crate) async fn blocks(server: Server, n: usize) -> Self {
-        Self::blocks_with(server, n, RESOURCE).await
-    }
-
-    pub(crate) async fn blocks_with(server: Server, n: usize, resources: &str) -> Self {
-        let rig = Self::with(server, BLOCK, resources).await;
-        for i in 1..=n {
-            rig.execute(&format!("insert into block (id, calendar_id, gcal_id) values ({i}, 'c', 'g{i}')")).await;
-        }
-        rig
-    }
-
     /// Another configuration for the same database and external system.
     pub(crate) fn reconfigure(&self, resources: &str) {
         self.sexton.write("sexton.toml", &config(self.server.url(), &self.api, resources));
@@ -163,7 +51,7 @@ impl Rig {
     }
 
     pub(crate) async fn one(&self, sql: &str) -> String {
-        self.rows(sql).await.into_iter().next().unwrap()
+        self.server.one(sql).await
     }
 
     pub(crate) async fn run(&self, args: &[&str]) -> Output {
@@ -183,10 +71,6 @@ impl Rig {
         assert_eq!(lines.len(), keys.len(), "{lines:?}");
         let id_of = |key: &&str| lines.iter().find(|line| line["key"] == **key).unwrap_or(&lines[0])["id"].clone();
         keys.iter().map(|key| id_of(key).as_str().unwrap().to_owned()).collect()
-    }
-
-    pub(crate) async fn request_block(&self) -> String {
-        self.request("block", &["1"]).await.remove(0)
     }
 
     /// Works off everything that becomes due without outside help.
@@ -214,15 +98,7 @@ impl Rig {
 
     /// Waits until a query's only row is as wanted.
     pub(crate) async fn until(&self, sql: &str, wanted: &str) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let rows = self.rows(sql).await;
-            if rows == [wanted] {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{sql}\nstill gives {rows:?}, not {wanted}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.server.until(sql, wanted).await;
     }
 
     /// Waits until the deletion is completed or dead.

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, Value};
 use sexton_core::restore::restore;
 
-use crate::rig::ledger::{Fixture, on_both};
+use crate::rig::{ledger::Fixture, on_both};
 
 on_both!(
     composite_keys_are_json_arrays_in_configured_order,

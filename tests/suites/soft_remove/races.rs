@@ -129,7 +129,7 @@ async fn restore_and_request_of_one_row_wait_for_each_other_without_a_deadlock()
     });
     assert!(restored.unwrap().row_restored);
     let requested = requested.unwrap().remove(0);
-    // Whoever came first: a refreshed deletion that was then restored, or a new one after the restore.
+    // Either order: a refreshed deletion that was then restored, or a new one after the restore.
     let open = f.deletions().await;
     assert_eq!(open.len(), usize::from(requested.id != id), "{open:?}");
     let live = f.one("select count(*) from block where deleted_at is null").await;

@@ -7,14 +7,17 @@ use sexton_core::{
     state::{Event, State},
 };
 
-use crate::rig::ledger::{Fixture, confirmed, lane, on_both, settlement};
+use crate::rig::{
+    ledger::{Fixture, confirmed, lane, settlement},
+    on_both,
+};
 
 on_both!(
     request_marks_the_row_and_records_the_deletion_in_one_transaction,
     payload_is_what_the_row_says_after_it_was_marked,
     second_request_returns_the_open_deletion_with_a_fresh_payload,
     changed_row_requested_again_has_its_target_asked_again,
-    running_deletion_is_left_alone_by_a_second_request,
+    running_deletion_is_not_touched_by_a_second_request,
     dead_deletion_is_superseded_and_confirmations_of_unchanged_targets_are_carried_over,
     key_without_a_row_is_left_out,
     same_key_twice_is_one_deletion,
@@ -84,7 +87,7 @@ async fn changed_row_requested_again_has_its_target_asked_again(f: Fixture) {
     assert_eq!(f.one("select lane from sexton_deletion").await, "block.other");
 }
 
-async fn running_deletion_is_left_alone_by_a_second_request(f: Fixture) {
+async fn running_deletion_is_not_touched_by_a_second_request(f: Fixture) {
     let claim = f.claimed_block().await;
     f.execute("update block set gcal_id = 'new'").await;
     let second = f.request_one("block", "1").await;
@@ -93,7 +96,7 @@ async fn running_deletion_is_left_alone_by_a_second_request(f: Fixture) {
     let mut failed = settlement(&claim, Event::Failed);
     failed.confirmations = confirmed(&["calendar"]);
     assert!(f.settle(failed).await);
-    // The payload with which `calendar` was asked: the worker sees that the row says something else.
+    // The payload of the call to `calendar`: the worker sees that the row has changed.
     assert_eq!(f.claim_one(claim.id).await.payload["gcal_id"].as_deref(), Some("g1"));
 }
 

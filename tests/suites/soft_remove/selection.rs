@@ -2,7 +2,7 @@
 
 use sexton_core::soft_remove::bulk::{Condition, count_live, live_page, lock_live};
 
-use crate::rig::ledger::{Fixture, on_both};
+use crate::rig::{ledger::Fixture, on_both};
 
 on_both!(row_that_changed_since_it_was_chosen_is_not_taken, pages_cover_each_row_once_while_rows_come_and_go);
 

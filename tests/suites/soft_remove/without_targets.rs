@@ -1,4 +1,4 @@
-//! Resources without targets: rows that go in phase 1.
+//! Resources without targets: their rows are deleted in phase 1.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use sexton_core::{
 };
 
 use crate::rig::{
-    ledger::{Fixture, Server, on_both},
-    ledger_schema as schema,
+    Server,
+    ledger::{Fixture, schema},
+    on_both,
 };
-use sexton_tests::{SqliteDb, TestDb};
 
 on_both!(
     row_with_nothing_to_call_goes_in_the_transaction_that_asks,
@@ -31,10 +31,9 @@ marker_when = [{ column = "kind", equals = "T", marker = { column = "item_status
 
 /// The fixture's tables, but no targets.
 async fn without_targets(f: Fixture) -> Fixture {
-    match f.server {
-        Server::Postgres(_) => Fixture::on(Server::Postgres(TestDb::new().await), schema::POSTGRES, CONFIG).await,
-        Server::Sqlite(_) => Fixture::on(Server::Sqlite(SqliteDb::new().await), schema::SQLITE, CONFIG).await,
-    }
+    let tables = if f.is_postgres() { schema::POSTGRES } else { schema::SQLITE };
+    let server = if f.is_postgres() { Server::postgres().await } else { Server::sqlite().await };
+    Fixture::with(server, tables, CONFIG).await
 }
 
 async fn row_with_nothing_to_call_goes_in_the_transaction_that_asks(f: Fixture) {
@@ -72,7 +71,7 @@ async fn row_with_a_grace_waits_for_it(f: Fixture) {
     transaction.commit().await.unwrap();
     assert_eq!(requested[0].state, State::Pending);
     assert_eq!(f.one("select count(*) from block where deleted_at is not null").await, "1");
-    // Asked again without a delay, it is the same deletion, which keeps its grace.
+    // A second request without a delay gives the same deletion, with its grace.
     assert_eq!(f.request_one("block", "1").await.state, State::Pending);
     assert_eq!(f.deletions().await, ["1|pending|0|0|0"]);
 }

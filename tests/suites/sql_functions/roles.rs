@@ -7,7 +7,7 @@ use crate::rig::Server;
 
 const GUIDE: &str = include_str!("../../../docs/sql.md");
 
-/// Everything that the functions do, and nothing of it stays.
+/// Everything that the functions do, rolled back.
 const ALL: &str = "begin;
     select sexton_soft_remove('block', '1');
     select sexton_soft_remove('album', '1');

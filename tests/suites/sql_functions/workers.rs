@@ -61,7 +61,7 @@ async fn deletion_starts_within_a_second_of_the_commit_with_redis() {
     .await;
     let mut n = 0;
     let time = async || {
-        // Whoever looks by the clock has become idle.
+        // The worker looks seldom by now.
         tokio::time::sleep(Duration::from_millis(300)).await;
         n += 1;
         let asked = Instant::now();

@@ -1,5 +1,5 @@
 use sea_orm::{ConnectionTrait, DatabaseBackend};
-use sexton_tests::{Postgres, SqliteDb, TestDb};
+use sexton_tests::{Postgres, Server, TestDb, eventually};
 
 fn row(values: &[&str]) -> Vec<Option<String>> {
     values.iter().map(|value| Some((*value).to_owned())).collect()
@@ -34,11 +34,7 @@ async fn dropped_database_is_gone_even_with_a_connection_open() {
     assert_eq!(observer.query_text(&find).await, [row(&["1"])]);
     drop(db);
     // The drop happens elsewhere and cuts the connection first: polling is the only event there is.
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    while observer.query_text(&find).await != [row(&["0"])] {
-        assert!(tokio::time::Instant::now() < deadline, "the database is still there");
-        tokio::task::yield_now().await;
-    }
+    eventually("the database is gone", async || observer.query_text(&find).await == [row(&["0"])]).await;
 }
 
 #[tokio::test]
@@ -78,7 +74,7 @@ async fn stopping_a_dedicated_server_leaves_the_shared_one_alone() {
 
 #[tokio::test]
 async fn sqlite_databases_share_nothing_and_are_read_as_text() {
-    let (one, two) = (SqliteDb::new().await, SqliteDb::new().await);
+    let (one, two) = (Server::sqlite().await, Server::sqlite().await);
     one.execute("create table t (id integer, x real, s text); insert into t values (1, 1.5, null)").await;
     let rows = one.query_text("select id, x, s, typeof(s) from t").await;
     assert_eq!(rows, [[Some("1".into()), Some("1.5".into()), None, Some("null".into())]]);

@@ -1,4 +1,4 @@
-//! The support library is itself tested: a server that does not misbehave when told to would make other tests pass for
+//! The support library itself: a server that does not misbehave on command would make other tests pass for
 //! nothing.
 
 mod api;

@@ -40,7 +40,7 @@ async fn killed_redis_refuses_connections_until_it_is_started_again() {
 }
 
 #[tokio::test]
-async fn redis_with_a_password_lets_nobody_in_without_it() {
+async fn redis_with_a_password_refuses_connections_without_it() {
     let redis = Redis::builder().password("secret1").arg("--maxmemory-policy").arg("allkeys-lru").start().await;
     let policy: Vec<String> =
         redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").query_async(&mut redis.connect().await).await.unwrap();

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use sexton_tests::{Sexton, Stream};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use sexton_tests::{PATIENCE, Sexton, Stream, eventually};
 
 /// The directory is returned too, for the script must outlive this function.
 fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -73,5 +71,5 @@ async fn dropped_daemon_is_killed() {
     daemon.wait_for_log("ready", PATIENCE).await;
     let pid = daemon.pid();
     drop(daemon);
-    super::leftovers::until("the daemon is gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
+    eventually("the daemon is gone", async || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
 }

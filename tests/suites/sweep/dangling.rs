@@ -1,4 +1,4 @@
-//! Rows that are still there although the deletion of their parent is completed.
+//! The sweep `dangling`: rows that are still there although the deletion of their parent is completed.
 
 use serde_json::{Value, json};
 
@@ -7,11 +7,11 @@ use crate::rig::{Rig, Server, on_both};
 on_both!(
     late_child_is_deleted_and_nothing_is_called_again,
     late_child_with_a_twin_has_a_deletion_of_its_own,
-    late_child_that_is_only_to_name_it_no_longer_stays,
+    late_child_whose_reference_is_cleared_stays,
     late_child_inside_json_is_found_by_what_the_deletion_kept,
     child_of_the_back_catalogue_is_found_from_its_own_side,
-    rows_whose_parent_nobody_removed_are_left_alone,
-    parent_that_was_made_anew_keeps_its_children,
+    rows_whose_parent_was_never_requested_are_not_touched,
+    recreated_parent_keeps_its_children,
     kept_parent_keeps_its_children,
     small_budget_comes_to_the_same,
 );
@@ -120,7 +120,7 @@ async fn late_child_with_a_twin_has_a_deletion_of_its_own(server: Server) {
     assert_eq!(sweep(&rig, &[]).await["dangling"], 0);
 }
 
-async fn late_child_that_is_only_to_name_it_no_longer_stays(server: Server) {
+async fn late_child_whose_reference_is_cleared_stays(server: Server) {
     let rig = removed(server, 1, &resources(BY_KEY, "then = \"nullify\"")).await;
     block(&rig, 7, 1).await;
     assert_eq!(sweep(&rig, &[]).await["taken_up"], 1);
@@ -140,7 +140,7 @@ async fn late_child_inside_json_is_found_by_what_the_deletion_kept(server: Serve
 
 async fn child_of_the_back_catalogue_is_found_from_its_own_side(server: Server) {
     let rig = removed(server, 2, &resources(BY_KEY, "then = \"delete\"")).await;
-    // Long ago, so that nothing is kept but the key.
+    // Long ago, so that only the key is left.
     rig.execute("update sexton_deletion_done set finished_at = '2025-01-15T00:00:00.000Z', refs = null").await;
     block(&rig, 7, 1).await;
     block(&rig, 8, 1).await;
@@ -149,7 +149,7 @@ async fn child_of_the_back_catalogue_is_found_from_its_own_side(server: Server) 
     assert_eq!(blocks_left(&rig).await, Vec::<String>::new());
 }
 
-async fn rows_whose_parent_nobody_removed_are_left_alone(server: Server) {
+async fn rows_whose_parent_was_never_requested_are_not_touched(server: Server) {
     let rig = removed(server, 1, &resources(BY_KEY, "then = \"delete\"")).await;
     rig.execute("insert into series (id, gcal_id) values (5, 's5')").await;
     for (id, series) in [(7, 99), (8, 99), (9, 5)] {
@@ -161,7 +161,7 @@ async fn rows_whose_parent_nobody_removed_are_left_alone(server: Server) {
     assert_eq!(blocks_left(&rig).await, ["7|99", "8|99", "9|5", "10|-"]);
 }
 
-async fn parent_that_was_made_anew_keeps_its_children(server: Server) {
+async fn recreated_parent_keeps_its_children(server: Server) {
     let rig = removed(server, 1, &resources(BY_KEY, "then = \"delete\"")).await;
     rig.execute("insert into series (id, gcal_id) values (1, 'another')").await;
     block(&rig, 7, 1).await;
@@ -177,7 +177,7 @@ async fn kept_parent_keeps_its_children(server: Server) {
     rig.execute("insert into series (id, gcal_id) values (1, 's1')").await;
     rig.request("series", &["1"]).await;
     rig.work().await;
-    // Even if somebody deletes it afterwards.
+    // Even if it is deleted afterwards.
     rig.execute("delete from series").await;
     block(&rig, 7, 1).await;
     assert_eq!(sweep(&rig, &[]).await, figures(0, 1, 0, 1));

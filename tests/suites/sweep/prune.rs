@@ -1,4 +1,4 @@
-//! Finished deletions go when they are old enough, except those that speak of a row that is still there.
+//! The sweep `prune`: old finished deletions go, except the last one of a row that is still there.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sexton_core::{
     sweep::{PrunePlace, Pruned},
 };
 
-use crate::rig::ledger::{Fixture, Server, on_both};
+use crate::rig::{Server, ledger::Fixture, on_both};
 
 on_both!(
     old_entries_go_with_their_attempts_and_young_ones_stay,
@@ -56,7 +56,7 @@ async fn attempt(f: &Fixture, n: usize, at: &str) {
 }
 
 /// The numbers of the entries that are left.
-async fn left(f: &Fixture) -> Vec<usize> {
+async fn remaining(f: &Fixture) -> Vec<usize> {
     let sql = "select id from sexton_deletion_done order by id";
     f.rows(sql).await.iter().map(|id| id[24..].parse().unwrap()).collect()
 }
@@ -103,7 +103,7 @@ async fn old_entries_go_with_their_attempts_and_young_ones_stay(f: Fixture) {
     ))
     .await;
     assert_eq!(prune(&f).await, Pruned { deletions: 2, attempts: 3, ..Pruned::default() });
-    assert_eq!(left(&f).await, [3]);
+    assert_eq!(remaining(&f).await, [3]);
     let attempts = f.rows("select deletion_id from sexton_attempt order by deletion_id").await;
     assert_eq!(attempts, [id(3), claim.id.to_string()]);
     assert_eq!(prune(&f).await, Pruned::default());
@@ -142,12 +142,12 @@ async fn newest_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
     f.request_one("block", "7").await;
     let wanted: Vec<_> = cases.iter().filter(|case| case.4).map(|case| case.0).collect();
     let done = prune(&f).await;
-    assert_eq!(left(&f).await, wanted);
+    assert_eq!(remaining(&f).await, wanted);
     assert_eq!((done.deletions, done.kept), ((cases.len() - wanted.len()) as u64, wanted.len() as u64));
     // Once the row is gone nothing keeps its entry.
     f.execute("delete from block where id = 1").await;
     prune(&f).await;
-    assert_eq!(left(&f).await, wanted[1..]);
+    assert_eq!(remaining(&f).await, wanted[1..]);
 }
 
 async fn hashed_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
@@ -160,7 +160,7 @@ async fn hashed_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
     }
     finished(&f, 9, "block", &hashes[2], "deleted", "2025-02-01T00:00:00.000Z").await;
     let done = prune(&f).await;
-    assert_eq!(left(&f).await, [1], "2 is live, 3 has a newer entry, and 4 is gone");
+    assert_eq!(remaining(&f).await, [1], "2 is live, 3 has a newer entry, and 4 is gone");
     assert_eq!((done.deletions, done.kept), (4, 1));
 }
 
@@ -172,10 +172,10 @@ async fn refs_are_scrubbed_when_it_is_too_late_for_checks(f: Fixture) {
     f.execute("update sexton_deletion_done set refs = '{\"gcal_id\": \"g\"}' where key in ('1', '2')").await;
     assert_eq!(prune(&f).await, Pruned { refs: 1, ..Pruned::default() });
     let kept = f.rows("select key from sexton_deletion_done where refs is not null").await;
-    assert_eq!((left(&f).await, kept), (vec![1, 2, 3], vec!["2".to_owned()]));
+    assert_eq!((remaining(&f).await, kept), (vec![1, 2, 3], vec!["2".to_owned()]));
 }
 
-/// 2,500 old entries, each with an attempt, of which every fifth stays; and 1,500 attempts of which the deletion is gone.
+/// 2,500 old entries, each with an attempt, every fifth of which stays, and 1,500 attempts whose deletion is gone.
 async fn many(f: &Fixture) {
     f.blocks(2500).await;
     let id = |n: &str| {
@@ -268,7 +268,7 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert!(lead("b", hour, Duration::ZERO).await.is_some());
     f.store.ledger.leave_sweep(&f.store.db, "prune", "b", None).await.unwrap();
     assert_eq!(f.store.ledger.sweeps(&f.store.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
-    // A pass that somebody began before its time, and left in the middle, is gone on with.
+    // A pass that was begun early and left in the middle is resumed.
     assert_eq!(lead("c", hour, hour).await, None);
     assert!(lead("c", hour, Duration::ZERO).await.is_some());
     let part = SweepRun { cursor: serde_json::json!({ "stage": "refs" }), over: false, ..last };
@@ -322,7 +322,7 @@ async fn old_months_are_dropped_and_what_stays_keeps_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn month_that_somebody_holds_is_pruned_in_batches() {
+async fn locked_month_is_pruned_in_batches() {
     let f = Fixture::postgres().await;
     month(&f, "202501", "2025-01-01 00:00:00+00", "2025-02-01 00:00:00+00").await;
     finished(&f, 1, "block", "1", "deleted", OLD).await;

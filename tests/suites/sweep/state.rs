@@ -1,9 +1,10 @@
-//! `sexton sweep`, and sweeps that run by themselves.
+//! What all sweeps have in common: `sexton sweep`, passes of the daemon, and the state in `status`.
 
 use serde_json::{Value, json};
+use sexton_tests::eventually;
 
 use crate::{
-    console::{console_of, get},
+    console::get,
     rig::{PATIENCE, RESOURCE, Rig, Server, on_both},
 };
 
@@ -16,7 +17,7 @@ on_both!(
     sweep_that_never_ran_is_listed_and_measured,
     sweep_that_uses_up_its_budget_again_and_again_is_behind,
     sweep_that_deals_with_nothing_is_stuck,
-    sweep_that_nobody_runs_is_overdue,
+    sweep_that_does_not_run_is_overdue,
 );
 
 async fn operator_prunes_and_sees_what_went(server: Server) {
@@ -134,23 +135,21 @@ async fn status_of(rig: &Rig, name: &str) -> Value {
     status["sweeps"].as_array().unwrap().iter().find(|state| state["name"] == name).unwrap().clone()
 }
 
-async fn is(rig: &Rig, name: &str) -> String {
+async fn state_of(rig: &Rig, name: &str) -> String {
     status_of(rig, name).await["state"].as_str().unwrap().to_owned()
 }
 
 /// The value of a sweep's gauge, once it is as wanted.
 async fn until_gauge(console: &str, gauge: &str, sweep: &str, wanted: impl Fn(f64) -> bool) -> f64 {
     let name = format!("{gauge}{{sweep=\"{sweep}\"}} ");
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
+    let mut value = None;
+    eventually(&name, async || {
         let (_, metrics) = get(console, "/metrics").await;
-        let value = metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
-        if let Some(value) = value.filter(|value| wanted(*value)) {
-            return value;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{name}\n{metrics}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        value = metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).filter(|value| wanted(*value));
+        value.is_some()
+    })
+    .await;
+    value.unwrap()
 }
 
 async fn sweep_that_never_ran_is_listed_and_measured(server: Server) {
@@ -165,7 +164,7 @@ async fn sweep_that_never_ran_is_listed_and_measured(server: Server) {
     let text = rig.run(&["status"]).await.expect_code(0).stdout;
     let row = text.lines().find(|line| line.starts_with("verify")).unwrap();
     assert!(row.split_whitespace().nth(1) == Some("never"), "{text}");
-    // Somebody has them all, so that none is run.
+    // Another process leads them all, so that none is run.
     for name in ["adopt", "dangling", "prune", "verify"] {
         rig.execute(&format!(
             "insert into sexton_sweep (name, leader, lease_until) values ('{name}', 'worker-b', '2100-01-01T00:00:00.000Z')"
@@ -174,7 +173,7 @@ async fn sweep_that_never_ran_is_listed_and_measured(server: Server) {
     }
     rig.reconfigure(&format!("[sync]\ninterval = \"1s\"\nbudget = {{ rows = 1, time = \"1s\" }}\n{RESOURCE}"));
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let console = console_of(&daemon).await;
+    let console = daemon.address("console").await;
     for name in ["adopt", "dangling", "prune", "verify"] {
         until_gauge(&console, "sexton_sweep_idle_seconds", name, |idle| (0.0..60.0).contains(&idle)).await;
     }
@@ -182,10 +181,10 @@ async fn sweep_that_never_ran_is_listed_and_measured(server: Server) {
     until_gauge(&console, "sexton_sweep_overdue", "verify", |overdue| overdue == 0.0).await;
     daemon.wait_for_log("verify has never run since this process started", PATIENCE).await;
     until_gauge(&console, "sexton_sweep_overdue", "verify", |overdue| overdue == 1.0).await;
-    assert_eq!(is(&rig, "verify").await, "never");
+    assert_eq!(state_of(&rig, "verify").await, "never");
     rig.execute("update sexton_sweep set leader = null, lease_until = null").await;
     until_gauge(&console, "sexton_sweep_overdue", "verify", |overdue| overdue == 0.0).await;
-    assert_eq!(is(&rig, "verify").await, "ok");
+    assert_eq!(state_of(&rig, "verify").await, "ok");
 }
 
 async fn sweep_that_uses_up_its_budget_again_and_again_is_behind(server: Server) {
@@ -195,14 +194,14 @@ async fn sweep_that_uses_up_its_budget_again_and_again_is_behind(server: Server)
     let warned: Vec<&str> = swept.stderr.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warned.len(), 1, "{}", swept.stderr);
     assert!(warned[0].contains("adopt has used up its budget 10 times in a row"), "{}", warned[0]);
-    assert_eq!(is(&rig, "adopt").await, "ok", "its pass is over");
+    assert_eq!(state_of(&rig, "adopt").await, "ok", "its pass is over");
     rig.execute("update sexton_sweep set cut_short = 9").await;
-    assert_eq!(is(&rig, "adopt").await, "ok");
+    assert_eq!(state_of(&rig, "adopt").await, "ok");
     rig.execute("update sexton_sweep set cut_short = 10").await;
-    assert_eq!(is(&rig, "adopt").await, "behind");
+    assert_eq!(state_of(&rig, "adopt").await, "behind");
     assert!(rig.run(&["status"]).await.stdout.contains("behind"));
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let console = console_of(&daemon).await;
+    let console = daemon.address("console").await;
     until_gauge(&console, "sexton_sweep_cut_short", "adopt", |runs| runs >= 10.0).await;
 }
 
@@ -219,7 +218,7 @@ async fn sweep_that_deals_with_nothing_is_stuck(server: Server) {
     .await;
     let warned = "adopt has dealt with nothing of what it found 3 times in a row";
     for pass in 1..=3 {
-        assert_eq!(is(&rig, "adopt").await, if pass == 1 { "never" } else { "ok" });
+        assert_eq!(state_of(&rig, "adopt").await, if pass == 1 { "never" } else { "ok" });
         let swept = rig.run(&["sweep", "adopt"]).await.expect_code(0);
         assert_eq!(swept.stderr.contains(warned), pass == 3, "{}", swept.stderr);
     }
@@ -229,22 +228,22 @@ async fn sweep_that_deals_with_nothing_is_stuck(server: Server) {
     // What is only reported is not to be dealt with.
     rig.reconfigure(RESOURCE);
     drop(rig.run(&["sweep", "adopt"]).await.expect_code(0));
-    assert_eq!(is(&rig, "adopt").await, "ok");
+    assert_eq!(state_of(&rig, "adopt").await, "ok");
     assert_eq!(status_of(&rig, "adopt").await["backlog"], 2);
 }
 
-async fn sweep_that_nobody_runs_is_overdue(server: Server) {
+async fn sweep_that_does_not_run_is_overdue(server: Server) {
     let rig = Rig::blocks(server, 1).await;
     drop(rig.run(&["sweep"]).await.expect_code(0));
-    assert_eq!(is(&rig, "prune").await, "ok");
+    assert_eq!(state_of(&rig, "prune").await, "ok");
     rig.execute(
         "update sexton_sweep set leader = 'worker-b', lease_until = '2100-01-01T00:00:00.000Z', ran_at = '2025-01-15T00:00:00.000Z'
          where name = 'prune'",
     )
     .await;
-    assert_eq!(is(&rig, "prune").await, "overdue");
+    assert_eq!(state_of(&rig, "prune").await, "overdue");
     let daemon = rig.sexton.spawn(&["run"]).await;
-    let console = console_of(&daemon).await;
+    let console = daemon.address("console").await;
     until_gauge(&console, "sexton_sweep_overdue", "prune", |overdue| overdue == 1.0).await;
     until_gauge(&console, "sexton_sweep_overdue", "adopt", |overdue| overdue == 0.0).await;
     let line = daemon.wait_for_log("prune has not run for", PATIENCE).await.text;

@@ -11,7 +11,10 @@ use sexton_tests::{
     measure::takes_at_most,
 };
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 /// 20,000 rows of a slow target are being worked on when ten of another arrive: all ten are called within six seconds.
 async fn ten_beside_20000(redis: Option<String>) {

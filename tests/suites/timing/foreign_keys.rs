@@ -16,7 +16,7 @@ use sexton_core::{
 use sexton_migrations::{Migrator, MigratorTrait};
 use sexton_tests::TestDb;
 
-use crate::sweep::unreferenced::fixture::{code, load, pass, store};
+use crate::sweep::unreferenced::fixture::{code, load, pass, store_without_tables};
 
 const WRITERS: usize = 16;
 const SWEEPERS: usize = 3;
@@ -190,7 +190,7 @@ async fn one_statement_violates_the_foreign_key_in_whatever_form() {
     }
 }
 
-async fn ours(levels: &[&str], default: &str) {
+async fn two_statements(levels: &[&str], default: &str) {
     let seconds = std::env::var("SEXTON_LOAD").map_or(20, |seconds| seconds.parse().unwrap());
     let db = tables().await;
     db.execute(&format!("alter database {} set default_transaction_isolation = '{default}'", db.name())).await;
@@ -199,7 +199,7 @@ async fn ours(levels: &[&str], default: &str) {
     let sweeper = async || Db::of_application(pool(&db, 1).await).await.unwrap();
     let sweepers = join_all((0..SWEEPERS).map(|_| sweeper())).await;
     Migrator::up(&writers[0], None).await.unwrap();
-    let sweepers = join_all(sweepers.into_iter().map(store)).await;
+    let sweepers = join_all(sweepers.into_iter().map(store_without_tables)).await;
     let toys = load(&sweepers[0].db, RESOURCES).await;
     let load = Load::default();
     let writing = writers.iter().enumerate().map(|(n, conn)| load.write(conn, n, levels));
@@ -212,10 +212,10 @@ async fn ours(levels: &[&str], default: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_statements_violate_nothing() {
-    ours(&["read committed"], "read committed").await;
+    two_statements(&["read committed"], "read committed").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_with_writers_and_defaults_at_repeatable_read() {
-    ours(&["repeatable read", "read committed", "serializable"], "repeatable read").await;
+async fn two_statements_violate_nothing_with_writers_and_defaults_at_repeatable_read() {
+    two_statements(&["repeatable read", "read committed", "serializable"], "repeatable read").await;
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use sexton_tests::{
-    Redis,
+    Redis, eventually,
     measure::{median, takes_at_most},
 };
 
-use crate::transport::rig::{Process, Recorder, eventually, hints, number};
+use crate::transport::rig::{Process, Recorder, hints, number};
 
 /// Fact 4: an idle worker of apalis-redis looks for work every 30 s.
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,10 @@ use sexton_tests::{
     api::{Answer, Behaviour, Gate},
 };
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 const LEASE: Duration = Duration::from_secs(3);
 

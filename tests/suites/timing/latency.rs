@@ -8,7 +8,10 @@ use sexton_tests::{
     measure::{median, takes_at_most},
 };
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 /// From the commit (and the hint, if there is a queue) to the call's arrival: the median of several.
 async fn times(rig: &mut Rig, queue: Option<&HintQueue>) -> Duration {

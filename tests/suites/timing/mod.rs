@@ -1,4 +1,4 @@
-//! Tests that measure time, or that keep a machine busy: they run one at a time, after all others.
+//! Tests that measure time or keep a machine busy. They run one at a time, after all others.
 
 mod fairness;
 mod flood;

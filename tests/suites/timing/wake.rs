@@ -9,14 +9,17 @@ use sexton_tests::{
 };
 use sqlx::postgres::PgListener;
 
-use crate::rig::workers::{PATIENCE, Rig, Setup};
+use crate::rig::{
+    PATIENCE,
+    workers::{Rig, Setup},
+};
 
 /// From the notification after the commit to the call's arrival, for each of several deletions.
 async fn times(rig: &mut Rig, count: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     let first = rig.api.log().len() + 1;
     for n in first..first + count {
-        // Whoever looks by the clock has become idle.
+        // The worker looks seldom by now.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let row = i64::try_from(n).unwrap();
         rig.request("item", row..=row).await;
@@ -61,9 +64,9 @@ async fn notified_deletion_starts_within_a_second_with_redis() {
     worker.stop().await;
 }
 
-/// Whoever leads may be stuck, or have died a moment ago.
+/// The leader may be stuck, or have died a moment ago.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn notified_deletion_starts_within_a_second_although_nobody_dispatches() {
+async fn notified_deletion_starts_within_a_second_without_a_dispatcher() {
     let redis = Redis::start().await;
     let queue = HintQueue::new(&redis.url(), "deletions").unwrap();
     let mut lead = redis::cmd("SET");

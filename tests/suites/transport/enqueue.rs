@@ -14,14 +14,14 @@ use sexton_core::{
     ids::Fence,
     transport::{Error, HintQueue},
 };
-use sexton_tests::Redis;
+use sexton_tests::{Redis, eventually};
 
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
 };
 
-use super::rig::{NAME, eventually, hints, keys, number, tell};
+use super::rig::{NAME, hints, keys, number, tell};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_pushers_at_once_never_exceed_the_limit() {
@@ -76,7 +76,7 @@ async fn a_hint_that_the_full_list_refused_leaves_no_seen_key() {
     let seen: Vec<String> = look.keys("*:seen:*").await.expect("keys");
     assert_eq!(seen.len(), 3);
     assert_eq!(number(&mut look, &["HLEN", &keys().data()]).await, 3);
-    // Room again: the refused ones pass at once.
+    // There is room now: the refused ones pass at once.
     tell(&mut look, &["DEL", &keys().active()]).await;
     assert_eq!(queue.enqueue(&hints[3..], 1000).await.expect("Redis is up").accepted, 397);
 }

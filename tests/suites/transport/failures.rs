@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use redis::AsyncCommands;
-use sexton_tests::Redis;
+use sexton_tests::{Redis, eventually};
 use sexton_worker::transport::process_name;
 
-use super::rig::{Process, Recorder, eventually, hints, keys, tell};
+use super::rig::{Process, Recorder, hints, keys, tell};
 
 /// Fact 2: any error of Redis puts apalis' backend into a state that it never leaves.
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +126,7 @@ async fn a_full_redis_refuses_pushes_is_unhealthy_and_recovers() {
     process.stop().await;
 }
 
-/// Somebody else's key under our name: nothing passes, and once it is gone everything does.
+/// A key of another program under our name: no hint passes until it is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_the_wrong_type_is_unhealthy_and_recovers() {
     let redis = Redis::start().await;

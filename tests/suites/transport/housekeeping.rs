@@ -1,4 +1,4 @@
-//! What workers leave behind, and who counts as alive.
+//! What workers leave behind, and which of them count as alive.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use apalis_core::worker::{builder::WorkerBuilder, context::WorkerContext};
 use apalis_redis::RedisStorage;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use sexton_core::transport::HintQueue;
-use sexton_tests::Redis;
+use sexton_tests::{Redis, eventually};
 use sexton_worker::transport::{config, process_name};
 
-use super::rig::{NAME, Process, Recorder, eventually, hints, keys, number, tell};
+use super::rig::{NAME, Process, Recorder, hints, keys, number, tell};
 
 /// Redis's clock, in milliseconds.
 async fn redis_time(redis: &mut MultiplexedConnection) -> i64 {
@@ -124,7 +124,7 @@ async fn a_worker_whose_clock_is_ahead_cannot_orphan_us() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_somebody_unregistered_registers_anew() {
+async fn a_worker_that_was_unregistered_registers_again() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
     let process = Process::start(&redis.url(), Recorder::new()).await;

@@ -1,11 +1,11 @@
-//! Receiving: all of it, soon, and to the end.
+//! Receiving hints: all of them, soon, and until they are handled.
 
 use std::time::Duration;
 
-use sexton_tests::Redis;
+use sexton_tests::{Redis, eventually};
 use sexton_worker::transport::process_name;
 
-use super::rig::{Process, Recorder, eventually, hints, keys, number, remaining, tell};
+use super::rig::{Process, Recorder, hints, keys, number, remaining, tell};
 
 /// Fact 1: through apalis' own push, 20,000 tasks at once could never be fetched. Facts 7 and P8: without our prune,
 /// Redis would hold 20,000 done tasks afterwards.
@@ -54,7 +54,7 @@ async fn a_process_signs_off_and_may_start_again_under_its_old_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shutdown_lets_handlers_finish_and_returns_hints_that_nobody_began_with() {
+async fn shutdown_lets_handlers_finish_and_returns_hints_that_were_not_begun() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
     let recorder = Recorder::with(0, false);

@@ -1,5 +1,5 @@
 //! The Redis transport of hints, against a real Redis. Several of these pin habits of apalis-redis 1.0.0 that
-//! `sexton_worker::queue` works around; their doc comments say what happens without the workaround.
+//! `sexton_worker::transport` works around; their doc comments say what happens without the workaround.
 
 mod check;
 mod enqueue;

@@ -1,9 +1,9 @@
 //! Things in the queue that should not be there.
 
 use redis::AsyncCommands;
-use sexton_tests::Redis;
+use sexton_tests::{Redis, eventually};
 
-use super::rig::{Process, Recorder, eventually, hints, keys, number, remaining, tell};
+use super::rig::{Process, Recorder, hints, keys, number, remaining, tell};
 
 /// Fact 2: one such id kills every worker that fetches it, and apalis' `Monitor` calls that a success.
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +70,7 @@ async fn garbage_and_hints_of_unknown_versions_are_acked_and_the_intake_goes_on(
 async fn an_id_that_is_twice_in_the_list_does_not_stop_the_intake() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
-    let queue = sexton_core::transport::HintQueue::new(&redis.url(), super::support::NAME).expect("a good URL");
+    let queue = sexton_core::transport::HintQueue::new(&redis.url(), super::rig::NAME).expect("a good URL");
     queue.enqueue(&hints(1), 10).await.expect("Redis is up");
     let id: String = look.lindex(keys().active(), 0).await.expect("an id");
     tell(&mut look, &["RPUSH", &keys().active(), &id]).await;

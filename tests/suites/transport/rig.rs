@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -13,15 +13,13 @@ use sexton_core::{
     ids::{DeletionId, Fence},
     transport::{HintQueue, Keys},
 };
+use sexton_tests::eventually;
 use sexton_worker::transport::{Activity, HintHandler, HousekeepingOptions, IntakeOptions, housekeeping, intake};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// The queue's name in every test; each has a Redis of its own.
 pub(crate) const NAME: &str = "deletions";
-
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `count` different hints.
 pub(crate) fn hints(count: usize) -> Vec<Hint> {
@@ -30,15 +28,6 @@ pub(crate) fn hints(count: usize) -> Vec<Hint> {
 
 pub(crate) fn keys() -> Keys {
     Keys::new(NAME).expect("a good name")
-}
-
-/// Waits until `condition` holds, and fails naming `what` when it does not.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// A number that Redis answers with.

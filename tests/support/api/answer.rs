@@ -24,7 +24,7 @@ pub enum Answer {
     Reset,
     /// No answer until the client goes away.
     Hang,
-    /// The status at once, then a body of so many bytes, one after each pause.
+    /// The status at once, then a body of this many bytes, one after each pause.
     SlowBody {
         /// The status.
         status: u16,

@@ -52,7 +52,7 @@ impl Answer {
         }
     }
 
-    /// Whether the event is certainly gone.
+    /// Whether it says that the event is gone.
     pub(super) const fn confirms(self) -> bool {
         matches!(self, Self::NoContent | Self::NotFound | Self::Gone)
     }

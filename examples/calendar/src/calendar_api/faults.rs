@@ -1,5 +1,5 @@
-//! When the calendar misbehaves, and how: decided by the seed, the event and the number of the call alone, so that a
-//! run can be repeated whatever the order of its calls.
+//! When and how the calendar misbehaves. Only the seed, the event and the number of the call decide, so that a
+//! run can be repeated with its calls in any order.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) enum Fault {
     Unavailable,
     /// 503 with `Retry-After`.
     UnavailableFor,
-    /// It deletes, and answers when nobody waits any more.
+    /// It deletes, and answers after the caller's timeout.
     TooLate,
     /// It deletes, and answers 500.
     LostAnswer,

@@ -1,4 +1,4 @@
-//! What the calendar did, in its own words.
+//! What the calendar did, recorded by itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -38,7 +38,7 @@ impl Journal {
     }
 
     /// Events that were called more than once.
-    pub(crate) fn called_again(&self) -> usize {
+    pub(crate) fn called_repeatedly(&self) -> usize {
         self.calls.values().filter(|calls| **calls > 1).count()
     }
 

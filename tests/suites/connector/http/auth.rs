@@ -38,8 +38,7 @@ async fn token_file_is_read_again_when_it_changes_and_deletions_wait_while_it_is
         assert_eq!(calls[n - 1].header("authorization"), Some(format!("Bearer {token}").as_str()));
     }
     rig.until("select count(*) from sexton_deletion_done where state = 'completed'", "2").await;
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(crate::rig::PATIENCE).await, 0);
+    daemon.stop().await;
 }
 
 const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -54,7 +53,7 @@ fn is_signed(call: &Call) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn receiver_can_check_signatures_and_recognise_what_is_asked_again() {
+async fn receiver_can_check_signatures_and_recognise_repeated_calls() {
     let settings = format!(
         "method = \"POST\"\nurl = \"@API@/forget\"\nbody = {{ id = \"{{ref}}\" }}\n\
          auth = {{ webhook = {{ secret = \"whsec_{SECRET}\" }} }}"

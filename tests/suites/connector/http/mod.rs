@@ -1,4 +1,4 @@
-//! The `http` connector: what it sends, what it makes of answers, and when it must not ask again.
+//! The `http` connector: what it sends, what it makes of answers, and which calls it must not repeat.
 
 mod answers;
 mod auth;

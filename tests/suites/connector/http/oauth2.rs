@@ -130,7 +130,7 @@ auth = { oauth2 = { token_url = "@API@/token", client_id = "c", client_secret = 
 
 /// Some endpoints send the same refresh token with every answer; one that on-call puts into the file counts all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refresh_token_that_somebody_renewed_takes_the_place_of_all_that_came_with_answers() {
+async fn renewed_refresh_token_replaces_those_that_came_with_answers() {
     let secrets = tempfile::tempdir().unwrap();
     let file = secrets.path().join("refresh");
     std::fs::write(&file, "old\n").unwrap();

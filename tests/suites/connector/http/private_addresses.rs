@@ -27,7 +27,7 @@ async fn private_addresses_are_refused_however_they_are_written() {
     assert_eq!(rig.state(&id).await, "completed", "a target may allow it");
 }
 
-/// What a proxy would be asked for, and with which credentials, is nobody's business but the target's.
+/// A proxy would see the target's requests and credentials, so none is used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn proxy_of_the_environment_is_not_used() {
     let (rig, proxy) = (Rig::blocks(Server::sqlite().await, 1).await, Api::start().await);

@@ -1,4 +1,4 @@
-//! `repeatable = false`: when an answer is lost, nobody asks again.
+//! `repeatable = false`: a call whose answer was lost is not repeated.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::rig::{PATIENCE, Rig, Server, on_both};
 
 const ONCE: &str = "url = \"@API@/once/{ref}\"\nrepeatable = false";
 
-on_both!(worker_killed_in_mid_call_ends_as_unknown_outcome, lost_answer_is_not_asked_for_again);
+on_both!(worker_killed_in_mid_call_ends_as_unknown_outcome, call_whose_answer_was_lost_is_not_repeated);
 
 /// With a short lease, so that what a killed worker leaves is taken back soon.
 fn once() -> String {
     format!("[worker]\nlease = \"2s\"\n{}", super::thing(ONCE).replace("\"2s\"", "\"600ms\""))
 }
 
-/// Beside it, a target that may be asked again.
+/// Beside it, a target whose calls may be repeated.
 fn two_targets() -> String {
     let again = "[[resources.thing.targets]]\nname = \"again\"\nkind = \"http\"\ntimeout = \"600ms\"\n\
                  allow_private = true\nurl = \"@API@/again/{ref}\"\n";
@@ -27,7 +27,7 @@ async fn worker_killed_in_mid_call_ends_as_unknown_outcome(server: Server) {
     let rig = things_on(server, 2, ONCE).await;
     rig.reconfigure(&two_targets());
     drop(rig.run(&["migrate"]).await.expect_code(0));
-    // The first is killed while `once` is asked, the second while `again` is, after `once` has answered.
+    // The first is killed during the call to `once`, the second during that to `again`, after `once` has answered.
     let gate = Gate::new();
     rig.api.script("/once/r1", vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]);
     rig.api.script("/again/r2", vec![Answer::Held(gate.clone(), Box::new(Answer::Status(204)))]);
@@ -51,11 +51,10 @@ async fn worker_killed_in_mid_call_ends_as_unknown_outcome(server: Server) {
     drop(rig.run(&["dlq", "retry", &ids[0]]).await.expect_code(0));
     assert_eq!(rig.settled(&ids[0]).await, "completed", "on-call looked, and wants it asked again");
     assert_eq!(rig.api.calls_to("/once/r1").len(), 2);
-    other.signal("TERM");
-    assert_eq!(other.wait(PATIENCE).await, 0);
+    other.stop().await;
 }
 
-async fn lost_answer_is_not_asked_for_again(server: Server) {
+async fn call_whose_answer_was_lost_is_not_repeated(server: Server) {
     let rig = things_on(server, 3, ONCE).await;
     rig.reconfigure(&two_targets());
     drop(rig.run(&["migrate"]).await.expect_code(0));
@@ -94,7 +93,7 @@ async fn refused_connection_proves_that_nothing_was_sent() {
 async fn nothing_is_called_when_the_lease_is_lost_before_the_call_is_noted() {
     let rig: Rig = things(1, ONCE).await;
     let id = super::request(&rig, 1).await.remove(0);
-    // Whatever claims it loses it to somebody else in the same moment.
+    // Each claim is fenced out in the same moment.
     rig.execute(
         "create trigger thief after update of state on sexton_deletion when new.state = 'running'
          begin update sexton_deletion set fence = fence + 1 where id = new.id; end",
@@ -109,7 +108,7 @@ async fn nothing_is_called_when_the_lease_is_lost_before_the_call_is_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn worker_that_is_told_to_stop_in_mid_call_does_not_hand_the_call_back() {
+async fn worker_that_stops_in_mid_call_does_not_hand_the_call_back() {
     let rig = things(1, ONCE).await;
     rig.reconfigure(&format!(
         "[worker]\nshutdown_grace = \"100ms\"\n{}",
@@ -129,7 +128,7 @@ async fn worker_that_is_told_to_stop_in_mid_call_does_not_hand_the_call_back() {
 async fn death_around_a_call_leaves_it_open_only_while_its_answer_is_not_noted() {
     for (point, state, calls) in [
         ("calling::before", "completed", 1),
-        // Nothing was called, but nobody can know.
+        // Nothing was called, but the ledger cannot tell.
         ("calling::committed", "dead: unknown_outcome", 0),
         ("answered::before", "dead: unknown_outcome", 1),
         ("answered::committed", "completed", 1),

@@ -18,7 +18,7 @@ async fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// Answers 204 to whoever trusts its certificate.
+/// Answers 204 to clients that trust its certificate.
 async fn tls_server() -> u16 {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();

@@ -1,4 +1,4 @@
-//! `verify`: only what can be seen to be gone is.
+//! `verify`: an object counts as gone only when a look says so.
 
 use sexton_tests::api::Answer;
 

@@ -2,21 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::toys::{TABLES, TOY};
+use crate::rig::{Server, ledger::parse, store};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
-use secrecy::SecretString;
 use sexton_core::{
     catalog::{Catalog, Unreferenced},
-    config::parse,
-    db::{Db, connect},
+    db::Db,
     key::Key,
     ledger::Ledger,
     store::Store,
     sweep::unreferenced::{Page, Pass, Step},
 };
-use sexton_migrations::{Migrator, MigratorTrait};
-use sexton_tests::TestDb;
-
-use super::toys::{TABLES, TOY};
 
 /// What is covered in tests that are about something else.
 const ALWAYS: &str = "2000-01-01T00:00:00Z";
@@ -24,7 +20,7 @@ const ALWAYS: &str = "2000-01-01T00:00:00Z";
 const LATELY: &str = "2200-01-01T00:00:00Z";
 
 pub(crate) struct Bed {
-    pub(crate) server: TestDb,
+    pub(crate) server: Server,
     /// The sweep's own sessions.
     pub(crate) store: Store,
     pub(crate) toys: Unreferenced,
@@ -33,26 +29,26 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
-    /// Toys 1 to `n`, unreferenced for so long that they are to be deleted.
+    /// Toys 1 to `n`, unreferenced long enough to be deleted.
     pub(crate) async fn of_old_toys(n: usize) -> Self {
-        let server = TestDb::new().await;
-        server.execute(&TABLES.replace("TIME_TYPE", "timestamptz")).await;
+        let server = Server::postgres().await;
+        server.execute(TABLES).await;
         server
             .execute(&format!("insert into toy select n, '', now() - interval '1 year' from generate_series(1, {n}) n"))
             .await;
         Self::on(server, 4).await
     }
 
-    pub(crate) async fn on(server: TestDb, connections: u32) -> Self {
-        Migrator::up(&server.connect().await, None).await.unwrap();
+    pub(crate) async fn on(server: Server, connections: u32) -> Self {
+        store::migrate(&server).await;
         Self::on_migrated(server, connections).await
     }
 
-    pub(crate) async fn on_migrated(server: TestDb, connections: u32) -> Self {
-        let db = connect(&SecretString::from(server.url().to_owned()), connections).await.unwrap();
+    pub(crate) async fn on_migrated(server: Server, connections: u32) -> Self {
+        let db = store::connect(server.url(), connections).await;
         let toys = load(&db, TOY).await;
         let application = server.connect().await;
-        let store = store(db).await;
+        let store = store_without_tables(db).await;
         Self { server, store, toys, application }
     }
 
@@ -84,8 +80,7 @@ impl Bed {
     }
 
     pub(crate) async fn ids(&self, sql: &str) -> String {
-        let rows = self.server.query_text(sql).await;
-        rows.into_iter().flatten().flatten().collect::<Vec<_>>().join(" ")
+        self.server.rows(sql).await.join(" ")
     }
 }
 
@@ -94,7 +89,7 @@ pub(crate) fn pass<'p>(store: &'p Store, toys: &'p Unreferenced) -> Pass<'p> {
 }
 
 /// The ledger, and no tables: a pass has its own.
-pub(crate) async fn store(db: Db) -> Store {
+pub(crate) async fn store_without_tables(db: Db) -> Store {
     let ledger = Ledger::open(&db).await.unwrap();
     let catalog = Catalog::of(&db, &BTreeMap::new()).await.unwrap();
     Store { db, ledger, catalog }
@@ -102,8 +97,7 @@ pub(crate) async fn store(db: Db) -> Store {
 
 /// The resource `toy`.
 pub(crate) async fn load(db: &Db, resources: &str) -> Unreferenced {
-    let text = format!("[database]\nurl = \"postgres://x@x/x\"\n{resources}");
-    let config = parse("sexton.toml", &text, |_| None).unwrap();
+    let config = parse(resources);
     let (name, resource) = config.resources.iter().find(|(name, _)| name.as_str() == "toy").unwrap();
     let toys = Unreferenced::load(db, name, resource).await.unwrap().unwrap().unwrap();
     assert_eq!(toys.problems, []);
@@ -115,7 +109,7 @@ pub(crate) fn code(error: &sexton_core::db::Error) -> String {
     error.refusal().map(|refusal| refusal.code).unwrap_or_default()
 }
 
-/// Whether it takes no longer than something that waits for nobody.
+/// Runs what must not wait for a lock.
 pub(crate) async fn at_once<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(5), what).await.expect("it waits for somebody")
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::toys::{TABLES, TOY, days_pass, found, sweep, toys};
+use super::toys::{TABLES, TOY, days_pass, nonzero, sweep, toys};
 use crate::rig::{Rig, Server, on_both};
 
 on_both!(
@@ -85,7 +85,7 @@ async fn hidden_row_can_no_longer_be_referenced(server: Server) {
     }
     assert_eq!(rig.rows("select id, favorite_toy_id from person").await, ["1|1"]);
     assert_eq!(marked(&rig).await, "2 3");
-    // What writes a reference as it is makes none, though its row was marked by somebody else.
+    // Writing an unchanged reference makes none, even if its row was marked by another session.
     rig.execute("update toy set deprecated_at = '2020-01-01 00:00:00' where id = 1").await;
     rig.execute("update person set id = 1, favorite_toy_id = 1").await;
     rig.execute("update toy set deprecated_at = null where id = 1").await;
@@ -93,7 +93,7 @@ async fn hidden_row_can_no_longer_be_referenced(server: Server) {
     rig.execute("update toy set deprecated_at = null where id = 2").await;
     rig.execute("insert into person (id, favorite_toy_id) values (2, 2)").await;
     days_pass(&rig, 7).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 3, unreferenced 1, hidden 1, old 1, deleted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 3, unreferenced 1, hidden 1, old 1, deleted 1");
 }
 
 async fn row_that_was_referenced_for_a_moment_survives(server: Server) {
@@ -105,7 +105,7 @@ async fn row_that_was_referenced_for_a_moment_survives(server: Server) {
     rig.execute("insert into person (id, favorite_toy_id) values (1, 1)").await;
     rig.execute("delete from person").await;
     days_pass(&rig, 9).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 2, hidden 1, deprecated 1, old 1, deleted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 2, hidden 1, deprecated 1, old 1, deleted 1");
     assert_eq!(rig.rows("select id from toy").await, ["1"]);
 }
 
@@ -113,9 +113,9 @@ async fn row_with_a_twin_is_not_deleted_before_references_are_guarded(server: Se
     let rig = sold(server, 2).await;
     let check = rig.run(&["check"]).await.expect_code(2).stderr;
     assert!(check.contains("resources.toy.unreferenced.mode") && check.contains("run `sexton guard toy`"), "{check}");
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 2, deprecated 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 2, deprecated 2");
     days_pass(&rig, 15).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 2, hidden 2, old 2, missed 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 2, hidden 2, old 2, missed 2");
     let status = rig.json(&["status", "--json"]).await.remove(0);
     let sweeps = status["sweeps"].as_array().unwrap();
     let error = &sweeps.iter().find(|state| state["name"] == "unreferenced").unwrap()["error"];
@@ -123,7 +123,7 @@ async fn row_with_a_twin_is_not_deleted_before_references_are_guarded(server: Se
     assert_eq!(rig.rows("select count(*) from sexton_deletion").await, ["0"]);
     guard(&rig).await;
     drop(rig.run(&["check"]).await.expect_code(0));
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 2, hidden 2, old 2, requested 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 2, hidden 2, old 2, requested 2");
     // It is not needed where nothing is called.
     drop(rig.run(&["guard", "toy", "--remove"]).await.expect_code(0));
     rig.reconfigure(TOY);
@@ -137,19 +137,19 @@ async fn row_with_a_twin_goes_through_the_ledger(server: Server) {
     rig.execute("insert into person (id, favorite_toy_id) values (1, 1)").await;
     sweep(&rig).await;
     days_pass(&rig, 15).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 3, unreferenced 2, hidden 2, old 2, requested 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 3, unreferenced 2, hidden 2, old 2, requested 2");
     let asked = "select key, requested_by, reason from sexton_deletion order by key";
     let by = "sexton sweep unreferenced|unreferenced";
     assert_eq!(rig.rows(asked).await, [format!("2|{by}"), format!("3|{by}")]);
     // Once is enough, and what is about to go cannot be referenced.
-    assert_eq!(found(&sweep(&rig).await), "looked 3");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 3");
     assert!(refused(&rig, "insert into person (id, favorite_toy_id) values (2, 2)").await.contains("no longer"));
     rig.work().await;
     let mut calls = rig.calls();
     calls.sort();
     assert_eq!(calls, ["DELETE /toys/2", "DELETE /toys/3"]);
     assert_eq!(rig.rows("select id from toy").await, ["1"]);
-    // Our own deletes are nobody's behind our back.
+    // The sweep's own deletes are not recorded.
     assert_eq!(rig.rows("select count(*) from sexton_deletion").await, ["0"]);
     assert_eq!(rig.rows("select count(*) from sexton_deletion_done").await, ["2"]);
 }
@@ -163,8 +163,8 @@ async fn restored_row_begins_anew(server: Server) {
     let id = rig.one("select id from sexton_deletion").await;
     drop(rig.run(&["restore", &id]).await.expect_code(0));
     // On-call wants it to stay; that it is still unreferenced is no news.
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1");
     // The restored deletion is as old as the mark then.
     let ago = if rig.server.is_postgres() {
         "finished_at - interval '15 days'"
@@ -173,7 +173,7 @@ async fn restored_row_begins_anew(server: Server) {
     };
     rig.execute(&format!("update sexton_deletion_done set finished_at = {ago}")).await;
     days_pass(&rig, 15).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, requested 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, requested 1");
 }
 
 async fn guard_of_another_time_is_outdated(server: Server) {
@@ -210,7 +210,7 @@ unreferenced = { by = [{ table = "select", columns = ["Ten\"ant", "new"] }], sin
     let rig = Rig::with(server, tables, resources).await;
     rig.execute(r#"insert into "Toy's; box" values (1, 1, null), (1, 2, null), (2, 1, null)"#).await;
     guard(&rig).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 3, unreferenced 3, deprecated 3");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 3, unreferenced 3, deprecated 3");
     rig.execute(r#"insert into "select" values (1, 1, 2), (2, 2, null)"#).await;
     let marked = r#"select "Ten""ant", "No" from "Toy's; box" where "since when?" is not null order by 1, 2"#;
     assert_eq!(rig.rows(marked).await, ["1|1", "2|1"]);
@@ -224,7 +224,7 @@ unreferenced = { by = [{ table = "select", columns = ["Ten\"ant", "new"] }], sin
     assert!(message.contains("can no longer be referenced"), "{message}");
 }
 
-/// Whoever references a row need not be allowed to change it, and may think that it is another hour.
+/// A role that references a row may have no right to change it, and another time zone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writer_needs_no_right_on_the_row_and_has_a_time_zone_of_its_own() {
     use sea_orm::ConnectionTrait;
@@ -261,8 +261,7 @@ async fn reference_and_mark_never_pass_each_other() {
             .await;
         }
         guard(&rig).await;
-        let Server::Postgres(server) = rig.server else { return };
-        let bed = super::fixture::Bed::on_migrated(server, 4).await;
+        let bed = super::fixture::Bed::on_migrated(rig.server, 4).await;
         // The reference comes first, and is not committed yet.
         let writer = bed.application.begin().await.unwrap();
         writer.execute_unprepared("insert into person (id, favorite_toy_id) values (1, 1)").await.unwrap();
@@ -275,11 +274,7 @@ async fn reference_and_mark_never_pass_each_other() {
         sweep.execute_unprepared("update toy set deprecated_at = now() where id = 2").await.unwrap();
         let writing = bed.server.execute("insert into person (id, favorite_toy_id) values (2, 2)");
         let (_, ()) = tokio::join!(writing, async {
-            let waiting =
-                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-            while bed.ids(waiting).await != "1" {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
+            bed.server.until_waiting_for_locks(1).await;
             sweep.commit().await.unwrap();
         });
         assert_eq!(bed.ids("select count(*) from toy where deprecated_at is not null").await, "0", "{deferred}");
@@ -301,7 +296,7 @@ async fn reference_that_a_trigger_makes_is_guarded_too() {
     assert!(message.contains("can no longer be referenced"), "{message}");
 }
 
-/// Writers who take marks away wait for nobody, so they cannot wait for each other.
+/// Writers that take marks away wait for no lock, so they cannot deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_do_not_wait_for_each_other_because_of_the_guard() {
     use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -321,7 +316,7 @@ async fn writers_do_not_wait_for_each_other_because_of_the_guard() {
     }
     // What could not be had then is left to the sweep.
     assert_eq!(marked(&rig).await, "3");
-    assert_eq!(found(&sweep(&rig).await), "looked 3, cleared 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 3, cleared 1");
 }
 
 /// Its deletion is under way, whatever is said of hiding meanwhile.

@@ -1,4 +1,4 @@
-//! A row that is referenced at any moment before it is locked survives: each order forced, none left to luck.
+//! A row that is referenced at any moment before it is locked survives: every order is forced.
 
 use sea_orm::ConnectionTrait;
 use sexton_core::sweep::unreferenced::Step::{Clear, Delete, Deprecate};
@@ -147,7 +147,7 @@ async fn writer_meets_the_sweep(level: &str, deferred: bool, wanted: &[&str]) {
     assert!(wanted.contains(&code(&refused).as_str()), "{level}: {refused}");
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     assert_eq!(sweep.wait(PATIENCE).await, 0);
-    // Nobody references what is gone, and what was referenced is there.
+    // Nothing references a deleted row, and the referenced rows are there.
     assert_eq!(rig.rows("select id from toy").await, ["2"]);
     assert_eq!(rig.rows("select id from person").await, ["2"]);
 }

@@ -1,4 +1,4 @@
-//! The sweep waits for nobody, and nobody waits long for it.
+//! The sweep waits for no lock, and its own locks are short.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::{
     fixture::{Bed, at_once, code},
-    toys::{TOY, days_pass, found, sweep, toys},
+    toys::{TOY, days_pass, nonzero, sweep, toys},
 };
 use crate::rig::{PATIENCE, Rig, Server};
 use sexton_core::sweep::unreferenced::Step;
@@ -60,20 +60,20 @@ async fn rows_that_others_hold_for_ten_seconds_are_passed_over() {
         (first, passes)
     };
     let ((first, passes), (waits, longest)) = tokio::join!(passes, watch(&rig, begun + HELD));
-    assert_eq!(found(&first), "looked 40, unreferenced 39, hidden 39, old 39, deleted 33, missed 6");
+    assert_eq!(nonzero(&first), "looked 40, unreferenced 39, hidden 39, old 39, deleted 33, missed 6");
     assert_eq!(waits, 0, "the sweep waited for a lock in {passes} passes");
     // A wait for the holder would have been ten seconds, and for a lock that is given up after a while 100 ms each.
     assert!(longest < 5000, "a statement took {longest} ms");
     holder.commit().await.unwrap();
     assert_eq!(
-        found(&sweep(&rig).await),
+        nonzero(&sweep(&rig).await),
         "looked 6, unreferenced 4, hidden 3, deprecated 1, cleared 2, old 3, deleted 3"
     );
     assert_eq!(rig.rows("select id from toy order by id").await, ["1", "6", "30"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whole_table_that_somebody_locks_is_left_for_the_next_pass() {
+async fn locked_table_is_left_for_the_next_pass() {
     let bed = Bed::of_old_toys(3).await;
     let holder = bed.open("read committed", "lock table toy in access exclusive mode").await;
     let refused = at_once(bed.act(Step::Delete, &["1", "2"])).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Rows that are only there because others reference them.
+//! The sweep `unreferenced`: rows that exist only because others reference them.
 
 pub(crate) mod fixture;
 mod guards;

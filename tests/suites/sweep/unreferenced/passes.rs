@@ -2,44 +2,44 @@
 
 use serde_json::json;
 
-use super::toys::{TOY, days_pass, found, ids, sweep, toys};
+use super::toys::{TOY, days_pass, ids, nonzero, sweep, toys};
 use crate::rig::{Server, on_both};
 
 on_both!(
     unreferenced_rows_are_deprecated_then_hidden_and_deleted_in_the_end,
-    nothing_is_changed_unless_somebody_switches_it_on,
+    nothing_is_changed_unless_the_mode_is_on,
     row_that_is_referenced_again_begins_anew,
     age_begins_anew_where_passes_did_not_cover_it,
     removed_row_is_left_to_its_deletion,
     row_that_is_to_stay_for_a_while_is_requested,
     row_whose_mark_could_not_be_taken_back_begins_anew,
     small_budget_comes_to_the_same,
-    killed_sweep_goes_on_where_it_was,
+    killed_sweep_resumes_where_it_was,
     row_that_cannot_be_deleted_keeps_no_other_from_it,
     daemon_does_all_of_it_in_real_time,
 );
 
 async fn unreferenced_rows_are_deprecated_then_hidden_and_deleted_in_the_end(server: Server) {
     let rig = toys(server, 4, &[1, 3], TOY).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 4, unreferenced 2, deprecated 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 4, unreferenced 2, deprecated 2");
     assert_eq!(ids(&rig, "deprecated_at is not null").await, "2 4");
-    assert_eq!(found(&sweep(&rig).await), "looked 4, unreferenced 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 4, unreferenced 2");
     days_pass(&rig, 8).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 4, unreferenced 2, hidden 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 4, unreferenced 2, hidden 2");
     days_pass(&rig, 7).await;
     let dry = rig.json(&["sweep", "unreferenced", "--dry-run", "--json"]).await.remove(0);
-    assert_eq!(found(&dry), "looked 4, unreferenced 2, hidden 2, old 2");
-    assert_eq!(found(&sweep(&rig).await), "looked 4, unreferenced 2, hidden 2, old 2, deleted 2");
+    assert_eq!(nonzero(&dry), "looked 4, unreferenced 2, hidden 2, old 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 4, unreferenced 2, hidden 2, old 2, deleted 2");
     assert_eq!(ids(&rig, "true").await, "1 3");
     assert_eq!(rig.rows("select count(*) from person").await, ["2"]);
-    assert_eq!(found(&sweep(&rig).await), "looked 2");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2");
 }
 
-async fn nothing_is_changed_unless_somebody_switches_it_on(server: Server) {
+async fn nothing_is_changed_unless_the_mode_is_on(server: Server) {
     let rig = toys(server, 4, &[1], &TOY.replace(", mode = \"on\"", "")).await;
     rig.execute("update toy set deprecated_at = '2020-01-01 00:00:00' where id in (1, 2)").await;
     for _ in 0..2 {
-        assert_eq!(found(&sweep(&rig).await), "looked 4, unreferenced 3, hidden 1");
+        assert_eq!(nonzero(&sweep(&rig).await), "looked 4, unreferenced 3, hidden 1");
     }
     assert_eq!(ids(&rig, "deprecated_at is not null").await, "1 2");
     let status = rig.json(&["status", "--json"]).await.remove(0);
@@ -48,10 +48,10 @@ async fn nothing_is_changed_unless_somebody_switches_it_on(server: Server) {
     assert_eq!((&state["found"], &state["done"], &state["backlog"]), (&json!(4), &json!(0), &json!(4)));
     rig.reconfigure(TOY);
     let dry = rig.json(&["sweep", "unreferenced", "--dry-run", "--json"]).await.remove(0);
-    assert_eq!(found(&dry), "looked 4, unreferenced 3, hidden 1");
+    assert_eq!(nonzero(&dry), "looked 4, unreferenced 3, hidden 1");
     assert_eq!(ids(&rig, "deprecated_at is not null").await, "1 2");
-    // Nobody knows what happened since 2020: the second is not deleted, but begins anew.
-    assert_eq!(found(&sweep(&rig).await), "looked 4, unreferenced 3, hidden 1, deprecated 2, restarted 1, cleared 1");
+    // What happened since 2020 is unknown: the second is not deleted, but starts from the beginning.
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 4, unreferenced 3, hidden 1, deprecated 2, restarted 1, cleared 1");
     assert_eq!(ids(&rig, "deprecated_at > '2025-01-01'").await, "2 3 4");
 }
 
@@ -60,10 +60,10 @@ async fn row_that_is_referenced_again_begins_anew(server: Server) {
     sweep(&rig).await;
     days_pass(&rig, 15).await;
     rig.execute("insert into person (id, favorite_toy_id) values (1, 1)").await;
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, cleared 1, old 1, deleted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, cleared 1, old 1, deleted 1");
     assert_eq!(ids(&rig, "deprecated_at is null").await, "1");
     rig.execute("delete from person").await;
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, deprecated 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, deprecated 1");
 }
 
 async fn age_begins_anew_where_passes_did_not_cover_it(server: Server) {
@@ -77,12 +77,12 @@ async fn age_begins_anew_where_passes_did_not_cover_it(server: Server) {
         "json_set(cursor, '$.covered.toy.began', strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-85 hours'))"
     };
     rig.execute(&format!("update sexton_sweep set cursor = {ago}")).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1");
     days_pass(&rig, 15).await;
     // A little less than a quarter is near enough.
     rig.execute(&format!("update sexton_sweep set cursor = {}", ago.replace("85 hours", "83 hours"))).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, deleted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, deleted 1");
 }
 
 async fn removed_row_is_left_to_its_deletion(server: Server) {
@@ -91,7 +91,7 @@ async fn removed_row_is_left_to_its_deletion(server: Server) {
     sweep(&rig).await;
     drop(rig.run(&["request", "toy", "1", "--after", "1h"]).await.expect_code(0));
     days_pass(&rig, 15).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, old 1, deleted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, old 1, deleted 1");
     assert_eq!(ids(&rig, "true").await, "1");
 }
 
@@ -105,15 +105,15 @@ async fn row_that_is_to_stay_for_a_while_is_requested(server: Server) {
         days_pass(&rig, 15).await;
         // Until it goes it must not be referenced again.
         assert!(rig.run(&["check"]).await.expect_code(2).stderr.contains("run `sexton guard toy`"), "{stays}");
-        assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, missed 1", "{stays}");
+        assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, missed 1", "{stays}");
         drop(rig.run(&["guard", "toy"]).await.expect_code(0));
-        assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, requested 1", "{stays}");
+        assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, requested 1", "{stays}");
         rig.work().await;
         assert_eq!(ids(&rig, "name = 'gone'").await, "1", "{stays}");
     }
 }
 
-/// It was seen in use, and nobody knows for how long.
+/// It was seen in use for an unknown time.
 async fn row_whose_mark_could_not_be_taken_back_begins_anew(server: Server) {
     let rig = toys(server, 2, &[], TOY).await;
     sweep(&rig).await;
@@ -128,23 +128,23 @@ async fn row_whose_mark_could_not_be_taken_back_begins_anew(server: Server) {
     } else {
         rig.execute("create trigger no before update on toy begin select raise(abort, 'never'); end").await;
     }
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, old 1, deleted 1, refused 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 1, hidden 1, old 1, deleted 1, refused 1");
     rig.execute(if rig.server.is_postgres() { "drop trigger no on toy" } else { "drop trigger no" }).await;
     rig.execute("delete from person").await;
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1");
 }
 
 async fn small_budget_comes_to_the_same(server: Server) {
     let rig =
         toys(server, 25, &[3, 20], &format!("[sync]\nbatch = 3\nbudget = {{ rows = 7, time = \"20s\" }}\n{TOY}")).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 25, unreferenced 23, deprecated 23");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 25, unreferenced 23, deprecated 23");
     days_pass(&rig, 15).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 25, unreferenced 23, hidden 23, old 23, deleted 23");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 25, unreferenced 23, hidden 23, old 23, deleted 23");
     assert_eq!(ids(&rig, "true").await, "3 20");
 }
 
-async fn killed_sweep_goes_on_where_it_was(server: Server) {
+async fn killed_sweep_resumes_where_it_was(server: Server) {
     let mut rig =
         toys(server, 9, &[5], &format!("[sync]\nbatch = 2\nbudget = {{ rows = 2, time = \"20s\" }}\n{TOY}")).await;
     sweep(&rig).await;
@@ -160,8 +160,8 @@ async fn killed_sweep_goes_on_where_it_was(server: Server) {
         rig.execute("update sexton_sweep set leader = null, lease_until = null").await;
     }
     rig.sexton = rig.sexton.env("FAILPOINTS", "");
-    // Two that went were not written down any more; they are not looked at again.
-    assert_eq!(found(&sweep(&rig).await), "looked 7, unreferenced 6, hidden 6, old 6, deleted 6");
+    // Two deleted ones were not recorded any more; the next pass does not look at them.
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 7, unreferenced 6, hidden 6, old 6, deleted 6");
     assert_eq!(ids(&rig, "true").await, "5");
 }
 
@@ -179,7 +179,7 @@ async fn row_that_cannot_be_deleted_keeps_no_other_from_it(server: Server) {
         rig.execute("create trigger no before delete on toy when old.id = 3 begin select raise(abort, 'never'); end")
             .await;
     }
-    assert_eq!(found(&sweep(&rig).await), "looked 5, unreferenced 5, hidden 5, old 5, deleted 4, refused 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 5, unreferenced 5, hidden 5, old 5, deleted 4, refused 1");
     assert_eq!(ids(&rig, "true").await, "3");
     let status = rig.json(&["status", "--json"]).await.remove(0);
     let sweeps = status["sweeps"].as_array().unwrap();
@@ -231,7 +231,7 @@ async fn ages_count_the_same_in_every_style_of_dates() {
     assert!(began.starts_with("20"), "{began}");
     let long_ago = "jsonb_set(cursor, '{covered,toy,began}', to_jsonb(to_char(now() at time zone 'UTC' - interval '85 hours', 'YYYY-MM-DD HH24:MI:SS')))";
     rig.execute(&format!("update sexton_sweep set cursor = {long_ago}")).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, restarted 1");
 }
 
 /// Nothing was seen, and nothing is taken for unseen.
@@ -247,9 +247,9 @@ async fn locked_table_costs_no_row_its_age() {
         let holder = application.begin().await.unwrap();
         holder.execute_unprepared(&format!("lock table {table} in access exclusive mode")).await.unwrap();
         let begun = std::time::Instant::now();
-        assert_eq!(found(&sweep(&rig).await), "", "{table}");
+        assert_eq!(nonzero(&sweep(&rig).await), "", "{table}");
         assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{table}: {:?}", begun.elapsed());
         holder.rollback().await.unwrap();
     }
-    assert_eq!(found(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, deleted 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1, unreferenced 1, hidden 1, old 1, deleted 1");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sexton_core::{catalog::Cursor, sweep::unreferenced::Step};
-use sexton_tests::TestDb;
+use sexton_tests::Server;
 
 use super::{fixture::Bed, toys::TABLES};
 
@@ -74,16 +74,13 @@ async fn prepare(bed: &Bed, step: Step, keys: &[sexton_core::key::Key]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_and_batches_use_indexes_on_a_million_rows_whatever_the_planner_knows_of_them() {
-    let server = TestDb::new().await;
+    let server = Server::postgres().await;
     server
         .execute(
-            &TABLES
-                .replace("TIME_TYPE", "timestamptz")
-                .replace(" references toy (id)", "")
-                .replace("create index on_toy on person (favorite_toy_id)", ""),
+            &TABLES.replace(" references toy (id)", "").replace("create index on_toy on person (favorite_toy_id)", ""),
         )
         .await;
-    // Every tenth toy has nobody. Nothing is known of the tables until somebody analyzes them.
+    // Every tenth toy has no person. The planner knows nothing of the tables until they are analyzed.
     server
         .execute(&format!(
             "alter table toy set (autovacuum_enabled = off); alter table person set (autovacuum_enabled = off);

@@ -1,6 +1,6 @@
 //! What is a reference: as the foreign keys of the catalogue say, and as they are now.
 
-use super::toys::{TOY, days_pass, found, ids, sweep, toys};
+use super::toys::{TOY, days_pass, ids, nonzero, sweep, toys};
 use crate::rig::{Rig, Server, on_both};
 
 on_both!(
@@ -29,11 +29,11 @@ async fn reference_from_any_table_counts(server: Server) {
     // Null is no reference, also where it is only half of one.
     rig.execute("insert into wish (id, tenant, toy) values (1, 1, 2), (2, null, null), (3, 2, null)").await;
     rig.execute("insert into \"Gift; list\" values (1, 'c'), (2, null)").await;
-    assert_eq!(found(&sweep(&rig).await), "looked 5, unreferenced 3, deprecated 3");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 5, unreferenced 3, deprecated 3");
     let left = "select tenant, no from toy where deprecated_at is null order by tenant, no";
     assert_eq!(rig.rows(left).await, ["1|2", "2|1"]);
     days_pass(&rig, 15).await;
-    assert_eq!(found(&sweep(&rig).await), "looked 5, unreferenced 3, hidden 3, old 3, deleted 3");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 5, unreferenced 3, hidden 3, old 3, deleted 3");
     assert_eq!(rig.rows(left).await, ["1|2", "2|1"]);
 }
 
@@ -43,7 +43,7 @@ async fn reference_from_a_removed_row_counts(server: Server) {
     let rig = toys(server, 1, &[1], &format!("{TOY}{person}")).await;
     rig.request("person", &["1"]).await;
     assert_eq!(rig.rows("select count(*) from person where deleted_at is not null").await, ["1"]);
-    assert_eq!(found(&sweep(&rig).await), "looked 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 1");
 }
 
 /// Values that the foreign key takes for the same need not be the same to anybody else.
@@ -62,7 +62,7 @@ async fn rows_are_compared_as_the_foreign_key_compares_them(server: Server) {
     let rig = Rig::with(server, tables, &resources).await;
     rig.execute("insert into toy (code, name) values ('a', 'Ball'), ('b', 'Bear')").await;
     rig.execute("insert into person values (1, 'ball')").await;
-    assert_eq!(found(&sweep(&rig).await), "looked 2, unreferenced 1, deprecated 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 2, unreferenced 1, deprecated 1");
     drop(rig.run(&["guard", "toy"]).await.expect_code(0));
     rig.execute("insert into person values (2, 'BEAR')").await;
     assert_eq!(rig.rows("select count(*) from toy where deprecated_at is not null").await, ["0"]);
@@ -108,7 +108,7 @@ async fn foreign_keys_to_parts_of_a_table_count_and_two_of_one_kind_are_one() {
         "insert into toy values (1), (2), (3); insert into person values (1, 1); insert into fan values (1, 2)",
     )
     .await;
-    assert_eq!(found(&sweep(&rig).await), "looked 3, unreferenced 1, deprecated 1");
+    assert_eq!(nonzero(&sweep(&rig).await), "looked 3, unreferenced 1, deprecated 1");
     drop(rig.run(&["guard", "toy"]).await.expect_code(0));
     rig.execute("insert into person values (2, 3)").await;
     assert_eq!(ids(&rig, "deprecated_at is not null").await, "");

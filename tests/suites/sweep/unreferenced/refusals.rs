@@ -1,4 +1,4 @@
-//! Settings that would lose references, and rows that are left alone for them.
+//! Settings that would lose references, and the rows that are not swept because of them.
 
 use super::toys::{TOY, ids, toys};
 use crate::rig::{Server, on_both};
@@ -7,7 +7,7 @@ on_both!(
     check_refuses_what_would_lose_references,
     settings_that_cannot_work_are_refused,
     deletion_of_a_row_without_a_marker_cannot_be_requested,
-    worker_starts_although_rows_are_left_alone,
+    worker_starts_although_rows_are_not_swept,
 );
 
 async fn check_refuses_what_would_lose_references(server: Server) {
@@ -97,7 +97,7 @@ async fn deletion_of_a_row_without_a_marker_cannot_be_requested(server: Server) 
 }
 
 /// A worker that starts has more to do than to sweep.
-async fn worker_starts_although_rows_are_left_alone(server: Server) {
+async fn worker_starts_although_rows_are_not_swept(server: Server) {
     let rig = toys(server, 2, &[], &TOY.replace("favorite_toy_id", "id")).await;
     let started = rig.run(&["run", "--until-idle"]).await.expect_code(0);
     assert!(started.stderr.contains("left alone: resources.toy.unreferenced.by"), "{}", started.stderr);

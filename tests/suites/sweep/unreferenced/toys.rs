@@ -51,8 +51,8 @@ pub(crate) async fn sweep(rig: &Rig) -> Value {
     rig.json(&["sweep", "unreferenced", "--json"]).await.remove(0)
 }
 
-/// What a pass came to, without what it did not find.
-pub(crate) fn found(figures: &Value) -> String {
+/// The figures of a pass that are not zero.
+pub(crate) fn nonzero(figures: &Value) -> String {
     const NAMES: [&str; 11] = [
         "looked",
         "unreferenced",

@@ -1,26 +1,26 @@
-//! Looks are calls: what is paused, limited, away or hanging.
+//! Looks are calls: lanes that are paused or limited, targets that fail or hang.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sexton_tests::api::Answer;
 
-use super::{ROOM, age, calls, deleted, event, report, state, sweep, swept, told, with};
+use super::{ROOM, age, calls, deleted, event, mode_report, nonzero, settings, state, sweep, sweep_nonzero};
 use crate::rig::{PATIENCE, Rig, Server, on_both};
 
 on_both!(
-    paused_lane_is_gone_on_with_where_it_stopped_and_keeps_no_other_waiting,
-    target_that_asks_for_patience_is_left_alone,
+    paused_lane_resumes_where_it_stopped_and_delays_no_other,
+    target_that_asks_for_patience_is_not_called,
     looks_keep_to_the_limits_of_their_target,
     limit_that_no_run_can_wait_for_keeps_no_other_lane_waiting,
-    looks_without_an_answer_are_told_and_lead_on,
+    looks_without_an_answer_are_reported_and_open_no_breaker,
     hanging_target_does_not_outlast_the_budget,
     second_signal_ends_a_look_that_hangs_and_leaves_the_lead,
 );
 
-async fn paused_lane_is_gone_on_with_where_it_stopped_and_keeps_no_other_waiting(server: Server) {
-    let rig = Rig::blocks_with(server, 4, &format!("{}{ROOM}", report())).await;
-    let twins = super::Twins::of(&rig);
+async fn paused_lane_resumes_where_it_stopped_and_delays_no_other(server: Server) {
+    let rig = Rig::blocks_with(server, 4, &format!("{}{ROOM}", mode_report())).await;
+    let twins = super::Twins::behind(&rig);
     rig.execute("update block set note = 'n'").await;
     rig.request("block", &["1", "2"]).await;
     rig.work().await;
@@ -28,26 +28,26 @@ async fn paused_lane_is_gone_on_with_where_it_stopped_and_keeps_no_other_waiting
     twins.come_back(&event(2));
     drop(rig.run(&["pause", "block.calendar"]).await.expect_code(0));
     let before = calls(&rig, "GET").len();
-    assert_eq!(swept(&rig).await, "finished 2, gone 2, held 1, looked 2, sampled 2");
+    assert_eq!(sweep_nonzero(&rig).await, "finished 2, gone 2, held 1, looked 2, sampled 2");
     assert!(
         calls(&rig, "GET")[..].iter().filter(|path| path.starts_with("/calendars")).count() == 2,
         "those of the deletions"
     );
     assert_eq!(calls(&rig, "GET").len() - before, 2);
-    assert_eq!(swept(&rig).await, "held 1");
+    assert_eq!(sweep_nonzero(&rig).await, "held 1");
     assert_eq!(state(&rig).await["state"], "ok", "somebody paused it");
     drop(rig.run(&["resume", "block.calendar"]).await.expect_code(0));
-    assert_eq!(swept(&rig).await, "gone 1, looked 2, returned 1");
+    assert_eq!(sweep_nonzero(&rig).await, "gone 1, looked 2, returned 1");
     // What came back and cannot be seen just now is taken to be there still.
     drop(rig.run(&["pause", "block"]).await.expect_code(0));
-    assert_eq!(swept(&rig).await, "held 1, returned 1");
+    assert_eq!(sweep_nonzero(&rig).await, "held 1, returned 1");
     assert_eq!(state(&rig).await["backlog"], 1);
     drop(rig.run(&["resume", "block"]).await.expect_code(0));
-    assert_eq!(swept(&rig).await, "looked 1, returned 1");
+    assert_eq!(sweep_nonzero(&rig).await, "looked 1, returned 1");
 }
 
-async fn target_that_asks_for_patience_is_left_alone(server: Server) {
-    let (rig, _twins) = deleted(server, 12, &report()).await;
+async fn target_that_asks_for_patience_is_not_called(server: Server) {
+    let (rig, _twins) = deleted(server, 12, &mode_report()).await;
     let wait = vec![("retry-after".to_owned(), "3600".to_owned())];
     rig.api.script(&event(1), vec![Answer::WithHeaders(429, wait)]);
     let keys = rig.rows("select key from sexton_deletion_done order by finished_at, id").await;
@@ -57,32 +57,32 @@ async fn target_that_asks_for_patience_is_left_alone(server: Server) {
     let status = rig.run(&["status"]).await.expect_code(0).stdout;
     assert!(status.contains("throttled"), "its deletions leave it alone, too: {status}");
     let before = calls(&rig, "GET").len();
-    assert_eq!(swept(&rig).await, "held 1");
+    assert_eq!(sweep_nonzero(&rig).await, "held 1");
     assert_eq!(calls(&rig, "GET").len(), before);
     rig.execute("delete from sexton_breaker").await;
     let rest = 12 - at;
-    assert_eq!(swept(&rig).await, format!("gone {rest}, looked {rest}"));
+    assert_eq!(sweep_nonzero(&rig).await, format!("gone {rest}, looked {rest}"));
 }
 
 async fn looks_keep_to_the_limits_of_their_target(server: Server) {
-    let limited = report().replace(
+    let limited = mode_report().replace(
         "timeout = \"2s\"",
         "timeout = \"2s\"\nmax_in_flight = 2\nrate_limit = { per_second = 10, burst = 1 }",
     );
-    let (rig, _twins) = deleted(server, 10, &report()).await;
+    let (rig, _twins) = deleted(server, 10, &mode_report()).await;
     rig.reconfigure(&limited);
     let before = calls(&rig, "GET").len();
     let start = Instant::now();
-    assert_eq!(swept(&rig).await, "finished 10, gone 10, looked 10, sampled 10");
+    assert_eq!(sweep_nonzero(&rig).await, "finished 10, gone 10, looked 10, sampled 10");
     assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
     assert_eq!(calls(&rig, "GET").len() - before, 10);
 }
 
 async fn limit_that_no_run_can_wait_for_keeps_no_other_lane_waiting(server: Server) {
     let small = "budget = { rows = 50000, time = \"2s\" }\n";
-    let all = format!("{}{ROOM}", with("share = 1.0", small));
+    let all = format!("{}{ROOM}", settings("share = 1.0", small));
     let rig = Rig::blocks_with(server, 3, &all).await;
-    let _twins = super::Twins::of(&rig);
+    let _twins = super::Twins::behind(&rig);
     rig.execute("update block set note = 'n'").await;
     rig.request("block", &["1", "2", "3"]).await;
     rig.work().await;
@@ -91,17 +91,17 @@ async fn limit_that_no_run_can_wait_for_keeps_no_other_lane_waiting(server: Serv
     let limited =
         all.replacen("timeout = \"2s\"", "timeout = \"2s\"\nrate_limit = { per_second = 0.02, burst = 1 }", 1);
     rig.reconfigure(&limited);
-    assert_eq!(swept(&rig).await, "finished 3, gone 4, held 1, looked 4, sampled 3");
+    assert_eq!(sweep_nonzero(&rig).await, "finished 3, gone 4, held 1, looked 4, sampled 3");
     assert_eq!(state(&rig).await["state"], "ok");
 }
 
-async fn looks_without_an_answer_are_told_and_lead_on(server: Server) {
-    let (rig, _twins) = deleted(server, 5, &report()).await;
+async fn looks_without_an_answer_are_reported_and_open_no_breaker(server: Server) {
+    let (rig, _twins) = deleted(server, 5, &mode_report()).await;
     for n in 1..=5 {
         rig.api.script(&event(n), vec![Answer::Status([500, 401, 418, 500, 500][n - 1])]);
     }
     let seen = sweep(&rig).await;
-    assert_eq!(told(&seen), "finished 5, held 1, sampled 5, unanswered 3");
+    assert_eq!(nonzero(&seen), "finished 5, held 1, sampled 5, unanswered 3");
     let state = state(&rig).await;
     assert_eq!(state["state"], "failing");
     let error = state["error"].as_str().unwrap();
@@ -117,7 +117,7 @@ async fn looks_without_an_answer_are_told_and_lead_on(server: Server) {
 
 async fn hanging_target_does_not_outlast_the_budget(server: Server) {
     let small = "budget = { rows = 50000, time = \"1s\" }\n";
-    let (rig, _twins) = deleted(server, 12, &with("share = 1.0", small)).await;
+    let (rig, _twins) = deleted(server, 12, &settings("share = 1.0", small)).await;
     rig.api.set_default(sexton_tests::api::Behaviour::Always(Answer::Hang));
     let seen = sweep(&rig).await;
     assert_eq!((&seen["unanswered"], &seen["held"]), (&json!(3), &json!(1)), "{seen}");
@@ -127,7 +127,7 @@ async fn hanging_target_does_not_outlast_the_budget(server: Server) {
 }
 
 async fn second_signal_ends_a_look_that_hangs_and_leaves_the_lead(server: Server) {
-    let (rig, _twins) = deleted(server, 1, &report().replace("timeout = \"2s\"", "timeout = \"15s\"")).await;
+    let (rig, _twins) = deleted(server, 1, &mode_report().replace("timeout = \"2s\"", "timeout = \"15s\"")).await;
     rig.api.set_default(sexton_tests::api::Behaviour::Always(Answer::Hang));
     let before = rig.api.log().len();
     let command = rig.sexton.spawn(&["sweep", "verify"]).await;

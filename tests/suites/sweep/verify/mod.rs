@@ -1,4 +1,4 @@
-//! Twins of completed deletions that are looked at once more.
+//! The sweep `verify`: it looks whether the twins of completed deletions are still gone.
 
 mod lanes;
 mod observations;
@@ -26,12 +26,12 @@ skip_when_null = ["note"]
 verify = { url = "@API@/rooms/{id}", status = [404] }
 "#;
 
-/// What is there in the external systems. What is deleted goes, and whatever is not there is answered with 404.
+/// The objects in the external systems. A call for a missing one is answered with 404.
 #[derive(Clone, Default)]
 struct Twins(Arc<Mutex<BTreeSet<String>>>);
 
 impl Twins {
-    fn of(rig: &Rig) -> Self {
+    fn behind(rig: &Rig) -> Self {
         let twins = Self::default();
         let there = Arc::clone(&twins.0);
         rig.api.set_default(Behaviour::With(Arc::new(move |call: &Call| {
@@ -52,7 +52,7 @@ impl Twins {
         self.0.lock().unwrap().insert(path.to_owned());
     }
 
-    fn go(&self, path: &str) {
+    fn vanish(&self, path: &str) {
         self.0.lock().unwrap().remove(path);
     }
 }
@@ -61,25 +61,25 @@ fn event(n: usize) -> String {
     format!("/calendars/c/events/g{n}")
 }
 
-/// `share` and `mode`, and the calendar with a look.
-fn with(verify: &str, more: &str) -> String {
+/// The sweep's settings, and the calendar with `verify`.
+fn settings(verify: &str, more: &str) -> String {
     let look = "verify = { url = \"@API@/calendars/{calendar_id}/events/{gcal_id}\", status = [404] }";
     let resource = RESOURCE.replace("timeout = \"2s\"", &format!("timeout = \"2s\"\n{look}"));
     format!("[sync]\nverify = {{ {verify} }}\n{more}{resource}")
 }
 
-fn report() -> String {
-    with("share = 1.0", "")
+fn mode_report() -> String {
+    settings("share = 1.0", "")
 }
 
-fn on() -> String {
-    with("share = 1.0, mode = \"on\"", "")
+fn mode_on() -> String {
+    settings("share = 1.0, mode = \"on\"", "")
 }
 
 /// Blocks 1 to `n`, whose deletions were completed an hour ago.
 async fn deleted(server: Server, n: usize, resources: &str) -> (Rig, Twins) {
     let rig = Rig::blocks_with(server, n, resources).await;
-    let twins = Twins::of(&rig);
+    let twins = Twins::behind(&rig);
     let keys: Vec<String> = (1..=n).map(|n| n.to_string()).collect();
     rig.request("block", &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
     rig.work().await;
@@ -101,18 +101,18 @@ async fn sweep(rig: &Rig) -> Value {
     rig.json(&["sweep", "verify", "--json"]).await.remove(0)
 }
 
-/// Those of the figures that are not zero.
-fn told(figures: &Value) -> String {
+/// The figures that are not zero.
+fn nonzero(figures: &Value) -> String {
     let figures = figures.as_object().unwrap().iter();
     let told = figures.filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0));
     told.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-async fn swept(rig: &Rig) -> String {
-    told(&sweep(rig).await)
+async fn sweep_nonzero(rig: &Rig) -> String {
+    nonzero(&sweep(rig).await)
 }
 
-/// How it stands, in `status --json`.
+/// The sweep's state in `status --json`.
 async fn state(rig: &Rig) -> Value {
     let status = rig.json(&["status", "--json"]).await.remove(0);
     status["sweeps"].as_array().unwrap().iter().find(|state| state["name"] == "verify").unwrap().clone()

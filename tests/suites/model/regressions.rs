@@ -1,4 +1,4 @@
-//! What random cases have found, each as small as it gets.
+//! Failures that random cases have found, each as small as possible.
 
 use super::{
     actions::{Action, Answer},
@@ -6,23 +6,7 @@ use super::{
     run::run,
     schema::{Goes, Key, Rule, Schema, Table, Target, Then},
 };
-
-/// Runs a scenario on PostgreSQL and on SQLite, each as a test of its own.
-macro_rules! on_both {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                super::check(super::Bed::postgres().await, super::$scenario()).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                super::check(super::Bed::sqlite().await, super::$scenario()).await;
-            }
-        }
-    )+};
-}
+use crate::rig::on_both;
 
 on_both!(
     child_that_arrives_below_one_that_goes_along_goes_first,
@@ -31,10 +15,8 @@ on_both!(
     row_that_is_below_itself_does_not_wait_for_itself,
 );
 
-type Case = (Schema, Vec<Action>);
-
-async fn check(bed: Bed, (schema, actions): Case) {
-    if let Err(why) = run(&bed, &schema, &actions).await {
+async fn check(bed: &Bed, schema: Schema, actions: &[Action]) {
+    if let Err(why) = run(bed, &schema, actions).await {
         panic!("{why}");
     }
 }
@@ -60,29 +42,31 @@ const fn work(of: usize) -> Action {
     Action::Work { of, answers: [Answer::Done; 2], wait: true }
 }
 
-fn child_that_arrives_below_one_that_goes_along_goes_first() -> Case {
+async fn child_that_arrives_below_one_that_goes_along_goes_first(bed: Bed) {
     let tables = vec![table(&[Target::Plain]), table(&[Target::Plain])];
     let rules = vec![rule(0, 0, Goes::Along), rule(0, 1, Goes::First)];
     let rows = [row(0, 0, [None; 3]), row(0, 1, [Some(0), None, None])];
     let late = row(1, 0, [None, Some(1), None]);
-    (Schema { tables, rules }, [&rows[..], &[request(0), late, work(0)]].concat())
+    check(&bed, Schema { tables, rules }, &[&rows[..], &[request(0), late, work(0)]].concat()).await;
 }
 
-fn target_hears_of_a_change_while_only_the_row_is_left_to_go() -> Case {
+async fn target_hears_of_a_change_while_only_the_row_is_left_to_go(bed: Bed) {
     let tables = vec![Table { then: Then::DeleteAfter, ..table(&[Target::Needs]) }];
     let change = Action::WriteGcal { of: 0, gcal: Some(1) };
-    (Schema { tables, rules: Vec::new() }, vec![row(0, 0, [None; 3]), request(0), work(0), change, work(0)])
+    check(&bed, Schema { tables, rules: Vec::new() }, &[row(0, 0, [None; 3]), request(0), work(0), change, work(0)])
+        .await;
 }
 
-fn parent_and_child_are_requested_together_and_go_at_once() -> Case {
+async fn parent_and_child_are_requested_together_and_go_at_once(bed: Bed) {
     let rules = vec![Rule { constrained: true, ..rule(0, 0, Goes::Along) }];
     let rows = [row(0, 0, [None; 3]), row(0, 1, [Some(0), None, None])];
     let request = Action::Request { of: 1, more: vec![0], after: false };
-    (Schema { tables: vec![table(&[])], rules }, [&rows[..], &[request]].concat())
+    check(&bed, Schema { tables: vec![table(&[])], rules }, &[&rows[..], &[request]].concat()).await;
 }
 
-fn row_that_is_below_itself_does_not_wait_for_itself() -> Case {
+async fn row_that_is_below_itself_does_not_wait_for_itself(bed: Bed) {
     let rules = vec![rule(0, 0, Goes::Along), rule(0, 0, Goes::First)];
     let rows = [row(0, 0, [None, Some(1), None]), row(0, 1, [Some(0), None, None])];
-    (Schema { tables: vec![table(&[Target::Plain])], rules }, [&rows[..], &[request(0), work(0)]].concat())
+    check(&bed, Schema { tables: vec![table(&[Target::Plain])], rules }, &[&rows[..], &[request(0), work(0)]].concat())
+        .await;
 }

@@ -7,51 +7,18 @@ use std::{
 };
 
 use sea_orm::TransactionTrait;
-use secrecy::SecretString;
 use sexton_core::{
-    config, db,
-    ledger::Ledger,
     soft_remove::{Request, Requested, soft_remove},
     store::Store,
 };
-use sexton_tests::{Daemon, Postgres, Sexton, TestDb, api::Api};
+use sexton_tests::{PATIENCE, Postgres, Sexton, TestDb, api::Api};
 
-/// Far more than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use super::{Setup, Worker, setup::config};
+use crate::rig::store;
 
 /// Deletions that came to an end, good or bad.
 const ENDED: &str = "select (select count(*) from sexton_deletion_done)
                           + (select count(*) from sexton_deletion where state = 'dead')";
-
-/// What tests set differently; everything is scaled down so that a lease is over within seconds.
-pub(crate) struct Setup {
-    pub(crate) redis: Option<String>,
-    pub(crate) concurrency: usize,
-    pub(crate) connections: u32,
-    pub(crate) lease: &'static str,
-    pub(crate) timeout: &'static str,
-    pub(crate) max_rescues: u32,
-    pub(crate) grace: &'static str,
-    pub(crate) retry: &'static str,
-    /// Further settings of both targets.
-    pub(crate) target: &'static str,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            redis: None,
-            concurrency: 32,
-            connections: 8,
-            lease: "3s",
-            timeout: "900ms",
-            max_rescues: 5,
-            grace: "5s",
-            retry: "max_attempts = 30\ninitial_interval = '50ms'\nmax_interval = '500ms'",
-            target: "",
-        }
-    }
-}
 
 pub(crate) struct Rig {
     pub(crate) test_db: TestDb,
@@ -73,7 +40,7 @@ impl Rig {
             let columns = "id bigint primary key, name text not null, deleted_at timestamptz";
             test_db.execute(&format!("create table {table} ({columns})")).await;
         }
-        let config = config_text(&setup, test_db.url(), &api.url(), &tables);
+        let config = config(&setup, test_db.url(), &api.url(), &tables);
         let sexton = Sexton::new(&config);
         drop(sexton.run(&["migrate"]).await.expect_code(0));
         Self { test_db, api, sexton, config, store: None }
@@ -92,10 +59,8 @@ impl Rig {
             format!("insert into {table} select n, '{table}-' || n, null from generate_series({first}, {last}) n");
         self.test_db.execute(&insert).await;
         if self.store.is_none() {
-            let config = config::parse("sexton.toml", &self.config, |_| None).unwrap();
-            let db = db::connect(&SecretString::from(self.test_db.url()), 2).await.unwrap();
-            let ledger = Ledger::open(&db).await.unwrap();
-            self.store = Some(Store::load(db, ledger, &config).await.unwrap());
+            let db = store::connect(self.test_db.url(), 2).await;
+            self.store = Some(store::open(db, &store::parse(&self.config)).await);
         }
         let store = self.store.as_ref().unwrap();
         let table = store.catalog.by_name(table).unwrap();
@@ -218,74 +183,4 @@ impl Rig {
         }
         assert_eq!(self.api.overlapping(), BTreeSet::new(), "called by two workers at once");
     }
-}
-
-/// A running `sexton run`.
-pub(crate) struct Worker {
-    pub(crate) daemon: Daemon,
-    console: String,
-}
-
-impl Worker {
-    pub(crate) async fn start(sexton: &Sexton) -> Self {
-        let daemon = sexton.spawn(&["run"]).await;
-        let line = daemon.wait_for_log("working", PATIENCE).await;
-        let console = line.text.split("console=").nth(1).and_then(|rest| rest.split_whitespace().next());
-        Self { console: console.expect("the address is logged").to_owned(), daemon }
-    }
-
-    /// A metric's value; zero if it is not there yet.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let client = plain_client();
-        let text = client.get(format!("http://{}/metrics", self.console)).send().await.unwrap().text().await.unwrap();
-        let of = text.lines().filter(|line| line.starts_with(name));
-        of.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    }
-
-    /// Waits until a metric is as `wanted`.
-    pub(crate) async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) {
-        let start = Instant::now();
-        loop {
-            let value = self.metric(name).await;
-            if wanted(value) {
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE, "{name} stays {value}; {:#?}", self.daemon.logs());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Ends it in good order.
-    pub(crate) async fn stop(self) {
-        self.daemon.signal("TERM");
-        assert_eq!(self.daemon.wait(PATIENCE).await, 0);
-    }
-
-    pub(crate) async fn kill(&self) {
-        self.daemon.signal("KILL");
-        assert_eq!(self.daemon.wait(PATIENCE).await, 137);
-    }
-}
-
-fn plain_client() -> reqwest::Client {
-    rustls::crypto::ring::default_provider().install_default().ok();
-    reqwest::Client::new()
-}
-
-fn config_text(setup: &Setup, database: &str, api: &str, tables: &[&str]) -> String {
-    let Setup { concurrency, connections, lease, timeout, max_rescues, grace, retry, target, .. } = setup;
-    let queue = setup.redis.as_ref().map(|url| format!("[queue]\nurl = '{url}'\n")).unwrap_or_default();
-    let mut text = format!(
-        "[database]\nurl = '{database}'\nmax_connections = {connections}\n{queue}\
-         [worker]\nconcurrency = {concurrency}\nlease = '{lease}'\nmax_rescues = {max_rescues}\nshutdown_grace = '{grace}'\n\
-         [retry]\n{retry}\n[console]\nlisten = '127.0.0.1:0'\n"
-    );
-    for table in tables {
-        text += &format!(
-            "[resources.{table}]\ntable = '{table}'\nkey = 'id'\nmarker = {{ column = 'deleted_at' }}\n\
-             [[resources.{table}.targets]]\nname = 'api'\nkind = 'http'\nurl = '{api}/{{name}}'\n\
-             timeout = '{timeout}'\nallow_private = true\ngone = [410]\n{target}\n"
-        );
-    }
-    text
 }

@@ -1,0 +1,48 @@
+//! What tests write back for a claim.
+
+use std::time::Duration;
+
+use sexton_core::{
+    ids::{DeletionId, Fence, Lane},
+    ledger::{Claim, Confirmation, Confirmations, Phase, Settlement},
+    outcome::Answer,
+    state::Event,
+};
+
+/// A settlement of a claim with nothing changed but the event.
+pub(crate) fn settlement(claim: &Claim, event: Event) -> Settlement {
+    Settlement {
+        id: claim.id,
+        fence: claim.fence,
+        event,
+        phase: Phase::Confirm,
+        delay: Duration::ZERO,
+        give_back: false,
+        uncalled: false,
+        lane: lane("block.calendar"),
+        confirmations: claim.confirmations.clone(),
+        payload: None,
+        error: None,
+        dead: None,
+        attempt: None,
+    }
+}
+
+/// A lane by its name.
+pub(crate) fn lane(name: &str) -> Lane {
+    Lane::from_ledger(name.to_owned())
+}
+
+/// Confirmations of these targets.
+pub(crate) fn confirmed(targets: &[&str]) -> Confirmations {
+    let one = || Confirmation {
+        at: "2026-01-01T00:00:00.000Z".to_owned(),
+        answer: Answer::Deleted { status: 204 },
+        verified: false,
+    };
+    targets.iter().map(|target| ((*target).to_owned(), one())).collect()
+}
+
+pub(crate) fn lease_of(claim: &Claim) -> (DeletionId, Fence) {
+    (claim.id, claim.fence)
+}
