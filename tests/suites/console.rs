@@ -3,7 +3,7 @@
 use sexton_tests::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::rig::{PATIENCE, RESOURCE, Rig, Server};
+use crate::rig::{RESOURCE, Rig, Server};
 
 /// Status line and body of a GET.
 pub(super) async fn get(address: &str, path: &str) -> (String, String) {

@@ -19,19 +19,14 @@ impl Moto {
         let file = dir.path().join("keys.json");
         std::fs::write(&file, serde_json::to_vec(keys).expect("texts are JSON"))
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", file.display()));
-        let mut refusal = String::new();
-        // Several attempts, because another process may take the port between its choice and its use.
-        for _ in 0..5 {
-            let port = port::free();
+        let (port, process) = port::start_server("moto", async |port| {
             let mut command = Command::new(interpreter());
             command.args(["-u", "-c", include_str!("moto_server.py"), &port.to_string(), bucket]).arg(&file);
             let process = Process::start(&command, None);
-            match process.line_with("Running on", PATIENCE).await {
-                Ok(_) => return Self { port, _dir: dir, _process: process },
-                Err(error) => refusal = error,
-            }
-        }
-        panic!("no moto for this test: {refusal}");
+            process.line_with("Running on", PATIENCE).await.map(|_| process)
+        })
+        .await;
+        Self { port, _dir: dir, _process: process }
     }
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.

@@ -5,9 +5,27 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-/// A loopback port that nothing listens on. Another process may still be faster: the caller tries again
-/// with another one.
-pub(crate) fn free() -> u16 {
+use crate::process::Process;
+
+/// Starts the server `name` on a free loopback port. It makes several attempts, because another process may take a port
+/// between its choice and its use.
+pub(crate) async fn start_server(
+    name: &str,
+    mut start: impl AsyncFnMut(u16) -> Result<Process, String>,
+) -> (u16, Process) {
+    let mut refusal = String::new();
+    for _ in 0..5 {
+        let port = free();
+        match start(port).await {
+            Ok(process) => return (port, process),
+            Err(error) => refusal = error,
+        }
+    }
+    panic!("no {name} for this test: {refusal}");
+}
+
+/// A loopback port that nothing listens on.
+fn free() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     for _ in 0..1_000 {

@@ -47,16 +47,8 @@ impl Postgres {
         let initdb = Process::start(&initdb, user);
         assert_eq!(initdb.wait(PATIENCE).await, 0, "initdb failed: {}", initdb.text());
 
-        let mut refusal = String::new();
-        // Several attempts, because another process may take the port between its choice and its use.
-        for _ in 0..5 {
-            let port = port::free();
-            match launch(&dir, port, user).await {
-                Ok(process) => return Self { port, process: Some(process), user, dir },
-                Err(error) => refusal = error,
-            }
-        }
-        panic!("no PostgreSQL for this test: {refusal}");
+        let (port, process) = port::start_server("PostgreSQL", async |port| launch(&dir, port, user).await).await;
+        Self { port, process: Some(process), user, dir }
     }
 
     /// The port on 127.0.0.1.

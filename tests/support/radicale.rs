@@ -24,22 +24,17 @@ impl Radicale {
         let users = dir.path().join("users");
         std::fs::write(&users, format!("{}:{}\n", Self::USER, Self::PASSWORD))
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", users.display()));
-        let mut refusal = String::new();
-        // Several attempts, because another process may take the port between its choice and its use.
-        for _ in 0..5 {
-            let port = port::free();
+        let (port, process) = port::start_server("Radicale", async |port| {
             let mut command = Command::new(interpreter());
             command.current_dir(dir.path()).args(["-m", "radicale", "--config", ""]);
             command.args(["--hosts", &format!("127.0.0.1:{port}"), "--auth-type", "htpasswd", "--auth-delay", "0"]);
             command.args(["--auth-htpasswd-encryption", "plain", "--auth-htpasswd-filename"]).arg(&users);
             command.arg("--storage-filesystem-folder").arg(dir.path().join("data"));
             let process = Process::start(&command, None);
-            match process.line_with("Radicale server ready", PATIENCE).await {
-                Ok(_) => return Self { port, _dir: dir, _process: process },
-                Err(error) => refusal = error,
-            }
-        }
-        panic!("no Radicale for this test: {refusal}");
+            process.line_with("Radicale server ready", PATIENCE).await.map(|_| process)
+        })
+        .await;
+        Self { port, _dir: dir, _process: process }
     }
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.

@@ -47,16 +47,8 @@ impl Builder {
     /// Starts the server and waits until it accepts connections.
     pub async fn start(self) -> Redis {
         let dir = Workdir::new("sexton-redis-");
-        let mut refusal = String::new();
-        // Several attempts, because another process may take the port between its choice and its use.
-        for _ in 0..5 {
-            let port = port::free();
-            match launch(&self, port, &dir).await {
-                Ok(process) => return Redis { options: self, port, dir, process: Some(process) },
-                Err(error) => refusal = error,
-            }
-        }
-        panic!("no Redis for this test: {refusal}");
+        let (port, process) = port::start_server("Redis", async |port| launch(&self, port, &dir).await).await;
+        Redis { options: self, port, dir, process: Some(process) }
     }
 }
 

@@ -172,7 +172,7 @@ impl Daemon {
     }
 
     /// Ends it in good order.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.signal("TERM");
         assert_eq!(self.wait(PATIENCE).await, 0, "the exit code after SIGTERM");
     }

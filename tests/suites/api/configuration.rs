@@ -6,7 +6,7 @@ use super::{
     client::Client,
     setup::{API, TOKEN, blocks, serve},
 };
-use crate::rig::{PATIENCE, RESOURCE, Rig, Server};
+use crate::rig::{RESOURCE, Rig, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_tokens_there_is_no_api() {

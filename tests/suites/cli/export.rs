@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sexton_tests::api::Answer;
 
-use crate::rig::{PATIENCE, RESOURCE, Rig, Server, on_both};
+use crate::rig::{RESOURCE, Rig, Server, on_both};
 
 on_both!(
     finished_deletion_tells_who_asked_what_was_answered_and_when_the_row_went,

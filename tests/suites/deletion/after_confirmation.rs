@@ -1,6 +1,6 @@
 //! Rows once all their twins are gone, and rows that never had one.
 
-use crate::rig::{BLOCK, PATIENCE, RESOURCE, Rig, Server, on_both};
+use crate::rig::{BLOCK, RESOURCE, Rig, Server, on_both};
 
 on_both!(
     kept_row_stays_marked,

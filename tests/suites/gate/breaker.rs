@@ -37,17 +37,17 @@ async fn lane_with_an_open_breaker_is_not_touched_while_others_go_on() {
     let mut rig = Rig::new(Setup { target: never, ..calm() }).await;
     rig.api.set_default(items(Answer::Status(503)));
     rig.request("item", 1..=5000).await;
-    rig.lengthen("item").await;
+    rig.fill_lane("item").await;
     let worker = rig.run().await;
     rig.wait_until("exists (select 1 from sexton_breaker where lane = 'item.api' and cause = 'failures')").await;
     rig.wait_until("not exists (select 1 from sexton_deletion where state = 'running')").await;
     let (before, calls) = (versions(&rig, "item.api").await, rig.api.log().len());
-    let rewritten = rig.rewritten().await;
+    let rewritten = rig.updated_deletions().await;
     rig.request("other", 1..=300).await;
     rig.wait_until("not exists (select 1 from sexton_deletion where resource = 'other')").await;
     assert_eq!(versions(&rig, "item.api").await, before, "rows that wait were rewritten");
     // Each of the others is claimed and said to be called; nothing else is written.
-    let rewritten = rig.rewritten().await - rewritten;
+    let rewritten = rig.updated_deletions().await - rewritten;
     assert!((300..=900).contains(&rewritten), "{rewritten} rewritten for 300 deletions");
     assert_eq!(rig.api.log().len(), calls + 300, "the target that is left alone was called");
     assert_eq!(rig.number("select count(*) from sexton_deletion where state = 'dead'").await, 0);

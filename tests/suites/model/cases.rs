@@ -13,7 +13,7 @@ use proptest::{
 
 use super::{
     actions::{Action, actions},
-    fixture::Bed,
+    fixture::Fixture,
     run::run,
     schema::{Schema, schemas},
     shrink::smaller,
@@ -27,16 +27,16 @@ const SHRINK_SECONDS: u64 = 45;
 
 on_both!(whatever_happens_rows_and_ledger_are_as_the_model_says);
 
-async fn whatever_happens_rows_and_ledger_are_as_the_model_says(bed: Bed) {
-    check(&bed);
+async fn whatever_happens_rows_and_ledger_are_as_the_model_says(fixture: Fixture) {
+    check(&fixture);
 }
 
 /// The same cases every time, so that what fails here was broken by the last change; others every time when somebody
 /// asks for a number of cases or for a seed.
-fn check(bed: &Bed) {
+fn check(fixture: &Fixture) {
     let (cases, seed) = (setting("SEXTON_MODEL_CASES"), setting("SEXTON_MODEL_SEED"));
     let fixed = if cases.is_none() { 1 } else { rand_seed() };
-    run_cases(bed, seed.unwrap_or(fixed), cases.unwrap_or(CASES));
+    run_cases(fixture, seed.unwrap_or(fixed), cases.unwrap_or(CASES));
 }
 
 fn setting<T: FromStr>(name: &str) -> Option<T> {
@@ -47,7 +47,7 @@ fn rand_seed() -> u32 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos()
 }
 
-fn run_cases(bed: &Bed, seed: u32, cases: u32) {
+fn run_cases(fixture: &Fixture, seed: u32, cases: u32) {
     println!("SEXTON_MODEL_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
@@ -57,7 +57,7 @@ fn run_cases(bed: &Bed, seed: u32, cases: u32) {
     let (mut count, runtime) = (0, tokio::runtime::Handle::current());
     let strategy = (schemas(), actions());
     let one = |schema: &Schema, actions: &[Action]| {
-        tokio::task::block_in_place(|| runtime.block_on(run(bed, schema, actions)))
+        tokio::task::block_in_place(|| runtime.block_on(run(fixture, schema, actions)))
     };
     for _ in 0..cases {
         count += 1;

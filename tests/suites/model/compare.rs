@@ -19,7 +19,7 @@ impl System<'_> {
         self.compare_open(model).await?;
         self.compare_done(model).await?;
         self.compare_marks(model).await?;
-        let log = self.bed.api.log();
+        let log = self.fixture.api.log();
         let calls: Vec<String> = log[self.called..].iter().map(|call| call.path_and_query.clone()).collect();
         self.called = log.len();
         same("calls", &std::mem::take(&mut model.calls), &calls)
@@ -29,7 +29,7 @@ impl System<'_> {
     async fn learn_ids(&mut self, model: &mut Model) -> Result<(), String> {
         let sql = "select id, resource, key, parent_id from sexton_deletion
                    union all select id, resource, key, parent_id from sexton_deletion_done order by 1";
-        let rows = self.bed.rows(sql).await;
+        let rows = self.fixture.rows(sql).await;
         let known: BTreeSet<String> = self.ids.values().cloned().collect();
         let new_ids: Vec<Id> =
             model.open.keys().chain(model.done.keys()).filter(|id| !self.ids.contains_key(id)).copied().collect();
@@ -67,7 +67,7 @@ impl System<'_> {
 
     /// Of pairs that would close a circle some are left out, and it does not matter which.
     async fn compare_waits(&self, model: &mut Model) -> Result<(), String> {
-        let rows = self.bed.rows("select deletion_id, child_id from sexton_wait").await;
+        let rows = self.fixture.rows("select deletion_id, child_id from sexton_wait").await;
         let mut there = BTreeSet::new();
         for row in rows {
             let real = |n: usize| row[n].clone().unwrap();
@@ -106,14 +106,14 @@ impl System<'_> {
 
     async fn compare_rows(&mut self, model: &Model) -> Result<(), String> {
         let time =
-            if self.bed.is_postgres() { "to_jsonb(deleted_at at time zone 'UTC') #>> '{}'" } else { "deleted_at" };
+            if self.fixture.is_postgres() { "to_jsonb(deleted_at at time zone 'UTC') #>> '{}'" } else { "deleted_at" };
         for table in 0..self.schema.tables.len() {
             let rules: Vec<usize> =
                 (0..self.schema.rules.len()).filter(|r| self.schema.rules[*r].child == table).collect();
             let links: String = rules.iter().map(|r| format!(", l{r}")).collect();
             let sql = format!("select tenant, id, gcal, kind, status, {time}{links} from t{table}");
             let mut there = BTreeMap::new();
-            for row in self.bed.rows(&sql).await {
+            for row in self.fixture.rows(&sql).await {
                 let id = row[1].clone().unwrap();
                 let same = |slot: &usize| {
                     let at = (table, *slot);
@@ -152,7 +152,7 @@ impl System<'_> {
                 case when run_at <= {} then 1 else 0 end from sexton_deletion",
             self.in_seconds(1)
         );
-        let rows = self.bed.rows(&sql).await;
+        let rows = self.fixture.rows(&sql).await;
         let mut seen = BTreeSet::new();
         for row in rows {
             let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that nobody knows")?;
@@ -194,7 +194,7 @@ impl System<'_> {
     async fn compare_done(&self, model: &Model) -> Result<(), String> {
         let sql = "select id, state, coalesce(cancelled_by, row_outcome) from sexton_deletion_done";
         let mut there = BTreeMap::new();
-        for row in self.bed.rows(sql).await {
+        for row in self.fixture.rows(sql).await {
             let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that nobody knows")?;
             there.insert(id, (row[1].clone().unwrap(), row[2].clone().unwrap()));
         }
@@ -205,7 +205,7 @@ impl System<'_> {
     async fn compare_marks(&mut self, model: &Model) -> Result<(), String> {
         let sql = "select deletion_id, resource, key, marker_value, marker_before from sexton_child";
         let mut there = BTreeMap::new();
-        for row in self.bed.rows(sql).await {
+        for row in self.fixture.rows(sql).await {
             let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a mark of a deletion that nobody knows")?;
             let at = self.schema.at(row[1].as_ref().unwrap(), row[2].as_ref().unwrap());
             there.insert((id, at), (row[3].clone(), row[4].clone()));

@@ -92,7 +92,7 @@ impl System<'_> {
     async fn ending(&self, model: &Model) -> Ending {
         let mut rows = BTreeSet::new();
         for table in 0..self.schema.tables.len() {
-            for row in self.bed.rows(&format!("select tenant, id from t{table}")).await {
+            for row in self.fixture.rows(&format!("select tenant, id from t{table}")).await {
                 let (tenant, id) = (row[0].clone().unwrap(), row[1].clone().unwrap());
                 let composite = self.schema.tables[table].key == super::schema::Key::Composite;
                 let key = if composite { format!("[\"{tenant}\",\"{id}\"]") } else { id };
@@ -102,7 +102,7 @@ impl System<'_> {
         let sql = "select id, 'dead', dead_kind from sexton_deletion
             union all select id, state, coalesce(cancelled_by, row_outcome) from sexton_deletion_done";
         let (mut dead, mut done) = (BTreeSet::new(), BTreeSet::new());
-        for row in self.bed.rows(sql).await {
+        for row in self.fixture.rows(sql).await {
             let (state, how) = (row[1].clone().unwrap(), row[2].clone().unwrap());
             match self.id_of(row[0].as_ref().unwrap()) {
                 Some(id) if state == "dead" => drop(dead.insert((id, how))),
@@ -121,9 +121,9 @@ impl System<'_> {
                  and not exists (select 1 from sexton_deletion_done d where d.id = w.deletion_id and {kept})"
             )
         };
-        let mut left = self.bed.rows(&ended("sexton_wait", "d.state = 'none'")).await;
+        let mut left = self.fixture.rows(&ended("sexton_wait", "d.state = 'none'")).await;
         left.extend(
-            self.bed.rows(&ended("sexton_child", "(d.row_outcome = 'kept' or d.cancelled_by = 'discarded')")).await,
+            self.fixture.rows(&ended("sexton_child", "(d.row_outcome = 'kept' or d.cancelled_by = 'discarded')")).await,
         );
         if left.is_empty() { Ok(()) } else { Err(format!("of deletions that ended is left: {left:?}")) }
     }

@@ -50,14 +50,14 @@ const SQLITE: &str = "
     end;";
 
 /// What all cases of a test share.
-pub(super) struct Bed {
+pub(super) struct Fixture {
     server: Server,
     pub(super) api: Api,
     /// The answers of each table's targets.
     answers: Arc<Mutex<BTreeMap<String, Answer>>>,
 }
 
-impl FromServer for Bed {
+impl FromServer for Fixture {
     async fn from_server(server: Server) -> Self {
         store::migrate(&server).await;
         let api = Api::start().await;
@@ -75,13 +75,13 @@ impl FromServer for Bed {
                 Answer::Refuses => 401,
             })
         })));
-        let bed = Self { server, api, answers };
-        bed.server.execute(if bed.is_postgres() { POSTGRES } else { SQLITE }).await;
-        bed
+        let fixture = Self { server, api, answers };
+        fixture.server.execute(if fixture.is_postgres() { POSTGRES } else { SQLITE }).await;
+        fixture
     }
 }
 
-impl Bed {
+impl Fixture {
     pub(super) const fn is_postgres(&self) -> bool {
         self.server.is_postgres()
     }

@@ -2,15 +2,15 @@
 
 use super::{
     actions::Action,
-    fixture::Bed,
+    fixture::Fixture,
     schema::{At, Schema},
     state::{Id, Model, Row, State, Value},
     system::System,
 };
 
 /// Runs a case. What differs first, and after which action.
-pub(super) async fn run(bed: &Bed, schema: &Schema, actions: &[Action]) -> Result<(), String> {
-    let (mut model, mut system) = (Model::new(schema), System::new(bed, schema).await);
+pub(super) async fn run(fixture: &Fixture, schema: &Schema, actions: &[Action]) -> Result<(), String> {
+    let (mut model, mut system) = (Model::new(schema), System::new(fixture, schema).await);
     for (n, action) in actions.iter().enumerate() {
         let done = match apply(&mut model, &mut system, action).await {
             Ok(()) => system.compare(&mut model).await,

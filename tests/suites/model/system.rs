@@ -18,7 +18,7 @@ use sexton_worker::{Daemon, Options};
 
 use super::{
     actions::Answer,
-    fixture::Bed,
+    fixture::Fixture,
     schema::{At, Schema},
     state::{Id, MAX_RESCUES, Value},
 };
@@ -27,7 +27,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct System<'b> {
-    pub(super) bed: &'b Bed,
+    pub(super) fixture: &'b Fixture,
     pub(super) schema: Schema,
     config: Config,
     pub(super) store: Store,
@@ -43,14 +43,14 @@ pub(super) struct System<'b> {
 }
 
 impl<'b> System<'b> {
-    pub(super) async fn new(bed: &'b Bed, schema: &Schema) -> Self {
-        bed.prepare(schema).await;
-        let config = bed.config(schema);
-        let db = bed.connect().await;
+    pub(super) async fn new(fixture: &'b Fixture, schema: &Schema) -> Self {
+        fixture.prepare(schema).await;
+        let config = fixture.config(schema);
+        let db = fixture.connect().await;
         let ledger = Ledger::open(&db).await.unwrap();
         let store = Store::load(db, ledger, &config).await.unwrap();
         Self {
-            bed,
+            fixture,
             schema: schema.clone(),
             config,
             store,
@@ -58,16 +58,16 @@ impl<'b> System<'b> {
             times: BTreeMap::new(),
             claims: Vec::new(),
             batches: BTreeMap::new(),
-            called: bed.api.log().len(),
+            called: fixture.api.log().len(),
         }
     }
 
     pub(super) async fn execute(&self, sql: String) -> bool {
-        self.bed.execute(&sql).await.is_ok()
+        self.fixture.execute(&sql).await.is_ok()
     }
 
     async fn must(&self, sql: &str) {
-        self.bed.execute(sql).await.unwrap();
+        self.fixture.execute(sql).await.unwrap();
     }
 
     fn id(&self, id: Id) -> DeletionId {
@@ -75,16 +75,16 @@ impl<'b> System<'b> {
     }
 
     fn past(&self) -> &'static str {
-        if self.bed.is_postgres() { "'2020-01-01'" } else { "'2020-01-01T00:00:00.000Z'" }
+        if self.fixture.is_postgres() { "'2020-01-01'" } else { "'2020-01-01T00:00:00.000Z'" }
     }
 
     fn future(&self) -> &'static str {
-        if self.bed.is_postgres() { "'2100-01-01'" } else { "'2100-01-01T00:00:00.000Z'" }
+        if self.fixture.is_postgres() { "'2100-01-01'" } else { "'2100-01-01T00:00:00.000Z'" }
     }
 
     /// An expression for a time that many seconds from now.
     pub(super) fn in_seconds(&self, seconds: u32) -> String {
-        if self.bed.is_postgres() {
+        if self.fixture.is_postgres() {
             format!("clock_timestamp() + interval '{seconds} seconds'")
         } else {
             format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+{seconds} seconds')")
@@ -96,7 +96,7 @@ impl<'b> System<'b> {
         match value {
             Value::Null => "null".to_owned(),
             Value::Text(text) => format!("'{text}'"),
-            Value::Time(n) if self.bed.is_postgres() => {
+            Value::Time(n) if self.fixture.is_postgres() => {
                 format!("'2020-01-01 00:00:00Z'::timestamptz + interval '{n} s'")
             }
             Value::Time(n) => format!("'2020-01-01T00:{:02}:{:02}.000Z'", n / 60, n % 60),
@@ -197,7 +197,7 @@ impl<'b> System<'b> {
     /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a target
     /// asked for in an earlier step is over.
     pub(super) async fn work(&mut self, id: Id, at: At, answers: [Answer; 2]) -> Result<(), String> {
-        self.bed.answer(at.0, answers);
+        self.fixture.answer(at.0, answers);
         let (real, future) = (&self.ids[&id], self.future());
         self.must(&format!(
             "delete from sexton_breaker;
@@ -206,7 +206,7 @@ impl<'b> System<'b> {
              update sexton_deletion set run_at = {future} where id <> '{real}'"
         ))
         .await;
-        let fence = self.bed.rows(&format!("select fence from sexton_deletion where id = '{real}'")).await;
+        let fence = self.fixture.rows(&format!("select fence from sexton_deletion where id = '{real}'")).await;
         let fence = fence[0][0].clone().unwrap();
         let busy = format!(
             "select id, state, phase, fence from sexton_deletion where id = '{real}' and (fence = {fence} or state = 'running'
@@ -230,7 +230,7 @@ impl<'b> System<'b> {
     async fn settle_down(&self, busy: &str) -> Result<(), String> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let busy = self.bed.rows(busy).await;
+            let busy = self.fixture.rows(busy).await;
             if busy.is_empty() {
                 return Ok(());
             }
@@ -243,14 +243,14 @@ impl<'b> System<'b> {
 
     /// Lets workers work on everything while the clock runs fast, until nothing is left to do.
     pub(super) async fn work_off(&self) -> Result<(), String> {
-        self.bed.answer(0, [Answer::Done; 2]);
+        self.fixture.answer(0, [Answer::Done; 2]);
         self.must(&format!("update sexton_deletion set lease_until = {} where state = 'running'", self.past())).await;
         let until = Instant::now() + 3 * PATIENCE;
         let left = "select id, resource, key, state from sexton_deletion where state <> 'dead'";
         loop {
             let sql = format!("update sexton_deletion set run_at = {} where state = 'pending'", self.past());
             self.must(&sql).await;
-            let left = self.bed.rows(left).await;
+            let left = self.fixture.rows(left).await;
             if left.is_empty() {
                 return Ok(());
             }

@@ -77,13 +77,13 @@ unreferenced = { by = [{ table = "paint", column = "color_id" }], since = "unuse
 "#;
 
 #[derive(Debug)]
-pub(crate) struct Bed {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) conn: DatabaseConnection,
     more_resources: &'static str,
 }
 
-impl Bed {
+impl Fixture {
     pub(crate) async fn postgres() -> Self {
         Self::from_server(Server::postgres().await).await
     }
@@ -166,7 +166,7 @@ impl Bed {
     }
 }
 
-impl FromServer for Bed {
+impl FromServer for Fixture {
     async fn from_server(server: Server) -> Self {
         server.execute(if server.is_postgres() { POSTGRES } else { SQLITE }).await;
         let conn = server.connect().await;

@@ -10,7 +10,7 @@ use sexton_producer::{BatchId, Error, Producer, Removal, RestoreError, prelude::
 
 use super::{
     entities::color,
-    fixture::Bed,
+    fixture::Fixture,
     rooms::{booking, insert_booking, insert_person, insert_room, person, room, rooms},
 };
 use crate::rig::on_both;
@@ -172,9 +172,9 @@ async fn upserting_by_key(db: &DatabaseConnection, room: room::ActiveModel) -> R
     Ok(written == 1) // false: a removed row has this id
 }
 
-async fn booking_42(bed: &Bed) -> booking::Model {
-    insert_room(&bed.conn, 1, "blue").await;
-    insert_booking(&bed.conn, 42, 1).await
+async fn booking_42(fixture: &Fixture) -> booking::Model {
+    insert_room(&fixture.conn, 1, "blue").await;
+    insert_booking(&fixture.conn, 42, 1).await
 }
 
 on_both!(
@@ -188,111 +188,112 @@ on_both!(
     status_marker_has_a_partial_unique_index_too,
 );
 
-async fn rows_are_removed_and_restored(bed: Bed) {
-    let bed = rooms(bed).await;
-    let (producer, booking) = (bed.producer().await, booking_42(&bed).await);
+async fn rows_are_removed_and_restored(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let (producer, booking) = (fixture.producer().await, booking_42(&fixture).await);
     removing(&producer, booking).await.unwrap();
-    assert_eq!(bed.query("select key, state from sexton_deletion").await, ["42|pending"]);
+    assert_eq!(fixture.query("select key, state from sexton_deletion").await, ["42|pending"]);
 }
 
-async fn several_calls_are_one_batch(bed: Bed) {
-    let bed = rooms(bed).await;
-    let (producer, booking) = (bed.producer().await, booking_42(&bed).await);
-    let rooms = room::Entity::find().all(&bed.conn).await.unwrap();
+async fn several_calls_are_one_batch(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let (producer, booking) = (fixture.producer().await, booking_42(&fixture).await);
+    let rooms = room::Entity::find().all(&fixture.conn).await.unwrap();
     saying_who(&producer, &rooms, &[booking]).await.unwrap();
 }
 
-async fn transactions_are_ours_or_theirs(bed: Bed) {
-    let bed = rooms(bed).await;
-    let (producer, booking) = (bed.producer().await, booking_42(&bed).await);
-    let other = insert_booking(&bed.conn, 43, 1).await;
+async fn transactions_are_ours_or_theirs(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let (producer, booking) = (fixture.producer().await, booking_42(&fixture).await);
+    let other = insert_booking(&fixture.conn, 43, 1).await;
     in_a_transaction(&producer, booking).await.unwrap();
-    in_somebody_elses_transaction(&producer, &bed.conn, other).await.unwrap();
-    assert_eq!(bed.ledger().await, ["booking|42|pending", "booking|43|pending"]);
-    assert_eq!(bed.query("select name from room").await, ["free"]);
+    in_somebody_elses_transaction(&producer, &fixture.conn, other).await.unwrap();
+    assert_eq!(fixture.ledger().await, ["booking|42|pending", "booking|43|pending"]);
+    assert_eq!(fixture.query("select name from room").await, ["free"]);
 }
 
-async fn live_and_related_rows_are_found(bed: Bed) {
-    let bed = rooms(bed).await;
-    let (producer, booking) = (bed.producer().await, booking_42(&bed).await);
-    insert_room(&bed.conn, 2, "red").await;
-    insert_booking(&bed.conn, 43, 1).await.soft_remove(&producer).await.unwrap();
-    insert_booking(&bed.conn, 44, 2).await.soft_remove(&producer).await.unwrap();
-    let room = room::Entity::find_by_id(booking.room_id).one(&bed.conn).await.unwrap().unwrap();
-    finding_related(&producer, &bed.conn, room).await.unwrap();
-    insert_booking(&bed.conn, 45, 1).await;
-    assert_eq!(finding(&producer, &bed.conn).await.unwrap(), 2);
-    let titles = bed.query("select distinct title from booking where deleted_at is null").await;
+async fn live_and_related_rows_are_found(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let (producer, booking) = (fixture.producer().await, booking_42(&fixture).await);
+    insert_room(&fixture.conn, 2, "red").await;
+    insert_booking(&fixture.conn, 43, 1).await.soft_remove(&producer).await.unwrap();
+    insert_booking(&fixture.conn, 44, 2).await.soft_remove(&producer).await.unwrap();
+    let room = room::Entity::find_by_id(booking.room_id).one(&fixture.conn).await.unwrap().unwrap();
+    finding_related(&producer, &fixture.conn, room).await.unwrap();
+    insert_booking(&fixture.conn, 45, 1).await;
+    assert_eq!(finding(&producer, &fixture.conn).await.unwrap(), 2);
+    let titles = fixture.query("select distinct title from booking where deleted_at is null").await;
     assert_eq!(titles, ["moved"]);
 }
 
-async fn many_are_removed(bed: Bed) {
-    let bed = rooms(bed).await;
-    let producer = bed.producer().await;
-    booking_42(&bed).await;
-    bed.execute("update booking set title = 'old one'").await;
-    insert_booking(&bed.conn, 43, 1).await;
+async fn many_are_removed(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let producer = fixture.producer().await;
+    booking_42(&fixture).await;
+    fixture.execute("update booking set title = 'old one'").await;
+    insert_booking(&fixture.conn, 43, 1).await;
     removing_many(&producer).await.unwrap();
-    assert_eq!(bed.ledger().await, ["booking|42|pending"]);
+    assert_eq!(fixture.ledger().await, ["booking|42|pending"]);
 }
 
-async fn name_of_a_removed_row_can_be_used_again(bed: Bed) {
-    let bed = rooms(bed).await;
-    let producer = bed.producer().await;
-    unique_names(&bed.conn).await.unwrap();
-    let removed = insert_room(&bed.conn, 1, "blue").await;
+async fn name_of_a_removed_row_can_be_used_again(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let producer = fixture.producer().await;
+    unique_names(&fixture.conn).await.unwrap();
+    let removed = insert_room(&fixture.conn, 1, "blue").await;
     removed.soft_remove(&producer).await.unwrap();
-    insert_room(&bed.conn, 2, "blue").await;
-    upserting(&bed.reconnected().await).await.unwrap();
-    assert_eq!(bed.query("select id from room where closed_at is null").await, ["2"], "updated, not inserted");
+    insert_room(&fixture.conn, 2, "blue").await;
+    upserting(&fixture.reconnected().await).await.unwrap();
+    assert_eq!(fixture.query("select id from room where closed_at is null").await, ["2"], "updated, not inserted");
     // Two live rows of a name there cannot be, so the removed one cannot come back.
     let error = removed.restore(&producer).await.unwrap_err();
     assert!(matches!(error, Error::Restore(RestoreError::Database(_))), "{error}");
-    assert_eq!(bed.ledger().await, ["room|1|pending"]);
-    assert_eq!(bed.query("select id from room where closed_at is not null").await, ["1"]);
+    assert_eq!(fixture.ledger().await, ["room|1|pending"]);
+    assert_eq!(fixture.query("select id from room where closed_at is not null").await, ["1"]);
 }
 
-async fn upsert_by_key_does_not_write_to_a_removed_row(bed: Bed) {
-    let bed = rooms(bed).await;
-    let producer = bed.producer().await;
+async fn upsert_by_key_does_not_write_to_a_removed_row(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let producer = fixture.producer().await;
     let row = |id, name: &str| room::ActiveModel { id: Set(id), name: Set(name.to_owned()) };
-    assert!(upserting_by_key(&bed.conn, row(1, "blue")).await.unwrap());
-    assert!(upserting_by_key(&bed.conn, row(1, "red")).await.unwrap());
+    assert!(upserting_by_key(&fixture.conn, row(1, "blue")).await.unwrap());
+    assert!(upserting_by_key(&fixture.conn, row(1, "red")).await.unwrap());
     room::Entity::soft_remove_by_id(1, &producer).await.unwrap();
-    assert!(!upserting_by_key(&bed.conn, row(1, "green")).await.unwrap());
-    assert_eq!(bed.query("select name from room").await, ["red"]);
+    assert!(!upserting_by_key(&fixture.conn, row(1, "green")).await.unwrap());
+    assert_eq!(fixture.query("select name from room").await, ["red"]);
 }
 
 // With a status for a marker, the index says it in the way in which `find_live` does.
-async fn status_marker_has_a_partial_unique_index_too(bed: Bed) {
-    let bed = rooms(bed).await;
-    let producer = bed.producer().await;
+async fn status_marker_has_a_partial_unique_index_too(fixture: Fixture) {
+    let fixture = rooms(fixture).await;
+    let producer = fixture.producer().await;
     let index = "create unique index person_name_live on person (name) where status <> 'left' or status is null";
     assert!(GUIDE.contains(index));
-    bed.execute(index).await;
-    insert_person(&bed.conn, 1, &[]).await.soft_remove(&producer).await.unwrap();
-    bed.execute("insert into person (id, name) values (2, 'person 1')").await;
+    fixture.execute(index).await;
+    insert_person(&fixture.conn, 1, &[]).await.soft_remove(&producer).await.unwrap();
+    fixture.execute("insert into person (id, name) values (2, 'person 1')").await;
     let twice = person::ActiveModel { id: Set(3), name: Set("person 1".to_owned()) };
-    assert!(person::Entity::insert(twice).exec_without_returning(&bed.conn).await.is_err());
-    let live = person::Entity::find_live(&producer).unwrap().filter(Condition::all()).all(&bed.conn).await.unwrap();
+    assert!(person::Entity::insert(twice).exec_without_returning(&fixture.conn).await.is_err());
+    let live = person::Entity::find_live(&producer).unwrap().filter(Condition::all()).all(&fixture.conn).await.unwrap();
     assert_eq!(live.iter().map(|person| person.id).collect::<Vec<_>>(), [2]);
 }
 
 /// The planner knows that the rows which `find_live` asks for are those of the index.
 #[tokio::test]
 async fn partial_index_serves_find_live() {
-    let bed = rooms(Bed::postgres().await).await;
-    let producer = bed.producer().await;
-    bed.execute(
-        "create index on person (name) where status <> 'left' or status is null;
+    let fixture = rooms(Fixture::postgres().await).await;
+    let producer = fixture.producer().await;
+    fixture
+        .execute(
+            "create index on person (name) where status <> 'left' or status is null;
          create index on room (name) where closed_at is null",
-    )
-    .await;
+        )
+        .await;
     let people = person::Entity::find_live(&producer).unwrap().filter(person::Column::Name.eq("a"));
     let rooms = room::Entity::find_live(&producer).unwrap().filter(room::Column::Name.eq("a"));
     for statement in [people.build(DbBackend::Postgres), rooms.build(DbBackend::Postgres)] {
         let explain = format!("explain {}", statement);
-        let tx = bed.conn.begin().await.unwrap();
+        let tx = fixture.conn.begin().await.unwrap();
         tx.execute_unprepared("set local enable_seqscan = off").await.unwrap();
         let plan = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, explain)).await.unwrap();
         let plan: String = plan.iter().map(|row| row.try_get::<String>("", "QUERY PLAN").unwrap() + "\n").collect();

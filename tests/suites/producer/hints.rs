@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{
     entities::{insert_block, insert_blocks},
-    fixture::Bed,
+    fixture::Fixture,
 };
 use crate::rig::on_both;
 
@@ -35,10 +35,10 @@ on_both!(
     removal_takes_no_longer_with_redis_gone_or_hanging,
 );
 
-async fn hint_arrives_in_redis(bed: Bed) {
+async fn hint_arrives_in_redis(fixture: Fixture) {
     let redis = Redis::start().await;
-    let blocks = insert_blocks(&bed.conn, 3).await;
-    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let blocks = insert_blocks(&fixture.conn, 3).await;
+    let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
     let one = blocks[0].soft_remove(&producer).await.unwrap();
     let mut connection = redis.connect().await;
     eventually_hinted(&mut connection, vec![one.id]).await;
@@ -47,21 +47,21 @@ async fn hint_arrives_in_redis(bed: Bed) {
     assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
 }
 
-async fn commit_of_the_transaction_hints(bed: Bed) {
+async fn commit_of_the_transaction_hints(fixture: Fixture) {
     let redis = Redis::start().await;
-    let blocks = insert_blocks(&bed.conn, 2).await;
-    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let blocks = insert_blocks(&fixture.conn, 2).await;
+    let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
     let transaction = producer.begin().await.unwrap();
     let requested = blocks.soft_remove_all(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
     eventually_hinted(&mut redis.connect().await, requested.iter().map(|one| one.id).collect()).await;
 }
 
-async fn hint_of_the_callers_transaction_is_pushed_on_request(bed: Bed) {
+async fn hint_of_the_callers_transaction_is_pushed_on_request(fixture: Fixture) {
     let redis = Redis::start().await;
-    let blocks = insert_blocks(&bed.conn, 2).await;
-    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
-    let theirs = bed.conn.begin().await.unwrap();
+    let blocks = insert_blocks(&fixture.conn, 2).await;
+    let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
+    let theirs = fixture.conn.begin().await.unwrap();
     let joined = producer.join(&theirs);
     let earlier = blocks[0].soft_remove(&joined).await.unwrap();
     let pending = joined.into_pending();
@@ -74,33 +74,33 @@ async fn hint_of_the_callers_transaction_is_pushed_on_request(bed: Bed) {
     eventually_hinted(&mut connection, vec![earlier.id, later.id]).await;
 }
 
-async fn deletion_that_is_not_due_is_not_hinted_at(bed: Bed) {
+async fn deletion_that_is_not_due_is_not_hinted_at(fixture: Fixture) {
     let redis = Redis::start().await;
-    let blocks = insert_blocks(&bed.conn, 2).await;
-    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let blocks = insert_blocks(&fixture.conn, 2).await;
+    let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
     let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
     blocks[0].soft_remove(&patient).await.unwrap();
     let due = blocks[1].soft_remove(&producer).await.unwrap();
     eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
 }
 
-async fn removal_takes_no_longer_with_redis_gone_or_hanging(bed: Bed) {
-    let blocks = insert_blocks(&bed.conn, 200).await;
+async fn removal_takes_no_longer_with_redis_gone_or_hanging(fixture: Fixture) {
+    let blocks = insert_blocks(&fixture.conn, 200).await;
     // Refuses connections; takes them and never says a word; was stopped while connected.
     let mut dead = Redis::start().await;
     dead.kill().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("redis://{}/", silent.local_addr().unwrap());
     let frozen = Redis::start().await;
-    let producer = bed.producer_with_queue(&frozen.url(), 2000).await;
-    let first = insert_block(&bed.conn, 1000, None).await.soft_remove(&producer).await.unwrap();
+    let producer = fixture.producer_with_queue(&frozen.url(), 2000).await;
+    let first = insert_block(&fixture.conn, 1000, None).await.soft_remove(&producer).await.unwrap();
     eventually_hinted(&mut frozen.connect().await, vec![first.id]).await;
     frozen.freeze();
 
     let producers = [
-        ("none", bed.producer().await),
-        ("dead", bed.producer_with_queue(&dead.url(), 2000).await),
-        ("silent", bed.producer_with_queue(&silent_url, 2000).await),
+        ("none", fixture.producer().await),
+        ("dead", fixture.producer_with_queue(&dead.url(), 2000).await),
+        ("silent", fixture.producer_with_queue(&silent_url, 2000).await),
         ("frozen", producer),
     ];
     let mut slowest = Vec::new();
@@ -118,18 +118,18 @@ async fn removal_takes_no_longer_with_redis_gone_or_hanging(bed: Bed) {
     }
     // A call to such a Redis takes two seconds to fail, and a request waits for none.
     assert!(slowest.iter().all(|time| *time < Duration::from_millis(1_500)), "{slowest:?}");
-    let pending = bed.query("select count(*) from sexton_deletion where state = 'pending'").await;
+    let pending = fixture.query("select count(*) from sexton_deletion where state = 'pending'").await;
     assert_eq!(pending, ["201"], "deletions were lost");
     frozen.thaw();
 }
 
 #[tokio::test]
 async fn hints_flow_again_when_redis_is_back() {
-    let bed = Bed::sqlite().await;
-    let blocks = insert_blocks(&bed.conn, 2).await;
+    let fixture = Fixture::sqlite().await;
+    let blocks = insert_blocks(&fixture.conn, 2).await;
     let mut redis = Redis::start().await;
     redis.kill().await;
-    let producer = bed.producer_with_queue(&redis.url(), 2000).await;
+    let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
     blocks[0].soft_remove(&producer).await.unwrap();
     redis.start_again().await;
     let mut connection = redis.connect().await;
@@ -148,10 +148,10 @@ async fn hints_flow_again_when_redis_is_back() {
 
 #[tokio::test]
 async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
-    let bed = Bed::sqlite().await;
+    let fixture = Fixture::sqlite().await;
     let redis = Redis::start().await;
-    let blocks = insert_blocks(&bed.conn, 30).await;
-    let producer = bed.producer_with_queue(&redis.url(), 20).await;
+    let blocks = insert_blocks(&fixture.conn, 30).await;
+    let producer = fixture.producer_with_queue(&redis.url(), 20).await;
     blocks.soft_remove_all(&producer).await.unwrap();
     let mut connection = redis.connect().await;
     eventually("half the window is filled", async || {
@@ -159,20 +159,20 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     })
     .await;
     // What is pushed after the rest was refused is refused as well.
-    let late = insert_block(&bed.conn, 31, None).await;
+    let late = insert_block(&fixture.conn, 31, None).await;
     late.soft_remove(&producer).await.unwrap();
     connection.del::<_, ()>("deletions:active").await.unwrap();
     let known = late.soft_remove(&producer).await.unwrap().id;
     eventually("the last hint is there", async || hinted(&mut connection).await.contains(&known)).await;
     assert_eq!(hinted(&mut connection).await.len(), 10 + 1);
-    assert_eq!(bed.query("select count(*) from sexton_deletion where state = 'pending'").await, ["31"]);
+    assert_eq!(fixture.query("select count(*) from sexton_deletion where state = 'pending'").await, ["31"]);
 }
 
 #[tokio::test]
 async fn queue_that_cannot_be_named_is_refused_without_its_password() {
-    let bed = Bed::sqlite().await;
-    let config = bed.config("queue = { url = \"redis://user:hunter2@host:notaport\" }");
-    let error = sexton_producer::Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
+    let fixture = Fixture::sqlite().await;
+    let config = fixture.config("queue = { url = \"redis://user:hunter2@host:notaport\" }");
+    let error = sexton_producer::Producer::connect(fixture.conn.clone(), &config).await.unwrap_err();
     assert!(error.to_string().starts_with("queue: "), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
@@ -180,19 +180,19 @@ async fn queue_that_cannot_be_named_is_refused_without_its_password() {
 /// A commit that notifies holds a lock which all such commits of the database wait for.
 #[tokio::test]
 async fn producer_notifies_only_without_redis() {
-    let bed = Bed::postgres().await;
+    let fixture = Fixture::postgres().await;
     let redis = Redis::start().await;
-    let blocks = insert_blocks(&bed.conn, 4).await;
-    let mut listener = PgListener::connect_with(bed.conn.get_postgres_connection_pool()).await.unwrap();
+    let blocks = insert_blocks(&fixture.conn, 4).await;
+    let mut listener = PgListener::connect_with(fixture.conn.get_postgres_connection_pool()).await.unwrap();
     listener.listen("sexton_due").await.unwrap();
-    let hinting = bed.producer_with_queue(&redis.url(), 2000).await;
+    let hinting = fixture.producer_with_queue(&redis.url(), 2000).await;
     blocks[0].soft_remove(&hinting).await.unwrap();
     blocks[3].soft_remove(&hinting).await.unwrap();
-    let producer = bed.producer().await;
+    let producer = fixture.producer().await;
     blocks[1].soft_remove(&producer.with(Removal::by("test").after(Duration::from_secs(60)))).await.unwrap();
     blocks[2].soft_remove(&producer).await.unwrap();
     // Notifications arrive in the order of the commits: this one comes after all that there were.
-    bed.execute("notify sexton_due, 'the end'").await;
+    fixture.execute("notify sexton_due, 'the end'").await;
     let mut said = Vec::new();
     while said.last().is_none_or(|said| said != "the end") {
         let notification = tokio::time::timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::{
     entities::{insert_block, insert_member, insert_toy},
-    fixture::Bed,
+    fixture::Fixture,
 };
 use crate::rig::on_both;
 
@@ -18,21 +18,21 @@ on_both!(
     text_that_is_no_key_is_refused,
 );
 
-async fn uuid_keys_are_kept_as_the_database_prints_them(bed: Bed) {
+async fn uuid_keys_are_kept_as_the_database_prints_them(fixture: Fixture) {
     let id = Uuid::from_u128(0xABCD_EF01_2345_6789_ABCD_EF01_2345_6789);
-    let toy = insert_toy(&bed.conn, id).await;
-    insert_toy(&bed.conn, Uuid::from_u128(1)).await;
-    let requested = toy.soft_remove(&bed.producer().await).await.unwrap();
+    let toy = insert_toy(&fixture.conn, id).await;
+    insert_toy(&fixture.conn, Uuid::from_u128(1)).await;
+    let requested = toy.soft_remove(&fixture.producer().await).await.unwrap();
     assert_eq!(requested.key, "abcdef01-2345-6789-abcd-ef0123456789");
-    assert_eq!(bed.query("select count(*) from toy where removed_at is not null").await, ["1"]);
+    assert_eq!(fixture.query("select count(*) from toy where removed_at is not null").await, ["1"]);
 }
 
-async fn composite_keys_name_exactly_one_row(bed: Bed) {
-    let producer = bed.producer().await;
+async fn composite_keys_name_exactly_one_row(fixture: Fixture) {
+    let producer = fixture.producer().await;
     let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
     for name in HOSTILE {
-        insert_member(&bed.conn, two, name).await;
-        let member = insert_member(&bed.conn, one, name).await;
+        insert_member(&fixture.conn, two, name).await;
+        let member = insert_member(&fixture.conn, one, name).await;
         let requested = member.soft_remove(&producer).await.unwrap();
         let key: Vec<String> = serde_json::from_str(&requested.key).unwrap();
         assert_eq!(key, [one.to_string().as_str(), name]);
@@ -40,23 +40,23 @@ async fn composite_keys_name_exactly_one_row(bed: Bed) {
         let again = producer.soft_remove_by_key("member", &requested.key).await.unwrap();
         assert_eq!((again.id, again.created), (requested.id, false));
     }
-    let gone = bed.query("select count(*), count(distinct name) from member where status = 'gone'").await;
+    let gone = fixture.query("select count(*), count(distinct name) from member where status = 'gone'").await;
     assert_eq!(gone, [format!("{0}|{0}", HOSTILE.len())]);
-    assert_eq!(bed.query("select count(*) from member where status is null").await, [HOSTILE.len().to_string()]);
+    assert_eq!(fixture.query("select count(*) from member where status is null").await, [HOSTILE.len().to_string()]);
 }
 
-async fn rows_are_found_by_resource_and_key(bed: Bed) {
-    let producer = bed.producer().await;
-    insert_block(&bed.conn, 42, None).await;
+async fn rows_are_found_by_resource_and_key(fixture: Fixture) {
+    let producer = fixture.producer().await;
+    insert_block(&fixture.conn, 42, None).await;
     let requested = producer.soft_remove_by_key("block", "42").await.unwrap();
     assert!(requested.created);
-    assert_eq!(bed.marked().await, ["42"]);
+    assert_eq!(fixture.marked().await, ["42"]);
     let error = producer.soft_remove_by_key("block", "43").await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
 }
 
-async fn text_that_is_no_key_is_refused(bed: Bed) {
-    let producer = bed.producer().await;
+async fn text_that_is_no_key_is_refused(fixture: Fixture) {
+    let producer = fixture.producer().await;
     for (resource, key) in [("block", "4 2"), ("toy", "42"), ("member", "ada"), ("member", "[\"ada\"]")] {
         let error = producer.soft_remove_by_key(resource, key).await.unwrap_err();
         assert!(matches!(error, Error::InvalidKey { .. }), "{error}");

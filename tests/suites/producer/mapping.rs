@@ -6,7 +6,7 @@ use sexton_tests::TestDb;
 
 use super::{
     entities::{archived_block, block, insert_block, keyless_block, public_block, stray},
-    fixture::Bed,
+    fixture::Fixture,
 };
 use crate::rig::on_both;
 
@@ -18,8 +18,8 @@ on_both!(
     configuration_that_does_not_fit_is_refused,
 );
 
-async fn entity_of_an_unconfigured_table_is_named(bed: Bed) {
-    let error = stray::Model { id: 1 }.soft_remove(&bed.producer().await).await.unwrap_err();
+async fn entity_of_an_unconfigured_table_is_named(fixture: Fixture) {
+    let error = stray::Model { id: 1 }.soft_remove(&fixture.producer().await).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "table `stray` is not a configured resource (configured: block as `block`, flag as `flag`, member as `member`, toy as `toy`); \
@@ -27,52 +27,52 @@ async fn entity_of_an_unconfigured_table_is_named(bed: Bed) {
     );
 }
 
-async fn entity_without_its_key_is_named(bed: Bed) {
+async fn entity_without_its_key_is_named(fixture: Fixture) {
     let keyless = keyless_block::Model { title: "x".into() };
-    let error = keyless.soft_remove(&bed.producer().await).await.unwrap_err();
+    let error = keyless.soft_remove(&fixture.producer().await).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the entity of table `block` has no column `id`, which is in the key of resource `block`"
     );
 }
 
-async fn table_of_two_resources_is_ambiguous(bed: Bed) {
-    let block = insert_block(&bed.conn, 1, None).await;
-    let mut config = bed.config("");
+async fn table_of_two_resources_is_ambiguous(fixture: Fixture) {
+    let block = insert_block(&fixture.conn, 1, None).await;
+    let mut config = fixture.config("");
     let resource = config.resources[&"block".parse().unwrap()].clone();
     config.resources.insert("booking".parse().unwrap(), resource);
-    let producer = Producer::connect(bed.conn.clone(), &config).await.unwrap();
+    let producer = Producer::connect(fixture.conn.clone(), &config).await.unwrap();
     let error = block.soft_remove(&producer).await.unwrap_err();
     assert!(matches!(&error, Error::AmbiguousTable { resources, .. } if resources == "block, booking"), "{error}");
     producer.soft_remove_by_key("booking", "1").await.unwrap();
-    assert_eq!(bed.ledger().await, ["booking|1|pending"]);
+    assert_eq!(fixture.ledger().await, ["booking|1|pending"]);
 }
 
-async fn database_without_a_ledger_is_named(bed: Bed) {
-    Migrator::down(&bed.conn, None).await.unwrap();
-    let error = Producer::connect(bed.conn.clone(), &bed.config("")).await.unwrap_err();
+async fn database_without_a_ledger_is_named(fixture: Fixture) {
+    Migrator::down(&fixture.conn, None).await.unwrap();
+    let error = Producer::connect(fixture.conn.clone(), &fixture.config("")).await.unwrap_err();
     assert!(error.to_string().contains("run `sexton migrate` first"), "{error}");
 }
 
-async fn configuration_that_does_not_fit_is_refused(bed: Bed) {
-    let mut config = bed.config("");
+async fn configuration_that_does_not_fit_is_refused(fixture: Fixture) {
+    let mut config = fixture.config("");
     let mut resource = config.resources[&"block".parse().unwrap()].clone();
     resource.table = "blocks".into();
     config.resources.insert("block".parse().unwrap(), resource);
-    let error = Producer::connect(bed.conn.clone(), &config).await.unwrap_err();
+    let error = Producer::connect(fixture.conn.clone(), &config).await.unwrap_err();
     assert!(error.to_string().contains("resources.block.table: there is no table `blocks`"), "{error}");
 }
 
 #[tokio::test]
 async fn entity_that_names_its_schema_is_the_same_table() {
-    let bed = Bed::postgres().await;
-    insert_block(&bed.conn, 1, None).await;
-    let producer = bed.producer().await;
+    let fixture = Fixture::postgres().await;
+    insert_block(&fixture.conn, 1, None).await;
+    let producer = fixture.producer().await;
     public_block::Model { id: 1 }.soft_remove(&producer).await.unwrap();
-    assert_eq!(bed.marked().await, ["1"]);
+    assert_eq!(fixture.marked().await, ["1"]);
     let error = archived_block::Model { id: 1 }.soft_remove(&producer).await.unwrap_err();
     assert!(matches!(&error, Error::UnknownTable { table, .. } if table == "archive.block"), "{error}");
-    let live = public_block::Entity::find_live(&producer).unwrap().all(&bed.conn).await.unwrap();
+    let live = public_block::Entity::find_live(&producer).unwrap().all(&fixture.conn).await.unwrap();
     assert!(live.is_empty());
 }
 

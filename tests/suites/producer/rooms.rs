@@ -3,7 +3,7 @@
 
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 
-use super::fixture::Bed;
+use super::fixture::Fixture;
 
 pub mod room {
     use sea_orm::entity::prelude::*;
@@ -116,9 +116,9 @@ create table person (id bigint primary key, name text not null, status text);
 create table attendance (booking_id bigint not null references booking, person_id bigint not null references person,
     primary key (booking_id, person_id))";
 
-pub(crate) async fn rooms(bed: Bed) -> Bed {
-    let integers = if bed.is_postgres() { TABLES.to_owned() } else { TABLES.replace("bigint", "integer") };
-    bed.with(&integers, RESOURCES).await
+pub(crate) async fn rooms(fixture: Fixture) -> Fixture {
+    let integers = if fixture.is_postgres() { TABLES.to_owned() } else { TABLES.replace("bigint", "integer") };
+    fixture.with(&integers, RESOURCES).await
 }
 
 pub(crate) async fn insert_room(conn: &DatabaseConnection, id: i64, name: &str) -> room::Model {

@@ -3,7 +3,7 @@ use sexton_producer::{Error, Producer, prelude::*};
 
 use super::{
     entities::{block, insert_block, insert_blocks, stray},
-    fixture::Bed,
+    fixture::Fixture,
 };
 use crate::rig::on_both;
 
@@ -24,90 +24,90 @@ on_both!(
     part_of_a_transaction_is_rolled_back_alone,
 );
 
-async fn removal_commits_with_the_callers_own_changes(bed: Bed) {
-    let blocks = insert_blocks(&bed.conn, 3).await;
-    let producer = bed.producer().await;
+async fn removal_commits_with_the_callers_own_changes(fixture: Fixture) {
+    let blocks = insert_blocks(&fixture.conn, 3).await;
+    let producer = fixture.producer().await;
     let transaction = producer.begin().await.unwrap();
     stray::ActiveModel { id: Set(5) }.insert(&transaction).await.unwrap();
     blocks[0].soft_remove(&transaction).await.unwrap();
     let rest = blocks[1..].soft_remove_all(&transaction).await.unwrap();
     assert_eq!(rest.len(), 2);
-    if bed.is_postgres() {
-        assert!(bed.ledger().await.is_empty(), "seen before the commit");
+    if fixture.is_postgres() {
+        assert!(fixture.ledger().await.is_empty(), "seen before the commit");
     }
     transaction.commit().await.unwrap();
-    assert_eq!(bed.marked().await, ["1", "2", "3"]);
-    assert_eq!(bed.ledger().await, ["block|1|pending", "block|2|pending", "block|3|pending"]);
-    assert_eq!(bed.query("select id from stray").await, ["5"]);
+    assert_eq!(fixture.marked().await, ["1", "2", "3"]);
+    assert_eq!(fixture.ledger().await, ["block|1|pending", "block|2|pending", "block|3|pending"]);
+    assert_eq!(fixture.query("select id from stray").await, ["5"]);
 }
 
-async fn rollback_leaves_nothing(bed: Bed) {
-    let blocks = insert_blocks(&bed.conn, 3).await;
-    let producer = bed.producer().await;
+async fn rollback_leaves_nothing(fixture: Fixture) {
+    let blocks = insert_blocks(&fixture.conn, 3).await;
+    let producer = fixture.producer().await;
     let transaction = producer.begin().await.unwrap();
     let one = blocks[0].soft_remove(&transaction).await.unwrap();
     let other = transaction.soft_remove_by_key("block", "2").await.unwrap();
     let third = block::Entity::soft_remove_by_id(3, &transaction).await.unwrap();
     assert!(one.created && other.created && third.created);
     transaction.rollback().await.unwrap();
-    assert!(bed.marked().await.is_empty());
-    assert!(bed.ledger().await.is_empty());
+    assert!(fixture.marked().await.is_empty());
+    assert!(fixture.ledger().await.is_empty());
 }
 
-async fn transaction_that_is_dropped_leaves_nothing(bed: Bed) {
-    let block = insert_block(&bed.conn, 1, None).await;
-    let producer = bed.producer().await;
+async fn transaction_that_is_dropped_leaves_nothing(fixture: Fixture) {
+    let block = insert_block(&fixture.conn, 1, None).await;
+    let producer = fixture.producer().await;
     let transaction = producer.begin().await.unwrap();
     block.soft_remove(&transaction).await.unwrap();
     drop(transaction);
-    assert!(bed.marked().await.is_empty());
-    assert!(bed.ledger().await.is_empty());
+    assert!(fixture.marked().await.is_empty());
+    assert!(fixture.ledger().await.is_empty());
 }
 
-async fn transaction_survives_a_row_that_is_gone(bed: Bed) {
-    let blocks = insert_blocks(&bed.conn, 2).await;
-    bed.execute("delete from block where id = 1").await;
-    let producer = bed.producer().await;
+async fn transaction_survives_a_row_that_is_gone(fixture: Fixture) {
+    let blocks = insert_blocks(&fixture.conn, 2).await;
+    fixture.execute("delete from block where id = 1").await;
+    let producer = fixture.producer().await;
     let transaction = producer.begin().await.unwrap();
     let gone = blocks[0].soft_remove(&transaction).await.unwrap_err();
     assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
     blocks[1].soft_remove(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
-    assert_eq!(bed.marked().await, ["2"]);
+    assert_eq!(fixture.marked().await, ["2"]);
 }
 
-async fn transaction_of_the_caller_is_joined(bed: Bed) {
-    let blocks = insert_blocks(&bed.conn, 4).await;
-    let producer = bed.producer().await;
+async fn transaction_of_the_caller_is_joined(fixture: Fixture) {
+    let blocks = insert_blocks(&fixture.conn, 4).await;
+    let producer = fixture.producer().await;
     for (rows, commit) in [(&blocks[..2], true), (&blocks[2..], false)] {
-        let theirs = bed.conn.begin().await.unwrap();
+        let theirs = fixture.conn.begin().await.unwrap();
         tidy_up(&producer, &theirs, rows).await.unwrap();
         if commit { theirs.commit().await.unwrap() } else { theirs.rollback().await.unwrap() }
     }
-    assert_eq!(bed.marked().await, ["1", "2"]);
-    assert_eq!(bed.ledger().await, ["block|1|pending", "block|2|pending"]);
+    assert_eq!(fixture.marked().await, ["1", "2"]);
+    assert_eq!(fixture.ledger().await, ["block|1|pending", "block|2|pending"]);
 }
 
 // SeaORM's nested transactions are savepoints.
-async fn part_of_a_transaction_is_rolled_back_alone(bed: Bed) {
-    let blocks = insert_blocks(&bed.conn, 2).await;
-    let producer = bed.producer().await;
+async fn part_of_a_transaction_is_rolled_back_alone(fixture: Fixture) {
+    let blocks = insert_blocks(&fixture.conn, 2).await;
+    let producer = fixture.producer().await;
     let transaction = producer.begin().await.unwrap();
     blocks[0].soft_remove(&transaction).await.unwrap();
     let nested = producer.join(transaction.begin().await.unwrap());
     blocks[1].soft_remove(&nested).await.unwrap();
     nested.rollback().await.unwrap();
     transaction.commit().await.unwrap();
-    assert_eq!(bed.marked().await, ["1"]);
-    assert_eq!(bed.ledger().await, ["block|1|pending"]);
+    assert_eq!(fixture.marked().await, ["1"]);
+    assert_eq!(fixture.ledger().await, ["block|1|pending"]);
 }
 
 /// Web frameworks move futures between threads.
 #[tokio::test]
 async fn futures_can_be_spawned() {
-    let bed = Bed::sqlite().await;
-    let block = insert_block(&bed.conn, 1, None).await;
-    let producer = bed.producer().await;
+    let fixture = Fixture::sqlite().await;
+    let block = insert_block(&fixture.conn, 1, None).await;
+    let producer = fixture.producer().await;
     let work = tokio::spawn(async move {
         let requested = block.soft_remove(&producer).await?;
         producer.restore(requested.id).await?;

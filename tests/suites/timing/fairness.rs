@@ -25,7 +25,7 @@ async fn ten_beside_20000(redis: Option<String>) {
     })));
     // 20,000 calls of two seconds each are most of an hour for 28 places.
     rig.request("item", 1..=20_000).await;
-    rig.lengthen("item").await;
+    rig.fill_lane("item").await;
     let worker = rig.run().await;
     // The slow target has all the places that it can get.
     rig.api.wait_for_in_flight(28, PATIENCE).await;

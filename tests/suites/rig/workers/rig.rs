@@ -16,7 +16,7 @@ use sexton_tests::{PATIENCE, Postgres, Sexton, TestDb, api::Api};
 use super::{Setup, Worker, setup::config};
 use crate::rig::store;
 
-/// Deletions that came to an end, good or bad.
+/// Deletions that have ended: finished or dead.
 const ENDED: &str = "select (select count(*) from sexton_deletion_done)
                           + (select count(*) from sexton_deletion where state = 'dead')";
 
@@ -74,9 +74,9 @@ impl Rig {
         requested
     }
 
-    /// Gives the lane `table.api` as many due deletions more as a test is told to have of it (`SEXTON_LANE`), all copies of
-    /// one that is there, due after it. None says which row it is for.
-    pub(crate) async fn lengthen(&self, table: &str) {
+    /// Adds due deletions to the lane `table.api`, as many as `SEXTON_LANE` says: copies of an existing one, due after it,
+    /// with keys of no row.
+    pub(crate) async fn fill_lane(&self, table: &str) {
         let Some(count) = std::env::var("SEXTON_LANE").ok().and_then(|count| count.parse::<usize>().ok()) else {
             return;
         };
@@ -94,8 +94,8 @@ impl Rig {
     }
 
     /// How often rows of the ledger were rewritten so far.
-    pub(crate) async fn rewritten(&self) -> usize {
-        // A session tells of it once a second at most.
+    pub(crate) async fn updated_deletions(&self) -> usize {
+        // A session reports it once a second at most.
         tokio::time::sleep(Duration::from_secs(2)).await;
         self.number("select n_tup_upd from pg_stat_user_tables where relname = 'sexton_deletion'").await
     }
@@ -120,8 +120,8 @@ impl Rig {
         self.value(sql).await.parse().unwrap()
     }
 
-    /// Waits until `condition` (SQL) is true, for as long as deletions come to an end: how many do so in a second is for
-    /// the benchmark to say.
+    /// Waits until `condition` (SQL) is true. It gives up when no deletion has ended for [`PATIENCE`], however many end in
+    /// a second: that is for the benchmark.
     pub(crate) async fn wait_until(&self, condition: &str) {
         let (mut ended, mut since, mut looked) = (0, Instant::now(), Instant::now());
         while self.value(&format!("select {condition}")).await != "t" {
@@ -149,15 +149,18 @@ impl Rig {
         rows.into_iter().map(|row| (row[0].clone().unwrap(), row[1].as_ref().unwrap().parse().unwrap())).collect()
     }
 
-    /// All `count` deletions completed, and what must always be true.
+    /// All `count` deletions are completed, and what must always be true is.
     pub(crate) async fn assert_completed(&self, count: usize) {
         assert_eq!(self.states().await, BTreeMap::from([("completed".to_owned(), count)]));
         assert_eq!(self.number("select (select count(*) from item) + (select count(*) from other)").await, 0);
         self.assert_sound().await;
     }
 
-    /// Every hard-deleted row was confirmed by the external system before it went, by the system's own account; no row
-    /// was called by two workers at once; no row went without a completed deletion.
+    /// What must always be true:
+    ///
+    /// - the external system confirmed each hard-deleted row before it went, by its own account;
+    /// - no row was called by two workers at once;
+    /// - no row went without a completed deletion.
     pub(crate) async fn assert_sound(&self) {
         let mut first = BTreeMap::new();
         for call in self.api.log().iter().filter(|call| call.confirmed) {

@@ -19,7 +19,7 @@ const ALWAYS: &str = "2000-01-01T00:00:00Z";
 /// And a time that is no longer ago than it may be.
 const LATELY: &str = "2200-01-01T00:00:00Z";
 
-pub(crate) struct Bed {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     /// The sweep's own sessions.
     pub(crate) store: Store,
@@ -28,7 +28,7 @@ pub(crate) struct Bed {
     pub(crate) application: DatabaseConnection,
 }
 
-impl Bed {
+impl Fixture {
     /// Toys 1 to `n`, unreferenced long enough to be deleted.
     pub(crate) async fn of_old_toys(n: usize) -> Self {
         let server = Server::postgres().await;

@@ -261,23 +261,27 @@ async fn reference_and_mark_never_pass_each_other() {
             .await;
         }
         guard(&rig).await;
-        let bed = super::fixture::Bed::on_migrated(rig.server, 4).await;
+        let fixture = super::fixture::Fixture::on_migrated(rig.server, 4).await;
         // The reference comes first, and is not committed yet.
-        let writer = bed.application.begin().await.unwrap();
+        let writer = fixture.application.begin().await.unwrap();
         writer.execute_unprepared("insert into person (id, favorite_toy_id) values (1, 1)").await.unwrap();
-        assert_eq!(super::fixture::at_once(bed.act(Step::Deprecate, &["1", "2"])).await.unwrap(), ["2"], "{deferred}");
+        assert_eq!(
+            super::fixture::at_once(fixture.act(Step::Deprecate, &["1", "2"])).await.unwrap(),
+            ["2"],
+            "{deferred}"
+        );
         writer.commit().await.unwrap();
-        assert!(bed.act(Step::Deprecate, &["1"]).await.unwrap().is_empty());
+        assert!(fixture.act(Step::Deprecate, &["1"]).await.unwrap().is_empty());
         // The mark comes first, and is not committed yet.
-        let sweep = bed.application.begin().await.unwrap();
+        let sweep = fixture.application.begin().await.unwrap();
         sweep.execute_unprepared("select * from toy where id = 2 for update").await.unwrap();
         sweep.execute_unprepared("update toy set deprecated_at = now() where id = 2").await.unwrap();
-        let writing = bed.server.execute("insert into person (id, favorite_toy_id) values (2, 2)");
+        let writing = fixture.server.execute("insert into person (id, favorite_toy_id) values (2, 2)");
         let (_, ()) = tokio::join!(writing, async {
-            bed.server.until_waiting_for_locks(1).await;
+            fixture.server.until_waiting_for_locks(1).await;
             sweep.commit().await.unwrap();
         });
-        assert_eq!(bed.ids("select count(*) from toy where deprecated_at is not null").await, "0", "{deferred}");
+        assert_eq!(fixture.ids("select count(*) from toy where deprecated_at is not null").await, "0", "{deferred}");
     }
 }
 

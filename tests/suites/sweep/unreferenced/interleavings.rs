@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 use sexton_core::sweep::unreferenced::Step::{Clear, Delete, Deprecate};
 
 use super::{
-    fixture::{Bed, at_once, code},
+    fixture::{Fixture, at_once, code},
     toys::{TOY, days_pass, sweep, toys},
 };
 use crate::rig::{PATIENCE, Rig, Server};
@@ -13,107 +13,107 @@ const LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
 
 const LIKE: &str = "insert into person (id, favorite_toy_id) values (1, 1)";
 
-async fn to_delete(bed: &Bed) {
-    assert_eq!(bed.seen().await, [("1".to_owned(), Delete)]);
+async fn to_delete(fixture: &Fixture) {
+    assert_eq!(fixture.seen().await, [("1".to_owned(), Delete)]);
 }
 
 #[tokio::test]
 async fn row_that_is_referenced_after_the_look_survives() {
-    let bed = Bed::of_old_toys(1).await;
-    to_delete(&bed).await;
-    bed.server.execute(LIKE).await;
-    assert!(bed.act(Delete, &["1"]).await.unwrap().is_empty());
-    assert_eq!(bed.seen().await, [("1".to_owned(), Clear)]);
-    assert_eq!(bed.act(Clear, &["1"]).await.unwrap(), ["1"]);
-    assert_eq!(bed.ids("select id from toy where deprecated_at is null").await, "1");
+    let fixture = Fixture::of_old_toys(1).await;
+    to_delete(&fixture).await;
+    fixture.server.execute(LIKE).await;
+    assert!(fixture.act(Delete, &["1"]).await.unwrap().is_empty());
+    assert_eq!(fixture.seen().await, [("1".to_owned(), Clear)]);
+    assert_eq!(fixture.act(Clear, &["1"]).await.unwrap(), ["1"]);
+    assert_eq!(fixture.ids("select id from toy where deprecated_at is null").await, "1");
 }
 
 #[tokio::test]
 async fn row_whose_reference_is_not_committed_yet_is_passed_over() {
     for level in LEVELS {
-        let bed = Bed::of_old_toys(2).await;
-        assert_eq!(bed.look().await.seen.len(), 2);
-        let writer = bed.open(level, LIKE).await;
+        let fixture = Fixture::of_old_toys(2).await;
+        assert_eq!(fixture.look().await.seen.len(), 2);
+        let writer = fixture.open(level, LIKE).await;
         // Nothing of it can be seen, and yet it counts.
-        assert_eq!(bed.look().await.unreferenced, 2, "{level}");
-        assert_eq!(at_once(bed.act(Delete, &["1", "2"])).await.unwrap(), ["2"], "{level}");
+        assert_eq!(fixture.look().await.unreferenced, 2, "{level}");
+        assert_eq!(at_once(fixture.act(Delete, &["1", "2"])).await.unwrap(), ["2"], "{level}");
         writer.commit().await.unwrap();
-        assert_eq!(bed.ids("select favorite_toy_id from person").await, "1");
-        assert_eq!(bed.ids("select id from toy").await, "1");
+        assert_eq!(fixture.ids("select favorite_toy_id from person").await, "1");
+        assert_eq!(fixture.ids("select id from toy").await, "1");
     }
 }
 
 #[tokio::test]
 async fn row_whose_reference_was_rolled_back_goes_with_the_next_pass() {
-    let bed = Bed::of_old_toys(1).await;
-    let writer = bed.open("read committed", LIKE).await;
-    assert!(at_once(bed.act(Delete, &["1"])).await.unwrap().is_empty());
+    let fixture = Fixture::of_old_toys(1).await;
+    let writer = fixture.open("read committed", LIKE).await;
+    assert!(at_once(fixture.act(Delete, &["1"])).await.unwrap().is_empty());
     writer.rollback().await.unwrap();
-    to_delete(&bed).await;
-    assert_eq!(bed.act(Delete, &["1"]).await.unwrap(), ["1"]);
+    to_delete(&fixture).await;
+    assert_eq!(fixture.act(Delete, &["1"]).await.unwrap(), ["1"]);
 }
 
 #[tokio::test]
 async fn row_to_which_a_reference_is_moved_survives() {
-    let bed = Bed::of_old_toys(2).await;
-    bed.server.execute("insert into person (id, favorite_toy_id) values (1, 2)").await;
-    let writer = bed.open("read committed", "update person set favorite_toy_id = 1").await;
+    let fixture = Fixture::of_old_toys(2).await;
+    fixture.server.execute("insert into person (id, favorite_toy_id) values (1, 2)").await;
+    let writer = fixture.open("read committed", "update person set favorite_toy_id = 1").await;
     // Of the one nothing says so yet, and of the other nothing any more.
-    assert!(at_once(bed.act(Delete, &["1", "2"])).await.unwrap().is_empty());
+    assert!(at_once(fixture.act(Delete, &["1", "2"])).await.unwrap().is_empty());
     writer.commit().await.unwrap();
-    assert_eq!(bed.act(Delete, &["1", "2"]).await.unwrap(), ["2"]);
+    assert_eq!(fixture.act(Delete, &["1", "2"]).await.unwrap(), ["2"]);
 }
 
 #[tokio::test]
 async fn row_whose_last_reference_is_being_deleted_is_still_referenced() {
-    let bed = Bed::of_old_toys(1).await;
-    bed.server.execute(LIKE).await;
-    let writer = bed.open("read committed", "delete from person").await;
-    assert!(at_once(bed.act(Delete, &["1"])).await.unwrap().is_empty());
-    assert_eq!(at_once(bed.act(Clear, &["1"])).await.unwrap(), ["1"]);
+    let fixture = Fixture::of_old_toys(1).await;
+    fixture.server.execute(LIKE).await;
+    let writer = fixture.open("read committed", "delete from person").await;
+    assert!(at_once(fixture.act(Delete, &["1"])).await.unwrap().is_empty());
+    assert_eq!(at_once(fixture.act(Clear, &["1"])).await.unwrap(), ["1"]);
     writer.commit().await.unwrap();
-    assert_eq!(bed.seen().await, [("1".to_owned(), Deprecate)]);
+    assert_eq!(fixture.seen().await, [("1".to_owned(), Deprecate)]);
 }
 
 #[tokio::test]
 async fn row_whose_mark_was_taken_back_after_the_look_survives() {
-    let bed = Bed::of_old_toys(2).await;
-    assert_eq!(bed.look().await.seen.len(), 2);
-    bed.server.execute("update toy set deprecated_at = null where id = 1").await;
-    bed.server.execute("update toy set deprecated_at = now() where id = 2").await;
-    assert!(bed.act(Delete, &["1", "2"]).await.unwrap().is_empty());
+    let fixture = Fixture::of_old_toys(2).await;
+    assert_eq!(fixture.look().await.seen.len(), 2);
+    fixture.server.execute("update toy set deprecated_at = null where id = 1").await;
+    fixture.server.execute("update toy set deprecated_at = now() where id = 2").await;
+    assert!(fixture.act(Delete, &["1", "2"]).await.unwrap().is_empty());
     // The first is new to the sweep, and the second not old yet.
-    assert_eq!(bed.act(Deprecate, &["1", "2"]).await.unwrap(), ["1"]);
+    assert_eq!(fixture.act(Deprecate, &["1", "2"]).await.unwrap(), ["1"]);
 }
 
 #[tokio::test]
 async fn row_that_is_being_referenced_is_not_deprecated() {
-    let bed = Bed::of_old_toys(2).await;
-    bed.server.execute("update toy set deprecated_at = null").await;
-    let writer = bed.open("read committed", LIKE).await;
-    assert_eq!(at_once(bed.act(Deprecate, &["1", "2"])).await.unwrap(), ["2"]);
+    let fixture = Fixture::of_old_toys(2).await;
+    fixture.server.execute("update toy set deprecated_at = null").await;
+    let writer = fixture.open("read committed", LIKE).await;
+    assert_eq!(at_once(fixture.act(Deprecate, &["1", "2"])).await.unwrap(), ["2"]);
     writer.commit().await.unwrap();
-    assert_eq!(bed.act(Deprecate, &["1"]).await.unwrap(), [""; 0]);
+    assert_eq!(fixture.act(Deprecate, &["1"]).await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]
 async fn row_that_is_referenced_all_the_time_is_cleared_nevertheless() {
-    let bed = Bed::of_old_toys(1).await;
-    bed.server.execute(LIKE).await;
-    let writer = bed.open("read committed", "insert into person (id, favorite_toy_id) values (2, 1)").await;
-    assert_eq!(at_once(bed.act(Clear, &["1"])).await.unwrap(), ["1"]);
+    let fixture = Fixture::of_old_toys(1).await;
+    fixture.server.execute(LIKE).await;
+    let writer = fixture.open("read committed", "insert into person (id, favorite_toy_id) values (2, 1)").await;
+    assert_eq!(at_once(fixture.act(Clear, &["1"])).await.unwrap(), ["1"]);
     writer.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sweeps_at_once_delete_each_row_once() {
-    let bed = Bed::of_old_toys(50).await;
+    let fixture = Fixture::of_old_toys(50).await;
     let keys: Vec<String> = (1..=50).map(|id| id.to_string()).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let acts = futures::future::join_all((0..4).map(|_| bed.act(Delete, &keys))).await;
+    let acts = futures::future::join_all((0..4).map(|_| fixture.act(Delete, &keys))).await;
     let deleted: usize = acts.into_iter().map(|done| done.unwrap().len()).sum();
     assert_eq!(deleted, 50);
-    assert_eq!(bed.ids("select count(*) from toy").await, "0");
+    assert_eq!(fixture.ids("select count(*) from toy").await, "0");
 }
 
 /// A sweep that has locked rows, and deletes them a while later.

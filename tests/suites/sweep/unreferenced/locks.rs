@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::{
-    fixture::{Bed, at_once, code},
+    fixture::{Fixture, at_once, code},
     toys::{TOY, days_pass, nonzero, sweep, toys},
 };
 use crate::rig::{PATIENCE, Rig, Server};
@@ -74,13 +74,13 @@ async fn rows_that_others_hold_for_ten_seconds_are_passed_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn locked_table_is_left_for_the_next_pass() {
-    let bed = Bed::of_old_toys(3).await;
-    let holder = bed.open("read committed", "lock table toy in access exclusive mode").await;
-    let refused = at_once(bed.act(Step::Delete, &["1", "2"])).await.unwrap_err();
+    let fixture = Fixture::of_old_toys(3).await;
+    let holder = fixture.open("read committed", "lock table toy in access exclusive mode").await;
+    let refused = at_once(fixture.act(Step::Delete, &["1", "2"])).await.unwrap_err();
     assert_eq!(code(&refused), "55P03");
-    assert_eq!(code(&at_once(bed.pass().look(None, 10)).await.unwrap_err()), "55P03");
+    assert_eq!(code(&at_once(fixture.pass().look(None, 10)).await.unwrap_err()), "55P03");
     holder.rollback().await.unwrap();
-    assert_eq!(bed.act(Step::Delete, &["1", "2"]).await.unwrap(), ["1", "2"]);
+    assert_eq!(fixture.act(Step::Delete, &["1", "2"]).await.unwrap(), ["1", "2"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,24 +5,24 @@ use std::collections::HashMap;
 use sexton_core::{catalog::Cursor, sweep::unreferenced::Step};
 use sexton_tests::Server;
 
-use super::{fixture::Bed, toys::TABLES};
+use super::{fixture::Fixture, toys::TABLES};
 
 const ROWS: usize = 1_000_000;
 const PAGE: usize = 500;
 
 /// Whole tables read, and blocks touched, since the server started.
-async fn counters(bed: &Bed) -> (HashMap<String, u64>, u64) {
+async fn counters(fixture: &Fixture) -> (HashMap<String, u64>, u64) {
     use sea_orm::ConnectionTrait;
-    bed.store.db.conn.execute_unprepared("select pg_stat_force_next_flush()").await.unwrap();
-    let scans = bed.server.query_text("select relname, seq_scan from pg_stat_user_tables order by relname").await;
+    fixture.store.db.conn.execute_unprepared("select pg_stat_force_next_flush()").await.unwrap();
+    let scans = fixture.server.query_text("select relname, seq_scan from pg_stat_user_tables order by relname").await;
     let scans = scans.into_iter().map(|row| (row[0].clone().unwrap(), row[1].clone().unwrap().parse().unwrap()));
     let blocks = "select sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0)) from pg_statio_user_tables";
-    (scans.collect(), bed.ids(blocks).await.parse().unwrap())
+    (scans.collect(), fixture.ids(blocks).await.parse().unwrap())
 }
 
 /// Fails if what was done read a whole table, or touched more blocks than `most` for each row.
-async fn costs(bed: &Bed, before: (HashMap<String, u64>, u64), what: &str, rows: usize, most: u64) {
-    let (scans, blocks) = counters(bed).await;
+async fn costs(fixture: &Fixture, before: (HashMap<String, u64>, u64), what: &str, rows: usize, most: u64) {
+    let (scans, blocks) = counters(fixture).await;
     assert_eq!(scans, before.0, "{what} reads a whole table");
     let blocks = blocks - before.1;
     println!("{what}: {blocks} blocks for {rows} rows");
@@ -30,9 +30,9 @@ async fn costs(bed: &Bed, before: (HashMap<String, u64>, u64), what: &str, rows:
 }
 
 /// Eight pages after that place, and a batch of each step; where the pages end.
-async fn pages_and_batches(bed: &Bed, mut after: Option<Cursor>) -> Option<Cursor> {
-    let before = counters(bed).await;
-    let pass = bed.pass();
+async fn pages_and_batches(fixture: &Fixture, mut after: Option<Cursor>) -> Option<Cursor> {
+    let before = counters(fixture).await;
+    let pass = fixture.pass();
     let mut keys = Vec::new();
     for _ in 0..8 {
         let page = pass.look(after.as_ref(), PAGE).await.unwrap();
@@ -40,21 +40,21 @@ async fn pages_and_batches(bed: &Bed, mut after: Option<Cursor>) -> Option<Curso
         keys.extend(page.seen.into_iter().map(|one| one.key));
         after = page.next;
     }
-    costs(bed, before, "a page", 8 * PAGE, 8).await;
+    costs(fixture, before, "a page", 8 * PAGE, 8).await;
     let (mut done, batch) = (0, 100);
     for (step, number) in [(Step::Deprecate, 0), (Step::Restart, 1), (Step::Delete, 2), (Step::Clear, 3)] {
         let keys = &keys[number * batch..(number + 1) * batch];
-        prepare(bed, step, keys).await;
-        let before = counters(bed).await;
+        prepare(fixture, step, keys).await;
+        let before = counters(fixture).await;
         done += pass.act(step, keys).await.unwrap().len();
-        costs(bed, before, &format!("{step:?}"), batch, 60).await;
+        costs(fixture, before, &format!("{step:?}"), batch, 60).await;
     }
     assert_eq!(done, 4 * batch);
     after
 }
 
 /// Makes the rows ones with which `step` is to be done.
-async fn prepare(bed: &Bed, step: Step, keys: &[sexton_core::key::Key]) {
+async fn prepare(fixture: &Fixture, step: Step, keys: &[sexton_core::key::Key]) {
     let list = keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let since = match step {
         Step::Deprecate => "null",
@@ -62,9 +62,10 @@ async fn prepare(bed: &Bed, step: Step, keys: &[sexton_core::key::Key]) {
         Step::Delete | Step::Clear => "now() - interval '1 year'",
     };
     let flush = "select pg_stat_force_next_flush()";
-    bed.server.execute(&format!("update toy set deprecated_at = {since} where id in ({list}); {flush}")).await;
+    fixture.server.execute(&format!("update toy set deprecated_at = {since} where id in ({list}); {flush}")).await;
     if step == Step::Clear {
-        bed.server
+        fixture
+            .server
             .execute(&format!(
                 "insert into person (id, favorite_toy_id) select -id, id from toy where id in ({list}); {flush}"
             ))
@@ -92,8 +93,8 @@ async fn pages_and_batches_use_indexes_on_a_million_rows_whatever_the_planner_kn
         .await;
     // One session, whose counters can be had when they are needed.
     server.execute("select pg_stat_force_next_flush()").await;
-    let bed = Bed::on(server, 1).await;
-    let after = pages_and_batches(&bed, None).await;
-    bed.server.execute("analyze toy; analyze person").await;
-    pages_and_batches(&bed, after).await;
+    let fixture = Fixture::on(server, 1).await;
+    let after = pages_and_batches(&fixture, None).await;
+    fixture.server.execute("analyze toy; analyze person").await;
+    pages_and_batches(&fixture, after).await;
 }
