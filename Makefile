@@ -8,7 +8,8 @@ ARGS ?=
 CASES ?= 4000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-unit bench bench-sync build lint fmt fmt-check docs deny unused servers python clean
+.PHONY: help run test test-long test-unit bench bench-sync build
+.PHONY: lint fmt fmt-check docs deny unused servers python clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
