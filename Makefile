@@ -60,6 +60,7 @@ docs: ## Build the documentation without warnings
 
 deny: ## Check licences, bans, sources and advisories of dependencies
 	@scripts/tool.sh cargo-deny 0.20.2
+	$(CARGO) fetch --locked --quiet # those of other platforms too: their licences count
 	$(CARGO) deny --offline check bans licenses sources
 	@scripts/advisories.sh
 
