@@ -1,19 +1,20 @@
 #!/bin/sh
-# Makes a Python in target/python with what the tests use of it: psycopg for the SQL functions, Radicale as the CalDAV
-# server, moto as the S3 server, which brings boto3 to look at what is left in it and cryptography to make RSA keys. Quiet
-# and quick when it is there.
-# On Debian and its derivatives it installs Python's venv module if that is missing, as root or with a sudo that asks for
-# no password; elsewhere it says what to install.
+# Makes a Python in target/python with the packages that the tests use:
+# - psycopg calls the SQL functions;
+# - Radicale is the CalDAV server;
+# - moto is the S3 server. It brings boto3, which looks at what is left in it, and cryptography, which makes RSA keys.
+# It prints nothing and takes no time when they are there. Where Python's venv module is missing, it installs it on
+# Debian and its derivatives, as root or with a sudo that asks for no password; elsewhere it says what to install.
 set -eu
 
-# psycopg's wheel brings its own libpq, so that no compiler is needed. Of moto's server only what S3 needs is named: its
-# extra "server" brings what every one of its services needs.
+# psycopg's wheel brings its own libpq, so that no compiler is needed. flask and flask-cors are what moto's server needs
+# for S3; its extra "server" would bring the dependencies of all services.
 packages='psycopg[binary]==3.3.9 radicale==3.9.0 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5'
 cd "$(dirname "$0")/.."
-# The same place as in tests/support/clients.rs.
+# tests/support/clients.rs looks there too.
 dir=${CARGO_TARGET_DIR:-target}/python
 
-# What was asked for is written down once it is there: asking pip takes seconds.
+# The list is written down once the packages are there: to ask pip takes seconds.
 if [ "$(cat "$dir/packages" 2>/dev/null)" = "$packages" ] && "$dir/bin/python" -c 'import psycopg' 2>/dev/null; then
     exit 0
 fi
@@ -25,7 +26,8 @@ give_up() {
 }
 
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    command -v apt-get >/dev/null || give_up "python3 or its modules venv and ensurepip are missing, and this system has no apt-get"
+    command -v apt-get >/dev/null ||
+        give_up "python3 or its modules venv and ensurepip are missing, and this system has no apt-get"
     if [ "$(id -u)" -eq 0 ]; then
         as_root=
     elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
@@ -35,7 +37,8 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     fi
     echo "Installing python3-venv"
     $as_root apt-get update >/dev/null &&
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv >/dev/null ||
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y --no-install-recommends python3-venv >/dev/null ||
         give_up "apt-get failed, see above"
 fi
 
@@ -43,7 +46,7 @@ echo "Installing $packages into $dir"
 rm -rf "$dir"
 mkdir -p "$(dirname "$dir")"
 python3 -m venv "$dir" || give_up "python3 -m venv failed, see above"
-# One word a package: no version has a space or a wildcard that a file here matches.
+# Each word of the list is one package; the shell must not take `[binary]` for a file pattern.
 set -f
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check $packages || give_up "pip failed, see above"
 echo "$packages" >"$dir/packages"

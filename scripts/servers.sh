@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes sure that the PostgreSQL and Redis server programs are there, which the tests start for themselves.
-# Quiet when they are. On Debian and its derivatives it installs what is missing, as root or with a sudo that asks for no
-# password; elsewhere it says what to install. No service is started and no cluster is created: the tests have their own.
+# Finds the server programs of PostgreSQL and Redis; tests start servers of their own from them.
+# It prints nothing when they are there. On Debian and its derivatives it installs what is missing, as root or with a
+# sudo that asks for no password; elsewhere it says what to install. It starts no service and creates no cluster.
 set -eu
 
-# The same places as in tests/support/postgres/programs.rs.
+# tests/support/postgres/programs.rs looks in the same places.
 find_postgres() {
     if [ -n "${SEXTON_POSTGRES_BIN:-}" ]; then
         [ -x "$SEXTON_POSTGRES_BIN/initdb" ] && [ -x "$SEXTON_POSTGRES_BIN/postgres" ]
@@ -24,7 +24,7 @@ find_postgres() {
 missing() {
     find_postgres || printf ' postgresql'
     command -v redis-server >/dev/null || printf ' redis-server'
-    # PostgreSQL does not run as root, and every server has to die with its test: both through setpriv.
+    # setpriv changes the user, as PostgreSQL does not run as root, and makes each server end with its test.
     command -v setpriv >/dev/null || printf ' util-linux'
 }
 
@@ -52,13 +52,13 @@ else
     give_up "installing needs root, or a sudo that asks for no password"
 fi
 
-# Read by the package's own script, before it would create and start a cluster.
+# The package's own script reads this file before it would create and start a cluster.
 if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     $as_root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
 fi
 
-# 101 means "action forbidden by policy": invoke-rc.d then starts nothing. Another policy that is already there is kept.
+# 101 means "action forbidden by policy": invoke-rc.d then starts nothing. A policy that is already there stays.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '$as_root rm -f "$policy"' EXIT

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a cargo tool in the version that the project was checked with, unless some version is there already.
+# Installs a cargo tool in the version that the project is checked with, unless it is there in some version.
 # usage: scripts/tool.sh cargo-deny 0.20.2
 set -euo pipefail
 
