@@ -10,8 +10,10 @@ mod sql;
 
 pub use connect::{Db, SearchPath, connect};
 pub(crate) use dialect::literal;
-pub use dialect::{Dialect, millis, quote, recordset};
+pub use dialect::{Dialect, quote, recordset};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
 pub use row::Row;
 pub use sql::{Function, Query, Sql, Words};
+
+pub use crate::config::millis;

@@ -29,7 +29,7 @@ pub type Function = fn(Dialect, &str) -> String;
 /// |---|---|---|
 /// | `{now}` | `clock_timestamp()` | the time as text |
 /// | `{now_once}` | the same, once for the statement, so that an index can be used | the same |
-/// | `{in_ms:@ms}` | the time so many milliseconds from now | |
+/// | `{in_ms:@ms}` | the time that many milliseconds from now | |
 /// | `{ms_since:x}` | milliseconds from the time `x` to now | |
 /// | `{instant:x}`, `{instant_text:x}` | a time that an application wrote, as something that compares; and that as text | |
 /// | `{iso:x}` | the time `x` as RFC 3339 text, UTC, milliseconds | `x` |
@@ -75,6 +75,12 @@ impl Words {
         self
     }
 
+    /// The same and these words, which are SQL that an operator wrote: nothing in it is taken for a value of ours.
+    #[must_use]
+    pub fn with_verbatim<const N: usize>(self, more: [(&'static str, &str); N]) -> Self {
+        self.with(more.map(|(name, sql)| (name, format!("{VERBATIM}{}{VERBATIM}", sql.replace(VERBATIM, "")))))
+    }
+
     /// The same and this function.
     #[must_use]
     pub fn with_function(mut self, name: &'static str, function: Function) -> Self {
@@ -82,8 +88,8 @@ impl Words {
         self
     }
 
-    /// Of two texts the one for this dialect. Both are named where they are chosen, so that a search for one finds the
-    /// other, and whoever adds a dialect finds what to write.
+    /// Of two texts the one for this dialect. Both are named where one is chosen: a search for one finds the other, and a third
+    /// dialect adds a parameter here.
     #[must_use]
     pub const fn pick<'t>(&self, postgres: &'t str, sqlite: &'t str) -> &'t str {
         match self.dialect {
@@ -181,11 +187,11 @@ impl Sql {
     /// # Panics
     /// As [`Self::bind`].
     #[must_use]
-    pub fn bind_all(&self, mut values: Vec<(&str, Value)>) -> Query {
-        let ids = values.iter().filter(|(name, _)| matches!(*name, "id" | "deletion" | "batch"));
-        let about = ids.filter_map(|(name, value)| Some(format!("{name} {}", text_of(value)?))).next();
+    pub fn bind_all<N: AsRef<str>>(&self, mut values: Vec<(N, Value)>) -> Query {
+        let ids = values.iter().filter(|(name, _)| matches!(name.as_ref(), "id" | "deletion" | "batch"));
+        let about = ids.filter_map(|(name, value)| Some(format!("{} {}", name.as_ref(), text_of(value)?))).next();
         let bound = self.names.iter().map(|name| {
-            let place = values.iter().position(|(given, _)| given == name);
+            let place = values.iter().position(|(given, _)| given.as_ref() == name);
             let Some(place) = place else { panic!("no value @{name} to {}", self.purpose) };
             std::mem::replace(&mut values[place].1, Value::Bool(None))
         });
@@ -271,7 +277,10 @@ fn purpose(text: &str) -> (String, String) {
     (purpose, body.join("\n").trim().to_owned())
 }
 
-/// Puts `$1`, `$2` in the places of `@name`, outside of quotes.
+/// Before and after SQL that is passed on as it is. No statement can have this character.
+const VERBATIM: char = '\0';
+
+/// Puts `$1`, `$2` in the places of `@name`, outside of quotes and of verbatim SQL.
 fn number(text: &str, names: &mut Vec<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote = None;
@@ -279,6 +288,12 @@ fn number(text: &str, names: &mut Vec<String>) -> String {
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         match (quote, c) {
+            (None, VERBATIM) => {
+                let end = after.find(VERBATIM).unwrap_or(after.len());
+                out.push_str(&after[..end]);
+                rest = after.get(end + 1..).unwrap_or_default();
+                continue;
+            }
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), c) if open == c => quote = None,
             (None, '@') if after.starts_with(|next: char| next.is_ascii_lowercase()) => {
@@ -351,6 +366,13 @@ mod tests {
     fn what_is_quoted_is_left_as_it_is() {
         let text = r#"select '@id', "a@b", '{}', 'it''s @id', @id, x @> '{"a": 1}' from t"#;
         assert_eq!(words().render(text).text(), text.replace(", @id,", ", $1,"));
+    }
+
+    #[test]
+    fn what_an_operator_wrote_is_passed_on_as_it_is() {
+        let condition = "a = @b -- it's\nand c @> '{now}' and d = $1";
+        let sql = words().with_verbatim([("condition", condition)]).render("select {condition}, @id, '@id'");
+        assert_eq!(sql.text(), format!("select {condition}, $1, '@id'"));
     }
 
     #[test]
