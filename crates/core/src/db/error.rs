@@ -1,6 +1,6 @@
 //! What the database says when something goes wrong, and what that means for us.
 //!
-//! SeaORM's `DbErr` stays in this module: everybody else has an [`Error`], which says what was being done.
+//! SeaORM's `DbErr` stays in this module: all other modules have an [`Error`], which says what was being done.
 
 use std::fmt::Display;
 

@@ -4,6 +4,7 @@ mod connect;
 mod dialect;
 mod error;
 mod failpoint;
+mod query;
 mod read;
 mod row;
 mod sql;
@@ -13,7 +14,8 @@ pub(crate) use dialect::literal;
 pub use dialect::{Dialect, quote, recordset};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
+pub use query::{Query, Sql};
 pub use row::Row;
-pub use sql::{Function, Query, Sql, Words};
+pub use sql::{Function, Words};
 
 pub use crate::config::millis;

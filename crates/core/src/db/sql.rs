@@ -8,15 +8,13 @@
 //! delete from {wait} where deletion_id {any_uuid:@deletions}
 //! ```
 //!
-//! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names, and what runs
-//! the [`Query`] fails with an [`Error`] that says what the comment says. Comments stand on lines of their own and are not
-//! sent to the database.
+//! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names. When the
+//! [`Query`](super::Query) fails, its [`Error`](super::Error) says what the comment says. Comments stand on lines of their own
+//! and are not sent to the database.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, Statement, Value};
-
-use super::{Dialect, Error, Row};
+use super::{Dialect, Sql};
 
 /// What makes SQL of the argument of `{function:argument}`.
 pub type Function = fn(Dialect, &str) -> String;
@@ -156,100 +154,6 @@ impl Words {
     }
 }
 
-/// A rendered statement.
-#[derive(Debug, Clone)]
-pub struct Sql {
-    dialect: Dialect,
-    purpose: Arc<str>,
-    sql: Arc<str>,
-    names: Arc<[String]>,
-}
-
-impl Sql {
-    /// The text as the database gets it, with values as `$1`, `$2` in both dialects.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.sql
-    }
-
-    /// The statement with its values, each under its name. A value that the statement has no place for in this dialect is
-    /// left out.
-    ///
-    /// # Panics
-    /// If a value is missing: which values a statement has is known when the program is written.
-    #[must_use]
-    pub fn bind<const N: usize>(&self, values: [(&str, Value); N]) -> Query {
-        self.bind_all(Vec::from(values))
-    }
-
-    /// As [`Self::bind`], for a number of values that depends on the table.
-    ///
-    /// # Panics
-    /// As [`Self::bind`].
-    #[must_use]
-    pub fn bind_all<N: AsRef<str>>(&self, mut values: Vec<(N, Value)>) -> Query {
-        let ids = values.iter().filter(|(name, _)| matches!(name.as_ref(), "id" | "deletion" | "batch"));
-        let about = ids.filter_map(|(name, value)| Some(format!("{} {}", name.as_ref(), text_of(value)?))).next();
-        let bound = self.names.iter().map(|name| {
-            let place = values.iter().position(|(given, _)| given.as_ref() == name);
-            let Some(place) = place else { panic!("no value @{name} to {}", self.purpose) };
-            std::mem::replace(&mut values[place].1, Value::Bool(None))
-        });
-        let statement = self.dialect.statement(&*self.sql, bound.collect::<Vec<_>>());
-        Query { statement, purpose: Arc::clone(&self.purpose), about }
-    }
-}
-
-/// A statement with its values, to be run once.
-#[derive(Debug, Clone)]
-pub struct Query {
-    statement: Statement,
-    purpose: Arc<str>,
-    about: Option<String>,
-}
-
-impl Query {
-    /// All rows.
-    ///
-    /// # Errors
-    /// [`Error`], with what the statement does and, if one was bound, the id.
-    pub async fn all(self, conn: &impl ConnectionTrait) -> Result<Vec<Row>, Error> {
-        let Self { statement, purpose, about } = self;
-        match conn.query_all_raw(statement).await {
-            Ok(rows) => Ok(rows.into_iter().map(|row| Row::new(row, Arc::clone(&purpose))).collect()),
-            Err(source) => Err(Error::new(&purpose, about, source)),
-        }
-    }
-
-    /// The first row, if there is one.
-    ///
-    /// # Errors
-    /// As [`Self::all`].
-    pub async fn one(self, conn: &impl ConnectionTrait) -> Result<Option<Row>, Error> {
-        let Self { statement, purpose, about } = self;
-        match conn.query_one_raw(statement).await {
-            Ok(row) => Ok(row.map(|row| Row::new(row, purpose))),
-            Err(source) => Err(Error::new(&purpose, about, source)),
-        }
-    }
-
-    /// Runs the statement; how many rows it changed.
-    ///
-    /// # Errors
-    /// As [`Self::all`].
-    pub async fn execute(self, conn: &impl ConnectionTrait) -> Result<u64, Error> {
-        let Self { statement, purpose, about } = self;
-        match conn.execute_raw(statement).await {
-            Ok(result) => Ok(result.rows_affected()),
-            Err(source) => Err(Error::new(&purpose, about, source)),
-        }
-    }
-
-    pub(super) fn into_parts(self) -> (Statement, Arc<str>, Option<String>) {
-        (self.statement, self.purpose, self.about)
-    }
-}
-
 /// Where the brace is that closes the one before `text`.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut depth = 0_u32;
@@ -313,11 +217,6 @@ fn number(text: &str, names: &mut Vec<String>) -> String {
         rest = after;
     }
     out
-}
-
-/// An id as it was bound.
-fn text_of(value: &Value) -> Option<&str> {
-    if let Value::String(Some(text)) = value { Some(text) } else { None }
 }
 
 #[cfg(test)]

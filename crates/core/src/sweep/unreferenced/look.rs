@@ -106,7 +106,8 @@ impl TablePass<'_> {
         ]);
         let was_restored = "exists (
             select 1 from {done} f
-            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = 'restored' and {instant:f.finished_at} >= {since})";
+            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = 'restored'
+                and {instant:f.finished_at} >= {since})";
         words.expand(&format!("({is_before} or {was_restored})"))
     }
 
