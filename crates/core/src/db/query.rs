@@ -43,9 +43,9 @@ impl Sql {
         let ids = values.iter().filter(|(name, _)| matches!(name.as_ref(), "id" | "deletion" | "batch"));
         let about = ids.filter_map(|(name, value)| Some(format!("{} {}", name.as_ref(), text_of(value)?))).next();
         let bound = self.names.iter().map(|name| {
-            let place = values.iter().position(|(given, _)| given.as_ref() == name);
-            let Some(place) = place else { panic!("no value @{name} to {}", self.purpose) };
-            std::mem::replace(&mut values[place].1, Value::Bool(None))
+            let position = values.iter().position(|(given, _)| given.as_ref() == name);
+            let Some(position) = position else { panic!("no value @{name} to {}", self.purpose) };
+            std::mem::replace(&mut values[position].1, Value::Bool(None))
         });
         let statement = self.dialect.statement(&*self.sql, bound.collect::<Vec<_>>());
         Query { statement, purpose: Arc::clone(&self.purpose), about }

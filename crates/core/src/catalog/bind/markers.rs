@@ -18,22 +18,22 @@ impl Binder<'_> {
                 None => None,
                 Some((name, value)) => {
                     let Some(column) = self.column(&format!("{path}column"), found, &name) else { continue };
-                    self.value(db, &format!("{path}equals"), &column, &value).await?;
+                    self.check_value(db, &format!("{path}equals"), &column, &value).await?;
                     Some((column, value))
                 }
             };
             let Some(column) = self.column(&format!("{key}.column"), found, &marker.column) else { continue };
-            self.marker(&key, &column);
+            self.check_marker(&key, &column);
             match &marker.value {
-                Some(value) => self.value(db, &format!("{key}.value"), &column, value).await?,
-                None => self.time_marker(&key, &column),
+                Some(value) => self.check_value(db, &format!("{key}.value"), &column, value).await?,
+                None => self.check_time_marker(&key, &column),
             }
             rules.push(Rule { when, column, value: marker.value, then });
         }
         Ok(rules)
     }
 
-    fn marker(&mut self, key: &str, column: &Column) {
+    fn check_marker(&mut self, key: &str, column: &Column) {
         if self.resource.key.contains(&column.name) {
             self.problem(key, format!("`{}` is a key column; marking a row must not change its key", column.name));
         }
@@ -42,7 +42,7 @@ impl Binder<'_> {
         }
     }
 
-    fn time_marker(&mut self, key: &str, column: &Column) {
+    fn check_time_marker(&mut self, key: &str, column: &Column) {
         let (name, type_name) = (&column.name, &column.type_name);
         if !column.is_time() {
             let message = format!(
@@ -57,8 +57,8 @@ impl Binder<'_> {
         }
     }
 
-    /// Whether the database takes the value for the column's type. Only its own cast can tell (enums, domains).
-    async fn value(&mut self, db: &Db, key: &str, column: &Column, value: &Scalar) -> Result<(), db::Error> {
+    /// Checks that the database takes the value for the column's type. Only its own cast can tell (enums, domains).
+    async fn check_value(&mut self, db: &Db, key: &str, column: &Column, value: &Scalar) -> Result<(), db::Error> {
         if db.dialect == Dialect::Sqlite {
             return Ok(());
         }

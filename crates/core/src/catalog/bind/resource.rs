@@ -25,7 +25,7 @@ pub(in crate::catalog) async fn resource(
 ) -> Result<Bound, db::Error> {
     let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
     let Some(found) = found else {
-        binder.no_table(db);
+        binder.report_no_table(db);
         return Ok(Err(binder.problems));
     };
     let rows = binder.rows(found, db);
@@ -57,7 +57,7 @@ pub(in crate::catalog) fn rows(
 ) -> Result<(Rows, Vec<usize>), Vec<Problem>> {
     let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
     let Some(found) = found else {
-        binder.no_table(db);
+        binder.report_no_table(db);
         return Err(binder.problems);
     };
     let rows = binder.rows(found, db);
@@ -90,7 +90,7 @@ impl Binder<'_> {
         self.problems.push(Problem { path: format!("{}.{key}", self.path), message: message.into() });
     }
 
-    fn no_table(&mut self, db: &Db) {
+    fn report_no_table(&mut self, db: &Db) {
         let table = self.resource.table.clone();
         let searched = match db.dialect {
             Dialect::Postgres if !table.contains('.') => {
@@ -102,11 +102,11 @@ impl Binder<'_> {
     }
 
     fn rows(&mut self, found: &Description, db: &Db) -> Rows {
-        self.relation(found);
+        self.check_relation(found);
         Rows::new(found.sql.clone(), db.dialect, self.key(found))
     }
 
-    fn relation(&mut self, found: &Description) {
+    fn check_relation(&mut self, found: &Description) {
         let table = self.resource.table.clone();
         match found.relation {
             Relation::Table => {}

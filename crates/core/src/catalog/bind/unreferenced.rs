@@ -75,7 +75,7 @@ impl Binder<'_> {
         Some(column)
     }
 
-    /// The foreign keys of the database, each of them named by the configuration, and the other way round.
+    /// The foreign keys that the configuration names. It must name exactly those that the database has.
     async fn references(&mut self) -> Result<Vec<Reference>, db::Error> {
         let keys = referencing(self.db, &self.found.sql).await?;
         let mut named = BTreeMap::new();
@@ -93,11 +93,11 @@ impl Binder<'_> {
                 self.problem(&format!("by[{number}].table"), message);
             }
             // There may be two constraints that say the same.
-            let places = keys.iter().enumerate();
-            let places = places.filter(|(_, key)| key.sql == found.sql && same(&key.columns, &wanted.column));
-            let places: Vec<usize> = places.map(|(place, _)| place).collect();
-            named.extend(places.iter().map(|place| (*place, number)));
-            if places.is_empty() {
+            let matching = keys.iter().enumerate();
+            let matching = matching.filter(|(_, key)| key.sql == found.sql && same(&key.columns, &wanted.column));
+            let matching: Vec<usize> = matching.map(|(position, _)| position).collect();
+            named.extend(matching.iter().map(|position| (*position, number)));
+            if matching.is_empty() {
                 let message = format!(
                     "there is no foreign key from `{}` ({}) to `{}`: without one a row could be deleted while it is \
                      being referenced; add the constraint",
@@ -108,16 +108,16 @@ impl Binder<'_> {
                 self.problem(&format!("by[{number}]"), message);
             }
         }
-        for (place, key) in keys.iter().enumerate() {
-            match named.get(&place) {
-                Some(number) => self.usable(*number, key).await?,
-                None => self.missing(key),
+        for (position, key) in keys.iter().enumerate() {
+            match named.get(&position) {
+                Some(number) => self.check_usable(*number, key).await?,
+                None => self.report_missing(key),
             }
         }
-        Ok(named.keys().filter_map(|place| self.resolve(keys.get(*place)?)).collect())
+        Ok(named.keys().filter_map(|position| self.resolve(keys.get(*position)?)).collect())
     }
 
-    fn missing(&mut self, key: &ForeignKey) {
+    fn report_missing(&mut self, key: &ForeignKey) {
         let columns: Vec<_> = key.columns.iter().map(|column| format!("\"{column}\"")).collect();
         let message = format!(
             "`{}` references `{}` by ({}), which is not named here: rows that only it references would be taken for \
@@ -131,7 +131,7 @@ impl Binder<'_> {
         self.problem("by", message);
     }
 
-    async fn usable(&mut self, number: usize, key: &ForeignKey) -> Result<(), db::Error> {
+    async fn check_usable(&mut self, number: usize, key: &ForeignKey) -> Result<(), db::Error> {
         let (path, columns) = (format!("by[{number}]"), key.columns.join(", "));
         let does = match key.on_delete {
             OnDelete::Refuse => None,
