@@ -82,7 +82,10 @@ fn canonical_key(table: &Table) -> String {
 /// may go in the caller's transaction, and in what order, is more than statements can say. So are rows of a table with
 /// another resource that has targets: its guard would have to be told.
 fn at_once(catalog: &Catalog, table: &Table) -> Value {
-    if !table.resource.targets.is_empty() || !table.children.is_empty() || !catalog.gone_along(table).is_empty() {
+    if !table.resource.targets.is_empty()
+        || !table.children.is_empty()
+        || !catalog.tables_deleted_with(table).is_empty()
+    {
         return Value::Null;
     }
     let rules = 0..table.rules.len();

@@ -114,7 +114,7 @@ impl Daemon {
         let db = connect(&config.database.url, config.database.max_connections).await?;
         let ledger = open_ledger(&db).await?;
         let store = Store::load(db, ledger, &config).await?;
-        for problem in store.catalog.left_alone() {
+        for problem in store.catalog.unreferenced_problems() {
             tracing::warn!("unreferenced rows are left alone: {problem}");
         }
         let drift = store.ledger.drift(&store.db, &config.resources).await?;

@@ -139,7 +139,7 @@ impl Load {
     async fn sweep(&self, store: &Store, toys: &Unreferenced) {
         while !self.stop.load(Relaxed) {
             let page = pass(store, toys).look(None, TOYS as usize).await.unwrap();
-            let old = page.seen.into_iter().filter(|one| one.step == Step::Delete).map(|one| one.key);
+            let old = page.observations.into_iter().filter(|one| one.step == Step::Delete).map(|one| one.key);
             let old: Vec<_> = old.collect();
             for some in old.chunks(100) {
                 self.saw(pass(store, toys).act(Step::Delete, some).await.map(|done| done.len() as u64));

@@ -1,19 +1,20 @@
-//! What works, but not well: child rules without an index, foreign keys that will keep rows from being deleted.
+//! Advice on what works badly: child rules without an index, foreign keys that will keep rows from being deleted.
 
 use sea_orm::ConnectionTrait;
 
 use super::{
     Catalog, ChildRule, Link, Problem,
-    foreign_keys::{OnDelete, has_rule, referencing},
+    cascades::has_rule,
+    foreign_keys::{OnDelete, referencing},
 };
-use crate::db::{self, Db, Dialect, literal};
+use crate::db::{self, Db, Dialect, Words, literal};
 
 impl Catalog {
-    /// What somebody should know before rows are deleted: each with its key path and a remedy. Nothing of it keeps a
-    /// worker from starting.
+    /// What people should know before rows are deleted, each with its key path and a remedy. None of it keeps a worker from
+    /// starting.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the catalogue cannot be read.
     pub async fn advice(&self, db: &Db) -> Result<Vec<Problem>, db::Error> {
         let mut advice = Vec::new();
         for table in self.tables.values() {
@@ -53,25 +54,31 @@ async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
         Link::Column(column) if db.dialect == Dialect::Postgres => column.from_text("null"),
         _ => literal("x"),
     };
-    let (table, link) = (&rule.rows.sql, rule.link.value("c"));
+    let words = Words::new(db.dialect).with([
+        ("table", rule.rows.sql.clone()),
+        ("link", rule.link.value("c")),
+        ("value", value),
+    ]);
+    // On PostgreSQL a null constant would be folded away, and a bound parameter is not planned for; a subquery is neither.
+    let explain = words.pick(
+        "-- explain how children are found
+         explain (format json) select 1 from {table} c where {link} = (select {value})",
+        "-- explain how children are found
+         explain query plan select 1 from {table} c where {link} = {value}",
+    );
+    let explain = words.render(explain).bind([]);
     match db.dialect {
         Dialect::Postgres => {
             let transaction = db.begin().await?;
-            // A null constant would be folded away, and a bound parameter is not planned for; a subquery is neither.
             transaction.execute_unprepared("set local enable_seqscan = off").await?;
-            let sql = format!("explain (format json) select 1 from {table} c where {link} = (select {value})");
-            let plan = transaction.query_one_raw(db.dialect.statement(sql, [])).await?;
-            let plan: serde_json::Value = match plan {
-                Some(row) => row.try_get_by_index(0)?,
-                None => serde_json::Value::Null,
-            };
+            let plan = explain.one(&transaction).await?;
+            let plan: serde_json::Value = plan.map(|row| row.get("QUERY PLAN")).transpose()?.unwrap_or_default();
             transaction.rollback().await?;
             Ok(plan.to_string().contains("\"Seq Scan\""))
         }
         Dialect::Sqlite => {
-            let sql = format!("explain query plan select 1 from {table} c where {link} = {value}");
-            let plan = db.conn.query_all_raw(db.dialect.statement(sql, [])).await?;
-            let steps: Vec<String> = plan.iter().map(|row| row.try_get("", "detail")).collect::<Result<_, _>>()?;
+            let plan = explain.all(&db.conn).await?;
+            let steps = plan.iter().map(|row| row.get::<String>("detail")).collect::<Result<Vec<_>, _>>()?;
             Ok(steps.iter().any(|step| step.starts_with("SCAN")))
         }
     }
@@ -79,18 +86,9 @@ async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
 
 /// The statement that makes an index for the rule.
 fn index(rule: &ChildRule) -> String {
-    let table = &rule.rows.sql;
-    let name = crate::db::quote(&rule.link.column().name);
-    match (&rule.link, rule.rows.dialect) {
-        (Link::Column(_), Dialect::Postgres) => format!("`create index concurrently on {table} ({name})`"),
-        (Link::Column(_), Dialect::Sqlite) => format!("create an index on {table} ({name})"),
-        // The alias has no place in an index; the rest must be what the statements say.
-        (Link::Json(..), dialect) => {
-            let expression = rule.link.value("c").replace(&format!("c.{name}"), &name);
-            match dialect {
-                Dialect::Postgres => format!("`create index concurrently on {table} ({expression})`"),
-                Dialect::Sqlite => format!("create an index on {table} ({expression})"),
-            }
-        }
+    let (table, expression) = (&rule.rows.sql, rule.link.index_expression());
+    match rule.rows.dialect {
+        Dialect::Postgres => format!("`create index concurrently on {table} ({expression})`"),
+        Dialect::Sqlite => format!("create an index on {table} ({expression})"),
     }
 }

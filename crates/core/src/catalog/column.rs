@@ -33,7 +33,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// What its database speaks.
+    /// The dialect of its database.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
@@ -124,18 +124,18 @@ impl Column {
         }
     }
 
-    /// `alias."name" = $n` for a text bound as parameter `n`, typed so that an index on the column is used.
+    /// `alias."name" = text` for a bound text, typed so that an index on the column is used.
     #[must_use]
-    pub(crate) fn equals_param(&self, kind: KeyType, alias: &str, n: usize) -> String {
+    pub(crate) fn equals_text(&self, kind: KeyType, alias: &str, text: &str) -> String {
         let name = self.of(alias);
         match (self.dialect, kind) {
-            (Dialect::Postgres, _) => format!("{name} = ${n}::text::{}", self.base_type),
+            (Dialect::Postgres, _) => format!("{name} = {text}::text::{}", self.base_type),
             (Dialect::Sqlite, KeyType::Uuid) => {
-                let simple = format!("replace(${n}, '-', '')");
-                format!("{name} in (${n}, upper(${n}), {simple}, upper({simple}), unhex({simple}))")
+                let simple = format!("replace({text}, '-', '')");
+                format!("{name} in ({text}, upper({text}), {simple}, upper({simple}), unhex({simple}))")
             }
-            (Dialect::Sqlite, KeyType::Integer) => format!("{name} = cast(${n} as integer)"),
-            (Dialect::Sqlite, KeyType::Text) => format!("{name} = ${n}"),
+            (Dialect::Sqlite, KeyType::Integer) => format!("{name} = cast({text} as integer)"),
+            (Dialect::Sqlite, KeyType::Text) => format!("{name} = {text}"),
         }
     }
 

@@ -70,6 +70,13 @@ impl Key {
             .collect()
     }
 
+    /// The parts as values to bind: `@key0`, `@key1`, …
+    #[must_use]
+    pub fn values(&self) -> Vec<(String, sea_orm::Value)> {
+        let parts = self.parts.iter().enumerate();
+        parts.map(|(n, part)| (format!("key{n}"), part.as_str().into())).collect()
+    }
+
     /// Adds the parts to a JSON record as `k0`, `k1`, ….
     pub fn write(&self, record: &mut Map<String, Value>) {
         for (n, part) in self.parts.iter().enumerate() {

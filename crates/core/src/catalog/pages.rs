@@ -1,37 +1,38 @@
-//! Going through a table in key order, a page at a time, each page a query that only reads.
+//! Reading a table in key order, a page at a time, each page a query that only reads.
 
-use sea_orm::{QueryResult, Value};
+use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 
 use super::{key::Key, rows::Rows, table::Table};
-use crate::db::{self, Db, Dialect};
+use crate::db::{self, Db, Dialect, Row, Words};
 
-/// Where a page ended.
+/// Where a page ended: the values of the columns by which pages follow each other.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cursor(Vec<String>);
 
-/// Rows that follow each other in key order.
+/// A page of rows.
 pub(crate) struct NextRows {
-    /// Each with its key, if that can be one.
-    pub(crate) rows: Vec<(Option<Key>, QueryResult)>,
-    /// Where to go on; none at the end.
+    /// Each with its key; none if it holds what cannot be a key.
+    pub(crate) rows: Vec<(Option<Key>, Row)>,
+    /// Where the next page begins; none at the end of the table.
     pub(crate) next: Option<Cursor>,
 }
 
-/// Rows, and the places in their key of the columns by which pages of them follow each other.
+/// Rows, and the positions in their key of the columns by which pages follow each other: only those that are unique by
+/// themselves, in the order of their index.
 pub(crate) struct Paging<'r> {
     pub(crate) rows: &'r Rows,
     pub(crate) by: &'r [usize],
 }
 
 impl Table {
-    /// How this table is gone through.
+    /// How pages of this table follow each other.
     pub(crate) fn paging(&self) -> Paging<'_> {
         Paging { rows: &self.rows, by: &self.paging }
     }
 
     /// The keys of the next rows of `source` (a relation with the table's columns) that meet `condition` on its alias
-    /// `t`, at most `limit`, in key order; and where to go on.
+    /// `t`, at most `limit`, in key order; and where the next page begins.
     pub(crate) async fn page(
         &self,
         db: &Db,
@@ -41,30 +42,20 @@ impl Table {
         limit: usize,
     ) -> Result<(Vec<Key>, Option<Cursor>), db::Error> {
         let paging = self.paging();
-        let (beyond, values) = paging.beyond(after);
-        let sql = format!(
-            "select {} as key{} from {source} t where {condition} and {beyond} order by {} limit {limit}",
-            self.key_text("t"),
-            paging.places(),
-            paging.order(),
+        let words = paging.words(after).with_verbatim([("source", source)]);
+        let page = words.with([("condition", condition.to_owned())]).render(
+            "-- read the next rows that meet a condition
+             select {key} as key{cursor_columns} from {source} t
+             where {condition} and {beyond} order by {order} limit @limit",
         );
-        let rows = db.read_only(sql, values).await?;
-        let keys = rows.iter().map(|row| paging.key_of(row)).collect::<Result<_, _>>()?;
+        let rows = page.bind_all(paging.values(after, limit)).read_only(db).await?;
+        let keys = rows.iter().map(|row| self.read_key(row)).collect::<Result<_, _>>()?;
         Ok((keys, paging.cursor(rows.last())?))
     }
 }
 
-impl std::ops::Deref for Paging<'_> {
-    type Target = Rows;
-
-    fn deref(&self) -> &Rows {
-        self.rows
-    }
-}
-
 impl Paging<'_> {
-    /// The next `limit` rows, whatever they hold, with `columns` (expressions on the alias `t`, and their names). The limit
-    /// stands inside, so that no more rows are read than that.
+    /// The next `limit` rows in key order, each with these columns of its alias `t` (an SQL expression and a name).
     pub(crate) async fn next_rows(
         &self,
         db: &Db,
@@ -72,69 +63,67 @@ impl Paging<'_> {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<NextRows, db::Error> {
-        let (beyond, values) = self.beyond(after);
-        let order = self.order();
-        let columns: Vec<_> = columns.iter().map(|(sql, name)| format!(", {sql} as {name}")).collect();
-        let sql = format!(
-            "select {} as key{}{} from (select * from {} t where {beyond} order by {order} limit {limit}) t order by {order}",
-            self.key_text("t"),
-            self.places(),
-            columns.concat(),
-            self.sql,
+        let columns: String = columns.iter().map(|(sql, name)| format!(", {sql} as {name}")).collect();
+        let page = self.words(after).with([("columns", columns)]).render(
+            "-- read the next rows of a table
+             select {key} as key{cursor_columns}{columns}
+             from (select * from {table} t where {beyond} order by {order} limit @limit) t
+             order by {order}",
         );
-        let found = db.read_giving_way(sql, values).await?;
+        let found = page.bind_all(self.values(after, limit)).read_giving_way(db).await?;
         let next = if found.len() < limit { None } else { self.cursor(found.last())? };
-        Ok(NextRows { rows: found.into_iter().map(|row| (self.key_of(&row).ok(), row)).collect(), next })
+        Ok(NextRows { rows: found.into_iter().map(|row| (self.rows.read_key(&row).ok(), row)).collect(), next })
     }
 
-    /// The columns by which pages follow each other: of the key only those that are unique by themselves, in the order of
-    /// their index.
-    fn order(&self) -> String {
-        let columns = self.by.iter().filter_map(|&n| self.key.get(n));
-        columns.map(|(column, _)| column.of("t")).collect::<Vec<_>>().join(", ")
+    /// The words of the rows, and:
+    /// * `{cursor_columns}`: what a cursor is made of, as further columns;
+    /// * `{order}`: the columns by which pages follow each other;
+    /// * `{beyond}`: whether the row comes after the cursor.
+    fn words(&self, after: Option<&Cursor>) -> Words {
+        let cursor_columns = self.by.iter().map(|&n| format!(", {} as c{n}", self.cursor_column(n))).collect();
+        let columns = self.by.iter().filter_map(|&n| self.rows.key.get(n));
+        let order: Vec<String> = columns.map(|(column, _)| column.of("t")).collect();
+        let order = order.join(", ");
+        // A key that is null names no row, though SQLite lets it be.
+        let named: Vec<_> = self.rows.key.iter().map(|(column, _)| format!("{} is not null", column.of("t"))).collect();
+        let mut beyond = named.join(" and ");
+        if let Some(cursor) = after {
+            beyond.push_str(&format!(" and ({order}) > ({})", self.cursor_values(cursor)));
+        }
+        self.rows.words().with([("cursor_columns", cursor_columns), ("order", order), ("beyond", beyond)])
     }
 
-    fn key_of(&self, row: &QueryResult) -> Result<Key, db::Error> {
-        let text: String = row.try_get("", "key")?;
-        self.parse_key(&text).map_err(|error| db::Error::unreadable(error.to_string()))
-    }
-
-    fn places(&self) -> String {
-        self.by.iter().map(|&n| format!(", {} as c{n}", self.place(n))).collect()
-    }
-
-    fn cursor(&self, last: Option<&QueryResult>) -> Result<Option<Cursor>, db::Error> {
-        let places = |row: &QueryResult| {
-            self.by.iter().map(|n| row.try_get("", &format!("c{n}"))).collect::<Result<_, _>>().map(Cursor)
-        };
-        Ok(last.map(places).transpose()?)
-    }
-
-    /// A key column as text from which the next page can begin: on SQLite, where a value has its own type and drivers
-    /// differ in how they write a UUID, as the literal of the very value.
-    fn place(&self, n: usize) -> String {
-        let column = &self.key[n].0;
-        match self.dialect {
+    /// A key column as text from which the next page can begin. On SQLite a value has its own type, and drivers differ in
+    /// how they write a UUID: there it is the literal of the very value.
+    fn cursor_column(&self, n: usize) -> String {
+        let column = &self.rows.key[n].0;
+        match self.rows.dialect {
             Dialect::Postgres => column.text("t"),
             Dialect::Sqlite => format!("quote({})", column.of("t")),
         }
     }
 
-    fn beyond(&self, after: Option<&Cursor>) -> (String, Vec<Value>) {
-        // A key that is null names no row, though SQLite lets it be.
-        let named: Vec<_> = self.key.iter().map(|(column, _)| format!("{} is not null", column.of("t"))).collect();
-        let named = named.join(" and ");
-        let Some(Cursor(places)) = after else { return (named, Vec::new()) };
-        let mut values = Vec::new();
-        let columns = self.by.iter().filter_map(|&n| self.key.get(n));
-        let places = places.iter().zip(columns).map(|(place, (column, _))| match self.dialect {
-            Dialect::Postgres => {
-                values.push(place.as_str().into());
-                format!("${}::text::{}", values.len(), column.base_type)
-            }
-            Dialect::Sqlite => place.clone(),
-        });
-        let places = places.collect::<Vec<_>>().join(", ");
-        (format!("{named} and ({}) > ({places})", self.order()), values)
+    fn cursor_values(&self, cursor: &Cursor) -> String {
+        let columns = self.by.iter().filter_map(|&n| self.rows.key.get(n));
+        let values =
+            cursor.0.iter().zip(columns).enumerate().map(|(n, (value, (column, _)))| match self.rows.dialect {
+                Dialect::Postgres => format!("@after{n}::text::{}", column.base_type),
+                Dialect::Sqlite => value.clone(),
+            });
+        values.collect::<Vec<_>>().join(", ")
+    }
+
+    fn values(&self, after: Option<&Cursor>, limit: usize) -> Vec<(String, Value)> {
+        let parts = after.into_iter().flat_map(|cursor| &cursor.0).enumerate();
+        let mut values: Vec<(String, Value)> =
+            parts.map(|(n, part)| (format!("after{n}"), part.as_str().into())).collect();
+        values.push(("limit".to_owned(), i64::try_from(limit).unwrap_or(i64::MAX).into()));
+        values
+    }
+
+    fn cursor(&self, last: Option<&Row>) -> Result<Option<Cursor>, db::Error> {
+        let cursor =
+            |row: &Row| self.by.iter().map(|n| row.get(&format!("c{n}"))).collect::<Result<_, _>>().map(Cursor);
+        last.map(cursor).transpose()
     }
 }

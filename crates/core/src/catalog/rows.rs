@@ -4,20 +4,58 @@ use super::{
     column::{Column, KeyType},
     key::{InvalidKey, Key},
 };
-use crate::db::Dialect;
+use crate::db::{self, Dialect, Row, Words};
 
-/// Where rows are, and the columns of which each has its own values.
+/// Where rows are, and the columns by which each is told from the others.
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// The table's qualified, quoted name.
     pub sql: String,
-    /// What the database speaks.
+    /// The dialect of the database.
     pub dialect: Dialect,
     /// The key columns, in configured order.
     pub key: Vec<(Column, KeyType)>,
 }
 
 impl Rows {
+    pub(super) const fn new(sql: String, dialect: Dialect, key: Vec<(Column, KeyType)>) -> Self {
+        Self { sql, dialect, key }
+    }
+
+    /// What texts of statements on these rows may say: [`Self::fragments`] and the dialect's words.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        Words::new(self.dialect).with(self.fragments())
+    }
+
+    /// Words for the table with the alias `t`:
+    /// * `{table}`;
+    /// * `{key}`: the key as text, as the ledger has it;
+    /// * `{key_columns}`: the key columns, for `order by`;
+    /// * `{keys}`: the rows of the JSON array `@keys` ([`Key::records`]), with the alias `x` (PostgreSQL);
+    /// * `{key_equals}`: whether the key is that of `x`;
+    /// * `{key_is_bound}`: whether the key is the one whose parts are bound ([`Key::values`]).
+    #[must_use]
+    pub fn fragments(&self) -> [(&'static str, String); 6] {
+        [
+            ("table", self.sql.clone()),
+            ("key", self.key_text("t")),
+            ("key_columns", self.key_columns("t")),
+            ("keys", format!("jsonb_to_recordset(@keys::jsonb) as x({})", self.key_record())),
+            ("key_equals", self.key_equals("t", "x")),
+            ("key_is_bound", self.key_is_bound("t")),
+        ]
+    }
+
+    /// The key in the column `key`, which is what [`Self::key_text`] gave.
+    ///
+    /// # Errors
+    /// [`db::Error`] when it cannot be a key of these rows: on SQLite a column may hold what is no value of its type.
+    pub fn read_key(&self, row: &Row) -> Result<Key, db::Error> {
+        let text: String = row.get("key")?;
+        self.parse_key(&text).map_err(|error| row.unreadable("key", &error))
+    }
+
     /// Reads a key as people write it: the value itself, or a JSON array for a composite key.
     ///
     /// # Errors
@@ -84,13 +122,22 @@ impl Rows {
         self.key.iter().map(|(column, _)| column.of(alias)).collect::<Vec<_>>().join(", ")
     }
 
+    /// `t."id" = @key0 and …`: whether the row has the key whose [`Key::values`] are bound, typed so that the key's index is
+    /// used.
+    #[must_use]
+    pub fn key_is_bound(&self, alias: &str) -> String {
+        let columns = self.key.iter().enumerate();
+        let conditions = columns.map(|(n, (column, kind))| column.equals_text(*kind, alias, &format!("@key{n}")));
+        conditions.collect::<Vec<_>>().join(" and ")
+    }
+
     /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
     #[must_use]
     pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {
         let columns = self.key.iter().zip(key.parts());
         let conditions = columns.map(|((column, kind), part)| {
             values.push(part.as_str().into());
-            column.equals_param(*kind, alias, values.len())
+            column.equals_text(*kind, alias, &format!("${}", values.len()))
         });
         conditions.collect::<Vec<_>>().join(" and ")
     }

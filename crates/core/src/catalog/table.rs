@@ -1,52 +1,20 @@
 //! A resolved table, and the SQL fragments that statements on its rows are made of.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{child::ChildRule, column::Column, rows::Rows};
+use super::{
+    child_rule::ChildRule,
+    column::Column,
+    markers::{self, Rule},
+    row_filter::{Among, Lock},
+    rows::Rows,
+};
 use crate::{
-    config::{AfterConfirmation, Child, Resource, Scalar},
-    db::{Dialect, literal},
+    config::{AfterConfirmation, Child, Resource},
+    db::{Dialect, Sql, literal},
     ids::{Lane, ResourceName},
     template::Values,
 };
-
-/// What kind of relation a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
-    Table,
-    View,
-    Foreign,
-}
-
-/// A table as the catalogue describes it.
-#[derive(Debug, Clone)]
-pub(super) struct Description {
-    /// The qualified, quoted name.
-    pub(super) sql: String,
-    pub(super) relation: Relation,
-    pub(super) columns: Vec<Column>,
-    /// The columns of the primary key; none if there is no such key.
-    pub(super) primary_key: Vec<String>,
-    /// The column sets that are unique.
-    pub(super) unique: Vec<BTreeSet<String>>,
-    /// Whether row-level security applies to our role.
-    pub(super) row_security: bool,
-    /// Whether a rewrite rule replaces updates or deletes.
-    pub(super) rewrite_rule: bool,
-}
-
-/// One way of marking a row, with its columns resolved.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// The rows it is for; none: all the others.
-    pub when: Option<(Column, Scalar)>,
-    /// The column that is written.
-    pub column: Column,
-    /// What is written; none: the current time.
-    pub value: Option<Scalar>,
-    /// What becomes of the row once all targets confirmed.
-    pub then: AfterConfirmation,
-}
 
 /// A resource whose table was found and fits.
 #[derive(Debug, Clone)]
@@ -57,7 +25,7 @@ pub struct Table {
     pub resource: Resource,
     /// Where its rows are.
     pub rows: Rows,
-    /// The places in the key of the columns by which the table is gone through.
+    /// The positions in the key of the columns by which pages of the table follow each other.
     pub(crate) paging: Vec<usize>,
     /// The captured columns, in alphabetical order.
     pub payload: Vec<Column>,
@@ -66,7 +34,30 @@ pub struct Table {
     /// Which rows of which tables are children of a row.
     pub children: Vec<ChildRule>,
     /// Whether the database may delete rows of it because others of it are deleted (`on delete cascade`).
-    pub goes_with_itself: bool,
+    pub cascades_to_itself: bool,
+    pub(super) statements: Arc<TableStatements>,
+}
+
+/// The statements on the table that are the same for every call.
+#[derive(Debug)]
+pub(super) struct TableStatements {
+    /// Which of some keys have a row.
+    pub(super) existing: Sql,
+    /// Which have one without a marker.
+    pub(super) live: Sql,
+    /// Which have one with its marker.
+    pub(super) marked: Sql,
+}
+
+impl TableStatements {
+    pub(super) fn render(rows: &Rows, rules: &[Rule]) -> Self {
+        let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, lock: Lock::None });
+        Self {
+            existing: filter("true"),
+            live: filter(&markers::live(rules, "t")),
+            marked: filter(&markers::marked(rules, "t")),
+        }
+    }
 }
 
 impl std::ops::Deref for Table {
@@ -153,80 +144,5 @@ impl Table {
         let same = |c: &Column| format!("{} is not distinct from {payload} ->> {}", c.text(alias), literal(&c.name));
         let all: Vec<_> = self.payload.iter().map(same).collect();
         if all.is_empty() { "true".to_owned() } else { all.join(" and ") }
-    }
-
-    /// The number of the rule that is for a row.
-    #[must_use]
-    pub fn rule_number(&self, alias: &str) -> String {
-        let last = self.rules.len().saturating_sub(1);
-        let special: Vec<_> = self
-            .rules
-            .iter()
-            .enumerate()
-            .filter_map(|(n, rule)| {
-                let (column, value) = rule.when.as_ref()?;
-                let value = column.value(value);
-                Some(format!("when {} = {value} then {n}", column.of(alias)))
-            })
-            .collect();
-        if special.is_empty() { last.to_string() } else { format!("case {} else {last} end", special.join(" ")) }
-    }
-
-    /// What each rule's marker column holds as text, chosen by `rule` (an SQL expression).
-    #[must_use]
-    pub fn marker_text(&self, alias: &str, rule: &str) -> String {
-        self.by_rule(rule, |r| r.column.text(alias))
-    }
-
-    /// `case rule when 0 then … end` over the rules; plain where there is one.
-    #[must_use]
-    pub fn by_rule(&self, rule: &str, expression: impl Fn(&Rule) -> String) -> String {
-        match &self.rules[..] {
-            [only] => expression(only),
-            rules => {
-                let cases = rules.iter().enumerate().map(|(n, r)| format!("when {n} then {}", expression(r)));
-                format!("case {rule} {} end", cases.collect::<Vec<_>>().join(" "))
-            }
-        }
-    }
-
-    /// The assignments that mark a row, given the number of its rule as an SQL expression. A row that carries its
-    /// marker already keeps it.
-    #[must_use]
-    pub fn mark(&self, alias: &str, rule: &str) -> String {
-        self.assign(|number, r| {
-            let current = r.column.of(alias);
-            let marked = match &r.value {
-                Some(value) => r.column.value(value),
-                None => format!("coalesce({current}, {})", r.column.now()),
-            };
-            (format!("{rule} = {number}"), marked)
-        })
-    }
-
-    /// The assignments that take a marker back, given the rule's number and the text that was there before.
-    #[must_use]
-    pub fn unmark(&self, rule: &str, before: &str) -> String {
-        self.assign(|number, r| (format!("{rule} = {number}"), r.column.from_text(before)))
-    }
-
-    /// One assignment per marker column: several rules may write the same one.
-    fn assign(&self, case: impl Fn(usize, &Rule) -> (String, String)) -> String {
-        let mut columns: Vec<&Column> = self.rules.iter().map(|rule| &rule.column).collect();
-        columns.sort_by(|a, b| a.name.cmp(&b.name));
-        columns.dedup();
-        let assignments = columns.into_iter().map(|column| {
-            let rules = self.rules.iter().enumerate().filter(|(_, rule)| rule.column == *column);
-            let cases: Vec<_> = rules
-                .map(|(number, rule)| {
-                    let (when, then) = case(number, rule);
-                    format!("when {when} then {then}")
-                })
-                .collect();
-            let name = crate::db::quote(&column.name);
-            // The alias of the updated row is `t` in every statement that marks.
-            format!("{name} = case {} else {} end", cases.join(" "), column.of("t"))
-        });
-        assignments.collect::<Vec<_>>().join(", ")
     }
 }

@@ -1,4 +1,4 @@
-//! Durations as people write them: "30s", "25ms", "3d".
+//! Durations as people write them: "30s", "25ms", "3d"; and as milliseconds.
 
 use std::{fmt, time::Duration};
 
@@ -47,5 +47,24 @@ pub(super) mod option {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
         Option::<Text>::deserialize(d).map(|text| text.map(|text| text.0))
+    }
+}
+
+/// Milliseconds, at most a hundred years: a `Retry-After` of an external system may say anything, and a time that a database
+/// cannot hold would fail a whole batch.
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
+    const MOST: i64 = 100 * 365 * 24 * 60 * 60 * 1000;
+    i64::try_from(duration.as_millis()).map_or(MOST, |ms| ms.min(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_duration_is_longer_than_a_database_can_add() {
+        assert_eq!(millis(Duration::from_millis(1500)), 1500);
+        assert_eq!(millis(Duration::from_secs(u64::MAX)), millis(Duration::MAX));
     }
 }

@@ -23,6 +23,7 @@ mod verification;
 pub use adopt::Adopt;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
 pub use child::{Child, ChildThen, JsonPath, Twin};
+pub use duration::millis;
 pub use load::{Error, load, parse};
 pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
 pub use resource::{Definition, Resource, TargetColumns};

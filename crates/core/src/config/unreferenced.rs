@@ -68,7 +68,7 @@ impl Unreferenced {
     /// The part that applications must know.
     #[must_use]
     pub fn hiding(&self) -> Hiding {
-        Hiding { since: self.since.clone(), hide_after_ms: crate::db::millis(self.hide_after) }
+        Hiding { since: self.since.clone(), hide_after_ms: duration::millis(self.hide_after) }
     }
 
     /// The longest time between two looks at a row over which its age counts.

@@ -18,7 +18,7 @@ pub struct SearchPath(pub Vec<String>);
 pub struct Db {
     /// The pool.
     pub conn: DatabaseConnection,
-    /// What it speaks.
+    /// Its dialect.
     pub dialect: Dialect,
     /// Where the role's own settings would look for tables; our sessions themselves have an empty search path.
     pub search_path: SearchPath,
@@ -39,7 +39,7 @@ impl Db {
     /// first fails with "database is locked" when it then writes, whatever `busy_timeout` says.
     ///
     /// # Errors
-    /// No connection, or the lock was not to be had in time.
+    /// [`Error`] when there is no connection, or the lock was not to be had in time.
     pub async fn begin(&self) -> Result<DatabaseTransaction, Error> {
         match self.dialect {
             Dialect::Postgres => self.conn.begin().await.map_err(begin),
@@ -51,7 +51,7 @@ impl Db {
         }
     }
 
-    /// The same for one who gives way: 100 ms for a lock that somebody else holds (PostgreSQL).
+    /// The same for a transaction that gives way to others: it waits 100 ms at most for a lock (PostgreSQL).
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -59,8 +59,8 @@ impl Db {
         self.begin_with(GIVE_WAY).await
     }
 
-    /// The same for one who, besides, finds a bounded number of rows in tables of any size: by index, whatever the planner
-    /// thinks of them. Each statement sees what was committed before it, whatever the session's default is.
+    /// The same for a transaction that besides finds a bounded number of rows in tables of any size: by index, whatever the
+    /// planner estimates. Each statement sees what was committed before it, whatever the session's default is.
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -81,8 +81,8 @@ impl Db {
 pub(super) const BY_INDEX: &str =
     "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
-/// How long those wait for a lock who have to give way to the application: below PostgreSQL's `deadlock_timeout`, so that the
-/// application wins.
+/// For transactions that give way to the application: they wait for a lock for less than PostgreSQL's `deadlock_timeout`, so
+/// that the application wins.
 pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// Opens a pool of at most `max_connections`.

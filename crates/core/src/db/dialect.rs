@@ -1,10 +1,8 @@
 //! Where PostgreSQL and SQLite differ in a word, not in a design.
 
-use std::time::Duration;
-
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-/// The SQL that a database speaks.
+/// The SQL of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// PostgreSQL 12 or newer.
@@ -71,7 +69,7 @@ impl Dialect {
         }
     }
 
-    /// A time that somebody wrote (an SQL expression) as something that compares; on SQLite a number, and null if what is
+    /// A time that an application wrote (an SQL expression) as something that compares; on SQLite a number, and null if what is
     /// there is no time.
     #[must_use]
     pub fn instant(self, time: &str) -> String {
@@ -184,14 +182,6 @@ impl Dialect {
     }
 }
 
-/// Milliseconds for a statement, at most a hundred years: a `Retry-After` of an external system may say anything, and a
-/// time that the database cannot hold would fail the whole batch.
-#[must_use]
-pub fn millis(duration: Duration) -> i64 {
-    const MOST: i64 = 100 * 365 * 24 * 60 * 60 * 1000;
-    i64::try_from(duration.as_millis()).map_or(MOST, |ms| ms.min(MOST))
-}
-
 /// An identifier in quotes, safe whatever it contains (PostgreSQL §4.1.1, SQLite "Keywords").
 #[must_use]
 pub fn quote(identifier: &str) -> String {
@@ -212,12 +202,6 @@ pub fn recordset(n: usize, record: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_duration_is_longer_than_a_database_can_add() {
-        assert_eq!(millis(Duration::from_millis(1500)), 1500);
-        assert_eq!(millis(Duration::from_secs(u64::MAX)), millis(Duration::MAX));
-    }
 
     #[test]
     fn identifiers_are_quoted() {

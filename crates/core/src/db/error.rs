@@ -1,6 +1,6 @@
 //! What the database says when something goes wrong, and what that means for us.
 //!
-//! SeaORM's `DbErr` stays in this module: everybody else has an [`Error`], which says what was being done.
+//! SeaORM's `DbErr` stays in this module: all other modules have an [`Error`], which says what was being done.
 
 use std::fmt::Display;
 
@@ -96,7 +96,7 @@ impl Refusal {
         matches!(self.code.as_str(), "23503" | "23001" | "787")
     }
 
-    /// Whether a lock was not to be had in time, or the statement took too long, or somebody else went first: worth
+    /// Whether a lock was not to be had in time, or the statement took too long, or another transaction went first: worth
     /// another try soon (SQLSTATE 55P03, 57014, 40001, 40P01; SQLite BUSY and LOCKED).
     #[must_use]
     pub fn is_contention(&self) -> bool {

@@ -4,14 +4,18 @@ mod connect;
 mod dialect;
 mod error;
 mod failpoint;
+mod query;
 mod read;
 mod row;
 mod sql;
 
 pub use connect::{Db, SearchPath, connect};
 pub(crate) use dialect::literal;
-pub use dialect::{Dialect, millis, quote, recordset};
+pub use dialect::{Dialect, quote, recordset};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
+pub use query::{Query, Sql};
 pub use row::Row;
-pub use sql::{Function, Query, Sql, Words};
+pub use sql::{Function, Words};
+
+pub use crate::config::millis;

@@ -62,14 +62,6 @@ impl Db {
         self.read(sql, values, &format!("set local statement_timeout = 0; {GIVE_WAY}; {BY_INDEX}")).await
     }
 
-    /// The same for one who would rather not know than have it take long: five seconds (PostgreSQL).
-    ///
-    /// # Errors
-    /// As [`Self::read_only`].
-    pub(crate) async fn read_briefly(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
-        self.read(sql, values, &format!("set local statement_timeout = '5s'; {GIVE_WAY}")).await
-    }
-
     async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, Error> {
         self.run(self.dialect.statement(sql, values), limits).await
     }

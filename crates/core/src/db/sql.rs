@@ -8,15 +8,13 @@
 //! delete from {wait} where deletion_id {any_uuid:@deletions}
 //! ```
 //!
-//! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names, and what runs
-//! the [`Query`] fails with an [`Error`] that says what the comment says. Comments stand on lines of their own and are not
-//! sent to the database.
+//! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names. When the
+//! [`Query`](super::Query) fails, its [`Error`](super::Error) says what the comment says. Comments stand on lines of their own
+//! and are not sent to the database.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, Statement, Value};
-
-use super::{Dialect, Error, Row};
+use super::{Dialect, Sql};
 
 /// What makes SQL of the argument of `{function:argument}`.
 pub type Function = fn(Dialect, &str) -> String;
@@ -29,7 +27,7 @@ pub type Function = fn(Dialect, &str) -> String;
 /// |---|---|---|
 /// | `{now}` | `clock_timestamp()` | the time as text |
 /// | `{now_once}` | the same, once for the statement, so that an index can be used | the same |
-/// | `{in_ms:@ms}` | the time so many milliseconds from now | |
+/// | `{in_ms:@ms}` | the time that many milliseconds from now | |
 /// | `{ms_since:x}` | milliseconds from the time `x` to now | |
 /// | `{instant:x}`, `{instant_text:x}` | a time that an application wrote, as something that compares; and that as text | |
 /// | `{iso:x}` | the time `x` as RFC 3339 text, UTC, milliseconds | `x` |
@@ -75,6 +73,12 @@ impl Words {
         self
     }
 
+    /// The same and these words, which are SQL that an operator wrote: nothing in it is taken for a value of ours.
+    #[must_use]
+    pub fn with_verbatim<const N: usize>(self, more: [(&'static str, &str); N]) -> Self {
+        self.with(more.map(|(name, sql)| (name, format!("{VERBATIM}{}{VERBATIM}", sql.replace(VERBATIM, "")))))
+    }
+
     /// The same and this function.
     #[must_use]
     pub fn with_function(mut self, name: &'static str, function: Function) -> Self {
@@ -82,8 +86,8 @@ impl Words {
         self
     }
 
-    /// Of two texts the one for this dialect. Both are named where they are chosen, so that a search for one finds the
-    /// other, and whoever adds a dialect finds what to write.
+    /// Of two texts the one for this dialect. Both are named where one is chosen: a search for one finds the other, and a third
+    /// dialect adds a parameter here.
     #[must_use]
     pub const fn pick<'t>(&self, postgres: &'t str, sqlite: &'t str) -> &'t str {
         match self.dialect {
@@ -150,100 +154,6 @@ impl Words {
     }
 }
 
-/// A rendered statement.
-#[derive(Debug, Clone)]
-pub struct Sql {
-    dialect: Dialect,
-    purpose: Arc<str>,
-    sql: Arc<str>,
-    names: Arc<[String]>,
-}
-
-impl Sql {
-    /// The text as the database gets it, with values as `$1`, `$2` in both dialects.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.sql
-    }
-
-    /// The statement with its values, each under its name. A value that the statement has no place for in this dialect is
-    /// left out.
-    ///
-    /// # Panics
-    /// If a value is missing: which values a statement has is known when the program is written.
-    #[must_use]
-    pub fn bind<const N: usize>(&self, values: [(&str, Value); N]) -> Query {
-        self.bind_all(Vec::from(values))
-    }
-
-    /// As [`Self::bind`], for a number of values that depends on the table.
-    ///
-    /// # Panics
-    /// As [`Self::bind`].
-    #[must_use]
-    pub fn bind_all(&self, mut values: Vec<(&str, Value)>) -> Query {
-        let ids = values.iter().filter(|(name, _)| matches!(*name, "id" | "deletion" | "batch"));
-        let about = ids.filter_map(|(name, value)| Some(format!("{name} {}", text_of(value)?))).next();
-        let bound = self.names.iter().map(|name| {
-            let place = values.iter().position(|(given, _)| given == name);
-            let Some(place) = place else { panic!("no value @{name} to {}", self.purpose) };
-            std::mem::replace(&mut values[place].1, Value::Bool(None))
-        });
-        let statement = self.dialect.statement(&*self.sql, bound.collect::<Vec<_>>());
-        Query { statement, purpose: Arc::clone(&self.purpose), about }
-    }
-}
-
-/// A statement with its values, to be run once.
-#[derive(Debug, Clone)]
-pub struct Query {
-    statement: Statement,
-    purpose: Arc<str>,
-    about: Option<String>,
-}
-
-impl Query {
-    /// All rows.
-    ///
-    /// # Errors
-    /// [`Error`], with what the statement does and, if one was bound, the id.
-    pub async fn all(self, conn: &impl ConnectionTrait) -> Result<Vec<Row>, Error> {
-        let Self { statement, purpose, about } = self;
-        match conn.query_all_raw(statement).await {
-            Ok(rows) => Ok(rows.into_iter().map(|row| Row::new(row, Arc::clone(&purpose))).collect()),
-            Err(source) => Err(Error::new(&purpose, about, source)),
-        }
-    }
-
-    /// The first row, if there is one.
-    ///
-    /// # Errors
-    /// As [`Self::all`].
-    pub async fn one(self, conn: &impl ConnectionTrait) -> Result<Option<Row>, Error> {
-        let Self { statement, purpose, about } = self;
-        match conn.query_one_raw(statement).await {
-            Ok(row) => Ok(row.map(|row| Row::new(row, purpose))),
-            Err(source) => Err(Error::new(&purpose, about, source)),
-        }
-    }
-
-    /// Runs the statement; how many rows it changed.
-    ///
-    /// # Errors
-    /// As [`Self::all`].
-    pub async fn execute(self, conn: &impl ConnectionTrait) -> Result<u64, Error> {
-        let Self { statement, purpose, about } = self;
-        match conn.execute_raw(statement).await {
-            Ok(result) => Ok(result.rows_affected()),
-            Err(source) => Err(Error::new(&purpose, about, source)),
-        }
-    }
-
-    pub(super) fn into_parts(self) -> (Statement, Arc<str>, Option<String>) {
-        (self.statement, self.purpose, self.about)
-    }
-}
-
 /// Where the brace is that closes the one before `text`.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut depth = 0_u32;
@@ -271,7 +181,10 @@ fn purpose(text: &str) -> (String, String) {
     (purpose, body.join("\n").trim().to_owned())
 }
 
-/// Puts `$1`, `$2` in the places of `@name`, outside of quotes.
+/// Before and after SQL that is passed on as it is. No statement can have this character.
+const VERBATIM: char = '\0';
+
+/// Puts `$1`, `$2` in the places of `@name`, outside of quotes and of verbatim SQL.
 fn number(text: &str, names: &mut Vec<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote = None;
@@ -279,6 +192,12 @@ fn number(text: &str, names: &mut Vec<String>) -> String {
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         match (quote, c) {
+            (None, VERBATIM) => {
+                let end = after.find(VERBATIM).unwrap_or(after.len());
+                out.push_str(&after[..end]);
+                rest = after.get(end + 1..).unwrap_or_default();
+                continue;
+            }
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), c) if open == c => quote = None,
             (None, '@') if after.starts_with(|next: char| next.is_ascii_lowercase()) => {
@@ -298,11 +217,6 @@ fn number(text: &str, names: &mut Vec<String>) -> String {
         rest = after;
     }
     out
-}
-
-/// An id as it was bound.
-fn text_of(value: &Value) -> Option<&str> {
-    if let Value::String(Some(text)) = value { Some(text) } else { None }
 }
 
 #[cfg(test)]
@@ -351,6 +265,13 @@ mod tests {
     fn what_is_quoted_is_left_as_it_is() {
         let text = r#"select '@id', "a@b", '{}', 'it''s @id', @id, x @> '{"a": 1}' from t"#;
         assert_eq!(words().render(text).text(), text.replace(", @id,", ", $1,"));
+    }
+
+    #[test]
+    fn what_an_operator_wrote_is_passed_on_as_it_is() {
+        let condition = "a = @b -- it's\nand c @> '{now}' and d = $1";
+        let sql = words().with_verbatim([("condition", condition)]).render("select {condition}, @id, '@id'");
+        assert_eq!(sql.text(), format!("select {condition}, $1, '@id'"));
     }
 
     #[test]

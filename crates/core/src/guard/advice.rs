@@ -56,7 +56,7 @@ pub async fn unguarded(
     table: Option<&Table>,
 ) -> Result<Option<Problem>, db::Error> {
     let is_on = unreferenced.settings.mode == UnreferencedMode::On;
-    let is_needed = is_on && !Unreferenced::goes_at_once(table);
+    let is_needed = is_on && !Unreferenced::is_deleted_at_once(table);
     if !is_needed || keeps_references(conn, ledger, unreferenced, table).await? {
         return Ok(None);
     }

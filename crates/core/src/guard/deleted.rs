@@ -48,7 +48,7 @@ pub(super) fn trigger(ledger: &Ledger, table: &Table) -> Option<Trigger> {
 /// the rows of both in one transition table); which is why there it is whatever runs below ours. Rules for children see to
 /// what goes along.
 const fn own_postgres(table: &Table) -> &'static str {
-    if table.goes_with_itself {
+    if table.cascades_to_itself {
         "coalesce(current_setting('sexton.deleting', true), '') = ''"
     } else {
         "current_setting('sexton.deleting', true) is distinct from pg_trigger_depth()::text"

@@ -38,7 +38,7 @@ pub(super) async fn delete(
         is_new && table.then(one.rule) == AfterConfirmation::Delete
     };
     let fresh: Vec<&mut Recorded> = recorded.iter_mut().filter(fresh).collect();
-    let tables = store.catalog.gone_along(table);
+    let tables = store.catalog.tables_deleted_with(table);
     guard::begin_own(transaction, &store.ledger, &tables).await?;
     let deleted = delete_rows(transaction, store, table, fresh).await;
     let ended = guard::end_own(transaction, &store.ledger, &tables).await;

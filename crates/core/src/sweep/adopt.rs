@@ -1,9 +1,9 @@
-//! Rows that carry their marker although Sexton was never asked to delete them: orphans. They were marked by hand, by an
-//! import, or by an application before it used Sexton.
+//! `adopt`: orphans, which are rows that carry their marker although Sexton was never asked to delete them. They were marked
+//! by hand, by an import, or by an application before it used Sexton.
 //!
-//! They are looked for in key order, a bounded number of rows a statement, whatever part of them is marked. Whoever asks
-//! for one in this moment holds its lock until the deletion is recorded, and a locked row is passed over: an orphan that
-//! was found under its own lock is one.
+//! The sweep reads the whole table in key order, a bounded number of rows a statement. An application that requests the
+//! deletion of an orphan holds its lock until the deletion is recorded, and adopting passes over locked rows. So a row that
+//! is an orphan under our own lock is one.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ use crate::{
 const YOUNG_MS: i64 = 10 * 60 * 1000;
 
 /// Whether a deletion left its row as it is: kept, given up or taken back.
-const LEFT: &str = "row_outcome = 'kept' or cancelled_by in ('discarded', 'restored')";
+const LEFT_THE_ROW: &str = "row_outcome = 'kept' or cancelled_by in ('discarded', 'restored')";
 
 /// A marked row without a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,28 +35,28 @@ pub struct Orphan {
     pub recent: bool,
 }
 
-/// What a page of rows came to.
+/// The orphans of a page of rows.
 #[derive(Debug, Clone)]
-pub struct Orphans {
-    /// Rows that were looked at.
-    pub looked: usize,
-    /// Those without a deletion.
+pub struct OrphanPage {
+    /// Rows that were read, orphans or not.
+    pub rows_read: usize,
+    /// The orphans among them.
     pub orphans: Vec<Orphan>,
-    /// Where to go on; none at the end of the table.
+    /// Where the next page begins; none at the end of the table.
     pub next: Option<Cursor>,
 }
 
-/// Looks at the next `limit` rows of `table` in key order. `since` is a time in RFC 3339.
+/// Finds the orphans among the next `limit` rows of `table` in key order. `since` is a time in RFC 3339.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn orphans(
+/// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
+pub async fn find_orphans(
     store: &Store,
     table: &Table,
     since: Option<&str>,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Orphans, db::Error> {
+) -> Result<OrphanPage, db::Error> {
     let time = |rule: &Rule| rule.value.is_none().then(|| rule.column.instant("t"));
     let rule = table.rule_number("t");
     let at = table
@@ -71,44 +71,45 @@ pub async fn orphans(
         (at, "marked_at"),
         (recent, "recent"),
         (table.marker_text("t", &rule), "marker"),
-        (orphan(&store.ledger, table), "orphan"),
+        (is_orphan(&store.ledger, table), "is_orphan"),
     ];
     let page = table.paging().next_rows(&store.db, &columns, after, limit).await?;
-    let looked = page.rows.len();
+    let rows_read = page.rows.len();
     let (mut orphans, mut markers): (Vec<Orphan>, Vec<(String, String)>) = (Vec::new(), Vec::new());
     for (key, row) in page.rows {
-        if row.try_get("", "orphan")? {
+        if row.get("is_orphan")? {
             // On SQLite a column may hold what is no value of its type.
             let Some(key) = key else {
-                tracing::warn!(resource = %table.name, "a marked row has no key that could be asked for");
+                tracing::warn!(resource = %table.name, "a marked row has no key by which its deletion could be requested");
                 continue;
             };
-            markers.push((key.to_string(), row.try_get("", "marker")?));
-            orphans.push(Orphan { key, marked_at: row.try_get("", "marked_at")?, recent: row.try_get("", "recent")? });
+            markers.push((key.to_string(), row.get("marker")?));
+            orphans.push(Orphan { key, marked_at: row.get("marked_at")?, recent: row.get("recent")? });
         }
     }
-    // Whether its key is kept is for the deletion to say, which may be older than the configuration.
+    // Whether a deletion keeps its key or a hash is written in the deletion, which may be older than the configuration.
     if table.dialect == Dialect::Sqlite && !markers.is_empty() {
-        let finished = store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, LEFT).await?;
+        let finished =
+            store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, LEFT_THE_ROW).await?;
         orphans.retain(|orphan| !finished.contains(&orphan.key.to_string()));
     }
-    Ok(Orphans { looked, orphans, next: page.next })
+    Ok(OrphanPage { rows_read, orphans, next: page.next })
 }
 
-/// Requests the deletion of those of `keys` that are still orphans and that nobody has locked, in a transaction of its own
-/// that waits for nobody.
+/// Requests the deletion of those of `keys` that are still orphans and are not locked, in a transaction of its own that waits
+/// at most 100 ms for a lock.
 ///
 /// # Errors
-/// Whatever the database says, also that a row that goes along has been locked for 100 ms; nothing was changed then.
+/// [`db::Error`] when the database does not answer or refuses, also when a child of a row is locked; nothing changed then.
 pub async fn adopt(store: &Store, table: &Table, keys: &[Key], request: &Request) -> Result<Vec<Requested>, db::Error> {
     let transaction = store.db.begin_giving_way().await?;
     let adopted = async {
-        let orphan = orphan(&store.ledger, table);
-        let among = Among { source: &table.sql, condition: &orphan, lock: Lock::Skip };
+        let is_orphan = is_orphan(&store.ledger, table);
+        let among = Among { source: &table.sql, condition: &is_orphan, lock: Lock::Skip };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;
         if table.dialect == Dialect::Sqlite && !keys.is_empty() {
-            let seen = seen_under_hash(&transaction, &store.ledger, table, &keys).await?;
-            keys.retain(|key| !seen.contains(&key.to_string()));
+            let deleted = deleted_under_hash(&transaction, &store.ledger, table, &keys).await?;
+            keys.retain(|key| !deleted.contains(&key.to_string()));
         }
         soft_remove(&transaction, store, table, &keys, request).await
     };
@@ -126,49 +127,46 @@ pub async fn adopt(store: &Store, table: &Table, keys: &[Key], request: &Request
     }
 }
 
-/// Those of the keys whose deletion is kept under a hash (SQLite, where [`orphan`] cannot see it).
-async fn seen_under_hash(
+/// Those of the keys that have a finished deletion under a hash (SQLite, where [`is_orphan`] cannot see it).
+async fn deleted_under_hash(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     table: &Table,
     keys: &[Key],
 ) -> Result<HashSet<String>, db::Error> {
+    let read_marker = table
+        .words()
+        .with([("marker", table.marker_text("t", &table.rule_number("t")))])
+        .render("-- read the marker of a row\nselect {marker} as marker from {table} t where {key_is_bound}");
     let mut markers = Vec::with_capacity(keys.len());
     for key in keys {
-        let mut values = Vec::new();
-        let matches = table.key_matches("t", key, &mut values);
-        let marker = table.marker_text("t", &table.rule_number("t"));
-        let sql = format!("select {marker} as marker from {} t where {matches}", table.sql);
-        if let Some(row) = transaction.query_one_raw(table.dialect.statement(sql, values)).await? {
-            markers.push((key.to_string(), row.try_get("", "marker")?));
+        if let Some(row) = read_marker.bind_all(key.values()).one(transaction).await? {
+            markers.push((key.to_string(), row.get("marker")?));
         }
     }
-    ledger.finished_under_hash(transaction, table.name.as_str(), &markers, LEFT).await
+    ledger.finished_under_hash(transaction, table.name.as_str(), &markers, LEFT_THE_ROW).await
 }
 
-/// Whether the row `t` is an orphan: it has been marked for a while, and neither a deletion of its own speaks of this
-/// marker nor that of a row it goes with. A deletion that was taken back or given up speaks of it, too.
-fn orphan(ledger: &Ledger, table: &Table) -> String {
+/// Whether the row `t` is an orphan, as an SQL expression.
+fn is_orphan(ledger: &Ledger, table: &Table) -> String {
     let (key, name) = (table.key_text("t"), literal(table.name.as_str()));
     let rule = table.rule_number("t");
-    let marker = table.marker_text("t", &rule);
-    let old = table.by_rule(&rule, |rule| {
+    let is_old = table.by_rule(&rule, |rule| {
         match rule.value {
             Some(_) => "true".to_owned(),
-            // Text that is no time was not written a moment ago by anybody who writes times.
+            // Text that is no time was not written a moment ago by an application that writes times.
             None => {
                 format!("coalesce({} < {}, true)", rule.column.instant("t"), table.dialect.instant_ago(YOUNG_MS))
             }
         }
     });
-    let (deletion, done, child) = (&ledger.deletion, &ledger.done, &ledger.child);
-    format!(
-        "({marked} and {old}
-            and not exists (select 1 from {deletion} d where d.resource = {name} and d.key = {key})
-            and not exists (select 1 from {child} c where c.resource = {name} and c.key = {key} and c.marker_value = {marker})
-            and not exists (select 1 from {done} f where f.resource = {name} and {kept_as} and f.marker_value = {marker}
-                and ({LEFT})))",
-        marked = table.marked("t"),
-        kept_as = ledger.is_kept_as("f", &name, &key),
-    )
+    let words = ledger.words.clone().with(table.fragments()).with([
+        ("kept_as", ledger.is_kept_as("f", &name, &key)),
+        ("resource_name", name),
+        ("is_marked", table.marked("t")),
+        ("is_old", is_old),
+        ("marker", table.marker_text("t", &rule)),
+        ("left_the_row", LEFT_THE_ROW.to_owned()),
+    ]);
+    words.expand(include_str!("adopt.is_orphan.sql"))
 }

@@ -65,7 +65,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     match Catalog::load(&db, &config).await {
         Ok(found) => {
             warnings.extend(found.advice(&db).await?.into_iter().map(Problem::from));
-            problems.extend(found.left_alone().iter().cloned().map(Problem::from));
+            problems.extend(found.unreferenced_problems().iter().cloned().map(Problem::from));
             catalog = Some(found);
         }
         Err(catalog::Error::Problems(found)) => problems.extend(found.into_iter().map(Problem::from)),

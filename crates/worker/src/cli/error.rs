@@ -53,7 +53,7 @@ impl Error {
     pub(super) fn catalog(error: catalog::Error, config: &str) -> Self {
         match error {
             catalog::Error::Problems(_) => Self::Usage(prefix(config, &error.to_string())),
-            catalog::Error::Database(_) => Self::Failed(error.into()),
+            catalog::Error::Database { .. } => Self::Failed(error.into()),
         }
     }
 }

@@ -108,7 +108,7 @@ async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
     let store = match Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await {
         Ok(store) => store,
         Err(catalog::Error::Problems(_)) => return Ok(Vec::new()),
-        Err(catalog::Error::Database(error)) => return Err(error.into()),
+        Err(error) => return Err(anyhow::Error::from(error).into()),
     };
     let guards = guard::guards(&store.db.conn, &store).await?.into_iter();
     let there = guards.filter(|guard| guard.state != guard::State::Missing);

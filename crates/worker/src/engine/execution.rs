@@ -97,7 +97,7 @@ impl<'e> Execution<'e> {
                     let open = self.table.resource.targets.iter();
                     let open: Vec<&Target> =
                         open.filter(|target| !self.confirmations.contains_key(target.name.as_str())).collect();
-                    match again::has_owner(db, &self.table, &key, &open, &self.payload).await {
+                    match again::may_belong_to_row(db, &self.table, &key, &open, &self.payload).await {
                         Ok(false) => {}
                         Ok(true) => return self.owned_by_now().await,
                         Err(error) => return self.row_unreadable(&error).await,

@@ -119,7 +119,7 @@ async fn part(
         Some(Now::Changed(now)) => return Ok(Part::Not(Completion::Changed(now))),
         Some(Now::Same | Now::Gone) | None => {}
     }
-    let tables = if dialect == Dialect::Sqlite { store.catalog.gone_along(table) } else { Vec::new() };
+    let tables = if dialect == Dialect::Sqlite { store.catalog.tables_deleted_with(table) } else { Vec::new() };
     begin_own(transaction, &store.ledger, &tables).await?;
     let step = delete_some(transaction, store, (&root(table, removal), removal.id), MOST).await;
     end_own(transaction, &store.ledger, &tables).await?;

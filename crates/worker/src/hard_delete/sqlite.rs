@@ -29,7 +29,7 @@ pub(super) async fn remove(
         answers.push(if is_ours { look(transaction, table, removal).await? } else { Completion::Lost });
     }
     // What fails on the way is rolled back, with this.
-    let tables = store.catalog.gone_along(table);
+    let tables = store.catalog.tables_deleted_with(table);
     begin_own(transaction, &store.ledger, &tables).await?;
     let children = remove_children(transaction, store, table, batch, &mut answers).await?;
     for (removal, answer) in batch.iter().zip(&mut answers).filter(|(_, answer)| **answer == Completion::Refused) {

@@ -13,7 +13,7 @@ use sexton_core::{
     key::Key,
     ledger::{Progress, SweepRun},
     soft_remove::Request,
-    sweep::adopt::{Orphan, adopt, orphans},
+    sweep::adopt::{Orphan, adopt, find_orphans},
 };
 
 use super::{Allowance, Ground, Sweep, json, over, paused, shape};
@@ -133,10 +133,10 @@ impl Pass<'_> {
         let Ground { store, config, .. } = self.ground;
         let since = self.table.resource.adopt_since.as_deref();
         let batch = allowance.batch(config.sync.batch);
-        let page = orphans(store, self.table, since, place.after.as_ref(), batch).await?;
-        place.figures.looked += page.looked as u64;
+        let page = find_orphans(store, self.table, since, place.after.as_ref(), batch).await?;
+        place.figures.looked += page.rows_read as u64;
         self.see(place, &page.orphans, allowance).await?;
-        allowance.looked_at(page.looked);
+        allowance.looked_at(page.rows_read);
         place.after = page.next;
         Ok(place.after.is_some())
     }

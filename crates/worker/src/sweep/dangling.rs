@@ -12,7 +12,7 @@ use sexton_core::{
     ids::ResourceName,
     ledger::{FinishedAt, Progress, SweepRun},
     sweep::dangling::Gone,
-    sweep::dangling::{named_parents, names_keys, take_up_again, with_children},
+    sweep::dangling::{ParentLink, gone_with_children, missing_parents, redelete_parent},
 };
 
 use super::{Allowance, Ground, Sweep, json, over, paused, shape};
@@ -125,7 +125,7 @@ impl Pass<'_> {
         let ways = self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |way| (*table, way)));
         let at = (place.resource.clone(), place.rule);
         let way = ways
-            .filter(|(table, (_, rule))| names_keys(table, rule))
+            .filter(|(table, (_, rule))| ParentLink { table, rule }.is_by_key())
             .find(|(table, (number, _))| (Some(&table.name), *number) >= (at.0.as_ref(), at.1));
         let Some((table, (number, rule))) = way else { return Ok(false) };
         let shape = shape(&rule.rows);
@@ -134,10 +134,10 @@ impl Pass<'_> {
             place.after = None;
         }
         let batch = allowance.batch(config.sync.batch);
-        match named_parents(store, table, rule, &since, place.after.as_ref(), batch).await {
+        match missing_parents(store, ParentLink { table, rule }, &since, place.after.as_ref(), batch).await {
             Ok(page) => {
-                allowance.looked_at(page.looked);
-                place.figures.looked += page.looked as u64;
+                allowance.looked_at(page.rows_read);
+                place.figures.looked += page.rows_read as u64;
                 place.figures.unknown += page.unknown as u64;
                 self.attempt(place, table, &page.gone).await?;
                 place.after = page.next;
@@ -166,11 +166,11 @@ impl Pass<'_> {
 
     async fn take_up(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
         let store = self.ground.store;
-        for (one, values) in with_children(store, table, gone).await? {
+        for (one, values) in gone_with_children(store, table, gone).await? {
             place.figures.dangling += 1;
             place.progress.found += 1;
             place.progress.wanted += 1;
-            let id = if self.dry { None } else { take_up_again(store, table, one, &values).await? };
+            let id = if self.dry { None } else { redelete_parent(store, table, one, &values).await? };
             if let Some(id) = id {
                 place.figures.taken_up += 1;
                 place.progress.done += 1;

@@ -11,7 +11,7 @@ use sexton_core::{
     key::Key,
     ledger::Ledger,
     store::Store,
-    sweep::unreferenced::{Page, Pass, Step},
+    sweep::unreferenced::{Page, Step, TablePass},
 };
 
 /// What is covered in tests that are about something else.
@@ -58,7 +58,7 @@ impl Fixture {
 
     /// What is to be done, as the sweep sees it now.
     pub(crate) async fn seen(&self) -> Vec<(String, Step)> {
-        self.look().await.seen.into_iter().map(|one| (one.key.to_string(), one.step)).collect()
+        self.look().await.observations.into_iter().map(|one| (one.key.to_string(), one.step)).collect()
     }
 
     pub(crate) async fn act(&self, step: Step, keys: &[&str]) -> Result<Vec<String>, sexton_core::db::Error> {
@@ -67,7 +67,7 @@ impl Fixture {
         Ok(done.iter().map(Key::to_string).collect())
     }
 
-    pub(crate) fn pass(&self) -> Pass<'_> {
+    pub(crate) fn pass(&self) -> TablePass<'_> {
         pass(&self.store, &self.toys)
     }
 
@@ -84,8 +84,8 @@ impl Fixture {
     }
 }
 
-pub(crate) fn pass<'p>(store: &'p Store, toys: &'p Unreferenced) -> Pass<'p> {
-    Pass { store, unreferenced: toys, table: None, covered_from: ALWAYS, looked_at: LATELY }
+pub(crate) fn pass<'p>(store: &'p Store, toys: &'p Unreferenced) -> TablePass<'p> {
+    TablePass { store, unreferenced: toys, table: None, covered_from: ALWAYS, looked_at: LATELY }
 }
 
 /// The ledger, and no tables: a pass has its own.

@@ -32,7 +32,7 @@ async fn row_that_is_referenced_after_the_look_survives() {
 async fn row_whose_reference_is_not_committed_yet_is_passed_over() {
     for level in LEVELS {
         let fixture = Fixture::of_old_toys(2).await;
-        assert_eq!(fixture.look().await.seen.len(), 2);
+        assert_eq!(fixture.look().await.observations.len(), 2);
         let writer = fixture.open(level, LIKE).await;
         // Nothing of it can be seen, and yet it counts.
         assert_eq!(fixture.look().await.unreferenced, 2, "{level}");
@@ -78,7 +78,7 @@ async fn row_whose_last_reference_is_being_deleted_is_still_referenced() {
 #[tokio::test]
 async fn row_whose_mark_was_taken_back_after_the_look_survives() {
     let fixture = Fixture::of_old_toys(2).await;
-    assert_eq!(fixture.look().await.seen.len(), 2);
+    assert_eq!(fixture.look().await.observations.len(), 2);
     fixture.server.execute("update toy set deprecated_at = null where id = 1").await;
     fixture.server.execute("update toy set deprecated_at = now() where id = 2").await;
     assert!(fixture.act(Delete, &["1", "2"]).await.unwrap().is_empty());

@@ -36,8 +36,8 @@ async fn pages_and_batches(fixture: &Fixture, mut after: Option<Cursor>) -> Opti
     let mut keys = Vec::new();
     for _ in 0..8 {
         let page = pass.look(after.as_ref(), PAGE).await.unwrap();
-        assert_eq!((page.looked, page.seen.len()), (PAGE, PAGE / 10));
-        keys.extend(page.seen.into_iter().map(|one| one.key));
+        assert_eq!((page.rows_read, page.observations.len()), (PAGE, PAGE / 10));
+        keys.extend(page.observations.into_iter().map(|one| one.key));
         after = page.next;
     }
     costs(fixture, before, "a page", 8 * PAGE, 8).await;

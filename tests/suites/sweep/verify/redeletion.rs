@@ -183,7 +183,7 @@ async fn row_that_is_requested_anew_is_deleted_with_what_came_back(server: Serve
 }
 
 async fn killed_sweep_takes_it_up_once(server: Server) {
-    for (point, taken_up) in [("delete_again::before", 0), ("delete_again::committed", 1)] {
+    for (point, taken_up) in [("redelete::before", 0), ("redelete::committed", 1)] {
         let server = if server.is_postgres() { Server::postgres().await } else { Server::sqlite().await };
         let (mut rig, twins) = deleted(server, 3, &mode_on()).await;
         twins.come_back(&event(2));

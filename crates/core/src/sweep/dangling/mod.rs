@@ -4,4 +4,4 @@ mod gone;
 mod parents;
 
 pub use gone::Gone;
-pub use parents::{named_parents, names_keys, take_up_again, with_children};
+pub use parents::{MissingParents, ParentLink, gone_with_children, missing_parents, redelete_parent};

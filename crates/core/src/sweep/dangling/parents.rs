@@ -1,7 +1,8 @@
 //! Children whose parent is gone although they are still there: they arrived after it, or the rule is newer than its deletion.
 //!
-//! They are looked for from both sides: the children of what was completed lately, by the index on what names the parent;
-//! and, for the back-catalogue, the parents that the children's table names, page by page in key order.
+//! They are looked for from both sides:
+//! * the children of rows that were deleted lately, by the index on what names the parent;
+//! * for the back-catalogue, the parents that the children's table names, page by page in key order.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,47 +18,59 @@ use crate::{
     template::Values,
 };
 
-/// Children that are read at most to see whether there are any.
-const LOOK: usize = 1000;
+/// How many children are read at most to see whether there are any.
+const MOST_CHILDREN: usize = 1000;
 
-/// Who asks, in the ledger.
+/// Who requests the new deletion, in the ledger.
 const BY: &str = "sexton sweep dangling";
 const REASON: &str = "children were still there";
 
-/// A page of a children's table.
+/// A parent's table, and the rule by which rows of another table are children of its rows.
+#[derive(Debug, Clone, Copy)]
+pub struct ParentLink<'l> {
+    /// The parents.
+    pub table: &'l Table,
+    /// Their children.
+    pub rule: &'l ChildRule,
+}
+
+/// The parents that a page of a children's table names and that are not there.
 #[derive(Debug)]
-pub struct NamedParents {
-    /// Rows that were looked at.
-    pub looked: usize,
-    /// Completed deletions of parents that they name and that are gone, those that finished since a while ago left out.
+pub struct MissingParents {
+    /// Children that were read.
+    pub rows_read: usize,
+    /// Completed deletions of such parents, unless they finished lately.
     pub gone: Vec<Gone>,
-    /// Parents that they name, that are not there, and that no deletion speaks of: perhaps they never were.
+    /// How many of the parents have no deletion: perhaps they never were.
     pub unknown: usize,
-    /// Where to go on; none at the end of the table.
+    /// Where the next page begins; none at the end of the table.
     pub next: Option<Cursor>,
 }
 
-/// Whether `rule` names the parents of `table` by their whole key, so that a child's value is a key.
-#[must_use]
-pub fn names_keys(table: &Table, rule: &ChildRule) -> bool {
-    rule.scope.is_empty() && matches!(&table.key[..], [(column, _)] if column.name == rule.references.name)
+impl ParentLink<'_> {
+    /// Whether children name a parent by its whole key, so that a child's value is a key.
+    #[must_use]
+    pub fn is_by_key(&self) -> bool {
+        let Self { table, rule } = self;
+        rule.scope.is_empty() && matches!(&table.key[..], [(column, _)] if column.name == rule.references.name)
+    }
 }
 
-/// The way of marking after which a row of `table` is deleted; none if rows are always kept, and their children with them.
-fn deletes(table: &Table) -> Option<usize> {
+/// The marker rule after which a row of `table` is deleted; none if rows are always kept, and their children with them.
+fn deleting_rule(table: &Table) -> Option<usize> {
     (0..table.rules.len()).rev().find(|rule| table.then(*rule) != AfterConfirmation::Keep)
 }
 
 /// Those of `gone` that still have children without deletions of their own. All are of the resource of `table`.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn with_children<'g>(
+/// [`db::Error`] when the database does not answer or refuses.
+pub async fn gone_with_children<'g>(
     store: &Store,
     table: &Table,
     gone: &'g [Gone],
 ) -> Result<Vec<(&'g Gone, Values)>, db::Error> {
-    if deletes(table).is_none() {
+    if deleting_rule(table).is_none() {
         return Ok(Vec::new());
     }
     // A row that was made anew under the key has children of its own.
@@ -84,8 +97,8 @@ pub async fn with_children<'g>(
     let mut found = BTreeSet::new();
     if !parents.is_empty() {
         for rule in &table.children {
-            let children = find(&store.db.conn, store, rule, &parents, false, Some(LOOK)).await?;
-            // One that has a deletion of its own, open or dead, is on its way or for on-call to look at.
+            let children = find(&store.db.conn, store, rule, &parents, false, Some(MOST_CHILDREN)).await?;
+            // A child with a deletion of its own, open or dead, is on its way or for on-call to look at.
             found.extend(children.into_iter().filter(|child| child.deletion.is_none()).map(|child| child.label));
         }
     }
@@ -100,25 +113,26 @@ fn values(table: &Table, gone: &Gone, key: &Key) -> Values {
     table.links(&all)
 }
 
-/// Looks at the next `limit` rows of the table of `rule`, which [names keys](names_keys) of `table`. Deletions that finished
-/// since `since` (as the database writes times) are left to [`with_children`].
+/// Reads the next `limit` children by a link that [is by key](ParentLink::is_by_key), and finds the parents that they name
+/// and that are not there. Deletions that finished since `since` (as the database writes times) are left to
+/// [`gone_with_children`].
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn named_parents(
+/// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
+pub async fn missing_parents(
     store: &Store,
-    table: &Table,
-    rule: &ChildRule,
+    link: ParentLink<'_>,
     since: &str,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<NamedParents, db::Error> {
+) -> Result<MissingParents, db::Error> {
+    let ParentLink { table, rule } = link;
     let by: Vec<usize> = (0..rule.rows.key.len()).collect();
     let paging = Paging { rows: &rule.rows, by: &by };
     let page = paging.next_rows(&store.db, &[(rule.named("t"), "named")], after, limit).await?;
     let mut keys = HashSet::new();
     for (_, row) in &page.rows {
-        let named: Option<String> = row.try_get("", "named")?;
+        let named: Option<String> = row.get("named")?;
         keys.extend(named.and_then(|named| table.parse_key(&named).ok()));
     }
     let all: Vec<Key> = keys.iter().cloned().collect();
@@ -134,32 +148,32 @@ pub async fn named_parents(
     let known: HashSet<&str> = gone.iter().map(|(one, _)| one.key.as_str()).collect();
     let unknown = missing.iter().filter(|key| !known.contains(key.as_str())).count();
     let gone = gone.iter().filter(|(_, recent)| !recent).map(|(one, _)| one.clone()).collect();
-    Ok(NamedParents { looked: page.rows.len(), unknown, next: page.next, gone })
+    Ok(MissingParents { rows_read: page.rows.len(), unknown, next: page.next, gone })
 }
 
-/// Takes the deletion of a parent up again, so that a worker deals with its children by their rules. None if it has an open
-/// or dead one already, or is about to.
+/// Records another deletion of a parent that is gone, so that a worker deals with its children by their rules. None if the
+/// parent has an open or dead deletion, or is about to have one.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn take_up_again(
+/// [`db::Error`] when the database does not answer or refuses; nothing changed then.
+pub async fn redelete_parent(
     store: &Store,
     table: &Table,
     gone: &Gone,
     values: &Values,
 ) -> Result<Option<DeletionId>, db::Error> {
-    let Some(rule) = deletes(table) else { return Ok(None) };
+    let Some(rule) = deleting_rule(table) else { return Ok(None) };
     let transaction = store.db.begin_giving_way().await?;
     match store.ledger.take_up_again(&transaction, gone, values, rule, BY, REASON).await {
         Ok(id) => {
-            kill_point("take_up_again::before");
+            kill_point("redelete_parent::before");
             transaction.commit().await?;
             Ok(id)
         }
         Err(error) => {
             transaction.rollback().await?;
             match error.refusal() {
-                // Somebody is removing a row with this key at this moment.
+                // Another transaction is removing a row with this key at this moment.
                 Some(refusal) if refusal.is_contention() => Ok(None),
                 _ => Err(error),
             }

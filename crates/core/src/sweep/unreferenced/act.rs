@@ -1,35 +1,35 @@
-//! Doing something with rows that were looked at: in small transactions that wait for nobody.
+//! Doing something with rows that were looked at: in small transactions that wait at most 100 ms for a lock.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
-use super::{Pass, Step};
+use super::{Step, TablePass};
 use crate::{
     catalog::{Among, Lock, Table},
-    db::{self, Dialect, kill_point, literal, millis, quote, recordset},
+    db::{self, Dialect, Sql, kill_point, literal, millis, quote},
     key::Key,
     soft_remove::{Request, soft_remove},
 };
 
-impl Pass<'_> {
-    /// Does `step` with those of the rows that nobody has locked and with which it is still to be done; returns their keys.
+impl TablePass<'_> {
+    /// Does `step` with those of the rows that are not locked and with which it is still to be done; returns their keys.
     ///
     /// # Errors
-    /// Whatever the database says, also that a lock on the table has been held for 100 ms; nothing was changed then.
+    /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms; nothing
+    /// changed then.
     pub async fn act(&self, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let transaction = self.store.db.begin_giving_way_by_index().await?;
         let done = async {
             let keys = self.lock(&transaction, step, keys).await?;
             match (keys.is_empty(), self.store.db.dialect) {
                 (true, _) => Ok(keys),
-                (false, Dialect::Postgres) => self.postgres(&transaction, step, &keys).await,
-                (false, Dialect::Sqlite) => self.sqlite(&transaction, step, &keys).await,
+                (false, Dialect::Postgres) => self.change_all(&transaction, step, &keys).await,
+                (false, Dialect::Sqlite) => self.change_each(&transaction, step, &keys).await,
             }
         };
         end(done.await, transaction).await
     }
 
-    /// [`Step::Delete`] for rows of `table`, with targets or children: requests their deletions, which workers see to, and
-    /// returns their keys.
+    /// [`Step::Delete`] for rows of `table` with targets or children: requests their deletions, and returns their keys.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -46,19 +46,18 @@ impl Pass<'_> {
         end(requested.await, transaction).await
     }
 
-    /// The first statement: locks the rows. Whether one is referenced is not asked here, where the answer may be older than
-    /// the lock.
+    /// The first statement: locks the rows. It does not ask whether one is referenced: its answer might be older than the lock.
     async fn lock(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let since = self.unreferenced.since.of("t");
         let (condition, lock) = match step {
-            // Somebody may be about to reference it once more, which does no harm.
+            // A transaction may be about to reference it once more, which does no harm.
             Step::Clear => (format!("{since} is not null"), Lock::SkipNoKey),
             Step::Deprecate => (format!("{since} is null"), Lock::Skip),
             Step::Restart => (format!("{since} is not null"), Lock::Skip),
             Step::Delete => {
                 let settings = &self.unreferenced.settings;
                 let (uncovered, old) = (self.is_uncovered(), self.is_since(settings.delete_after));
-                // A process may have stood still since it asked.
+                // The process may have stood still since it looked.
                 let d = self.store.db.dialect;
                 let looked_at = d.instant(&literal(self.looked_at));
                 let lately = format!("{looked_at} >= {}", d.instant_ago(millis(settings.longest_gap())));
@@ -73,66 +72,65 @@ impl Pass<'_> {
         locked
     }
 
-    /// The second statement, which sees every reference that was committed before the locks were had.
-    async fn postgres(
+    /// The second statement (PostgreSQL), which sees every reference that was committed before the locks were taken.
+    async fn change_all(
         &self,
         transaction: &impl ConnectionTrait,
         step: Step,
         keys: &[Key],
     ) -> Result<Vec<Key>, db::Error> {
         let rows = &self.unreferenced.rows;
-        let (table, these) = (&rows.sql, recordset(1, &rows.key_record()));
-        let what = match self.assignment(step) {
-            None => format!("delete from {table} t using {these}"),
-            Some(set) => format!("update {table} t set {set} from {these}"),
-        };
-        let (equal, key, condition) = (rows.key_equals("t", "x"), rows.key_text("t"), self.condition(step));
-        let sql = format!("{what} where {equal} and {condition} returning {key} as key");
-        let values = [Key::records(keys).to_string().into()];
-        let key = |row: &QueryResult| {
-            rows.parse_key(&row.try_get::<String>("", "key")?).map_err(|e| db::Error::unreadable(e.to_string()))
-        };
-        transaction.query_all_raw(rows.dialect.statement(sql, values)).await?.iter().map(key).collect()
+        let change = self.statement(
+            step,
+            "-- write down since when rows are unreferenced
+             update {table} t set {assignment} from {keys} where {key_equals} and {condition} returning {key} as key",
+            "-- delete unreferenced rows
+             delete from {table} t using {keys} where {key_equals} and {condition} returning {key} as key",
+        );
+        let changed = change.bind([("keys", Key::records(keys).to_string().into())]).all(transaction).await?;
+        changed.iter().map(|row| rows.read_key(row)).collect()
     }
 
-    /// The same where there is one writer, and no lock to be had first.
-    async fn sqlite(
+    /// The same on SQLite, which has one writer: there is no lock to take first.
+    async fn change_each(
         &self,
         transaction: &impl ConnectionTrait,
         step: Step,
         keys: &[Key],
     ) -> Result<Vec<Key>, db::Error> {
-        let rows = &self.unreferenced.rows;
-        let what = match self.assignment(step) {
-            None => format!("delete from {} as t", rows.sql),
-            Some(set) => format!("update {} as t set {set}", rows.sql),
-        };
-        let mut done = Vec::new();
+        let change = self.statement(
+            step,
+            "-- write down since when a row is unreferenced
+             update {table} as t set {assignment} where {key_is_bound} and {condition}",
+            "-- delete an unreferenced row
+             delete from {table} as t where {key_is_bound} and {condition}",
+        );
+        let mut changed = Vec::new();
         for key in keys {
-            let mut values = Vec::new();
-            let matches = rows.key_matches("t", key, &mut values);
-            let sql = format!("{what} where {matches} and {}", self.condition(step));
-            if transaction.execute_raw(rows.dialect.statement(sql, values)).await?.rows_affected() > 0 {
-                done.push(key.clone());
+            if change.bind_all(key.values()).execute(transaction).await? > 0 {
+                changed.push(key.clone());
             }
         }
-        Ok(done)
+        Ok(changed)
     }
 
-    /// None: the row is deleted.
-    fn assignment(&self, step: Step) -> Option<String> {
+    /// Of two texts the one for `step`, rendered.
+    fn statement(&self, step: Step, update: &str, delete: &str) -> Sql {
         let since = &self.unreferenced.since;
         let name = quote(&since.name);
+        let words = self.unreferenced.rows.words().with([("condition", self.condition(step))]);
         match step {
-            Step::Clear => Some(format!("{name} = null")),
-            Step::Deprecate | Step::Restart => Some(format!("{name} = {}", since.now())),
-            Step::Delete => None,
+            Step::Clear => words.with([("assignment", format!("{name} = null"))]).render(update),
+            Step::Deprecate | Step::Restart => {
+                words.with([("assignment", format!("{name} = {}", since.now()))]).render(update)
+            }
+            Step::Delete => words.render(delete),
         }
     }
 
     fn condition(&self, step: Step) -> String {
         match step {
-            // A moment ago it was referenced, and that is enough.
+            // It was referenced when it was looked at, and that is enough.
             Step::Clear => "true".to_owned(),
             _ => format!("not {}", self.unreferenced.referenced()),
         }

@@ -2,60 +2,58 @@
 
 use std::time::Duration;
 
-use sea_orm::QueryResult;
-
-use super::Pass;
+use super::TablePass;
 use crate::{
     catalog::Cursor,
-    db::{self, literal, millis},
+    db::{self, Row, literal, millis},
     key::Key,
 };
 
 /// What is to be done with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It is referenced again: the time since when it was not is taken away.
+    /// It is referenced by now: clear the time since when it was not.
     Clear,
-    /// Nothing references it: that it is so from now on is written down.
+    /// Nothing references it: write down that it is so from now on.
     Deprecate,
-    /// The same for a row of which it was written down before the time that is covered, in which anything may have been, or
-    /// that was restored since then.
+    /// The same for a row with a time that does not count: it lies before the time that is covered, or the row was restored
+    /// since then.
     Restart,
-    /// Its time has come.
+    /// It has been unreferenced long enough: delete it.
     Delete,
 }
 
 /// A row with which something is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct Observation {
     /// Its key.
     pub key: Key,
-    /// What.
+    /// What is to be done.
     pub step: Step,
     /// Since when it has been unreferenced, RFC 3339, if that was written down.
     pub since: Option<String>,
 }
 
-/// What a page of rows came to.
+/// What was seen of a page of rows.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Rows that were looked at.
-    pub looked: usize,
+    /// Rows that were read.
+    pub rows_read: usize,
     /// Those of them that nothing references.
     pub unreferenced: usize,
     /// Those of these that can no longer be chosen.
     pub hidden: usize,
     /// Those with which something is to be done.
-    pub seen: Vec<Seen>,
-    /// Where to go on; none at the end of the table.
+    pub observations: Vec<Observation>,
+    /// Where the next page begins; none at the end of the table.
     pub next: Option<Cursor>,
 }
 
-impl Pass<'_> {
+impl TablePass<'_> {
     /// Looks at the next `limit` rows in key order.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
     pub async fn look(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, db::Error> {
         let (db, unreferenced, table) = (&self.store.db, self.unreferenced, self.table);
         let (since, written) = (unreferenced.since.instant("t"), unreferenced.since.of("t"));
@@ -70,9 +68,10 @@ impl Pass<'_> {
             (self.is_since(unreferenced.settings.delete_after), "is_old"),
         ];
         let page = unreferenced.paging().next_rows(db, &columns, after, limit).await?;
-        let mut found = Page { looked: page.rows.len(), unreferenced: 0, hidden: 0, seen: Vec::new(), next: page.next };
+        let mut found =
+            Page { rows_read: page.rows.len(), unreferenced: 0, hidden: 0, observations: Vec::new(), next: page.next };
         for (key, row) in page.rows {
-            let is = |what: &str| row.try_get::<bool>("", what);
+            let is = |what: &str| row.get::<bool>(what);
             if !is("is_live")? {
                 continue;
             }
@@ -85,41 +84,42 @@ impl Pass<'_> {
                 tracing::warn!(resource = %unreferenced.name, "an unreferenced row has no key by which it could be named");
                 continue;
             };
-            found.seen.push(Seen { key, step, since: row.try_get("", "since")? });
+            found.observations.push(Observation { key, step, since: row.get("since")? });
         }
         Ok(found)
     }
 
-    /// Whether it was written down before the time that is covered that the row `t` is unreferenced, or before somebody
-    /// restored it.
+    /// Whether the time that the row `t` has does not count: it lies before the time that is covered, or the row was restored
+    /// since then.
     pub(super) fn is_uncovered(&self) -> String {
-        let since = self.unreferenced.since.instant("t");
-        let from = self.store.db.dialect.instant(&literal(self.covered_from));
-        let restored = match self.table {
-            Some(table) => {
-                let (name, key) = (literal(table.name.as_str()), table.key_text("t"));
-                let kept_as = self.store.ledger.is_kept_as("f", &name, &key);
-                let finished = self.store.db.dialect.instant("f.finished_at");
-                format!(
-                    " or exists (select 1 from {} f where f.resource = {name} and {kept_as}
-                        and f.cancelled_by = 'restored' and {finished} >= {since})",
-                    self.store.ledger.done
-                )
-            }
-            None => String::new(),
-        };
-        format!("(coalesce({since} < {from}, true){restored})")
+        let dialect = self.store.db.dialect;
+        let words = self.store.ledger.words.clone().with([
+            ("since", self.unreferenced.since.instant("t")),
+            ("covered_from", dialect.instant(&literal(self.covered_from))),
+        ]);
+        let is_before = "coalesce({since} < {covered_from}, true)";
+        let Some(table) = self.table else { return words.expand(&format!("({is_before})")) };
+        let name = literal(table.name.as_str());
+        let words = words.with([
+            ("kept_as", self.store.ledger.is_kept_as("f", &name, &table.key_text("t"))),
+            ("resource_name", name),
+        ]);
+        let was_restored = "exists (
+            select 1 from {done} f
+            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = 'restored'
+                and {instant:f.finished_at} >= {since})";
+        words.expand(&format!("({is_before} or {was_restored})"))
     }
 
-    /// Whether that was so long ago.
+    /// Whether the row `t` has been unreferenced for as long as `time`.
     pub(super) fn is_since(&self, time: Duration) -> String {
         let ago = self.store.db.dialect.instant_ago(millis(time));
         format!("coalesce({} <= {ago}, false)", self.unreferenced.since.instant("t"))
     }
 }
 
-fn step(row: &QueryResult, is_referenced: bool) -> Result<Option<Step>, db::Error> {
-    let is = |what: &str| row.try_get::<bool>("", what);
+fn step(row: &Row, is_referenced: bool) -> Result<Option<Step>, db::Error> {
+    let is = |what: &str| row.get::<bool>(what);
     Ok(match (is_referenced, is("is_written")?) {
         (true, true) => Some(Step::Clear),
         (true, false) => None,

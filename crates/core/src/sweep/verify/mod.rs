@@ -1,8 +1,8 @@
-//! `verify`: twins that are there although their deletion is completed, and deleting them again.
+//! `verify`: twins that are there although their deletion is completed, and deleting them once more.
 
 mod completed;
-mod holders;
 mod redelete;
+mod same_values;
 
 pub use completed::{AskAgain, Completed};
-pub use redelete::{Again, BY, delete_again, has_another_row, has_owner};
+pub use redelete::{BY, Redeletion, belongs_to_another_row, may_belong_to_row, redelete};

@@ -1,8 +1,10 @@
-//! Deleting twins again that are there although their deletion is completed.
+//! Deleting twins once more that are there although their deletion is completed.
 //!
-//! Whether a twin came back, or is that of a row that was made since, cannot be seen on it. So it is left alone unless all
-//! that can be known speaks for the former: no row has the key, none has the values by which the twin is named, and the
-//! deletion still knows everything that its target is asked with.
+//! It cannot be seen on a twin whether it came back or belongs to a row that was made since. So nothing is done about it
+//! unless everything speaks for the former:
+//! * no row has the key;
+//! * no row has the values by which the twin is named;
+//! * the deletion still knows all values of the request to its target.
 
 use super::{AskAgain, Completed};
 use crate::{
@@ -15,27 +17,29 @@ use crate::{
     template::Values,
 };
 
-/// Who asks, in the ledger.
+/// Who requests the new deletion, in the ledger.
 pub const BY: &str = "sexton sweep verify";
 
-/// What became of the wish to delete twins again.
+/// What became of the request to delete twins once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub enum Redeletion {
     /// This deletion does it.
-    TakenUp(DeletionId),
+    Recorded(DeletionId),
     /// The row has an open or dead deletion, or is about to have one.
-    Open,
-    /// It was deleted again already, and is there once more.
-    Repeated,
-    /// A row has the key, or values like those by which the twin is named: it may be its twin by now. Or it cannot be known
-    /// whether one has, or how the target was asked; or a second call may do harm.
-    Unknown,
+    AlreadyOpen,
+    /// The twin was deleted once more before, and came back again: people have to find out why.
+    Recurring,
+    /// Nothing was done, because it may do harm:
+    /// * a row has the key, or values like those by which the twin is named, or this cannot be known;
+    /// * it is not known with which values the target was called;
+    /// * a target is not repeatable.
+    Unsure,
 }
 
 impl Table {
-    /// What is known of the row of a completed deletion: what it kept, and its key.
+    /// What is known of the row of a completed deletion: what the deletion kept of it, and its key.
     #[must_use]
-    pub fn known_of(&self, completed: &Completed) -> Values {
+    pub fn known_values(&self, completed: &Completed) -> Values {
         let key = completed.key.as_deref().and_then(|key| self.parse_key(key).ok());
         let parts = key.iter().flat_map(|key| self.key.iter().zip(key.parts()));
         let of_key = parts.map(|((column, _), part)| (column.name.clone(), Some(part.clone())));
@@ -43,55 +47,55 @@ impl Table {
     }
 }
 
-/// Takes a completed deletion up again, so that a worker asks these targets of `table` once more and completes it anew.
+/// Records another deletion of the row of a completed one, so that a worker calls these targets of `table` once more.
 ///
 /// # Errors
-/// Whatever the database says; what it says of a lock or of the values is an [`Again`].
-pub async fn delete_again(
+/// [`db::Error`] when the database does not answer; a lock or values that it refuses are a [`Redeletion`].
+pub async fn redelete(
     store: &Store,
     table: &Table,
     completed: &Completed,
     targets: &[&Target],
-) -> Result<Again, db::Error> {
+) -> Result<Redeletion, db::Error> {
     let Some(key) = completed.key.as_deref().and_then(|key| table.parse_key(key).ok()) else {
-        return Ok(Again::Unknown);
+        return Ok(Redeletion::Unsure);
     };
-    let values = table.known_of(completed);
-    // One that was configured since took no part, and would be asked for the first time.
+    let values = table.known_values(completed);
+    // A target that was configured since would be called for the first time.
     let took_part = |target: &Target| completed.confirmations.contains_key(target.name.as_str());
     if !table.resource.targets.iter().all(took_part) {
-        return Ok(Again::Unknown);
+        return Ok(Redeletion::Unsure);
     }
-    // What was deleted again and is there once more comes back from somewhere: that is for people to end.
+    // A twin that came back after this comes from somewhere: people have to end that.
     if completed.requested_by == BY {
-        return Ok(Again::Repeated);
+        return Ok(Redeletion::Recurring);
     }
-    // Whoever must not be asked twice is for people to ask.
     if !targets.iter().all(|target| target.repeatable && knows_all(target, &values)) {
-        return Ok(Again::Unknown);
+        return Ok(Redeletion::Unsure);
     }
     if completed.kept {
-        return Ok(Again::Unknown);
+        return Ok(Redeletion::Unsure);
     }
-    match has_owner(&store.db, table, &key, targets, &values).await {
-        Ok(false) => take_up(store, table, completed, targets, &values).await,
-        Ok(true) => Ok(Again::Unknown),
-        Err(error) => refused(error, completed).map(|()| Again::Unknown),
+    match may_belong_to_row(&store.db, table, &key, targets, &values).await {
+        Ok(false) => record(store, table, completed, targets, &values).await,
+        Ok(true) => Ok(Redeletion::Unsure),
+        Err(error) => refused(error, completed).map(|()| Redeletion::Unsure),
     }
 }
 
-/// Whether the twin of a completed deletion, which is there, is another row's by now: one that has all the values that say
-/// where it is. None if the table cannot be looked through, or not in time. A row that was kept has no other twin than it had.
+/// Whether the twin of a completed deletion, which is there, belongs to another row by now: one that has all the values that
+/// say where the twin is. None if the table cannot be searched, or not in time. A row that was kept has no other twin than it
+/// had.
 ///
 /// # Errors
-/// Whatever the database says, except of a lock, the time or the values.
-pub async fn has_another_row(
+/// [`db::Error`] when the database does not answer; a lock, the time or values that it refuses give none.
+pub async fn belongs_to_another_row(
     db: &Db,
     table: &Table,
     completed: &Completed,
     target: &Target,
 ) -> Result<Option<bool>, db::Error> {
-    let values = table.known_of(completed);
+    let values = table.known_values(completed);
     let columns = target.place_columns();
     let texts: Option<Vec<(&str, &str)>> =
         columns.iter().map(|column| Some((*column, values.get(*column)?.as_deref()?))).collect();
@@ -102,7 +106,7 @@ pub async fn has_another_row(
     }
 }
 
-/// What the database refuses leaves it unknown who has a twin.
+/// What the database refuses leaves it unknown to which row a twin belongs.
 fn refused(error: db::Error, completed: &Completed) -> Result<(), db::Error> {
     let Some(refusal) = error.refusal() else { return Err(error) };
     // Not the error: it may have values in it.
@@ -111,19 +115,19 @@ fn refused(error: db::Error, completed: &Completed) -> Result<(), db::Error> {
     Ok(())
 }
 
-/// Whether the target can be asked as it was: a column that is not known must not be taken for one that is null.
+/// Whether the target can be called as it was: a column that is not known must not be taken for one that is null.
 fn knows_all(target: &Target, values: &Values) -> bool {
     target.columns().iter().all(|column| values.contains_key(column))
         && target.skip_when_null.iter().all(|column| values.get(column).is_some_and(Option::is_some))
 }
 
-/// Whether a row may have by now what would be deleted again at these targets: one that has the key, or values like those
-/// that name a twin, in the call or in the look. Where nothing of the row names it, every row may have it. Asked anew before
-/// each claim calls, since a row may have been made in the meantime.
+/// Whether what would be deleted at these targets may belong to a row by now: to one with the key, or with values like those
+/// that name a twin in the call or in the look. Where nothing of the row names the twin, it may be that of every row. Asked
+/// anew before each call, since a row may have been made in the meantime.
 ///
 /// # Errors
-/// Whatever the database says, also that it took too long.
-pub async fn has_owner(
+/// [`db::Error`] when the database does not answer or refuses, also when it took too long.
+pub async fn may_belong_to_row(
     db: &Db,
     table: &Table,
     key: &Key,
@@ -143,35 +147,35 @@ pub async fn has_owner(
     Ok(false)
 }
 
-async fn take_up(
+async fn record(
     store: &Store,
     table: &Table,
     completed: &Completed,
     targets: &[&Target],
     values: &Values,
-) -> Result<Again, db::Error> {
+) -> Result<Redeletion, db::Error> {
     let mut confirmed = completed.confirmations.clone();
     confirmed.retain(|name, _| !targets.iter().any(|target| target.name.as_str() == name));
-    // The row is gone, so nothing is to be kept and nothing to be waited for.
+    // The row is gone: there is nothing to keep and nothing to wait for.
     let deletes = (0..table.rules.len()).rev().find(|rule| table.then(*rule) == AfterConfirmation::Delete);
     let rule = deletes.unwrap_or_else(|| table.rules.len().saturating_sub(1));
     let lane = table.lane(|name| confirmed.contains_key(name));
     let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     let reason = format!("the twin in {} was there again", names.join(", "));
-    let again = AskAgain { completed, confirmed, values, lane, rule, by: BY, reason };
+    let request = AskAgain { completed, confirmed, values, lane, rule, by: BY, reason };
     let transaction = store.db.begin_giving_way().await?;
-    match store.ledger.ask_again(&transaction, &again).await {
+    match store.ledger.ask_again(&transaction, &request).await {
         Ok(id) => {
-            kill_point("delete_again::before");
+            kill_point("redelete::before");
             transaction.commit().await?;
-            kill_point("delete_again::committed");
-            Ok(id.map_or(Again::Open, Again::TakenUp))
+            kill_point("redelete::committed");
+            Ok(id.map_or(Redeletion::AlreadyOpen, Redeletion::Recorded))
         }
         Err(error) => {
             transaction.rollback().await?;
             match error.refusal() {
-                // Somebody is removing a row with this key at this moment.
-                Some(refusal) if refusal.is_contention() => Ok(Again::Open),
+                // Another transaction is removing a row with this key at this moment.
+                Some(refusal) if refusal.is_contention() => Ok(Redeletion::AlreadyOpen),
                 _ => Err(error),
             }
         }

@@ -8,7 +8,7 @@ use sexton_core::{
     db,
     ids::ResourceName,
     ledger::Progress,
-    sweep::unreferenced::{Seen, Step},
+    sweep::unreferenced::{Observation, Step},
 };
 
 use super::covered::Covered;
@@ -71,12 +71,12 @@ impl Place {
         Ok(())
     }
 
-    pub(super) fn missed(&mut self, seen: &[&Seen]) {
+    pub(super) fn missed(&mut self, seen: &[&Observation]) {
         self.figures.missed += seen.len() as u64;
         self.left(seen);
     }
 
-    pub(super) fn left(&mut self, seen: &[&Seen]) {
+    pub(super) fn left(&mut self, seen: &[&Observation]) {
         seen.iter().for_each(|one| self.progress.left_since(one.since.as_deref()));
     }
 

@@ -8,7 +8,7 @@ use sexton_core::{
     db::{self, Dialect},
     key::Key,
     soft_remove::Request,
-    sweep::unreferenced::{Pass, Seen, Step},
+    sweep::unreferenced::{Observation, Step, TablePass},
 };
 
 use super::{
@@ -92,7 +92,7 @@ impl Through<'_> {
     pub(super) async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
         let batch = allowance.batch(self.ground.config.sync.batch);
         let covered = place.covered.get(&self.unreferenced.name).cloned().unwrap_or_default();
-        let pass = Pass {
+        let pass = TablePass {
             store: self.ground.store,
             unreferenced: self.unreferenced,
             table: self.table,
@@ -100,20 +100,20 @@ impl Through<'_> {
             looked_at: covered.looked_at(),
         };
         let page = pass.look(place.after.as_ref(), batch).await?;
-        allowance.looked_at(page.looked);
-        place.figures.looked += page.looked as u64;
+        allowance.looked_at(page.rows_read);
+        place.figures.looked += page.rows_read as u64;
         place.figures.unreferenced += page.unreferenced as u64;
         place.figures.hidden += page.hidden as u64;
-        place.progress.found += page.seen.len() as u64;
+        place.progress.found += page.observations.len() as u64;
         if self.unreferenced.settings.mode == Mode::On {
-            place.progress.wanted += page.seen.len() as u64;
+            place.progress.wanted += page.observations.len() as u64;
         }
-        let step_of = |one: &Seen| match one.step {
+        let step_of = |one: &Observation| match one.step {
             Step::Delete if covered.doubts(one.key.to_string().as_str()) => Step::Restart,
             step => step,
         };
         for step in [Step::Clear, Step::Deprecate, Step::Restart, Step::Delete] {
-            let seen: Vec<&Seen> = page.seen.iter().filter(|one| step_of(one) == step).collect();
+            let seen: Vec<&Observation> = page.observations.iter().filter(|one| step_of(one) == step).collect();
             if step == Step::Delete {
                 place.figures.old += seen.len() as u64;
             }
@@ -137,13 +137,14 @@ impl Through<'_> {
     async fn act(
         &self,
         place: &mut Place,
-        pass: &Pass<'_>,
+        pass: &TablePass<'_>,
         step: Step,
-        seen: &[&Seen],
+        seen: &[&Observation],
         allowance: &Allowance,
     ) -> Result<(), db::Error> {
         let keys: Vec<Key> = seen.iter().map(|one| one.key.clone()).collect();
-        let recorded = self.table.filter(|table| step == Step::Delete && !Unreferenced::goes_at_once(Some(table)));
+        let recorded =
+            self.table.filter(|table| step == Step::Delete && !Unreferenced::is_deleted_at_once(Some(table)));
         let result = match recorded {
             Some(table) => self.request(pass, table, &keys).await,
             None => pass.act(step, &keys).await,
@@ -151,7 +152,8 @@ impl Through<'_> {
         let error = match result {
             Ok(done) => {
                 place.done(step, done.len(), recorded.is_some());
-                let (done, missed): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(|one| done.contains(&one.key));
+                let (done, missed): (Vec<&Observation>, Vec<&Observation>) =
+                    seen.iter().partition(|one| done.contains(&one.key));
                 let covered = place.covered.entry(self.unreferenced.name.clone()).or_default();
                 done.iter().for_each(|one| covered.cleared(&one.key.to_string()));
                 self.missed(place, step, &missed);
@@ -184,7 +186,7 @@ impl Through<'_> {
     }
 
     /// Rows with which it was not done.
-    fn missed(&self, place: &mut Place, step: Step, seen: &[&Seen]) {
+    fn missed(&self, place: &mut Place, step: Step, seen: &[&Observation]) {
         place.missed(seen);
         if step == Step::Clear {
             let covered = place.covered.entry(self.unreferenced.name.clone()).or_default();
@@ -192,7 +194,7 @@ impl Through<'_> {
         }
     }
 
-    async fn request(&self, pass: &Pass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+    async fn request(&self, pass: &TablePass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let mut request = Request::by("sexton sweep unreferenced");
         request.reason = Some("unreferenced".to_owned());
         request.notify = true;

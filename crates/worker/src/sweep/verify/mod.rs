@@ -27,7 +27,7 @@ use sexton_core::{
     outcome::{Answer, Outcome},
     sweep::{
         verify::Completed,
-        verify::{Again, delete_again, has_another_row},
+        verify::{Redeletion, belongs_to_another_row, redelete},
     },
 };
 
@@ -312,7 +312,7 @@ impl<'a> Run<'a> {
             let is_owned = if self.opaque.contains(&table.name) {
                 None
             } else {
-                has_another_row(&store.db, table, completed, target).await?
+                belongs_to_another_row(&store.db, table, completed, target).await?
             };
             if is_owned.is_none() {
                 self.opaque.insert(table.name.clone());
@@ -330,9 +330,9 @@ impl<'a> Run<'a> {
         }
         let Some(table) = of_table else { return Ok(()) };
         let count = names.len() as u64;
-        let again = if self.delete { Some(delete_again(store, table, completed, &targets).await?) } else { None };
-        match again {
-            Some(Again::TakenUp(by)) => {
+        let redeletion = if self.delete { Some(redelete(store, table, completed, &targets).await?) } else { None };
+        match redeletion {
+            Some(Redeletion::Recorded(by)) => {
                 let (id, names) = (completed.id, names.join(", "));
                 tracing::warn!(%id, %by, "what deletion {id} deleted is there again in {names}; deletion {by} deletes it");
                 place.found(Found::Returned, targets.len());
@@ -341,8 +341,8 @@ impl<'a> Run<'a> {
                 place.progress.done += count;
                 return Ok(());
             }
-            Some(Again::Open) => leave(place, sight, names, Found::Owned),
-            Some(Again::Unknown | Again::Repeated) => {
+            Some(Redeletion::AlreadyOpen) => leave(place, sight, names, Found::Owned),
+            Some(Redeletion::Unsure | Redeletion::Recurring) => {
                 place.figures.unsure += count;
                 leave(place, sight, names, Found::Returned);
             }

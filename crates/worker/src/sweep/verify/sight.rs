@@ -137,7 +137,7 @@ impl<'a> Sights<'a> {
 
     async fn look(&self, name: &Lane, lane: LaneTarget<'_>, completed: &Completed) -> Seen {
         let LaneTarget { table, target } = lane;
-        let values = table.known_of(completed);
+        let values = table.known_values(completed);
         let is_known = |column: &&str| values.get(*column).is_some_and(Option::is_some);
         let connector = self.targets.connectors.of(table.name.as_str(), target.name.as_str());
         let Some(connector) = connector.filter(|_| target.can_be_looked_at()) else { return Seen::Unverifiable };

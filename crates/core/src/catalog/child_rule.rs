@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::ChildThen,
-    db::{Dialect, literal},
+    db::{Dialect, literal, quote},
     ids::ResourceName,
     template::Values,
 };
@@ -46,19 +46,29 @@ impl Link {
         }
     }
 
-    /// The value as an index on it has it.
+    /// The value by which the row `alias` names its parent.
     #[must_use]
     pub fn value(&self, alias: &str) -> String {
+        self.value_in(&self.column().of(alias))
+    }
+
+    /// The same expression as an index on the table has it.
+    #[must_use]
+    pub fn index_expression(&self) -> String {
+        self.value_in(&quote(&self.column().name))
+    }
+
+    fn value_in(&self, column: &str) -> String {
         match self {
-            Self::Column(column) => column.of(alias),
-            Self::Json(column, path) => json_value(column, path, alias),
+            Self::Column(_) => column.to_owned(),
+            Self::Json(json, path) => json_value(json.dialect(), column, path),
         }
     }
 
-    /// The assignment after which a row names nobody.
+    /// The assignment that clears what names the parent.
     #[must_use]
     pub fn nullify(&self, alias: &str) -> String {
-        let name = crate::db::quote(&self.column().name);
+        let name = quote(&self.column().name);
         match self {
             Self::Column(_) => format!("{name} = null"),
             Self::Json(column, path) => {
@@ -74,14 +84,13 @@ impl Link {
     }
 }
 
-/// Malformed text in a SQLite column is nobody's child; the function alone would fail the statement.
-fn json_value(column: &Column, path: &[String], alias: &str) -> String {
-    let value = column.of(alias);
-    match (column.dialect(), path) {
-        (Dialect::Postgres, [one]) => format!("({value} ->> {})", literal(one)),
-        (Dialect::Postgres, path) => format!("({value} #>> {})", array(path)),
+/// Malformed text in a SQLite column names no parent; the function alone would fail the statement.
+fn json_value(dialect: Dialect, column: &str, path: &[String]) -> String {
+    match (dialect, path) {
+        (Dialect::Postgres, [one]) => format!("({column} ->> {})", literal(one)),
+        (Dialect::Postgres, path) => format!("({column} #>> {})", array(path)),
         (Dialect::Sqlite, path) => {
-            format!("(case when json_valid({value}) then json_extract({value}, {}) end)", sqlite_path(path))
+            format!("(case when json_valid({column}) then json_extract({column}, {}) end)", sqlite_path(path))
         }
     }
 }
@@ -126,48 +135,72 @@ impl ChildRule {
         }
     }
 
-    /// Whether the row `alias` names any of the parents in `$1` (PostgreSQL): to write besides [`Self::matches`], as an array,
-    /// so that the link's index is used also by a planner that knows nothing of the table yet.
+    /// Whether the row `alias` names any of the parents in `$1`: [`Self::names_any_of`].
     #[must_use]
     pub fn among(&self, alias: &str) -> String {
+        self.names_any_of(alias, "$1")
+    }
+
+    /// Whether the row `alias` names any of `parents`, a JSON array of objects with the values in `v` (PostgreSQL). To write
+    /// besides [`Self::matches`], as an array, so that the link's index is used also by a planner that knows nothing of the
+    /// table yet.
+    #[must_use]
+    pub fn names_any_of(&self, alias: &str, parents: &str) -> String {
         let named = format!("(y.v ->> {})", literal(&self.references.name));
         let named = match &self.link {
             Link::Column(column) => column.comparable(&named),
             Link::Json(..) => named,
         };
         format!(
-            "{} = any (array(select {named} from jsonb_to_recordset($1::jsonb) as y(v jsonb)))",
+            "{} = any (array(select {named} from jsonb_to_recordset({parents}::jsonb) as y(v jsonb)))",
             self.link.value(alias)
         )
     }
 
-    /// The same for one parent, its values bound as parameters (SQLite); none if the parent has no value to be named by.
+    /// Whether the row `alias` is a child of the parent whose [`Self::parent_values`] are bound (SQLite).
+    #[must_use]
+    pub fn names_bound(&self, alias: &str) -> String {
+        self.names(alias, |n| format!("@parent{n}"))
+    }
+
+    /// The values by which children name a parent, to bind: `@parent0` for the link, and one for each column of the scope. None
+    /// if the parent has no value to be named by.
+    #[must_use]
+    pub fn parent_values(&self, parent: &Values) -> Option<Vec<(String, sea_orm::Value)>> {
+        let columns = [&self.references].into_iter().chain(&self.scope).enumerate();
+        let value = |(n, column): (usize, &Column)| {
+            let value = parent.get(&column.name)?.clone()?;
+            Some((format!("parent{n}"), value.into()))
+        };
+        columns.map(value).collect()
+    }
+
+    /// [`Self::names_bound`] with the values added to `values`, by their positions in it.
     #[must_use]
     pub fn matches_one(&self, alias: &str, parent: &Values, values: &mut Vec<sea_orm::Value>) -> Option<String> {
-        let mut bind = |column: &Column| -> Option<usize> {
-            values.push(parent.get(&column.name)?.clone()?.into());
-            Some(values.len())
-        };
-        let n = bind(&self.references)?;
-        let mut conditions = vec![match &self.link {
-            Link::Column(column) => column.equals_param(column.key_type().unwrap_or(KeyType::Text), alias, n),
+        let first = values.len();
+        values.extend(self.parent_values(parent)?.into_iter().map(|(_, value)| value));
+        Some(self.names(alias, |n| format!("${}", first + n + 1)))
+    }
+
+    fn names(&self, alias: &str, value: impl Fn(usize) -> String) -> String {
+        let link = match &self.link {
+            Link::Column(column) => column.equals_text(column.key_type().unwrap_or(KeyType::Text), alias, &value(0)),
             // `true` is extracted as 1 (SQLite, "JSON Functions", json_extract), and would be taken for the row with that id.
             Link::Json(column, path) => format!(
-                "cast({} as text) = ${n} and not coalesce(case when json_valid({value})
-                    then json_type({value}, {}) in ('true', 'false') end, false)",
+                "cast({} as text) = {} and not coalesce(case when json_valid({json})
+                    then json_type({json}, {}) in ('true', 'false') end, false)",
                 self.link.value(alias),
+                value(0),
                 sqlite_path(path),
-                value = column.of(alias),
+                json = column.of(alias),
             ),
-        }];
-        for column in &self.scope {
-            let n = bind(column)?;
-            conditions.push(match column.key_type() {
-                Some(kind) => column.equals_param(kind, alias, n),
-                None => format!("{} = ${n}", column.text(alias)),
-            });
-        }
-        Some(conditions.join(" and "))
+        };
+        let scope = self.scope.iter().zip(1..).map(|(column, n)| match column.key_type() {
+            Some(kind) => column.equals_text(kind, alias, &value(n)),
+            None => format!("{} = {}", column.text(alias), value(n)),
+        });
+        [link].into_iter().chain(scope).collect::<Vec<_>>().join(" and ")
     }
 }
 

@@ -1,31 +1,30 @@
-//! Holding child rules against what the catalogue says of both tables.
+//! Child rules: the columns by which rows of one table name rows of another.
 
 use std::collections::BTreeSet;
 
-use super::{
-    ChildRule, Link, Problem, Rows,
-    column::{Column, KeyType},
-    table::{Description, Relation, Table},
-};
 use crate::{
+    catalog::{
+        ChildRule, Column, KeyType, Link, Problem, Rows, Table,
+        describe::{Description, Relation},
+    },
     config::{Child, ChildThen},
     db::Db,
 };
 
 /// A child rule, what the catalogue says of the children's table, and where mistakes are reported.
-pub(super) struct Binding<'b> {
-    pub(super) path: String,
-    pub(super) rule: &'b Child,
-    pub(super) parent: (&'b Table, &'b Description),
-    pub(super) found: Option<Description>,
+pub(in crate::catalog) struct BindChildRule<'b> {
+    pub(in crate::catalog) path: String,
+    pub(in crate::catalog) rule: &'b Child,
+    pub(in crate::catalog) parent: (&'b Table, &'b Description),
+    pub(in crate::catalog) found: Option<Description>,
     /// All resources that were resolved.
-    pub(super) tables: &'b [&'b Table],
+    pub(in crate::catalog) tables: &'b [&'b Table],
 }
 
-impl Binding<'_> {
+impl BindChildRule<'_> {
     /// # Errors
     /// All that is wrong with the rule.
-    pub(super) fn bind(&self, db: &Db) -> Result<ChildRule, Vec<Problem>> {
+    pub(in crate::catalog) fn bind(&self, db: &Db) -> Result<ChildRule, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut wrong = |key: &str, message: String| {
             problems.push(Problem { path: format!("{}.{key}", self.path), message });
@@ -45,10 +44,9 @@ impl Binding<'_> {
             );
         }
         let mut column = |key: &str, of: &Description, table: &str, name: &str| {
-            let column = of.columns.iter().find(|column| column.name == name).cloned();
+            let column = of.column(name).cloned();
             if column.is_none() {
-                let known: Vec<_> = of.columns.iter().map(|c| c.name.as_str()).collect();
-                wrong(key, format!("`{table}` has no column `{name}`; its columns are {}", known.join(", ")));
+                wrong(key, format!("`{table}` has no column `{name}`; its columns are {}", of.column_names()));
             }
             column
         };
@@ -89,7 +87,7 @@ impl Binding<'_> {
         match (problems.is_empty(), link, references) {
             (true, Some(link), Some(references)) => Ok(ChildRule {
                 then: self.rule.then,
-                rows: Rows { sql: found.sql.clone(), dialect: db.dialect, key },
+                rows: Rows::new(found.sql.clone(), db.dialect, key),
                 resource: resource.map(|table| table.name.clone()),
                 link,
                 references,
@@ -200,7 +198,7 @@ impl Binding<'_> {
         if let Some(table) = resource {
             return table.rows.key.clone();
         }
-        let columns = found.primary_key.iter().filter_map(|name| found.columns.iter().find(|c| c.name == *name));
+        let columns = found.primary_key.iter().filter_map(|name| found.column(name));
         let key: Vec<_> = columns.filter_map(|column| Some((column.clone(), column.key_type()?))).collect();
         let keyless = key.is_empty() || key.len() < found.primary_key.len();
         if keyless && found.relation == Relation::Table {

@@ -1,0 +1,54 @@
+//! A table as the database's catalogue describes it.
+
+mod postgres;
+mod sqlite;
+
+use std::collections::BTreeSet;
+
+use super::column::Column;
+use crate::db::{self, Db, Dialect};
+
+/// What kind of relation a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Table,
+    View,
+    Foreign,
+}
+
+/// What the catalogue says of a relation.
+#[derive(Debug, Clone)]
+pub(super) struct Description {
+    /// The qualified, quoted name.
+    pub(super) sql: String,
+    pub(super) relation: Relation,
+    pub(super) columns: Vec<Column>,
+    /// The columns of the primary key; none if there is no such key.
+    pub(super) primary_key: Vec<String>,
+    /// The column sets that are unique.
+    pub(super) unique: Vec<BTreeSet<String>>,
+    /// Whether row-level security applies to our role.
+    pub(super) row_security: bool,
+    /// Whether a rewrite rule replaces updates or deletes.
+    pub(super) rewrite_rule: bool,
+}
+
+impl Description {
+    /// The column `name`.
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The names of all columns, for messages.
+    pub(super) fn column_names(&self) -> String {
+        self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Describes the table `name`, as the configuration writes it; none if there is no such relation.
+pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>, db::Error> {
+    match db.dialect {
+        Dialect::Postgres => postgres::describe(db, name).await,
+        Dialect::Sqlite => sqlite::describe(db, name).await,
+    }
+}

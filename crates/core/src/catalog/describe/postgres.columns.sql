@@ -1,0 +1,18 @@
+-- read the columns of a table
+select
+    a.attname::text as name,
+    format_type(a.atttypid, a.atttypmod) as type_name,
+    (
+        with recursive base (oid, below) as (
+            select t.oid, t.typbasetype
+            union all
+            select b.oid, b.typbasetype from base join pg_type b on b.oid = base.below
+        )
+        select format_type(base.oid, null) from base where base.below = 0
+    ) as base_type,
+    a.attnotnull or t.typnotnull as not_null,
+    a.attgenerated <> '' as generated
+from pg_attribute a
+join pg_type t on t.oid = a.atttypid
+where a.attrelid = @oid::bigint::oid and a.attnum > 0 and not a.attisdropped
+order by a.attnum

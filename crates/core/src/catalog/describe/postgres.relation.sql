@@ -1,0 +1,14 @@
+-- look a table up
+select
+    c.oid::bigint as oid,
+    n.nspname::text as schema,
+    c.relname::text as name,
+    c.relkind::text as kind,
+    row_security_active(c.oid) as row_security,
+    exists (select 1 from pg_rewrite r where r.ev_class = c.oid and r.ev_type in ('2', '4')) as rewrite_rule
+from jsonb_array_elements_text(@schemas::jsonb) with ordinality s(schema, place)
+join pg_namespace n on n.nspname = s.schema
+join pg_class c on c.relnamespace = n.oid and c.relname = @name
+where c.relkind in ('r', 'p', 'v', 'm', 'f')
+order by s.place
+limit 1

@@ -1,0 +1,117 @@
+//! Resolving the resources of a configuration.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Catalog, ChildRule, Error, Problem, Table, Unreferenced,
+    bind::{self, BindChildRule},
+    cascades::{cascades_to_itself, cascades_to_twins},
+    describe::{Description, describe},
+};
+use crate::{
+    config::{Adopt, Config, Resource},
+    db::Db,
+    ids::ResourceName,
+};
+
+impl Catalog {
+    /// Resolves every resource of `config`.
+    ///
+    /// # Errors
+    /// [`Error::Problems`] with all that is wrong, [`Error::Database`] when the catalogue cannot be read.
+    pub async fn load(db: &Db, config: &Config) -> Result<Self, Error> {
+        Self::of(db, &config.resources).await
+    }
+
+    /// Resolves `resources`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn of(db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        let mut problems = Vec::new();
+        let (mut tables, mut described) = (BTreeMap::new(), BTreeMap::new());
+        for (name, resource) in resources {
+            match Unreferenced::load(db, name, resource).await.map_err(Error::resolving(name))? {
+                None => {}
+                Some(Ok(found)) => {
+                    catalog.unreferenced_problems.extend(found.problems.iter().cloned());
+                    catalog.unreferenced.insert(name.clone(), Arc::new(found));
+                }
+                Some(Err(found)) => catalog.unreferenced_problems.extend(found),
+            }
+            if resource.marker.is_none() {
+                // Its rows are for the sweep alone: no deletion of one is ever recorded.
+                continue;
+            }
+            let found = describe(db, &resource.table).await.map_err(Error::resolving(name))?;
+            match bind::resource(db, name, resource, found.as_ref()).await.map_err(Error::resolving(name))? {
+                Ok(table) => drop(tables.insert(name.clone(), table)),
+                Err(found) => problems.extend(found),
+            }
+            described.extend(found.map(|found| (name.clone(), found)));
+        }
+        let rules = child_rules(db, &tables, &described, &mut problems).await?;
+        if problems.is_empty() {
+            for (name, children) in rules {
+                if let Some(table) = tables.get_mut(&name) {
+                    table.children = children;
+                }
+            }
+            let all: Vec<&Table> = tables.values().collect();
+            for table in &all {
+                let resolving = Error::resolving(&table.name);
+                problems.extend(cascades_to_twins(db, table, &all).await.map_err(resolving)?);
+            }
+            problems.extend(adopted_twice(&tables));
+            for (name, table) in &mut tables {
+                table.cascades_to_itself =
+                    cascades_to_itself(db, &table.rows.sql).await.map_err(Error::resolving(name))?;
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::Problems(problems));
+        }
+        catalog.tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
+        Ok(catalog)
+    }
+}
+
+/// The child rules of every resource that could be resolved itself.
+async fn child_rules(
+    db: &Db,
+    tables: &BTreeMap<ResourceName, Table>,
+    described: &BTreeMap<ResourceName, Description>,
+    problems: &mut Vec<Problem>,
+) -> Result<BTreeMap<ResourceName, Vec<ChildRule>>, Error> {
+    let all: Vec<&Table> = tables.values().collect();
+    let mut rules: BTreeMap<ResourceName, Vec<ChildRule>> = BTreeMap::new();
+    for (name, table) in tables {
+        let Some(description) = described.get(name) else { continue };
+        for (number, rule) in table.resource.children.iter().enumerate() {
+            let path = format!("resources.{name}.children[{number}]");
+            let found = describe(db, &rule.table).await.map_err(Error::resolving(name))?;
+            match (BindChildRule { path, rule, parent: (table, description), found, tables: &all }).bind(db) {
+                Ok(rule) => rules.entry(name.clone()).or_default().push(rule),
+                Err(found) => problems.extend(found),
+            }
+        }
+    }
+    Ok(rules)
+}
+
+/// Resources that would adopt the rows of others: the deletions of a row are looked for under one resource.
+fn adopted_twice(tables: &BTreeMap<ResourceName, Table>) -> impl Iterator<Item = Problem> {
+    tables.values().filter(|table| table.resource.adopt == Adopt::On).filter_map(|table| {
+        let same = |other: &&Table| other.name != table.name && other.rows.sql == table.rows.sql;
+        let other = tables.values().find(same)?;
+        Some(Problem {
+            path: format!("resources.{}.adopt", table.name),
+            message: format!(
+                "resource `{}` has the same table: rows that were removed through it would be taken for orphans; \"on\" needs a \
+                 table of its own",
+                other.name
+            ),
+        })
+    })
+}

@@ -1,0 +1,123 @@
+//! Which of some keys have a row that meets a condition.
+
+use sea_orm::ConnectionTrait;
+
+use super::{key::Key, rows::Rows, table::Table};
+use crate::db::{self, Dialect, Sql};
+
+/// Which rows of a table are wanted.
+pub(crate) struct Among<'a> {
+    /// A relation with the table's columns: the table itself, or a query in parentheses.
+    pub(crate) source: &'a str,
+    /// A condition on its alias `t`.
+    pub(crate) condition: &'a str,
+    /// Whether the rows are locked until the transaction ends.
+    pub(crate) lock: Lock,
+}
+
+/// How rows that are read are locked; SQLite has one writer and no locks of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// No lock is taken.
+    None,
+    /// Locks are taken, and waited for.
+    Wait,
+    /// Locks are taken, and rows that another transaction has locked are left out.
+    Skip,
+    /// The same with a weaker lock: rows may be referenced meanwhile, and one that just was is not left out.
+    SkipNoKey,
+}
+
+impl Lock {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Wait => "for update of t",
+            Self::Skip => "for update of t skip locked",
+            Self::SkipNoKey => "for no key update of t skip locked",
+        }
+    }
+}
+
+impl Rows {
+    /// The statement for [`Self::filter_keys`]: on PostgreSQL for all keys at once, on SQLite for one.
+    pub(super) fn filter(&self, among: &Among<'_>) -> Sql {
+        let words = self.words().with_verbatim([("source", among.source)]);
+        let words = words.with([("condition", among.condition.to_owned()), ("lock", among.lock.sql().to_owned())]);
+        let filter = words.pick(
+            "-- see which rows meet a condition
+             select {key} as key
+             from {source} t join {keys} on {key_equals}
+             where {condition}
+             order by {key_columns} {lock}",
+            "-- see whether a row meets a condition
+             select 1 from {source} t where {key_is_bound} and {condition}",
+        );
+        words.render(filter)
+    }
+
+    /// Those of `keys` whose row the statement finds, in the order of the keys in the database.
+    pub(super) async fn filter_keys(
+        &self,
+        conn: &impl ConnectionTrait,
+        keys: &[Key],
+        filter: &Sql,
+    ) -> Result<Vec<Key>, db::Error> {
+        let mut found = Vec::new();
+        match self.dialect {
+            Dialect::Postgres => {
+                let values = [("keys", Key::records(keys).to_string().into())];
+                for row in filter.bind(values).all(conn).await? {
+                    found.extend(self.parse_key(&row.get::<String>("key")?));
+                }
+            }
+            Dialect::Sqlite => {
+                for key in keys {
+                    if filter.bind_all(key.values()).one(conn).await?.is_some() {
+                        found.push(key.clone());
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those of `keys` whose row is there and meets the condition, in the order of the keys in the database.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses, also when a lock was not to be had in time.
+    pub(crate) async fn rows_among(
+        &self,
+        conn: &impl ConnectionTrait,
+        keys: &[Key],
+        among: &Among<'_>,
+    ) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.filter(among)).await
+    }
+}
+
+impl Table {
+    /// Those of `keys` whose row is there, live or marked.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn existing(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.statements.existing).await
+    }
+
+    /// Those of `keys` whose row is there and carries no marker.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn live_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.statements.live).await
+    }
+
+    /// Those of `keys` whose row is there and carries its marker.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.statements.marked).await
+    }
+}
