@@ -9,7 +9,7 @@ use sexton_core::{
     config::{self, Config},
     db::{self, Dialect},
     ids::{DeletionId, Fence, Lane},
-    ledger::{Claim, Confirmation, Confirmations, Ledger, Phase, Pick, Settlement},
+    ledger::{Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Ledger, Phase, Settlement},
     outcome::Answer,
     soft_remove::{Request, Requested, soft_remove},
     state::Event,
@@ -146,8 +146,9 @@ impl Fixture {
         requested.remove(0)
     }
 
-    pub(super) async fn claim(&self, pick: Pick<'_>) -> Vec<Claim> {
-        self.store.ledger.claim(&self.store.db, pick, &self.store.catalog.lanes(), ME, LEASE, true).await.unwrap()
+    pub(super) async fn claim(&self, candidates: Candidates<'_>) -> Vec<Claim> {
+        let lanes = self.store.catalog.lanes();
+        self.store.ledger.claim(&self.store.db, claim_by_me(candidates, &lanes)).await.unwrap()
     }
 
     /// Requests a block's deletion and claims it.
@@ -158,7 +159,7 @@ impl Fixture {
     }
 
     pub(super) async fn claim_one(&self, id: DeletionId) -> Claim {
-        let mut claims = self.claim(Pick::Hinted(&[id])).await;
+        let mut claims = self.claim(Candidates::Hinted(&[id])).await;
         assert_eq!(claims.len(), 1, "{id} is not to be had");
         claims.remove(0)
     }
@@ -211,6 +212,11 @@ impl Fixture {
 }
 
 /// A settlement of a claim with nothing changed but the event.
+/// A claim of [`ME`], of rescued deletions too.
+pub(super) const fn claim_by_me<'a>(candidates: Candidates<'a>, lanes: &'a [Lane]) -> ClaimRequest<'a> {
+    ClaimRequest { candidates, lanes, worker: ME, lease: LEASE, with_rescued: true }
+}
+
 pub(super) fn settlement(claim: &Claim, event: Event) -> Settlement {
     Settlement {
         id: claim.id,

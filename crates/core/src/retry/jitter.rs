@@ -1,7 +1,7 @@
 //! The only file that uses the `backoff` crate.
 //!
-//! The crate is unmaintained (RUSTSEC-2025-0012, recorded in deny.toml); it is used because the project's card asks
-//! for it, for nothing but the exponential curve and the random draw, so replacing it means replacing this file.
+//! The crate is unmaintained (RUSTSEC-2025-0012, recorded in deny.toml). It is used for nothing but the exponential curve
+//! and the random draw: replacing the crate means replacing this file.
 
 use std::time::Duration;
 
