@@ -8,14 +8,14 @@ use sexton_core::{
     config::Config,
     db,
     ids::DeletionId,
-    ledger::{Claim, Confirmations, Pick, Settlement},
+    ledger::{Candidates, Claim, Confirmations, Settlement},
     soft_remove::{Request, Requested, soft_remove},
     state::Event,
     store::Store,
 };
 use sexton_tests::{FromServer, Server};
 
-use super::{schema, settlement};
+use super::{claim_by_me, schema, settlement};
 use crate::rig::store;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -98,8 +98,9 @@ impl Fixture {
         requested.remove(0)
     }
 
-    pub(crate) async fn claim(&self, pick: Pick<'_>) -> Vec<Claim> {
-        self.store.ledger.claim(&self.store.db, pick, &self.store.catalog.lanes(), ME, LEASE, true).await.unwrap()
+    pub(crate) async fn claim(&self, candidates: Candidates<'_>) -> Vec<Claim> {
+        let lanes = self.store.catalog.lanes();
+        self.store.ledger.claim(&self.store.db, claim_by_me(candidates, &lanes)).await.unwrap()
     }
 
     /// Requests a block's deletion and claims it.
@@ -110,7 +111,7 @@ impl Fixture {
     }
 
     pub(crate) async fn claim_one(&self, id: DeletionId) -> Claim {
-        let mut claims = self.claim(Pick::Hinted(&[id])).await;
+        let mut claims = self.claim(Candidates::Hinted(&[id])).await;
         assert_eq!(claims.len(), 1, "{id} is not to be had");
         claims.remove(0)
     }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use sexton_core::{
     ids::{DeletionId, Fence, Lane},
-    ledger::{Claim, Confirmation, Confirmations, Phase, Settlement},
+    ledger::{Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Phase, Settlement},
     outcome::Answer,
     state::Event,
 };
+
+use super::{LEASE, ME};
 
 /// A settlement of a claim with nothing changed but the event.
 pub(crate) fn settlement(claim: &Claim, event: Event) -> Settlement {
@@ -26,6 +28,11 @@ pub(crate) fn settlement(claim: &Claim, event: Event) -> Settlement {
         dead: None,
         attempt: None,
     }
+}
+
+/// A claim of [`ME`], of rescued deletions too.
+pub(crate) const fn claim_by_me<'a>(candidates: Candidates<'a>, lanes: &'a [Lane]) -> ClaimRequest<'a> {
+    ClaimRequest { candidates, lanes, worker: ME, lease: LEASE, with_rescued: true }
 }
 
 /// A lane by its name.
