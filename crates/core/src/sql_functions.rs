@@ -14,10 +14,10 @@ use crate::{
     config::{AfterConfirmation, ChildThen, Resource},
     db::{Dialect, millis, recordset},
     ids::ResourceName,
-    ledger::{DUE_CHANNEL, Ledger, RowOutcome, cancelled_by},
+    ledger::{DUE_CHANNEL, Ledger, RowOutcome},
     restore::{take_back, unmark},
     soft_remove::{at_once, mark_children, postgres},
-    state::Event,
+    state::Cancellation,
     store::Store,
 };
 
@@ -111,14 +111,13 @@ fn of_rule(store: &Store, rule: &ChildRule) -> Option<Value> {
 
 /// The statements on the ledger alone, which are the same for every resource.
 fn of_ledger(ledger: &Ledger) -> Value {
-    let [forget_waits, forget_marks] = ledger.forget_statements();
     json!({
         "channel": DUE_CHANNEL,
-        "complete_at_once": ledger.archive_statement(Event::DeletedAtOnce, "row_outcome"),
+        "complete_at_once": ledger.complete_at_once_statement(),
         "deleted": RowOutcome::Deleted.as_str(),
         "lock_links": ledger.lock_links_statement(),
-        "link_fresh": ledger.link_statement(true),
-        "link_known": ledger.link_statement(false),
+        "link_fresh": ledger.link_new_statement(),
+        "link_known": ledger.link_known_statement(),
         "hold_back": ledger.hold_back_statement(),
         "of_row": ledger.find_statement(),
         "of_batch": ledger.of_batch_statement(),
@@ -126,10 +125,10 @@ fn of_ledger(ledger: &Ledger) -> Value {
         "waiting_for": ledger.waiting_for_statement(),
         "finished_child": ledger.finished_child_statement(),
         "restorable": take_back::restorable(ledger),
-        "cancel": ledger.archive_statement(Event::Restored, "cancelled_by"),
-        "restored": cancelled_by(Event::Restored),
-        "forget_waits": forget_waits,
-        "forget_marks": forget_marks,
+        "cancel": ledger.cancel_statement(Cancellation::Restored),
+        "restored": Cancellation::Restored.as_str(),
+        "forget_waits": ledger.forget_waits_statement(),
+        "forget_marks": ledger.forget_marks_statement(),
         "action": ledger.action_statement(),
     })
 }

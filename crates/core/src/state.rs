@@ -1,6 +1,6 @@
 //! The states of a deletion and who moves it from one to the next: one pure function, [`next`].
 //!
-//! Every statement of the ledger that changes a state takes its `from` and `to` from here, and the tables' `check`
+//! Every statement of the ledger that changes a state takes the states before and after from here, and the tables' `check`
 //! constraints mirror it; nothing else assigns a state. `docs/states.md` has the diagram.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum State {
     /// Due at `run_at`: fresh, in grace, or backing off. A worker moves it on.
     Pending,
-    /// Its children go first. The worker that finishes the last child moves it on.
+    /// Its children are deleted first. The worker that finishes the last child moves it on.
     Waiting,
     /// Claimed by a worker under a lease.
     Running,
@@ -76,17 +76,17 @@ pub enum Event {
     ChildrenFinished,
     /// One of its children died.
     ChildDied,
-    /// It was requested with nothing to call and no grace, and its row was deleted in the same transaction.
+    /// There was nothing to call and no grace, so that its row was deleted in the transaction of the request.
     DeletedAtOnce,
     /// All targets confirmed, and the row is gone or stays for good.
     Finished,
-    /// All targets confirmed, and the row is to be deleted later.
-    RemovalScheduled,
+    /// All targets confirmed, and the row is to be deleted later (`delete_after`).
+    HardDeleteScheduled,
     /// The row changed in what a target uses.
     RowChanged,
     /// A failure that another attempt may mend.
     Failed,
-    /// No attempt was made: throttled, row locked, shutting down. The attempt is given back.
+    /// No attempt was made (throttled, row locked, shutting down): the attempt is given back.
     Snoozed,
     /// A failure for good.
     Died,
@@ -110,7 +110,7 @@ impl Event {
         Self::ChildDied,
         Self::DeletedAtOnce,
         Self::Finished,
-        Self::RemovalScheduled,
+        Self::HardDeleteScheduled,
         Self::RowChanged,
         Self::Failed,
         Self::Snoozed,
@@ -131,7 +131,7 @@ impl Event {
             Self::Restored | Self::Discarded | Self::Superseded => State::Cancelled,
             Self::Died | Self::ChildDied => State::Dead,
             Self::ChildrenFinished
-            | Self::RemovalScheduled
+            | Self::HardDeleteScheduled
             | Self::RowChanged
             | Self::Failed
             | Self::Snoozed
@@ -140,17 +140,45 @@ impl Event {
         }
     }
 
-    /// The states in which the event may happen, as a list of SQL literals for `state in (…)`.
+    /// The states in which the event may happen.
+    pub fn allowed_in(self) -> impl Iterator<Item = State> {
+        State::ALL.into_iter().filter(move |state| next(*state, self).is_ok())
+    }
+}
+
+/// Why a deletion ended as [`State::Cancelled`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It was taken back before the first external call.
+    Restored,
+    /// On-call gave it up.
+    Discarded,
+    /// The same row was requested anew.
+    Superseded,
+}
+
+impl Cancellation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Restored, Self::Discarded, Self::Superseded];
+
+    /// The name, as in the ledger's column `cancelled_by`.
     #[must_use]
-    pub fn sql_from(self) -> String {
-        let from = State::ALL.into_iter().filter(|state| next(*state, self).is_ok());
-        from.map(|state| format!("'{state}'")).collect::<Vec<_>>().join(", ")
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Restored => "restored",
+            Self::Discarded => "discarded",
+            Self::Superseded => "superseded",
+        }
     }
 
-    /// The state that the event leads to, as a SQL literal.
+    /// The event that cancels.
     #[must_use]
-    pub fn sql_to(self) -> String {
-        format!("'{}'", self.to())
+    pub const fn event(self) -> Event {
+        match self {
+            Self::Restored => Event::Restored,
+            Self::Discarded => Event::Discarded,
+            Self::Superseded => Event::Superseded,
+        }
     }
 }
 
@@ -175,7 +203,7 @@ pub const fn next(state: State, event: Event) -> Result<State, IllegalTransition
         Event::Restored => matches!(state, State::Pending | State::Waiting),
         Event::ChildrenFinished | Event::ChildDied => matches!(state, State::Waiting),
         Event::Finished
-        | Event::RemovalScheduled
+        | Event::HardDeleteScheduled
         | Event::RowChanged
         | Event::Failed
         | Event::Snoozed
@@ -215,9 +243,9 @@ mod tests {
     }
 
     #[test]
-    fn statements_name_the_states_of_the_table() {
-        assert_eq!(Event::Restored.sql_from(), "'pending', 'waiting'");
-        assert_eq!(Event::Rescued.sql_from(), "'running'");
-        assert_eq!(Event::Discarded.sql_to(), "'cancelled'");
+    fn every_cancellation_ends_in_the_same_state() {
+        for cancellation in Cancellation::ALL {
+            assert_eq!(cancellation.event().to(), State::Cancelled);
+        }
     }
 }

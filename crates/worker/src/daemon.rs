@@ -232,7 +232,7 @@ impl Daemon {
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
         self.spawn("what waits for children", async move {
-            upkeep::follow_children(engine, stop).await;
+            upkeep::advance_waiting(engine, stop).await;
             Ok(())
         });
         let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());

@@ -10,7 +10,7 @@ use sexton_core::{
 
 use crate::rig::{
     Server,
-    ledger::{Fixture, LEASE, ME},
+    ledger::{Fixture, claim_by_me},
     store,
 };
 
@@ -130,9 +130,9 @@ async fn families_are_found_by_index(analyze: bool) {
             async move {
                 let ready = "update public.sexton_deletion set state = 'pending' where id =";
                 db.conn.execute_unprepared(&format!("{ready} '{id}'")).await.unwrap();
-                let pick = sexton_core::ledger::Pick::Hinted(std::slice::from_ref(&id));
+                let pick = sexton_core::ledger::Candidates::Hinted(std::slice::from_ref(&id));
                 let lanes = catalog.lanes();
-                ledger.claim(db, pick, &lanes, ME, LEASE, true).await.unwrap().remove(0)
+                ledger.claim(db, claim_by_me(pick, &lanes)).await.unwrap().remove(0)
             }
         };
         if round % 2 == 0 {
@@ -156,7 +156,7 @@ async fn families_are_found_by_index(analyze: bool) {
         let transaction = db.begin().await.unwrap();
         let tree = Tree::find(&transaction, &store, &[root], 1000, true).await.unwrap();
         delete(&transaction, &tree, &[true]).await.unwrap();
-        ledger.forget_children(&transaction, &[claim.id], true).await.unwrap();
+        ledger.forget_children(&transaction, &[claim.id]).await.unwrap();
         transaction.commit().await.unwrap();
         check("deleting children", scans(&f, &db).await);
     }

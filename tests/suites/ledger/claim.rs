@@ -4,12 +4,12 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sexton_core::{
     ids::Fence,
-    ledger::{Claim, Pick},
+    ledger::{Candidates, Claim, ClaimRequest},
     state::Event,
 };
 
 use crate::rig::{
-    ledger::{Fixture, LEASE, ME, lane, settlement},
+    ledger::{Fixture, ME, claim_by_me, lane, settlement},
     on_both,
 };
 
@@ -27,7 +27,7 @@ on_both!(
     removal_phase_is_claimed_without_a_call_being_noted,
 );
 
-const DUE: Pick<'_> = Pick::Due { limit: 100, overdue: Duration::ZERO };
+const DUE: Candidates<'_> = Candidates::Due { limit: 100, overdue: Duration::ZERO };
 
 fn keys(claims: &[Claim]) -> Vec<&str> {
     let mut keys: Vec<_> = claims.iter().map(|claim| claim.key.as_str()).collect();
@@ -60,7 +60,7 @@ async fn what_is_not_due_is_not_claimed(f: Fixture) {
     f.execute(&format!("update sexton_deletion set run_at = requested_at where id = '{due}'")).await;
     assert_eq!(f.claim(DUE).await.iter().map(|claim| claim.id).collect::<Vec<_>>(), [due]);
     assert!(!requested.due);
-    assert!(f.claim(Pick::Hinted(&[requested.id])).await.is_empty());
+    assert!(f.claim(Candidates::Hinted(&[requested.id])).await.is_empty());
     assert!(f.claim(DUE).await.is_empty());
     f.execute("update sexton_deletion set run_at = requested_at").await;
     assert_eq!(f.claim(DUE).await.len(), 1);
@@ -68,10 +68,10 @@ async fn what_is_not_due_is_not_claimed(f: Fixture) {
 
 async fn what_is_not_pending_is_not_claimed(f: Fixture) {
     let claim = f.claimed_block().await;
-    assert!(f.claim(Pick::Hinted(&[claim.id])).await.is_empty());
+    assert!(f.claim(Candidates::Hinted(&[claim.id])).await.is_empty());
     assert!(f.claim(DUE).await.is_empty());
     f.kill(&claim, Default::default()).await;
-    assert!(f.claim(Pick::Hinted(&[claim.id])).await.is_empty());
+    assert!(f.claim(Candidates::Hinted(&[claim.id])).await.is_empty());
 }
 
 async fn concurrent_claimers_never_get_the_same_deletion(f: Fixture) {
@@ -87,9 +87,9 @@ async fn concurrent_claimers_never_get_the_same_deletion(f: Fixture) {
             // Half of them follow the same hints, the others take what is due, until nothing is left.
             for hints in ids.chunks(25) {
                 if n % 2 == 0 {
-                    mine.extend(f.claim(Pick::Hinted(hints)).await);
+                    mine.extend(f.claim(Candidates::Hinted(hints)).await);
                 } else {
-                    mine.extend(f.claim(Pick::Due { limit: 25, overdue: Duration::ZERO }).await);
+                    mine.extend(f.claim(Candidates::Due { limit: 25, overdue: Duration::ZERO }).await);
                 }
             }
             mine
@@ -100,7 +100,7 @@ async fn concurrent_claimers_never_get_the_same_deletion(f: Fixture) {
         claimed.extend(claimer.unwrap().into_iter().map(|claim| claim.id));
     }
     assert_eq!(claimed.len(), claimed.iter().collect::<HashSet<_>>().len(), "something was claimed twice");
-    claimed.extend(f.claim(Pick::Hinted(&ids)).await.iter().map(|claim| claim.id));
+    claimed.extend(f.claim(Candidates::Hinted(&ids)).await.iter().map(|claim| claim.id));
     assert_eq!(claimed.len(), 500);
     assert_eq!(f.one("select max(fence), min(fence), count(*) from sexton_deletion").await, "1|1|500");
 }
@@ -110,10 +110,10 @@ async fn only_the_given_lanes_are_claimed(f: Fixture) {
     let ids: Vec<_> = f.request("block", &["1", "2"]).await.iter().map(|r| r.id).collect();
     f.execute("update sexton_deletion set lane = 'block.other' where key = '2'").await;
     let lanes = ["block.other", "block"].map(lane);
-    let claims = f.store.ledger.claim(&f.store.db, Pick::Hinted(&ids), &lanes, ME, LEASE, true).await.unwrap();
+    let claims = f.store.ledger.claim(&f.store.db, claim_by_me(Candidates::Hinted(&ids), &lanes)).await.unwrap();
     assert_eq!(keys(&claims), ["2"]);
-    assert!(f.store.ledger.claim(&f.store.db, DUE, &lanes, ME, LEASE, true).await.unwrap().is_empty());
-    assert!(f.store.ledger.claim(&f.store.db, DUE, &[], ME, LEASE, true).await.unwrap().is_empty());
+    assert!(f.store.ledger.claim(&f.store.db, claim_by_me(DUE, &lanes)).await.unwrap().is_empty());
+    assert!(f.store.ledger.claim(&f.store.db, claim_by_me(DUE, &[])).await.unwrap().is_empty());
     assert_eq!(keys(&f.claim(DUE).await), ["1"]);
 }
 
@@ -122,7 +122,7 @@ async fn lanes_with_something_due_share_equally(f: Fixture) {
     let all: Vec<String> = (1..=60).map(|n| n.to_string()).collect();
     f.request("block", &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
     f.execute("update sexton_deletion set lane = 'block.other' where cast(key as integer) > 40").await;
-    let claims = f.claim(Pick::Due { limit: 20, overdue: Duration::ZERO }).await;
+    let claims = f.claim(Candidates::Due { limit: 20, overdue: Duration::ZERO }).await;
     let other = claims.iter().filter(|claim| claim.key.parse::<u32>().unwrap() > 40).count();
     // There are seven more lanes, but they have nothing to share.
     assert_eq!((claims.len(), other), (20, 10));
@@ -134,10 +134,10 @@ async fn no_more_than_the_limit_is_claimed_of_many_lanes(f: Fixture) {
     f.request("block", &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
     f.execute("update sexton_deletion set lane = 'lane' || cast(cast(key as integer) % 10 as text)").await;
     let lanes: Vec<_> = (0..10).map(|n| lane(&format!("lane{n}"))).collect();
-    let limit = Pick::Due { limit: 4, overdue: Duration::ZERO };
+    let limit = Candidates::Due { limit: 4, overdue: Duration::ZERO };
     let mut claimed = HashSet::new();
     for _ in 0..20 {
-        let claims = f.store.ledger.claim(&f.store.db, limit, &lanes, ME, LEASE, true).await.unwrap();
+        let claims = f.store.ledger.claim(&f.store.db, claim_by_me(limit, &lanes)).await.unwrap();
         assert!(claims.len() <= 4);
         claimed.extend(claims.iter().map(|claim| claim.id));
     }
@@ -149,10 +149,11 @@ async fn at_most_one_rescued_deletion_is_claimed(f: Fixture) {
     let ids: Vec<_> = f.request("block", &["1", "2", "3", "4", "5"]).await.iter().map(|r| r.id).collect();
     f.execute("update sexton_deletion set rescues = 1 where key in ('1', '2', '3')").await;
     let lanes = f.store.catalog.lanes();
-    for pick in [Pick::Hinted(&ids), DUE] {
-        let rescued = f.store.ledger.claim(&f.store.db, pick, &lanes, ME, LEASE, true).await.unwrap();
+    for pick in [Candidates::Hinted(&ids), DUE] {
+        let rescued = f.store.ledger.claim(&f.store.db, claim_by_me(pick, &lanes)).await.unwrap();
         assert_eq!(rescued.iter().filter(|claim| claim.rescues > 0).count(), 1);
-        assert!(f.store.ledger.claim(&f.store.db, pick, &lanes, ME, LEASE, false).await.unwrap().is_empty());
+        let unrescued = ClaimRequest { with_rescued: false, ..claim_by_me(pick, &lanes) };
+        assert!(f.store.ledger.claim(&f.store.db, unrescued).await.unwrap().is_empty());
     }
     assert_eq!(f.one("select count(*) from sexton_deletion where state = 'pending'").await, "1");
 }
@@ -169,7 +170,7 @@ async fn only_the_first_claim_is_uncalled(f: Fixture) {
 async fn overdue_claims_leave_fresh_deletions_alone(f: Fixture) {
     f.blocks(1).await;
     f.request_one("block", "1").await;
-    let overdue = Pick::Due { limit: 10, overdue: Duration::from_secs(300) };
+    let overdue = Candidates::Due { limit: 10, overdue: Duration::from_secs(300) };
     assert!(f.claim(overdue).await.is_empty());
     f.execute("update sexton_deletion set run_at = '2026-01-01T00:00:00.000Z'").await;
     assert_eq!(f.claim(overdue).await.len(), 1);
@@ -196,7 +197,7 @@ async fn locked_deletions_are_passed_over_without_waiting() {
     )
     .await
     .unwrap();
-    assert_eq!(keys(&f.claim(Pick::Hinted(&ids)).await), ["1", "3"]);
+    assert_eq!(keys(&f.claim(Candidates::Hinted(&ids)).await), ["1", "3"]);
     assert!(f.claim(DUE).await.is_empty());
     holder.rollback().await.unwrap();
     assert_eq!(keys(&f.claim(DUE).await), ["2"]);

@@ -71,7 +71,7 @@ async fn idle_means_nothing_is_due_without_time_passing(f: Fixture) {
     let scheduled = Settlement {
         delay: Duration::from_secs(1000),
         phase: sexton_core::ledger::Phase::Remove,
-        ..settlement(&claim, Event::RemovalScheduled)
+        ..settlement(&claim, Event::HardDeleteScheduled)
     };
     assert!(f.settle(scheduled).await);
     assert!(idle().await, "a removal in the future is not work");

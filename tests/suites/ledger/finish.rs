@@ -2,9 +2,9 @@
 
 use sexton_core::{
     ids::{DeletionId, Fence},
-    ledger::{Claim, Finish, Pick, RowOutcome},
+    ledger::{Candidates, Claim, Finish, RowOutcome},
     restore::{RestoreError, Restored, restore},
-    state::Event,
+    state::{Cancellation, Event},
 };
 
 use crate::rig::{
@@ -93,16 +93,18 @@ async fn stale_fence_does_not_finish(f: Fixture) {
 
 async fn cancelling_moves_only_what_the_event_allows(f: Fixture) {
     let claim = f.claimed_block().await;
-    for event in [Event::Restored, Event::Discarded, Event::Superseded] {
+    for event in Cancellation::ALL {
         let transaction = f.begin().await;
         assert!(f.store.ledger.cancel(&transaction, &[claim.id], event).await.unwrap().is_empty(), "{event:?}");
         transaction.commit().await.unwrap();
     }
     f.kill(&claim, confirmed(&["calendar"])).await;
     let transaction = f.begin().await;
-    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Event::Restored).await.unwrap().is_empty());
-    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Event::Discarded).await.unwrap().contains(&claim.id));
-    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Event::Discarded).await.unwrap().is_empty());
+    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Cancellation::Restored).await.unwrap().is_empty());
+    assert!(
+        f.store.ledger.cancel(&transaction, &[claim.id], Cancellation::Discarded).await.unwrap().contains(&claim.id)
+    );
+    assert!(f.store.ledger.cancel(&transaction, &[claim.id], Cancellation::Discarded).await.unwrap().is_empty());
     transaction.commit().await.unwrap();
     let done = f.one("select state, cancelled_by, row_outcome from sexton_deletion_done").await;
     assert_eq!((done.as_str(), f.deletions().await.len()), ("cancelled|discarded|-", 0));
@@ -120,7 +122,7 @@ async fn restored_row_gets_back_what_its_marker_held(f: Fixture) {
     let live = if f.is_postgres() { "f" } else { "0" };
     assert_eq!(f.one("select removed from flag").await, live);
     assert_eq!(f.rows("select state, cancelled_by from sexton_deletion_done").await, ["cancelled|restored"; 3]);
-    assert!(f.claim(Pick::Hinted(&[one, two, three])).await.is_empty());
+    assert!(f.claim(Candidates::Hinted(&[one, two, three])).await.is_empty());
 }
 
 async fn restore_is_refused_once_a_call_may_have_been_made(f: Fixture) {

@@ -70,7 +70,7 @@ async fn rescue_takes_no_more_than_the_limit(f: Fixture) {
     let keys: Vec<String> = (1..=30).map(|n| n.to_string()).collect();
     let ids: Vec<_> =
         f.request("block", &keys.iter().map(String::as_str).collect::<Vec<_>>()).await.iter().map(|r| r.id).collect();
-    assert_eq!(f.claim(sexton_core::ledger::Pick::Hinted(&ids)).await.len(), 30);
+    assert_eq!(f.claim(sexton_core::ledger::Candidates::Hinted(&ids)).await.len(), 30);
     f.execute(EXPIRE).await;
     for left in [18, 6, 0] {
         assert!(f.store.ledger.rescue(&f.store.db, 5, 12).await.unwrap().len() <= 12);

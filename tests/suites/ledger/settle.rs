@@ -148,7 +148,7 @@ async fn stale_fence_writes_nothing(f: Fixture) {
 async fn settlements_of_a_batch_are_written_or_refused_one_by_one(f: Fixture) {
     f.blocks(3).await;
     let ids: Vec<_> = f.request("block", &["1", "2", "3"]).await.iter().map(|r| r.id).collect();
-    let claims = f.claim(sexton_core::ledger::Pick::Hinted(&ids)).await;
+    let claims = f.claim(sexton_core::ledger::Candidates::Hinted(&ids)).await;
     let mut batch: Vec<_> = claims.iter().map(|claim| settlement(claim, Event::Failed)).collect();
     batch[1].fence = Fence(7);
     batch[2].event = Event::Died;

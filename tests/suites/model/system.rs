@@ -8,7 +8,7 @@ use std::{
 use sexton_core::{
     config::Config,
     ids::{BatchId, DeletionId, Lane},
-    ledger::{Action as Audit, Claim, Ledger, Pick, Settlement},
+    ledger::{Action as Audit, Candidates, Claim, ClaimRequest, Ledger, Settlement},
     restore::{restore, restore_batch},
     soft_remove::{Request, soft_remove},
     state::Event,
@@ -156,8 +156,14 @@ impl<'b> System<'b> {
         let lease = Duration::from_secs(3600);
         let ids = [self.id(id)];
         let lanes = self.store.catalog.lanes();
-        let claims =
-            self.store.ledger.claim(&self.store.db, Pick::Hinted(&ids), &lanes, "vanished", lease, true).await.unwrap();
+        let request = ClaimRequest {
+            candidates: Candidates::Hinted(&ids),
+            lanes: &lanes,
+            worker: "vanished",
+            lease,
+            with_rescued: true,
+        };
+        let claims = self.store.ledger.claim(&self.store.db, request).await.unwrap();
         let claimed = claims.len() == 1;
         self.claims.extend(claims.into_iter().map(|claim| (id, claim)));
         claimed
@@ -191,7 +197,7 @@ impl<'b> System<'b> {
     }
 
     pub(super) async fn follow(&self) {
-        while !self.store.ledger.follow_children(&self.store.db, None, 10).await.unwrap().is_empty() {}
+        while !self.store.ledger.advance_waiting(&self.store.db, None, 10).await.unwrap().is_empty() {}
     }
 
     /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a target

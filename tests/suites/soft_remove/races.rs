@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    ledger::Pick,
+    ledger::Candidates,
     restore::{RestoreError, restore},
     soft_remove::{Request, soft_remove},
     state::{Event, State},
@@ -88,9 +88,9 @@ async fn restore_that_locked_first_wins_over_the_claim() {
     let id = f.request_one("block", "1").await.id;
     let restoring = f.begin().await;
     restore(&restoring, &f.store, id).await.unwrap();
-    assert!(f.claim(Pick::Hinted(&[id])).await.is_empty());
+    assert!(f.claim(Candidates::Hinted(&[id])).await.is_empty());
     restoring.commit().await.unwrap();
-    assert!(f.claim(Pick::Hinted(&[id])).await.is_empty());
+    assert!(f.claim(Candidates::Hinted(&[id])).await.is_empty());
     assert_eq!(f.one("select deleted_at from block").await, "-");
 }
 

@@ -72,7 +72,7 @@ async fn second_request_returns_the_open_deletion_with_a_fresh_payload(f: Fixtur
 
 async fn changed_row_requested_again_has_its_target_asked_again(f: Fixture) {
     let claim = f.claimed_block().await;
-    let mut failed = settlement(&claim, Event::RemovalScheduled);
+    let mut failed = settlement(&claim, Event::HardDeleteScheduled);
     failed.confirmations = confirmed(&["calendar", "other"]);
     failed.phase = sexton_core::ledger::Phase::Remove;
     failed.lane = lane("block");

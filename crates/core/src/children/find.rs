@@ -9,7 +9,7 @@ use crate::{
     db::{self, Dialect, literal},
     ids::DeletionId,
     ledger::Ledger,
-    state::{Event, State},
+    state::State,
     store::Store,
     template::Values,
 };
@@ -182,7 +182,7 @@ pub(crate) fn unfinished(ledger: &Ledger, table: &Table, alias: &str, key: &str)
 
 /// Whether a deletion was completed, or given up by on-call.
 fn ended(alias: &str) -> String {
-    format!("{alias}state = {} or {alias}cancelled_by = 'discarded'", Event::Finished.sql_to())
+    format!("{alias}state = '{}' or {alias}cancelled_by = 'discarded'", State::Completed)
 }
 
 fn found(row: &QueryResult, label: String) -> Result<Found, db::Error> {

@@ -3,29 +3,66 @@
 //! Each operation has its texts beside it: `lease.renew.postgres.sql` and `lease.renew.sqlite.sql` are run by `lease.rs`, and
 //! a text without a dialect in its name is for both. Whoever adds a database finds here which there are.
 
-use super::deletions::{children, due, lease};
+use super::deletions::{
+    advance, archive, batch, call, claim, due, find, finish, forget, key_hash, lease, link, lock, record, relatives,
+    rescue, retained, settle,
+};
 use crate::{
-    db::{Dialect, Words},
-    state::{Event, State, next},
+    db::{Dialect, Words, literal},
+    outcome::DeadKind,
+    state::{Event, State},
 };
 
 /// The statements, by the operation that runs them.
 #[derive(Debug)]
 pub(super) struct Statements {
+    pub(super) advance: advance::Statements,
+    pub(super) archive: archive::Statements,
+    pub(super) batch: batch::Statements,
+    pub(super) call: call::Statements,
+    pub(super) claim: claim::Statements,
     pub(super) due: due::Statements,
+    pub(super) find: find::Statements,
+    pub(super) finish: finish::Statements,
+    pub(super) forget: forget::Statements,
+    pub(super) key_hash: key_hash::Statements,
     pub(super) lease: lease::Statements,
+    pub(super) link: link::Statements,
+    pub(super) lock: lock::Statements,
+    pub(super) record: record::Statements,
+    pub(super) relatives: relatives::Statements,
+    pub(super) rescue: rescue::Statements,
+    pub(super) settle: settle::Statements,
 }
 
 impl Statements {
     pub(super) fn render(words: &Words) -> Self {
-        Self { due: due::Statements::render(words), lease: lease::Statements::render(words) }
+        Self {
+            advance: advance::Statements::render(words),
+            archive: archive::Statements::render(words),
+            batch: batch::Statements::render(words),
+            call: call::Statements::render(words),
+            claim: claim::Statements::render(words),
+            due: due::Statements::render(words),
+            find: find::Statements::render(words),
+            finish: finish::Statements::render(words),
+            forget: forget::Statements::render(words),
+            key_hash: key_hash::Statements::render(words),
+            lease: lease::Statements::render(words),
+            link: link::Statements::render(words),
+            lock: lock::Statements::render(words),
+            record: record::Statements::render(words),
+            relatives: relatives::Statements::render(words),
+            rescue: rescue::Statements::render(words),
+            settle: settle::Statements::render(words),
+        }
     }
 }
 
 /// What every text on the ledger may say besides the dialect's words:
 /// * its tables by their names without `sexton_`, and `{deletion}`, `{done}` for the open and the finished deletions;
 /// * the states as literals (`{pending}`), and the states between which an event moves a deletion:
-///   `d.state in ({from:Claimed})`, `state = {to:Claimed}`;
+///   `d.state in ({from:Claimed})`, `state = {to:Claimed}`; kinds of dead letters: `{dead_kind:Poison}`;
 /// * `{any_id_of:@records}`: `= any (…)` of the ids of a JSON array of objects (PostgreSQL), to stand beside a join with
 ///   them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and joins a
 ///   burst of new deletions by going through all of them for each record (measured: 161 ms a batch with 10,000).
@@ -47,34 +84,35 @@ pub(super) fn words(dialect: Dialect, table: impl Fn(&str) -> String) -> Words {
             ("migration", table("sexton_migration")),
         ])
         .with([
-            ("pending", literal(State::Pending)),
-            ("waiting", literal(State::Waiting)),
-            ("running", literal(State::Running)),
-            ("completed", literal(State::Completed)),
-            ("dead", literal(State::Dead)),
-            ("cancelled", literal(State::Cancelled)),
+            ("pending", state(State::Pending)),
+            ("waiting", state(State::Waiting)),
+            ("running", state(State::Running)),
+            ("completed", state(State::Completed)),
+            ("dead", state(State::Dead)),
+            ("cancelled", state(State::Cancelled)),
         ])
-        .with_function("from", |_, name| {
-            let event = event(name);
-            let from = State::ALL.into_iter().filter(|state| next(*state, event).is_ok());
-            from.map(literal).collect::<Vec<_>>().join(", ")
-        })
-        .with_function("to", |_, name| literal(event(name).to()))
+        .with_function("from", |_, name| states_before(event(name)))
+        .with_function("to", |_, name| state_after(event(name)))
+        .with_function("dead_kind", |_, name| literal(dead_kind(name).as_str()))
         .with_function("any_id_of", |_, records| {
             format!("= any (array(select (value ->> 'id')::uuid from jsonb_array_elements({records}::jsonb)))")
         });
-    let parts = [
-        ("oldest_in_lane", words.expand(due::OLDEST_IN_LANE)),
-        ("has_dead_child", words.expand(children::HAS_DEAD_CHILD)),
-        ("has_no_child", words.expand(children::HAS_NO_CHILD)),
-    ];
-    let words = words.with(parts);
-    let any_to_follow = words.expand(children::ANY_TO_FOLLOW);
-    words.with([("any_to_follow", any_to_follow)])
+    let oldest_in_lane = words.expand(due::OLDEST_IN_LANE);
+    record::words(retained::words(advance::words(words.with([("oldest_in_lane", oldest_in_lane)]))))
 }
 
-fn literal(state: State) -> String {
-    format!("'{state}'")
+/// The states in which the event may happen, as literals for `state in (…)`.
+pub(crate) fn states_before(event: Event) -> String {
+    event.allowed_in().map(state).collect::<Vec<_>>().join(", ")
+}
+
+/// The state that the event leads to, as a literal.
+pub(crate) fn state_after(event: Event) -> String {
+    state(event.to())
+}
+
+fn state(state: State) -> String {
+    literal(state.as_str())
 }
 
 fn event(name: &str) -> Event {
@@ -82,4 +120,31 @@ fn event(name: &str) -> Event {
         panic!("no event {name}")
     };
     event
+}
+
+fn dead_kind(name: &str) -> DeadKind {
+    let Some(kind) = DeadKind::ALL.into_iter().find(|kind| format!("{kind:?}") == name) else {
+        panic!("no kind of dead letters {name}")
+    };
+    kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    #[test]
+    fn every_statement_is_rendered_for_every_database() {
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            drop(Ledger::in_schema(dialect, None));
+        }
+    }
+
+    #[test]
+    fn statements_name_the_states_of_the_table() {
+        assert_eq!(states_before(Event::Restored), "'pending', 'waiting'");
+        assert_eq!(states_before(Event::Rescued), "'running'");
+        assert_eq!(state_after(Event::Discarded), "'cancelled'");
+    }
 }

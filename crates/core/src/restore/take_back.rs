@@ -9,8 +9,8 @@ use crate::{
     catalog::Table,
     db::{self, Dialect},
     ids::{BatchId, DeletionId},
-    ledger::Ledger,
-    state::Event,
+    ledger::{Ledger, states_before},
+    state::{Cancellation, Event},
     store::Store,
 };
 
@@ -151,7 +151,7 @@ async fn restore_one(
         return Err(RestoreError::TooLate { id, why });
     }
     let row_restored = unmark_row(transaction, &store.ledger, table, id).await?;
-    store.ledger.cancel(transaction, &[id], Event::Restored).await?;
+    store.ledger.cancel(transaction, &[id], Cancellation::Restored).await?;
     unmark_children(transaction, store, id).await?;
     Ok(Restored { id, resource, key, row_restored, children: Vec::new() })
 }
@@ -163,7 +163,7 @@ pub(crate) fn restorable(ledger: &Ledger) -> String {
         "select resource, key from {} where id = {} and state in ({}) and called_at is null {}",
         ledger.deletion,
         d.param(1, "uuid"),
-        Event::Restored.sql_from(),
+        states_before(Event::Restored),
         if d == Dialect::Postgres { "for update" } else { "" },
     )
 }

@@ -70,7 +70,7 @@ pub(super) async fn unmark_children(
             }
         }
     }
-    store.ledger.forget_children(transaction, &[id], true).await
+    store.ledger.forget_children(transaction, &[id]).await
 }
 
 /// `$1` is the deletion (PostgreSQL).

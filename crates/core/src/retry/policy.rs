@@ -27,10 +27,10 @@ pub fn decide(retry: &Retry, attempts: u32, age: Duration, at_least: Option<Dura
     if age >= retry.give_up_after {
         return Decision::GiveUp(DeadKind::Expired);
     }
-    let asked = at_least.unwrap_or_default().min(retry.max_interval);
+    let wanted = at_least.unwrap_or_default().min(retry.max_interval);
     // The last try is made when the time is up, not after it.
-    let left = retry.give_up_after - age;
-    Decision::RetryIn(full_jitter(retry, attempts.max(1)).max(asked).min(left))
+    let remaining = retry.give_up_after - age;
+    Decision::RetryIn(full_jitter(retry, attempts.max(1)).max(wanted).min(remaining))
 }
 
 #[cfg(test)]

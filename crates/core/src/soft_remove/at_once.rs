@@ -50,7 +50,7 @@ pub(super) async fn delete(
     let completed = store.ledger.complete_at_once(transaction, &ids).await?;
     if !table.children.is_empty() {
         // Marks that a superseded deletion left: what they were on is gone.
-        store.ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>(), true).await?;
+        store.ledger.forget_children(transaction, &completed.iter().copied().collect::<Vec<_>>()).await?;
     }
     for one in fresh {
         if completed.contains(&one.requested.id) {

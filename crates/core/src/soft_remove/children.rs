@@ -94,7 +94,7 @@ async fn ask(
         return Ok(false);
     };
     let request = Request {
-        batch: record.batch_id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
+        batch: record.batch_id,
         by: record.requested_by,
         reason: record.reason,
         after: Duration::ZERO,
@@ -235,8 +235,8 @@ impl Asked<'_> {
             }
             self.waiting.insert(pair.0);
         }
-        store.ledger.wait_for(transaction, &fresh, true).await?;
-        store.ledger.wait_for(transaction, &known, false).await?;
+        store.ledger.link_new(transaction, &fresh).await?;
+        store.ledger.link_known(transaction, &known).await?;
         let delay = after.max(child.resource.grace);
         self.delays.extend(recorded.iter().map(|one| (one.requested.id, delay)));
         let new = recorded.iter().filter(|one| self.seen.insert(one.requested.id));

@@ -14,7 +14,7 @@ use crate::{
     db::{self, recordset},
     ids::{DeletionId, Fence},
     key::Key,
-    ledger::{COPIED, Ledger},
+    ledger::{COPIED, Ledger, state_after, states_before},
     state::{Event, State},
     store::Store,
 };
@@ -147,14 +147,14 @@ pub(crate) fn statement(store: &Store, table: &Table) -> String {
         deletion = store.ledger.deletion,
         done = store.ledger.done,
         copied = store.ledger.copied("superseded"),
-        running = Event::Finished.sql_from(),
+        running = states_before(Event::Finished),
         held = if store.catalog.is_child(&table.name) { held(&store.ledger, "m") } else { String::new() },
         held_before =
             if store.catalog.is_child(&table.name) { "when held.found then held.marker_before" } else { "" },
         moved = if is_parent { moved(&store.ledger) } else { String::new() },
         links = if is_parent { "d.payload::text" } else { "'{}'" },
-        dead = Event::Superseded.sql_from(),
-        cancelled = Event::Superseded.sql_to(),
+        dead = states_before(Event::Superseded),
+        cancelled = state_after(Event::Superseded),
         pending = State::Pending,
         lane = lane("kept.confirmations"),
         former = former("s", "m.payload", "m.marker_before"),
@@ -192,7 +192,7 @@ fn moved(ledger: &Ledger) -> String {
 fn refreshed() -> String {
     let kept = still_confirmed("d.confirmations", "d.payload", "excluded.payload");
     let kept = format!("case when d.payload = excluded.payload then d.confirmations else {kept} end");
-    let dead = format!("d.state in ({})", Event::Retried.sql_from());
+    let dead = format!("d.state = '{}'", State::Dead);
     let again = format!("{dead} or (d.phase = 'remove' and {kept} <> d.confirmations)");
     let assignments = [
         ("payload", "excluded.payload".to_owned()),
@@ -210,14 +210,14 @@ fn refreshed() -> String {
         ("confirmations", kept.clone()),
         ("phase", format!("case when {again} then 'confirm' else d.phase end")),
         ("run_at", format!("case when {again} then excluded.run_at else d.run_at end")),
-        ("state", format!("case when {dead} then {} else d.state end", Event::Retried.sql_to())),
+        ("state", format!("case when {dead} then {} else d.state end", state_after(Event::Retried))),
         ("attempts", format!("case when {dead} then 0 else d.attempts end")),
         ("rescues", format!("case when {dead} then 0 else d.rescues end")),
         ("first_attempt_at", format!("case when {dead} then null else d.first_attempt_at end")),
         ("dead_at", format!("case when {dead} then null else d.dead_at end")),
         ("dead_kind", format!("case when {dead} then null else d.dead_kind end")),
     ];
-    let held = Event::Finished.sql_from();
+    let held = states_before(Event::Finished);
     let assignments = assignments
         .into_iter()
         .map(|(column, value)| format!("{column} = case when d.state in ({held}) then d.{column} else {value} end"));

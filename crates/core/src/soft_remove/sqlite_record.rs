@@ -11,7 +11,7 @@ use crate::{
     db,
     ids::{DeletionId, Fence},
     ledger::{Confirmations, Ledger, Phase},
-    state::{Event, State, UnknownState, next},
+    state::{Cancellation, Event, State, UnknownState, next},
     template::Values,
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn record(
     let known = known(transaction, ledger, table, &row.key).await?;
     match known {
         Some(known) if next(known.state, Event::Superseded).is_ok() => {
-            ledger.cancel(transaction, &[known.id], Event::Superseded).await?;
+            ledger.cancel(transaction, &[known.id], Cancellation::Superseded).await?;
             insert(transaction, ledger, table, request, row, Some(known), parent).await
         }
         // Its worker calls with what it read, and completes only a row that still says so.

@@ -7,7 +7,7 @@ use sexton_core::{
     db,
     ids::{DeletionId, Lane},
     key::Key,
-    ledger::{Claim, Pick},
+    ledger::{Candidates, Claim, ClaimRequest},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -56,7 +56,7 @@ impl Claims {
             let (context, in_flight) = (Arc::clone(&context), in_flight.clone());
             Box::pin(async move {
                 let lanes = context.gates.open_names();
-                let claimed = take(&context, &in_flight, Pick::Hinted(&ids), &lanes, None).await?;
+                let claimed = take(&context, &in_flight, Candidates::Hinted(&ids), &lanes, None).await?;
                 let mut claimed: HashMap<_, _> = claimed.into_iter().map(|c| (c.claim.id, c)).collect();
                 // The same id twice in a batch: the first asker gets it.
                 Ok(ids.iter().map(|id| claimed.remove(id)).collect())
@@ -71,19 +71,24 @@ impl Claims {
     }
 }
 
-/// Claims what `pick` says in `lanes`, in one statement, and reads the rows of what was claimed. With the permit
+/// Claims candidates in `lanes`, in one statement, and reads the rows of what was claimed. With the permit
 /// `rescued` one deletion that was rescued before may be among them.
 pub(super) async fn take(
     context: &Context,
     in_flight: &InFlight,
-    pick: Pick<'_>,
+    candidates: Candidates<'_>,
     lanes: &[Lane],
     mut rescued: Option<OwnedSemaphorePermit>,
 ) -> Result<Vec<Claimed>, db::Error> {
     let sent = Instant::now();
-    let lease = context.config.worker.lease;
-    let claims =
-        context.store.ledger.claim(&context.store.db, pick, lanes, &context.worker, lease, rescued.is_some()).await?;
+    let request = ClaimRequest {
+        candidates,
+        lanes,
+        worker: &context.worker,
+        lease: context.config.worker.lease,
+        with_rescued: rescued.is_some(),
+    };
+    let claims = context.store.ledger.claim(&context.store.db, request).await?;
     // Held from here on, so that their leases are renewed while the rows are read.
     let mut claimed: Vec<Claimed> = claims
         .into_iter()

@@ -166,13 +166,13 @@ impl<'e> Execution<'e> {
         if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay), false) =
             (self.claim.phase, then, self.row_is_gone)
         {
-            let mut settlement = self.settlement(Event::RemovalScheduled, delay);
+            let mut settlement = self.settlement(Event::HardDeleteScheduled, delay);
             settlement.phase = Phase::Remove;
             return self.write(settlement).await;
         }
         if then != AfterConfirmation::Keep && self.engine.context.gates.hard_deletes_paused() {
             // It waits in the lane of the resource itself, which is shut meanwhile.
-            let event = if self.claim.phase == Phase::Confirm { Event::RemovalScheduled } else { Event::Snoozed };
+            let event = if self.claim.phase == Phase::Confirm { Event::HardDeleteScheduled } else { Event::Snoozed };
             let mut settlement = self.settlement(event, Duration::ZERO);
             settlement.phase = Phase::Remove;
             settlement.give_back = true;

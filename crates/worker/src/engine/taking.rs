@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sexton_core::{db, hint::Hint, ids::Lane, ledger::Pick};
+use sexton_core::{db, hint::Hint, ids::Lane, ledger::Candidates};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Engine, claims};
@@ -116,8 +116,8 @@ impl Engine {
         if self.closing.is_cancelled() {
             return Ok(0);
         }
-        let pick = Pick::Due { limit: slots.num_permits(), overdue };
-        let claimed = claims::take(&self.context, &self.in_flight, pick, &lanes, None).await?;
+        let due = Candidates::Due { limit: slots.num_permits(), overdue };
+        let claimed = claims::take(&self.context, &self.in_flight, due, &lanes, None).await?;
         let taken = claimed.len();
         for claimed in claimed {
             let slot = match slots.split(1) {
@@ -152,8 +152,8 @@ impl Engine {
         if self.closing.is_cancelled() {
             return Ok(Rescued::None);
         }
-        let pick = Pick::Hinted(&candidates);
-        let claimed = claims::take(&self.context, &self.in_flight, pick, &lanes, Some(permit)).await?;
+        let claimed =
+            claims::take(&self.context, &self.in_flight, Candidates::Hinted(&candidates), &lanes, Some(permit)).await?;
         match claimed.into_iter().next() {
             Some(claimed) => {
                 self.execute(claimed, slot);

@@ -142,8 +142,8 @@ pub(super) async fn finish(
         // The marks of children that stay are remembered: nobody should take them for forgotten ones.
         let (kept, gone): (Vec<_>, Vec<_>) = finished.iter().partition(|f| f.row == RowOutcome::Kept);
         let ids = |finished: Vec<&Finish>| finished.into_iter().map(|f| f.id).collect::<Vec<_>>();
-        ledger.forget_children(transaction, &ids(gone), true).await?;
-        ledger.forget_children(transaction, &ids(kept), false).await?;
+        ledger.forget_children(transaction, &ids(gone)).await?;
+        ledger.forget_waits(transaction, &ids(kept)).await?;
     }
     let written = ledger.finish(transaction, &finished).await?;
     let expected: HashSet<_> = finished.iter().map(|f| f.id).collect();

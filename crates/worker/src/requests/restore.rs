@@ -30,7 +30,7 @@ pub(crate) async fn take_back(store: &Store, what: &TakeBack<'_>) -> Result<Vec<
     let transaction = store.db.begin().await?;
     let restored = if batch {
         let record = store.ledger.record(&transaction, id).await?;
-        let batch = record.and_then(|record| record.batch_id.parse().ok()).ok_or(RestoreError::NotFound(id))?;
+        let batch = record.map(|record| record.batch_id).ok_or(RestoreError::NotFound(id))?;
         restore_batch(&transaction, store, batch).await?
     } else {
         let mut itself = restore(&transaction, store, id).await?;

@@ -11,4 +11,4 @@ pub(crate) use figures::refresh_gauges;
 pub(crate) use leases::renew_leases;
 pub(crate) use probe::probe;
 pub(crate) use rescue::rescue;
-pub(crate) use waiting::follow_children;
+pub(crate) use waiting::advance_waiting;

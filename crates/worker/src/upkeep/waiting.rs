@@ -17,7 +17,7 @@ const BATCH: u32 = 500;
 
 /// Moves on what waits until `stop`: at once what waited for deletions that this process ended, and all every quarter of a
 /// lease, because the process that ended one may have died right after.
-pub(crate) async fn follow_children(engine: Arc<Engine>, stop: CancellationToken) {
+pub(crate) async fn advance_waiting(engine: Arc<Engine>, stop: CancellationToken) {
     let context = Arc::clone(&engine.context);
     loop {
         move_on(&context, None).await;
@@ -34,12 +34,12 @@ pub(crate) async fn follow_children(engine: Arc<Engine>, stop: CancellationToken
 
 async fn move_on(context: &Context, mut near: Option<Vec<DeletionId>>) {
     loop {
-        let followed = match context.store.ledger.follow_children(&context.store.db, near.as_deref(), BATCH).await {
-            Ok(followed) if followed.is_empty() => return,
-            Ok(followed) => followed,
+        let advanced = match context.store.ledger.advance_waiting(&context.store.db, near.as_deref(), BATCH).await {
+            Ok(advanced) if advanced.is_empty() => return,
+            Ok(advanced) => advanced,
             Err(error) => return tracing::warn!(%error, "cannot move on deletions that wait for their children"),
         };
-        for one in &followed {
+        for one in &advanced {
             let id = one.id;
             if one.state == State::Dead {
                 metrics::died(&one.resource, DeadKind::ChildDead);
@@ -49,6 +49,6 @@ async fn move_on(context: &Context, mut near: Option<Vec<DeletionId>>) {
             }
         }
         // A parent that died may have a parent of its own.
-        near.iter_mut().for_each(|near| near.extend(followed.iter().map(|one| one.id)));
+        near.iter_mut().for_each(|near| near.extend(advanced.iter().map(|one| one.id)));
     }
 }

@@ -7,8 +7,8 @@ use sexton_core::{
     catalog::Table,
     config::Config,
     db,
-    ids::DeletionId,
-    ledger::{Claim, Confirmations, Pick, Settlement},
+    ids::{DeletionId, Lane},
+    ledger::{Candidates, Claim, ClaimRequest, Confirmations, Settlement},
     soft_remove::{Request, Requested, soft_remove},
     state::Event,
     store::Store,
@@ -24,6 +24,11 @@ pub(crate) const ME: &str = "worker-a";
 pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) store: Store,
+}
+
+/// A claim of [`ME`], of rescued deletions too.
+pub(crate) const fn claim_by_me<'a>(candidates: Candidates<'a>, lanes: &'a [Lane]) -> ClaimRequest<'a> {
+    ClaimRequest { candidates, lanes, worker: ME, lease: LEASE, with_rescued: true }
 }
 
 /// The configuration with these resources, and a database that is never connected to.
@@ -98,8 +103,9 @@ impl Fixture {
         requested.remove(0)
     }
 
-    pub(crate) async fn claim(&self, pick: Pick<'_>) -> Vec<Claim> {
-        self.store.ledger.claim(&self.store.db, pick, &self.store.catalog.lanes(), ME, LEASE, true).await.unwrap()
+    pub(crate) async fn claim(&self, candidates: Candidates<'_>) -> Vec<Claim> {
+        let lanes = self.store.catalog.lanes();
+        self.store.ledger.claim(&self.store.db, claim_by_me(candidates, &lanes)).await.unwrap()
     }
 
     /// Requests a block's deletion and claims it.
@@ -110,7 +116,7 @@ impl Fixture {
     }
 
     pub(crate) async fn claim_one(&self, id: DeletionId) -> Claim {
-        let mut claims = self.claim(Pick::Hinted(&[id])).await;
+        let mut claims = self.claim(Candidates::Hinted(&[id])).await;
         assert_eq!(claims.len(), 1, "{id} is not to be had");
         claims.remove(0)
     }

@@ -4,5 +4,5 @@ mod fixture;
 pub(crate) mod schema;
 mod settlement;
 
-pub(crate) use fixture::{Fixture, LEASE, ME, parse};
+pub(crate) use fixture::{Fixture, LEASE, ME, claim_by_me, parse};
 pub(crate) use settlement::{confirmed, lane, lease_of, settlement};

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use serde_json::json;
 
-use super::candidates::chosen;
 use crate::{
-    db::{self, Db, Dialect, kill_point, millis},
+    db::{self, Db, Dialect, Row, Sql, Words, kill_point, millis},
     ids::{DeletionId, Fence, Lane},
     ledger::{Confirmations, Ledger, Phase},
-    state::Event,
     template::Values,
 };
 
@@ -41,12 +39,12 @@ pub struct Claim {
     pub claimed_at_ms: i64,
 }
 
-/// Which deletions to claim.
+/// Which deletions may be claimed.
 #[derive(Debug, Clone, Copy)]
-pub enum Pick<'a> {
+pub enum Candidates<'a> {
     /// These, as far as they are due.
     Hinted(&'a [DeletionId]),
-    /// The oldest that have been due for at least this long, the lanes taking equal shares of so many.
+    /// The oldest that have been due for at least this long. Lanes with such deletions take equal shares of `limit`.
     Due {
         /// At most this many in all.
         limit: usize,
@@ -55,83 +53,142 @@ pub enum Pick<'a> {
     },
 }
 
+/// What to claim, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimRequest<'a> {
+    /// The deletions to choose from.
+    pub candidates: Candidates<'a>,
+    /// Only deletions in these lanes; a paused or unknown lane is not among them.
+    pub lanes: &'a [Lane],
+    /// The process that claims.
+    pub worker: &'a str,
+    /// How long the claim lasts without being renewed.
+    pub lease: Duration,
+    /// Whether one deletion that was rescued before may be among them. At most one such deletion should be in flight in a
+    /// process, so that one that kills its worker does not drag its neighbours along.
+    pub with_rescued: bool,
+}
+
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    /// Claims on PostgreSQL, and chooses on SQLite.
+    hinted: Sql,
+    due: Sql,
+    /// SQLite only.
+    take: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        let paused_ms = words.pick(PAUSED_MS_POSTGRES, PAUSED_MS_SQLITE);
+        let words = words.clone().with([("paused_ms", words.expand(paused_ms))]);
+        let words = words.clone().with([
+            ("oldest_allowed", words.expand(OLDEST_ALLOWED)),
+            ("one_rescued_at_most", words.expand(ONE_RESCUED_AT_MOST)),
+            ("claimed", words.expand(CLAIMED)),
+            ("claim_columns", words.expand(CLAIM_COLUMNS)),
+        ]);
+        let hinted = words.pick(include_str!("claim.hinted.postgres.sql"), include_str!("claim.hinted.sqlite.sql"));
+        let due = words.pick(include_str!("claim.due.postgres.sql"), include_str!("claim.due.sqlite.sql"));
+        let take = "-- claim a deletion
+            update {deletion} as d set {claimed} where d.id = @id returning {claim_columns}, @uncalled as uncalled";
+        Self { hinted: words.render(hinted), due: words.render(due), take: words.render(take) }
+    }
+}
+
+/// When the first pending deletion of `lane.value` is due that may be claimed.
+const OLDEST_ALLOWED: &str = "(
+    select d.run_at from {deletion} d
+    where d.state in ({from:Claimed}) and d.lane = lane.value and (d.rescues = 0 or @with_rescued = 1)
+    order by d.run_at, d.id limit 1)";
+
+/// Of the query `due` all that were never rescued, and one that was if that is allowed.
+const ONE_RESCUED_AT_MOST: &str = "(
+    select id, uncalled from due where rescues = 0
+    union all
+    select id, uncalled from (
+        select id, uncalled from due where rescues > 0 and @with_rescued = 1 order by id limit 1) one)";
+
+/// What a claim changes.
+const CLAIMED: &str = "
+    state = {to:Claimed}, fence = d.fence + 1, attempts = d.attempts + 1,
+    worker = @worker, lease_until = {in_ms:@lease_ms},
+    first_attempt_at = coalesce(d.first_attempt_at, {now}),
+    called_at = case when d.phase = 'confirm' then coalesce(d.called_at, {now}) else d.called_at end";
+
+/// The columns that [`claim`] reads, without `uncalled`. They have no alias: SQLite's `returning` knows none.
+const CLAIM_COLUMNS: &str = "
+    {text:id} as id, resource, key, phase, fence, attempts, rescues, requested_by,
+    marker_rule, marker_column is not null as marked,
+    {text:targets} as targets, {text:confirmations} as confirmations, {text:payload} as payload, {text:former} as former,
+    ({ms_since:first_attempt_at} - {paused_ms}) as age_ms,
+    {ms_since:{timestamptz:'1970-01-01T00:00:00.000Z'}} as claimed_at_ms";
+
+/// For how many milliseconds since `first_attempt_at` pauses held back the deletion.
+const PAUSED_MS_POSTGRES: &str = "coalesce((
+    select sum((
+        extract(epoch from coalesce(c.resumed_at, {now}))
+        - extract(epoch from greatest(c.paused_at, first_attempt_at))
+    ) * 1000)
+    from {control} c
+    where (c.scope = resource or substr(c.scope, 1, length(resource) + 1) = resource || '.')
+        and coalesce(c.resumed_at, {now}) > first_attempt_at), 0)::bigint";
+
+const PAUSED_MS_SQLITE: &str = "cast(round(coalesce((
+    select sum((
+        julianday(coalesce(c.resumed_at, {now})) * 86400
+        - julianday(max(c.paused_at, first_attempt_at)) * 86400
+    ) * 1000)
+    from {control} c
+    where (c.scope = resource or substr(c.scope, 1, length(resource) + 1) = resource || '.')
+        and coalesce(c.resumed_at, {now}) > first_attempt_at), 0)) as integer)";
+
 impl Ledger {
-    /// Claims what `pick` says, for `worker` and for the time of `lease`, in one statement and one commit.
-    ///
-    /// * `lanes`: only deletions in these lanes; a paused or unknown lane is not among them.
-    /// * `rescued`: whether one deletion that was rescued before may be among them. At most one such deletion should be
-    ///   in flight in a process, so that one that kills its worker does not drag its neighbours along.
-    ///
-    /// Deletions that are not due, not pending, in another lane or locked are passed over: their hints were stale.
+    /// Claims deletions in one statement (PostgreSQL) and one commit. Candidates that are not due, not pending, in another
+    /// lane or locked are passed over: their hints were stale.
     ///
     /// # Errors
-    /// Whatever the database says; nothing is claimed then.
-    pub async fn claim(
-        &self,
-        db: &Db,
-        pick: Pick<'_>,
-        lanes: &[Lane],
-        worker: &str,
-        lease: Duration,
-        rescued: bool,
-    ) -> Result<Vec<Claim>, db::Error> {
-        let values = |first: Value| {
-            let lanes = serde_json::json!(lanes).to_string();
-            [first, lanes.into(), Value::from(i32::from(rescued)), worker.into(), millis(lease).into()]
+    /// [`db::Error`] when the database does not answer or refuses; nothing is claimed then.
+    pub async fn claim(&self, db: &Db, request: ClaimRequest<'_>) -> Result<Vec<Claim>, db::Error> {
+        let ClaimRequest { candidates, lanes, worker, lease, with_rescued } = request;
+        let mut values = vec![
+            ("lanes", json!(lanes).to_string().into()),
+            ("with_rescued", i32::from(with_rescued).into()),
+            ("worker", worker.into()),
+            ("lease_ms", millis(lease).into()),
+        ];
+        let sql = match candidates {
+            Candidates::Hinted(ids) => {
+                values.push(("ids", json!(ids).to_string().into()));
+                &self.sql.claim.hinted
+            }
+            Candidates::Due { limit, overdue } => {
+                values.push(("limit", i64::try_from(limit).unwrap_or(i64::MAX).into()));
+                values.push(("overdue_ms", millis(overdue).into()));
+                &self.sql.claim.due
+            }
         };
+        let query = sql.bind_all(values);
         match self.dialect {
             Dialect::Postgres => {
-                let (candidates, first) = match pick {
-                    Pick::Hinted(ids) => self.hinted(ids),
-                    Pick::Due { limit, overdue } => (self.due_postgres(limit), millis(overdue).into()),
-                };
-                let sql = format!(
-                    // By an array and not by a join, which a planner that knows nothing of the table yet does the long way.
-                    "with {candidates}, {} update {} d set {} where d.id = any (array(select chosen.id from chosen))
-                     returning {}, d.id = any (array(select chosen.id from chosen where chosen.uncalled)) as uncalled",
-                    chosen(pick),
-                    self.deletion,
-                    self.claimed(),
-                    self.claim_columns()
-                );
                 kill_point("claim::before");
-                let rows = db.conn.query_all_raw(self.dialect.statement(sql, values(first))).await?;
+                let rows = query.all(&db.conn).await?;
                 kill_point("claim::committed");
                 rows.iter().map(claim).collect()
             }
             Dialect::Sqlite => {
                 // RETURNING gives new values only, so what was null before is read first, under the write lock.
                 let transaction = db.begin().await?;
-                let (candidates, first) = match pick {
-                    Pick::Hinted(ids) => self.hinted(ids),
-                    Pick::Due { limit, overdue } => {
-                        let overdue: Value = millis(overdue).into();
-                        let open = self.lanes_with_due(&transaction, values(overdue.clone())).await?;
-                        (self.due_sqlite(limit, &open), overdue)
-                    }
-                };
-                let values = values(first);
-                let sql = format!(
-                    "with {candidates}, {} select id, uncalled from chosen where $4 <> '' and $5 > 0",
-                    chosen(pick)
-                );
-                let rows = transaction.query_all_raw(self.dialect.statement(sql, values.clone())).await?;
                 let mut claims = Vec::new();
-                for row in rows {
-                    let sql = format!(
-                        "update {} as d set {} where d.id = $1 returning {}, $2 as uncalled",
-                        self.deletion,
-                        self.claimed().replace("$5", "$3"),
-                        self.claim_columns()
-                    );
+                for row in query.all(&transaction).await? {
                     let values = [
-                        row.try_get::<String>("", "id")?.into(),
-                        row.try_get::<bool>("", "uncalled")?.into(),
-                        values[4].clone(),
-                        values[3].clone(),
+                        ("id", row.get::<String>("id")?.into()),
+                        ("uncalled", row.get::<bool>("uncalled")?.into()),
+                        ("worker", worker.into()),
+                        ("lease_ms", millis(lease).into()),
                     ];
-                    let rows = transaction.query_all_raw(self.dialect.statement(sql, values)).await?;
-                    claims.extend(rows.iter().map(claim).collect::<Result<Vec<_>, _>>()?);
+                    let taken = self.sql.claim.take.bind(values).one(&transaction).await?;
+                    claims.extend(taken.iter().map(claim).collect::<Result<Vec<_>, _>>()?);
                 }
                 kill_point("claim::before");
                 transaction.commit().await?;
@@ -140,69 +197,26 @@ impl Ledger {
             }
         }
     }
-
-    fn claimed(&self) -> String {
-        let (d, now) = (self.dialect, self.dialect.now());
-        format!(
-            "state = {}, fence = d.fence + 1, attempts = d.attempts + 1, worker = $4, lease_until = {},
-             first_attempt_at = coalesce(d.first_attempt_at, {now}),
-             called_at = case when d.phase = 'confirm' then coalesce(d.called_at, {now}) else d.called_at end",
-            Event::Claimed.sql_to(),
-            d.in_ms("$5"),
-        )
-    }
-
-    fn claim_columns(&self) -> String {
-        let d = self.dialect;
-        // PostgreSQL's `returning` sees `chosen` as well, SQLite's does not even know the alias.
-        let of = if d == Dialect::Postgres { "d." } else { "" };
-        let id = d.cast(&format!("{of}id"), "text");
-        let json = |column: &str| format!("{} as {column}", d.cast(column, "text"));
-        let now_ms = match d {
-            Dialect::Postgres => "(extract(epoch from clock_timestamp()) * 1000)::bigint",
-            Dialect::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)",
-        };
-        format!(
-            "{id} as id, resource, key, phase, fence, attempts, rescues, requested_by, marker_rule, marker_column is not null as marked, {}, {}, {}, {}, ({} - {paused}) as age_ms, {now_ms} as now_ms",
-            json("targets"),
-            json("confirmations"),
-            json("payload"),
-            json("former"),
-            d.ms_since(&format!("{of}first_attempt_at")),
-            paused = self.paused_ms(&format!("{of}resource"), &format!("{of}first_attempt_at")),
-        )
-    }
 }
 
-fn claim(row: &QueryResult) -> Result<Claim, db::Error> {
-    let json_error = |e: serde_json::Error| db::Error::unreadable(e.to_string());
-    let count = |name: &str| -> Result<u32, db::Error> {
-        let number: i32 = row.try_get("", name)?;
-        Ok(u32::try_from(number).unwrap_or_default())
-    };
-    let id: String = row.try_get("", "id")?;
-    let phase: String = row.try_get("", "phase")?;
-    let age: i64 = row.try_get("", "age_ms")?;
-    // A smallint on PostgreSQL, an integer on SQLite.
-    let rule =
-        row.try_get::<i16>("", "marker_rule").map(i64::from).or_else(|_| row.try_get::<i64>("", "marker_rule"))?;
-    let marked: bool = row.try_get("", "marked")?;
+fn claim(row: &Row) -> Result<Claim, db::Error> {
+    let marked: bool = row.get("marked")?;
     Ok(Claim {
-        id: id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
-        resource: row.try_get("", "resource")?,
-        key: row.try_get("", "key")?,
-        phase: phase.parse().map_err(db::Error::unreadable)?,
-        fence: Fence(row.try_get("", "fence")?),
-        attempts: count("attempts")?,
-        rescues: count("rescues")?,
-        marker_rule: marked.then(|| usize::try_from(rule).unwrap_or_default()),
-        targets: serde_json::from_str(&row.try_get::<String>("", "targets")?).map_err(json_error)?,
-        confirmations: serde_json::from_str(&row.try_get::<String>("", "confirmations")?).map_err(json_error)?,
-        payload: serde_json::from_str(&row.try_get::<String>("", "payload")?).map_err(json_error)?,
-        former: serde_json::from_str(&row.try_get::<String>("", "former")?).map_err(json_error)?,
-        requested_by: row.try_get("", "requested_by")?,
-        uncalled: row.try_get("", "uncalled")?,
-        age: Duration::from_millis(u64::try_from(age).unwrap_or_default()),
-        claimed_at_ms: row.try_get("", "now_ms")?,
+        id: row.parse("id")?,
+        resource: row.get("resource")?,
+        key: row.get("key")?,
+        phase: row.parse("phase")?,
+        fence: Fence(row.get("fence")?),
+        attempts: row.count("attempts")?,
+        rescues: row.count("rescues")?,
+        marker_rule: if marked { Some(row.count("marker_rule")?) } else { None },
+        targets: row.json("targets")?,
+        confirmations: row.json("confirmations")?,
+        payload: row.json("payload")?,
+        former: row.json("former")?,
+        requested_by: row.get("requested_by")?,
+        uncalled: row.get("uncalled")?,
+        age: Duration::from_millis(row.count("age_ms")?),
+        claimed_at_ms: row.get("claimed_at_ms")?,
     })
 }

@@ -3,7 +3,7 @@
 select case
     when exists (select 1 from {deletion} where state in ({from:Finished}) and lane {any_text:@lanes}) then 1
     when exists (select 1 from {texts:@lanes} lane where {oldest_in_lane} <= {now_once}) then 1
-    when {any_to_follow} then 1
+    when {any_to_advance} then 1
     when exists (
         select 1 from {deletion}
         where state in ({from:Claimed}) and lane {any_text:@lanes} and phase = 'confirm' and fence > 0

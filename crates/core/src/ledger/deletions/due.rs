@@ -11,12 +11,12 @@ use crate::{
     ledger::Ledger,
 };
 
-/// A due deletion, and its place in its lane: where the next read goes on.
+/// A due deletion, after which the next read of its lane continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// The hint to push.
     pub hint: Hint,
-    /// Since when it is due, as the database prints it; only good for [`Ledger::due_in_lane`].
+    /// Since when it is due, as the database prints it; for [`Ledger::due_in_lane`] only.
     pub run_at: String,
 }
 
@@ -52,8 +52,8 @@ pub(in crate::ledger) const OLDEST_IN_LANE: &str = "(
     order by d.run_at, d.id limit 1)";
 
 impl Ledger {
-    /// The oldest due deletions of a lane, at most `limit`, after the place of `after`; rescued ones are not among them,
-    /// because each process takes those one at a time ([`rescued`](Self::rescued)).
+    /// The oldest due deletions of a lane, at most `limit`, that come after `after`. Rescued ones are not among them, because
+    /// each process takes those one at a time ([`rescued`](Self::rescued)).
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

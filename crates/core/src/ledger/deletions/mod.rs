@@ -1,26 +1,34 @@
-//! Statements on deletions: claiming, settling and finishing them, and reading them.
+//! Statements on deletions, one operation a file: claiming, settling and finishing them, and reading them.
 
-mod batch;
-mod calling;
-mod candidates;
-pub(super) mod children;
-mod claim;
+pub(super) mod advance;
+pub(super) mod archive;
+pub(super) mod batch;
+pub(super) mod call;
+pub(super) mod claim;
 mod confirmation;
 pub(super) mod due;
-pub(crate) mod finish;
-mod keeping;
+pub(super) mod find;
+pub(super) mod finish;
+pub(super) mod forget;
+pub(super) mod key_hash;
 pub(super) mod lease;
+pub(super) mod link;
+pub(super) mod lock;
+mod phase;
 pub(super) mod record;
-mod rescue;
-mod settle;
+pub(super) mod relatives;
+pub(super) mod rescue;
+pub(super) mod retained;
+pub(super) mod settle;
 
-pub use children::Followed;
-pub use claim::{Claim, Pick};
+pub use advance::Advanced;
+pub use claim::{Candidates, Claim, ClaimRequest};
 pub use confirmation::{Confirmation, Confirmations};
 pub use due::Due;
-pub(crate) use finish::{COPIED, cancelled_by};
 pub use finish::{Finish, RowOutcome};
 pub use lease::Lease;
+pub use phase::Phase;
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
-pub use settle::{FailedAttempt, Phase, Settlement};
+pub(crate) use retained::COPIED;
+pub use settle::{FailedAttempt, Settlement};

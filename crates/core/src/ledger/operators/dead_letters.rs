@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::{
     db::{self, Db, kill_point, millis},
     ids::{DeletionId, ResourceName},
-    ledger::{Action, Ledger},
+    ledger::{Action, Ledger, state_after, states_before},
     outcome::DeadKind,
-    state::Event,
+    state::{Cancellation, Event, State},
 };
 
 /// Which dead letters are meant. Everything that is given must match.
@@ -119,9 +119,9 @@ impl Ledger {
              where id in (select related.id from related) and state in ({}) returning {} as id",
             d.cast("value", "uuid"),
             d.json_texts(1),
-            Event::Retried.sql_to(),
+            state_after(Event::Retried),
             d.now(),
-            Event::Retried.sql_from(),
+            states_before(Event::Retried),
             d.cast("id", "text"),
             table = self.deletion,
             wait = self.wait,
@@ -131,7 +131,8 @@ impl Ledger {
         let transaction = db.begin().await?;
         let statement = d.statement(sql, [serde_json::Value::from(ids).to_string().into()]);
         let rows = transaction.query_all_raw(statement).await?;
-        let mut retried: Vec<_> = crate::ledger::deletions::finish::ids(&rows)?.into_iter().collect();
+        let id = |row: &sea_orm::QueryResult| row.try_get::<String>("", "id")?.parse().map_err(db::Error::unreadable);
+        let mut retried: Vec<DeletionId> = rows.iter().map(id).collect::<Result<_, _>>()?;
         retried.sort();
         self.record_action(&transaction, action, &retried).await?;
         kill_point("retry::before");
@@ -152,10 +153,11 @@ impl Ledger {
         action: &Action<'_>,
     ) -> Result<Vec<DeletionId>, db::Error> {
         let transaction = db.begin().await?;
-        let mut discarded: Vec<_> = self.cancel(&transaction, deletions, Event::Discarded).await?.into_iter().collect();
+        let mut discarded: Vec<_> =
+            self.cancel(&transaction, deletions, Cancellation::Discarded).await?.into_iter().collect();
         discarded.sort();
         // Its children stay marked as well.
-        self.forget_children(&transaction, &discarded, false).await?;
+        self.forget_waits(&transaction, &discarded).await?;
         self.record_action(&transaction, action, &discarded).await?;
         kill_point("discard::before");
         transaction.commit().await?;
@@ -172,7 +174,7 @@ impl Ledger {
 
     fn conditions(&self, filter: &Filter) -> (String, Vec<Value>) {
         let d = self.dialect;
-        let mut conditions = vec![format!("d.state in ({})", Event::Retried.sql_from())];
+        let mut conditions = vec![format!("d.state = '{}'", State::Dead)];
         let mut values: Vec<Value> = Vec::new();
         let mut place = |value: Value| {
             values.push(value);

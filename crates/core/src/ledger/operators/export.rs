@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{QueryResult, Value};
+use sea_orm::Value;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::{self, Db, Dialect, millis},
+    db::{self, Db, Dialect, Row, millis},
     ids::{DeletionId, ResourceName},
     ledger::{
         ActionRecord, AttemptRecord, Ledger, Record,
@@ -109,37 +109,33 @@ impl Ledger {
         after: Option<&FinishedAt>,
         limit: usize,
     ) -> Result<(Vec<Record>, Option<FinishedAt>), db::Error> {
-        let d = self.dialect;
-        let at = |n: usize| d.param(n, "text::timestamptz");
-        let mut values: Vec<Value> = vec![span.since.as_str().into(), span.until.as_str().into()];
-        let mut conditions = vec![format!(
-            "sexton_deletion_done.finished_at >= {} and sexton_deletion_done.finished_at < {}",
-            at(1),
-            at(2)
-        )];
-        if let Some(FinishedAt { at: last, id }) = after {
-            values.extend([last.as_str().into(), id.as_str().into()]);
-            conditions.push(format!(
-                "(sexton_deletion_done.finished_at, sexton_deletion_done.id) > ({}, {})",
-                at(3),
-                d.param(4, "text::uuid")
-            ));
+        let mut values: Vec<(&str, Value)> = vec![
+            ("since", span.since.as_str().into()),
+            ("until", span.until.as_str().into()),
+            ("limit", i64::try_from(limit).unwrap_or(i64::MAX).into()),
+        ];
+        let (mut beyond, mut of_resource) = ("", "");
+        if let Some(FinishedAt { at, id }) = after {
+            values.extend([("at", at.as_str().into()), ("id", id.as_str().into())]);
+            beyond = "and (sexton_deletion_done.finished_at, sexton_deletion_done.id)
+                > ({timestamptz:{text:@at}}, {uuid:{text:@id}})";
         }
         if let Some(resource) = &span.resource {
-            values.push(resource.as_str().into());
-            conditions.push(format!("resource = ${}", values.len()));
+            values.push(("resource", resource.as_str().into()));
+            of_resource = "and resource = @resource";
         }
-        let columns = self.done_columns();
-        let sql = format!(
-            "select {} as id, {} as at, {} where {} order by sexton_deletion_done.finished_at, sexton_deletion_done.id limit {limit}",
-            d.cast("id", "text"),
-            d.cast("finished_at", "text"),
-            columns.strip_prefix("select ").unwrap_or(&columns),
-            conditions.join(" and "),
+        let words = self.words.clone();
+        let words = words.with([("beyond", self.words.expand(beyond)), ("of_resource", of_resource.to_owned())]);
+        let finished = words.render(
+            "-- read finished deletions
+            select {text:id} as id, {text:finished_at} as at, {done_columns} from {done}
+            where sexton_deletion_done.finished_at >= {timestamptz:{text:@since}}
+                and sexton_deletion_done.finished_at < {timestamptz:{text:@until}} {beyond} {of_resource}
+            order by sexton_deletion_done.finished_at, sexton_deletion_done.id limit @limit",
         );
-        let rows = db.read_only(sql, values).await?;
+        let rows = finished.bind_all(values).read_only(db).await?;
         let mut records =
-            rows.iter().map(|row| record(id_of(row, "id")?, row)).collect::<Result<Vec<_>, db::Error>>()?;
+            rows.iter().map(|row| record(row.parse("id")?, row)).collect::<Result<Vec<_>, db::Error>>()?;
         let ids: Vec<_> = records.iter().map(|record| record.id.to_string()).collect();
         let ids = serde_json::Value::from(ids).to_string();
         let mut attempts = self.attempts_of(db, &ids).await?;
@@ -148,45 +144,39 @@ impl Ledger {
             record.failed_attempts = attempts.remove(&record.id).unwrap_or_default();
             record.actions = actions.remove(&record.id).unwrap_or_default();
         }
-        let place = |row: &QueryResult| -> Result<_, db::Error> {
-            Ok(FinishedAt { at: row.try_get("", "at")?, id: row.try_get("", "id")? })
-        };
+        let place = |row: &Row| -> Result<_, db::Error> { Ok(FinishedAt { at: row.get("at")?, id: row.get("id")? }) };
         let last = rows.last().map(place);
         Ok((records, last.transpose()?))
     }
 
     async fn attempts_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<AttemptRecord>>, db::Error> {
-        let sql = format!(
-            "{} where sexton_attempt.deletion_id {} order by sexton_attempt.deletion_id, fence, sexton_attempt.at",
-            self.attempt_columns(),
-            self.dialect.any_of(1, "uuid")
+        let attempts = self.words.render(
+            "-- read failed attempts
+            select {attempt_columns} from {attempt} where sexton_attempt.deletion_id {any_uuid:@ids}
+            order by sexton_attempt.deletion_id, fence, sexton_attempt.at",
         );
-        grouped(&db.read_only(sql, vec![ids.into()]).await?, attempt_record)
+        grouped(&attempts.bind([("ids", ids.into())]).read_only(db).await?, attempt_record)
     }
 
     async fn actions_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<ActionRecord>>, db::Error> {
-        let sql = format!(
-            "{} where sexton_action.deletion_id {} order by sexton_action.id",
-            self.action_columns(),
-            self.dialect.any_of(1, "uuid")
+        let actions = self.words.render(
+            "-- read actions
+            select {action_columns} from {action} where sexton_action.deletion_id {any_uuid:@ids}
+            order by sexton_action.id",
         );
-        grouped(&db.read_only(sql, vec![ids.into()]).await?, action_record)
+        grouped(&actions.bind([("ids", ids.into())]).read_only(db).await?, action_record)
     }
 }
 
 fn grouped<T>(
-    rows: &[QueryResult],
-    of: impl Fn(&QueryResult) -> Result<T, db::Error>,
+    rows: &[Row],
+    of: impl Fn(&Row) -> Result<T, db::Error>,
 ) -> Result<HashMap<DeletionId, Vec<T>>, db::Error> {
     let mut groups: HashMap<DeletionId, Vec<T>> = HashMap::new();
     for row in rows {
-        groups.entry(id_of(row, "deletion_id")?).or_default().push(of(row)?);
+        groups.entry(row.parse("deletion_id")?).or_default().push(of(row)?);
     }
     Ok(groups)
-}
-
-fn id_of(row: &QueryResult, column: &str) -> Result<DeletionId, db::Error> {
-    row.try_get::<String>("", column)?.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))
 }
 
 #[cfg(test)]

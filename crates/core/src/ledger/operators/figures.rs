@@ -7,8 +7,8 @@ use sea_orm::ConnectionTrait;
 use crate::{
     db::{self, Db, Dialect},
     ids::Lane,
-    ledger::Ledger,
-    state::Event,
+    ledger::{Ledger, states_before},
+    state::{Event, State},
 };
 
 /// Ten thousand dead letters or more are one alarm; counting further would cost more the worse things are.
@@ -31,7 +31,7 @@ impl Ledger {
         let first = format!(
             "(select min(d.run_at) from {} d where d.state in ({}) and d.lane = lane.value)",
             self.deletion,
-            Event::Claimed.sql_from()
+            states_before(Event::Claimed)
         );
         let sql = format!("select lane.value as lane, {} as ms from {names}", d.ms_since(&first));
         let lanes = serde_json::json!(lanes).to_string();
@@ -47,9 +47,9 @@ impl Ledger {
     pub async fn dead_by_kind(&self, db: &Db) -> Result<Vec<(String, i64)>, db::Error> {
         let sql = format!(
             "select dead_kind, count(*) as n from (
-                select dead_kind from {} where state in ({}) limit {MOST_COUNTED}) dead group by dead_kind",
+                select dead_kind from {} where state = '{}' limit {MOST_COUNTED}) dead group by dead_kind",
             self.deletion,
-            Event::Retried.sql_from()
+            State::Dead
         );
         let rows = db.conn.query_all_raw(self.dialect.statement(sql, [])).await?;
         rows.iter().map(|row| Ok((row.try_get("", "dead_kind")?, row.try_get("", "n")?))).collect()

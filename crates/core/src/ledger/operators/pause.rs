@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Value};
 use serde::Serialize;
 
 use crate::{
-    db::{self, Db, Dialect},
+    db::{self, Db},
     ids::Lane,
     ledger::{Action, Ledger, notify},
 };
@@ -147,27 +147,5 @@ impl Ledger {
         let values: [Value; 4] =
             [action.who.into(), action.action.into(), detail.into(), action.reason.map(str::to_owned).into()];
         transaction.execute_raw(d.statement(sql, values)).await.map(drop).map_err(Into::into)
-    }
-
-    /// For how many milliseconds since `from` a deletion of `resource` (SQL expressions) was held by pauses.
-    pub(in crate::ledger) fn paused_ms(&self, resource: &str, from: &str) -> String {
-        let end = format!("coalesce(c.resumed_at, {})", self.dialect.now());
-        let (later, from_ms, end_ms) = match self.dialect {
-            Dialect::Postgres => {
-                ("greatest", "extract(epoch from {})".to_owned(), format!("extract(epoch from {end})"))
-            }
-            Dialect::Sqlite => ("max", "julianday({}) * 86400".to_owned(), format!("julianday({end}) * 86400")),
-        };
-        let begin = from_ms.replace("{}", &format!("{later}(c.paused_at, {from})"));
-        let of_resource =
-            format!("(c.scope = {resource} or substr(c.scope, 1, length({resource}) + 1) = {resource} || '.')");
-        let ms = format!(
-            "coalesce((select sum(({end_ms} - {begin}) * 1000) from {} c where {of_resource} and {end} > {from}), 0)",
-            self.control
-        );
-        match self.dialect {
-            Dialect::Postgres => format!("({ms})::bigint"),
-            Dialect::Sqlite => format!("cast(round({ms}) as integer)"),
-        }
     }
 }

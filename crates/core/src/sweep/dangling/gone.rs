@@ -8,7 +8,7 @@ use crate::{
     db::{self, Db},
     ids::{DeletionId, ResourceName},
     ledger::{FinishedAt, Ledger, Phase},
-    state::{Event, State},
+    state::State,
     template::Values,
 };
 
@@ -152,7 +152,7 @@ impl Ledger {
 
 /// Whether the deletion `d` was completed, its row is gone, and which it was is known.
 fn gone() -> String {
-    format!("d.state = {} and d.row_outcome <> 'kept' and d.key is not null", Event::Finished.sql_to())
+    format!("d.state = '{}' and d.row_outcome <> 'kept' and d.key is not null", State::Completed)
 }
 
 fn read(row: &QueryResult) -> Result<Gone, db::Error> {

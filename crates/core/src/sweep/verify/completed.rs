@@ -6,7 +6,7 @@ use crate::{
     db::{self, Db},
     ids::{DeletionId, Lane},
     ledger::{Confirmations, FinishedAt, Ledger, Phase},
-    state::{Event, State},
+    state::State,
     template::Values,
 };
 
@@ -105,7 +105,7 @@ impl Ledger {
         let sql = format!(
             "select {} as id, {} as at, {} as iso, d.resource, d.key, d.row_outcome = 'kept' as kept, d.requested_by,
                 {} as confirmations, coalesce({}, '{{}}') as refs
-             from {} d where d.id {} and d.finished_at >= {} and d.finished_at <= {} and d.state = {}
+             from {} d where d.id {} and d.finished_at >= {} and d.finished_at <= {} and d.state = '{}'
              order by d.finished_at, d.id",
             d.cast("d.id", "text"),
             d.cast("d.finished_at", "text"),
@@ -117,7 +117,7 @@ impl Ledger {
             // So that only the partitions are read that have them.
             d.param(2, "text::timestamptz"),
             d.param(3, "text::timestamptz"),
-            Event::Finished.sql_to(),
+            State::Completed,
         );
         let ids: Vec<&str> = which.iter().map(|one| one.id.as_str()).collect();
         let ids = serde_json::Value::from(ids).to_string();

@@ -1,0 +1,55 @@
+//! Locking what this process has claimed, before it writes in the same transaction.
+
+use std::collections::HashSet;
+
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::{
+    db::{self, Row, Sql, Words},
+    ids::{DeletionId, Fence},
+    ledger::Ledger,
+};
+
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    ours: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        let ours = words.pick(
+            "-- lock claimed deletions
+             select d.id::text as id
+             from {deletion} d
+             join jsonb_to_recordset(@claims::jsonb) as x(id uuid, fence bigint) on x.id = d.id and x.fence = d.fence
+             where d.id {any_id_of:@claims} and d.state in ({from:Finished})
+             order by d.id
+             for update of d",
+            "-- look for claimed deletions
+             select d.id as id
+             from {deletion} d
+             join json_each(@claims) x
+                on d.id = json_extract(x.value, '$.id') and d.fence = json_extract(x.value, '$.fence')
+             where d.state in ({from:Finished})",
+        );
+        Self { ours: words.render(ours) }
+    }
+}
+
+impl Ledger {
+    /// Locks those of the claims that are still ours, until the transaction ends.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses. It waits for locks (the caller limits for how long): a
+    /// deletion whose lease is being renewed at this moment is still ours.
+    pub async fn lock_ours(
+        &self,
+        transaction: &impl ConnectionTrait,
+        claims: &[(DeletionId, Fence)],
+    ) -> Result<HashSet<DeletionId>, db::Error> {
+        let claims: Vec<_> = claims.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
+        let ours = self.sql.lock.ours.bind([("claims", json!(claims).to_string().into())]).all(transaction).await?;
+        ours.iter().map(|row: &Row| row.parse("id")).collect()
+    }
+}
