@@ -1,7 +1,7 @@
 //! Every statement on Sexton's own tables, rendered once when the ledger is opened.
 //!
 //! Each operation has its texts beside it: `lease.renew.postgres.sql` and `lease.renew.sqlite.sql` are run by `lease.rs`, and
-//! a text without a dialect in its name is for both. Whoever adds a database finds here which there are.
+//! a text without a dialect in its name is for both. To add a database, write one more text wherever [`Words::pick`] chooses.
 
 use super::deletions::{
     advance, archive, batch, call, claim, due, find, finish, forget, key_hash, lease, link, lock, record, relatives,
@@ -65,7 +65,9 @@ impl Statements {
 ///   `d.state in ({from:Claimed})`, `state = {to:Claimed}`; kinds of dead letters: `{dead_kind:Poison}`;
 /// * `{any_id_of:@records}`: `= any (…)` of the ids of a JSON array of objects (PostgreSQL), to stand beside a join with
 ///   them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and joins a
-///   burst of new deletions by going through all of them for each record (measured: 161 ms a batch with 10,000).
+///   burst of new deletions by going through all of them for each record (measured: 161 ms a batch with 10,000);
+/// * what several operations need, named where it is written: [`due::OLDEST_IN_LANE`], [`advance::words`],
+///   [`retained::words`], [`record::words`].
 pub(super) fn words(dialect: Dialect, table: impl Fn(&str) -> String) -> Words {
     let words = Words::new(dialect)
         .with([

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{
     db::{self, Row, Sql, Words},
-    ids::{DeletionId, Fence},
-    ledger::Ledger,
+    ids::DeletionId,
+    ledger::{Lease, Ledger},
 };
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Ledger {
     pub async fn lock_ours(
         &self,
         transaction: &impl ConnectionTrait,
-        claims: &[(DeletionId, Fence)],
+        claims: &[Lease],
     ) -> Result<HashSet<DeletionId>, db::Error> {
         let claims: Vec<_> = claims.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
         let ours = self.sql.lock.ours.bind([("claims", json!(claims).to_string().into())]).all(transaction).await?;
