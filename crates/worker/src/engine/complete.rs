@@ -1,4 +1,4 @@
-//! Completion: when all targets confirmed, the row goes, with many others in one transaction.
+//! Completing a deletion: when all targets confirmed, the row goes, with many others in one transaction.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
