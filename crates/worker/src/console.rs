@@ -3,31 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{engine::Engine, transport::Activity};
 
-/// Buckets from 5 ms to 60 s: the default timeout of a call is 10 s, and `Retry-After` rules beyond a minute.
-const CALL_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
-
 #[derive(Clone)]
 struct Console {
     engine: Arc<Engine>,
     activity: Option<Arc<Activity>>,
     metrics: Option<PrometheusHandle>,
-}
-
-/// Installs the process's metrics recorder. None if the application around us has installed one already: then the
-/// metrics go there.
-pub(crate) fn recorder() -> Option<PrometheusHandle> {
-    let calls = Matcher::Full("sexton_call_duration_seconds".to_owned());
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(calls, &CALL_SECONDS).ok()?;
-    let handle = builder.install_recorder().ok()?;
-    crate::metrics::describe();
-    Some(handle)
 }
 
 /// The console's routes.
@@ -46,12 +33,12 @@ pub(crate) fn router(
 /// Serves `router` on `listener` until `stop`.
 ///
 /// # Errors
-/// Whatever the system says when accepting connections.
+/// [`std::io::Error`] when the system accepts no more connections.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-/// Ready means that the ledger answers. Redis may be away: the process then takes from the ledger.
+/// Ready means that the ledger answers. Redis may be away: the process takes from the ledger meanwhile.
 async fn ready(State(console): State<Console>) -> impl IntoResponse {
     let context = &console.engine.context;
     let answer = tokio::time::timeout(Duration::from_secs(2), context.store.ledger.ping(&context.store.db)).await;

@@ -19,5 +19,5 @@ pub mod transport;
 mod upkeep;
 
 pub use connector::SetupError;
-pub use daemon::{Daemon, Failed, Options, StartError};
+pub use daemon::{Daemon, Options, ServiceFailure, StartError};
 pub use migrate::migrate;

@@ -16,10 +16,11 @@ use sexton_migrations::{Migrator, MigratorTrait};
 use crate::daemon::StartError;
 
 /// Applies the migrations that are missing, writes the resource definitions with the statements made from them, and creates
-/// partitions ahead. Safe to run at every deployment, and by several processes at once. Returns how many migrations were applied.
+/// partitions ahead. Returns how many migrations were applied. Safe to run at every deployment, and by several processes at
+/// once.
 ///
 /// # Errors
-/// [`StartError`]; what was applied before stays applied.
+/// [`StartError`]; what was applied before remains applied.
 pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     crate::tls::install();
     let db = connect(&config.database.url, 2).await?;
@@ -32,7 +33,7 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Migrator::up(&conn, None).await.map_err(db::Error::from)?;
     conn.close().await.map_err(db::Error::from)?;
     let ledger = Ledger::open(&db).await?;
-    let store = resolved(db.clone(), ledger.clone(), config).await?;
+    let store = load_store(db.clone(), ledger.clone(), config).await?;
     // On SQLite there are no such functions.
     let statements = store.as_ref().map(statements).unwrap_or_default();
     ledger.write_resources(&db, &config.resources, &statements).await?;
@@ -46,9 +47,9 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Ok(pending)
 }
 
-/// The configured tables, or none with a warning: the application's tables may not be there yet, when it migrates after us.
-/// Then the SQL functions have nothing to run, and say so until `migrate` is run again.
-async fn resolved(db: Db, ledger: Ledger, config: &Config) -> Result<Option<Store>, StartError> {
+/// The configured tables; none, with a warning, if they do not fit: the application may migrate after us. The SQL functions
+/// refuse everything then, until `migrate` is run once more.
+async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<Option<Store>, StartError> {
     let is_postgres = db.dialect == Dialect::Postgres;
     match Store::load(db, ledger, config).await {
         Ok(store) => Ok(Some(store)),

@@ -1,4 +1,4 @@
-//! Whether the ledger has all that this program needs of it.
+//! Whether the ledger has what this program needs.
 
 use sexton_core::{
     db::Db,
@@ -6,10 +6,10 @@ use sexton_core::{
 };
 use sexton_migrations::Migrator;
 
-/// Finds the ledger.
+/// Opens the ledger.
 ///
 /// # Errors
-/// [`OpenError`]: it is not there, or that of an earlier release.
+/// [`OpenError`]: it is not there, or is that of an earlier release.
 pub(crate) async fn open_ledger(db: &Db) -> Result<Ledger, OpenError> {
     let ledger = Ledger::open(db).await?;
     ledger.require(db, Migrator::names()).await?;

@@ -14,7 +14,9 @@ use sexton_core::{
     transport::{HintQueue, Keys},
 };
 use sexton_tests::eventually;
-use sexton_worker::transport::{Activity, HintHandler, HousekeepingOptions, IntakeOptions, housekeeping, intake};
+use sexton_worker::transport::{
+    Activity, HintHandler, HousekeepingOptions, IntakeOptions, housekeeping, receive_hints,
+};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -116,7 +118,7 @@ impl Process {
         let options =
             IntakeOptions { url: url.to_owned(), name: NAME.to_owned(), worker_name: worker_name.clone(), concurrency };
         let handler: Arc<dyn HintHandler> = recorder.clone();
-        let run = intake::run(options, handler, Arc::clone(&activity), shutdown.clone());
+        let run = receive_hints(options, handler, Arc::clone(&activity), shutdown.clone());
         let intake = tokio::spawn(async move { run.await.expect("good options") });
         let options = HousekeepingOptions { queue: queue.clone(), worker_name, concurrency };
         let housekeeping = tokio::spawn(housekeeping::run(options, Arc::clone(&activity), shutdown.clone()));

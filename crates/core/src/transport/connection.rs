@@ -5,8 +5,8 @@
 //! call after that connects anew. A connection that broke while idle is replaced within the same call, so that the
 //! first hint after a restart of Redis is not lost.
 //!
-//! Why not `redis::aio::ConnectionManager` 1.8: it needs Redis to be up when it is made, and an answer like `LOADING`
-//! or `WRONGPASS` to one of its reconnects is kept for ever.
+//! Why not `redis::aio::ConnectionManager` 1.8: it needs Redis to be up when it is made, and it keeps an answer like
+//! `LOADING` or `WRONGPASS` to one of its reconnects for ever.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ use super::Error;
 /// The longest a call takes, connecting included.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest one attempt to connect takes. Below [`CALL_TIMEOUT`], so that a failure is remembered by whoever waits.
+/// The longest one attempt to connect takes. Below [`CALL_TIMEOUT`], so that the waiting call remembers a failure.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_800);
 
 /// For how long calls fail at once after Redis could not be reached.
@@ -36,8 +36,8 @@ struct Inner {
     client: Client,
     address: String,
     current: Mutex<Current>,
-    /// Held while connecting, so that callers share one attempt; keeps the last failure.
-    gate: tokio::sync::Mutex<Option<(Instant, RedisError)>>,
+    /// Locked while connecting, so that callers share one attempt; keeps the last failure.
+    connecting: tokio::sync::Mutex<Option<(Instant, RedisError)>>,
 }
 
 #[derive(Default)]
@@ -68,7 +68,12 @@ impl Connection {
         let info = url.into_connection_info().map_err(|error| unusable(error.category()))?;
         let address = info.addr().to_string();
         let client = Client::open(info).map_err(|error| unusable(error.category()))?;
-        Ok(Self(Arc::new(Inner { client, address, current: Mutex::default(), gate: tokio::sync::Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            client,
+            address,
+            current: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+        })))
     }
 
     /// Host and port, or the socket's path: what may be shown of the URL.
@@ -103,7 +108,7 @@ impl Connection {
         self.call(action, Request::Command(command)).await
     }
 
-    /// Runs a script. It must bear being run twice, because a connection that breaks in between hides the answer.
+    /// Runs a script. Running it twice must do no harm: a connection that breaks in between hides the answer.
     ///
     /// # Errors
     /// As [`query`](Self::query).
@@ -145,7 +150,7 @@ impl Connection {
             Request::Command(command) => command.query_async(&mut connection).await,
             Request::Script(script) => script.invoke_async(&mut connection).await,
         };
-        // After a failover the old primary answers READONLY for as long as anybody stays connected to it.
+        // After a failover the old primary answers READONLY for as long as a client stays connected to it.
         let read_only = |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
         if let Err(error) = &result
             && (error.is_unrecoverable_error() || error.is_io_error() || read_only(error))
@@ -156,9 +161,9 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<(u64, MultiplexedConnection), Error> {
-        let mut last_failure = self.0.gate.lock().await;
+        let mut last_failure = self.0.connecting.lock().await;
         if let Some(current) = self.current() {
-            return Ok(current); // Somebody else connected while this call waited.
+            return Ok(current); // Another call connected while this one waited.
         }
         if let Some((_, source)) = last_failure.as_ref().filter(|(at, _)| at.elapsed() < RETRY_AFTER) {
             return Err(self.connect_error(source.clone()));

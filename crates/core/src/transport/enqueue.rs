@@ -8,8 +8,8 @@ use ulid::Ulid;
 use super::{Connection, Error, Keys};
 use crate::hint::Hint;
 
-/// For how long a second push of the same hint (same deletion, same fence) is taken for a double. Also the longest that
-/// anything left over in Redis can hold a hint back.
+/// For how long a second push of the same hint (same deletion, same fence) is taken for a double. Nothing left over in
+/// Redis can keep a hint back for longer.
 pub const DAMP: Duration = Duration::from_secs(60);
 
 /// Hints in one call of the script: large enough to be quick, small enough that Redis is not held up.
@@ -17,8 +17,7 @@ const CHUNK: usize = 300;
 
 static ENQUEUE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("enqueue.lua")));
 
-/// What became of the hints of one [`HintQueue::enqueue`]. Those that are neither accepted nor damped were refused
-/// because the list was full.
+/// What became of the hints of one [`HintQueue::enqueue`]. The others were refused because the list was full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Enqueued {
     /// Pushed.
@@ -57,10 +56,10 @@ impl HintQueue {
         &self.keys
     }
 
-    /// Pushes hints in order for as long as fewer than `limit` are in the list, and wakes idle workers.
+    /// Pushes hints in order while fewer than `limit` are in the list, and wakes idle workers.
     ///
-    /// The limit holds whoever else pushes at the same time. A refused hint leaves nothing behind and may be pushed
-    /// again at once.
+    /// The limit holds also when several processes push at the same time. A refused hint leaves nothing behind; it may be
+    /// pushed once more at once.
     ///
     /// # Errors
     /// Any [`Error`] of the connection; some hints may have been pushed before it.
@@ -81,6 +80,7 @@ impl HintQueue {
         Ok(total)
     }
 
+    /// Returns how many were accepted, how many damped, and the length of the list.
     async fn push(&self, hints: &[Hint], limit: usize) -> Result<(usize, usize, usize), Error> {
         let mut call = ENQUEUE.prepare_invoke();
         call.key(self.keys.active()).key(self.keys.data()).key(self.keys.signal());

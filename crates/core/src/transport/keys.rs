@@ -119,7 +119,7 @@ impl Keys {
         self.key("concurrency")
     }
 
-    /// String with a time to live: who dispatches.
+    /// String with a time to live: the process that dispatches.
     #[must_use]
     pub fn dispatcher(&self) -> String {
         self.key("dispatcher")

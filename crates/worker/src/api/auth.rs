@@ -1,4 +1,4 @@
-//! Who asks: bearer tokens (RFC 6750).
+//! Which client asks: bearer tokens (RFC 6750).
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::{Api, problem::Problem};
 
-/// The clients that there are.
+/// The configured clients.
 pub(super) struct Clients(Vec<(Client, SecretString)>);
 
 /// A client that showed its token.
@@ -22,9 +22,9 @@ pub(super) struct Clients(Vec<(Client, SecretString)>);
 pub(super) struct Client(Arc<str>);
 
 impl Client {
-    /// Who is recorded: the client, and whoever it says that it asks for.
-    pub(super) fn asks_for(&self, whom: Option<&str>) -> String {
-        whom.map_or_else(|| self.0.to_string(), |whom| format!("{whom} via {}", self.0))
+    /// Who is recorded: the client, and for whom it says that it asks.
+    pub(super) fn asking_for(&self, requested_by: Option<&str>) -> String {
+        requested_by.map_or_else(|| self.0.to_string(), |requested_by| format!("{requested_by} via {}", self.0))
     }
 }
 
@@ -33,9 +33,8 @@ impl Clients {
         Self(tokens.iter().map(|one| (Client(one.name.as_str().into()), one.token.clone())).collect())
     }
 
-    /// Whose token it is. Every token is compared as a whole, so that the time that it takes tells nothing about them but
-    /// their lengths.
-    fn of(&self, token: &[u8]) -> Option<&Client> {
+    /// The client with this token. Every token is compared as a whole, so that the time tells only their lengths.
+    fn find(&self, token: &[u8]) -> Option<&Client> {
         let mut found = u64::MAX;
         for (index, (_, known)) in (0_u64..).zip(&self.0) {
             let same: Choice = known.expose_secret().as_bytes().ct_eq(token);
@@ -45,18 +44,20 @@ impl Clients {
     }
 }
 
-/// Lets those pass who show a token, and says who they are.
-pub(super) async fn known(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let client = match bearer(request.headers()) {
-        None => return Err(Problem::unknown_client(false)),
-        Some(token) => api.clients.of(token).cloned().ok_or_else(|| Problem::unknown_client(true))?,
-    };
+/// Lets requests with a known token pass, and adds their [`Client`].
+pub(super) async fn require_token(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let token = bearer_token(request.headers()).ok_or_else(Problem::no_token)?;
+    let client = api.clients.find(token).cloned().ok_or_else(Problem::unknown_token)?;
     request.extensions_mut().insert(client);
     Ok(next.run(request).await)
 }
 
 /// The token of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, rest) = value.split_at_checked("Bearer".len())?;
     let token = rest.trim_ascii();
@@ -74,7 +75,7 @@ mod tests {
     fn a_token_belongs_to_the_client_that_has_exactly_this_one() {
         let token = |name: &str, token: &str| ApiToken { name: name.to_owned(), token: token.into() };
         let clients = Clients::new(&[token("billing", "0123456789abcdef"), token("shop", "fedcba9876543210")]);
-        let name = |token: &str| clients.of(token.as_bytes()).map(|client| client.asks_for(None));
+        let name = |token: &str| clients.find(token.as_bytes()).map(|client| client.asking_for(None));
         assert_eq!(name("0123456789abcdef").as_deref(), Some("billing"));
         assert_eq!(name("fedcba9876543210").as_deref(), Some("shop"));
         for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
@@ -86,7 +87,7 @@ mod tests {
     fn only_the_bearer_scheme_is_read() {
         let token = |value: &'static str| {
             let headers = [(header::AUTHORIZATION, HeaderValue::from_static(value))];
-            bearer(&headers.into_iter().collect()).map(<[u8]>::to_vec)
+            bearer_token(&headers.into_iter().collect()).map(<[u8]>::to_vec)
         };
         for good in ["Bearer abc", "bearer abc", "BEARER   abc "] {
             assert_eq!(token(good).as_deref(), Some(&b"abc"[..]), "{good}");

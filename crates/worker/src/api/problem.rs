@@ -2,9 +2,8 @@
 
 use axum::{
     Json,
-    extract::{Request, rejection::JsonRejection},
+    extract::rejection::JsonRejection,
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -14,7 +13,7 @@ use sexton_core::{
 };
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::{metrics, requests::RequestError};
+use crate::requests::RequestError;
 
 /// Why nothing was done (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -88,15 +87,19 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// Nobody, or a token that nobody has (RFC 6750 §3).
-    pub(super) fn unknown_client(with_token: bool) -> Self {
-        let (detail, challenge) = if with_token {
-            ("the token is not known here; it is one of api.tokens", "Bearer realm=\"sexton\", error=\"invalid_token\"")
-        } else {
-            ("send a token: `Authorization: Bearer …`", "Bearer realm=\"sexton\"")
-        };
-        let header = Some(Header::Challenge(challenge));
-        Self { header, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    /// A request without a token (RFC 6750 §3).
+    pub(super) fn no_token() -> Self {
+        Self::unauthorized("send a token: `Authorization: Bearer …`", "Bearer realm=\"sexton\"")
+    }
+
+    /// A token that is not configured (RFC 6750 §3.1).
+    pub(super) fn unknown_token() -> Self {
+        let challenge = "Bearer realm=\"sexton\", error=\"invalid_token\"";
+        Self::unauthorized("the token is not known here; it is one of api.tokens", challenge)
+    }
+
+    fn unauthorized(detail: &str, challenge: &'static str) -> Self {
+        Self { header: Some(Header::Challenge(challenge)), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
     /// Not now, but soon.
@@ -104,13 +107,13 @@ impl Problem {
         Self { header: Some(Header::RetryAfter("1")), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
-    fn away(error: &db::Error) -> Self {
+    fn database_away(error: &db::Error) -> Self {
         tracing::warn!(%error, "the database is away; a request of the API was turned away");
         let header = Some(Header::RetryAfter("5"));
         Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer") }
     }
 
-    fn failed(error: &db::Error) -> Self {
+    fn database_refused(error: &db::Error) -> Self {
         tracing::error!(%error, "a request of the API failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database refused; the service's log says why")
     }
@@ -137,9 +140,9 @@ impl From<db::Error> for Problem {
                 };
                 Self::conflict(format!("the database refuses it because of {by}; nothing was changed"))
             }
-            Some(_) => Self::failed(&error),
-            None if error.is_unavailable() => Self::away(&error),
-            None => Self::failed(&error),
+            Some(_) => Self::database_refused(&error),
+            None if error.is_unavailable() => Self::database_away(&error),
+            None => Self::database_refused(&error),
         }
     }
 }
@@ -182,17 +185,12 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Answers a path that is not there.
 pub(super) async fn no_such_path() -> Problem {
     Problem::not_found("there is nothing here; /v1/openapi.json says what there is")
 }
 
+/// Answers a method that the path does not have.
 pub(super) async fn no_such_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method; /v1/openapi.json says what there is")
-}
-
-/// Counts the answers.
-pub(super) async fn counted(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    metrics::api_answered(response.status().as_u16());
-    response
 }

@@ -83,7 +83,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             keys.push(key);
         }
     }
-    let requested = requests::request(&store, table, &keys, &request).await?;
+    let requested = requests::request_deletions(&store, table, &keys, &request).await?;
     hints.push(&requested).await;
     for one in &requested {
         let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };

@@ -13,7 +13,7 @@ use super::{
     error::{Error, Result},
     open, output,
 };
-use crate::requests::{TakeBack, take_back};
+use crate::requests::{Restore, restore_deletions};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -50,8 +50,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::ledger(path).await?;
     let store = open::store(path, &opened).await?;
     let id = find(&store, &args.what).await?;
-    let what = TakeBack { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };
-    let restored = match take_back(&store, &what).await {
+    let what = Restore { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };
+    let restored = match restore_deletions(&store, &what).await {
         Ok(restored) => restored,
         Err(RestoreError::Database(error)) => return Err(error.into()),
         Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),

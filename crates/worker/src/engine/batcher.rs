@@ -1,7 +1,7 @@
 //! Micro-batching: concurrent tasks share one statement and one commit.
 //!
-//! A batch closes when it is full or a few milliseconds after its first item. If the database refuses a batch, it is
-//! done again in halves, so that one bad row fails alone; a broken connection fails all of it, as halves would.
+//! A batch closes when it is full or a few milliseconds after its first item. A batch that the database refuses is done
+//! once more in halves, so that one bad row fails alone. A broken connection fails all of it, as it would fail the halves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use tokio::{
 /// How long a batch waits for more items after its first.
 const LINGER: Duration = Duration::from_millis(2);
 
-/// What an item of a batch came to; the error is shared by the items that it hit.
-pub(crate) type Outcome<R> = Result<R, Arc<db::Error>>;
+/// What an item of a batch came to. Items that the same error hit share it.
+pub(crate) type BatchResult<R> = Result<R, Arc<db::Error>>;
 
-type Item<T, R> = (T, oneshot::Sender<Outcome<R>>);
+type Item<T, R> = (T, oneshot::Sender<BatchResult<R>>);
 
 /// Does the work of a batch: one result for each item, in order, or an error for all.
 pub(crate) type Process<T, R> = Arc<dyn Fn(Vec<T>) -> BoxFuture<'static, Result<Vec<R>, db::Error>> + Send + Sync>;
@@ -39,8 +39,8 @@ where
     T: Clone + Send + Sync + 'static,
     R: Send + 'static,
 {
-    /// Starts a batcher whose batches have at most `size` items, of which at most `parallel` are processed at once. It
-    /// ends when the last clone is dropped.
+    /// Starts a batcher. A batch has at most `size` items, and at most `parallel` batches are processed at once. It ends
+    /// when the last clone is dropped.
     pub(crate) fn start(size: usize, parallel: usize, process: Process<T, R>) -> Self {
         let (items, receiver) = mpsc::channel(size * 2);
         tokio::spawn(collect(receiver, size, Arc::new(Semaphore::new(parallel)), process));
@@ -48,7 +48,7 @@ where
     }
 
     /// Adds an item and waits for what it comes to.
-    pub(crate) async fn submit(&self, item: T) -> Outcome<R> {
+    pub(crate) async fn submit(&self, item: T) -> BatchResult<R> {
         let (sender, receiver) = oneshot::channel();
         if self.items.send((item, sender)).await.is_err() {
             return Err(Arc::new(db::Error::other("begin a batch", "the process is shutting down")));
@@ -81,8 +81,8 @@ async fn collect<T, R>(
         let process = Arc::clone(&process);
         tokio::spawn(async move {
             let (work, answers): (Vec<T>, Vec<_>) = batch.into_iter().unzip();
-            for (answer, outcome) in answers.into_iter().zip(halving(work, &process).await) {
-                // The task that asked may have been abandoned; then nobody waits for the answer.
+            for (answer, outcome) in answers.into_iter().zip(process_in_halves(work, &process).await) {
+                // The task that asked may have been dropped.
                 answer.send(outcome).ok();
             }
             drop(slot);
@@ -90,7 +90,7 @@ async fn collect<T, R>(
     }
 }
 
-fn halving<T, R>(work: Vec<T>, process: &Process<T, R>) -> BoxFuture<'_, Vec<Outcome<R>>>
+fn process_in_halves<T, R>(work: Vec<T>, process: &Process<T, R>) -> BoxFuture<'_, Vec<BatchResult<R>>>
 where
     T: Clone + Send + Sync + 'static,
     R: Send + 'static,
@@ -108,11 +108,11 @@ where
             let error = Arc::new(error);
             return work.iter().map(|_| Err(Arc::clone(&error))).collect();
         }
-        tracing::debug!(%error, items = work.len(), "a batch was refused and is done again in halves");
+        tracing::debug!(%error, items = work.len(), "a batch was refused; trying its halves");
         let mut work = work;
         let second = work.split_off(work.len() / 2);
-        let mut outcomes = halving(work, process).await;
-        outcomes.extend(halving(second, process).await);
+        let mut outcomes = process_in_halves(work, process).await;
+        outcomes.extend(process_in_halves(second, process).await);
         outcomes
     })
 }

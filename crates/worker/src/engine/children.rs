@@ -1,5 +1,4 @@
-//! What a claimed deletion has to do with its children: let those that have deletions of their own go first, and delete
-//! very many in several steps.
+//! The children of a claimed deletion's row: those with deletions of their own go first, and very many go in several steps.
 
 use std::time::Duration;
 
@@ -7,7 +6,6 @@ use sexton_core::{
     children::{Root, Tree},
     db,
     key::Key,
-    outcome::DeadKind,
     soft_remove::request_children,
     state::Event,
 };
@@ -15,11 +13,11 @@ use sexton_core::{
 use super::execution::Execution;
 use crate::hard_delete::{Completion, Part, Removal, remove_part};
 
-/// Children that are looked at before the targets are called; more are found when the row is about to go.
+/// Children that are looked for before the targets are called; more are found when the row is about to go.
 const LOOK: usize = 1000;
 
 impl Execution<'_> {
-    /// Whether children have deletions of their own that are not finished. Not asked of resources that cannot have any.
+    /// Whether children have deletions of their own that are not finished. Resources that cannot have any cost nothing.
     pub(super) async fn has_unfinished_children(&self, key: &Key) -> Result<bool, db::Error> {
         let context = &self.engine.context;
         if !context.store.catalog.waits_for_children(&self.table.name) {
@@ -36,14 +34,10 @@ impl Execution<'_> {
         let context = &self.engine.context;
         loop {
             let claim = (self.claim.id, self.claim.fence);
-            let asked = request_children(&context.store, &self.table, claim, key, &self.payload);
-            match asked.await {
+            match request_children(&context.store, &self.table, claim, key, &self.payload).await {
                 Ok(true) => break,
-                Ok(false) => {
-                    let id = self.claim.id;
-                    return tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it");
-                }
-                Err(error) if error.refusal().is_some() || !self.pause().await => {
+                Ok(false) => return self.log_lost_lease(),
+                Err(error) if error.refusal().is_some() || !self.wait_for_database().await => {
                     return self.row_unreadable(&error).await;
                 }
                 Err(_) => {}
@@ -52,8 +46,8 @@ impl Execution<'_> {
         let mut settlement = self.settlement(Event::ChildrenFirst, Duration::ZERO);
         settlement.give_back = true;
         let (engine, id) = (self.engine, self.claim.id);
-        self.write(settlement).await;
-        // The last child may have ended before it was written down that this one waits.
+        self.write_back(settlement).await;
+        // The last child may have ended before the ledger knew that this one waits.
         engine.ended.add(id);
     }
 
@@ -71,21 +65,16 @@ impl Execution<'_> {
             }
             let id = self.claim.id;
             tracing::debug!(%id, went, "children of deletion {id} go in parts");
-            if self.engine.closing.is_cancelled() || self.held.remaining().is_zero() {
+            if self.engine.closing.is_cancelled() || self.lease.remaining().is_zero() {
                 return Ok(Some(Completion::Locked));
             }
         }
     }
 
-    /// The deletion ended, and another may wait for it.
+    /// Says that the deletion ended: its parent's may wait for it.
     pub(super) fn tell_parent(&self) {
         if self.engine.context.store.catalog.is_waited_for(&self.table.name) {
             self.engine.ended.add(self.claim.id);
         }
-    }
-
-    pub(super) async fn child_refused(self, table: &str) {
-        let why = format!("{table} kept a child of the row without an error: a trigger or rule");
-        self.die(DeadKind::NotDeleted, &why).await;
     }
 }

@@ -1,49 +1,41 @@
-//! One claimed deletion, from its claim to what is written down.
+//! One claimed deletion: what its row, as it is now, asks for.
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
 use sexton_core::{
     catalog::Table,
-    config::{AfterConfirmation, Target},
-    db::{self, Refusal},
+    config::Target,
+    db,
     key::Key,
-    ledger::{Claim, Confirmations, Phase, Settlement},
-    outcome::{DeadKind, Failure, Outcome},
+    ledger::{Claim, Confirmations, Phase},
+    outcome::DeadKind,
     state::Event,
-    sweep::verify as again,
+    sweep::verify,
     template::Values,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
-    asked::Asked,
-    claims::{Claimed, Row},
-    in_flight::Held,
-    verdict::{Miss, Verdict, verdict},
+    ask_targets::TargetsOutcome,
+    claim::{Claimed, Row},
+    in_flight::LeaseGuard,
 };
-use crate::{
-    hard_delete::{Completion, Now, Removal},
-    metrics,
-};
+use crate::hard_delete::Now;
 
-/// Kept free at the end of a lease for writing down what a call came to.
-pub(super) const WRITE_TIME: Duration = Duration::from_millis(500);
-/// How soon a row that just changed is looked at again.
+/// How soon a row that just changed is looked at once more.
 const SETTLE_DOWN: Duration = Duration::from_millis(100);
-/// How soon a deletion is tried again whose row could not be read for want of a connection.
-const DATABASE_AWAY: Duration = Duration::from_secs(1);
 /// How long a deletion waits whose target is not configured any more.
 const NOT_CONFIGURED: Duration = Duration::from_secs(60);
 
 impl Engine {
+    /// Executes a claimed deletion in a task of its own, which keeps `slot` until the end.
     pub(super) fn execute(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
         let engine = Arc::clone(self);
         self.executions.spawn(async move {
             let id = claimed.claim.id;
-            let work = Execution::new(&engine, claimed);
-            if let Some(work) = work {
-                work.run().await;
+            if let Some(execution) = Execution::new(&engine, claimed) {
+                execution.run().await;
             } else {
                 tracing::error!(%id, "deletion {id} was claimed, but its resource is not configured; its lease will free it");
             }
@@ -52,34 +44,48 @@ impl Engine {
     }
 }
 
+/// A claimed deletion that is being worked on.
 pub(super) struct Execution<'e> {
     pub(super) engine: &'e Engine,
     pub(super) table: Arc<Table>,
     pub(super) claim: Claim,
-    pub(super) held: Held,
+    pub(super) lease: LeaseGuard,
     row: Row,
+    /// When it was claimed.
     pub(super) since: Instant,
     pub(super) payload: Values,
     pub(super) confirmations: Confirmations,
-    /// Whether the row was read anew, so that the payload must be written.
-    refreshed: bool,
+    /// Whether the payload was read anew, so that it must be written back.
+    pub(super) payload_is_new: bool,
     /// Whether there was no row when it was claimed.
-    row_is_gone: bool,
+    pub(super) row_is_gone: bool,
     /// Whether a call was begun under this claim.
     pub(super) called: bool,
 }
 
 impl<'e> Execution<'e> {
+    /// None if the resource is not configured here.
     fn new(engine: &'e Engine, claimed: Claimed) -> Option<Self> {
         let table = Arc::clone(engine.context.store.catalog.by_name(&claimed.claim.resource)?);
-        let Claimed { claim, held, row, since } = claimed;
+        let Claimed { claim, lease, row, since } = claimed;
         let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
-        let (refreshed, row_is_gone, called) = (false, false, false);
-        Some(Self { engine, table, claim, held, row, since, payload, confirmations, refreshed, row_is_gone, called })
+        let (payload_is_new, row_is_gone, called) = (false, false, false);
+        Some(Self {
+            engine,
+            table,
+            claim,
+            lease,
+            row,
+            since,
+            payload,
+            confirmations,
+            payload_is_new,
+            row_is_gone,
+            called,
+        })
     }
 
     async fn run(mut self) {
-        let id = self.claim.id;
         let (key, now) = match std::mem::replace(&mut self.row, Row::Unknown) {
             Row::Read(key, now) => (key, now),
             Row::Unknown => {
@@ -92,57 +98,66 @@ impl<'e> Execution<'e> {
             Now::Same => {}
             Now::Gone => {
                 self.row_is_gone = true;
-                if self.claim.requested_by == again::BY && self.claim.phase == Phase::Confirm {
-                    let db = &self.engine.context.store.db;
-                    let open = self.table.resource.targets.iter();
-                    let open: Vec<&Target> =
-                        open.filter(|target| !self.confirmations.contains_key(target.name.as_str())).collect();
-                    match again::may_belong_to_row(db, &self.table, &key, &open, &self.payload).await {
-                        Ok(false) => {}
-                        Ok(true) => return self.owned_by_now().await,
-                        Err(error) => return self.row_unreadable(&error).await,
-                    }
+                match self.twins_have_another_owner(&key).await {
+                    Ok(false) => {}
+                    Ok(true) => return self.owned_by_another_row().await,
+                    Err(error) => return self.row_unreadable(&error).await,
                 }
             }
             Now::Changed(now) => {
-                self.refresh(now);
-                if self.must_ask_again() {
+                self.refresh_payload(now);
+                if self.must_return_to_targets() {
                     return self.row_changed().await;
                 }
             }
-            Now::LiveAgain => return self.live_again().await,
+            Now::LiveAgain => return self.row_live_again().await,
         }
-        let asked = match self.claim.phase {
+        match self.claim.phase {
+            Phase::Remove => self.complete(key).await,
             Phase::Confirm => match self.has_unfinished_children(&key).await {
-                Ok(false) => self.ask_targets().await,
-                Ok(true) => return self.let_children_go_first(&key).await,
-                Err(error) => return self.row_unreadable(&error).await,
+                Ok(false) => self.confirm_and_complete(key).await,
+                Ok(true) => self.let_children_go_first(&key).await,
+                Err(error) => self.row_unreadable(&error).await,
             },
-            Phase::Remove => Asked::Confirmed,
-        };
-        match asked {
-            Asked::Confirmed => self.complete(key).await,
-            Asked::Missed(misses) => self.missed(&misses, None).await,
-            Asked::NotConfigured(target) => {
+        }
+    }
+
+    async fn confirm_and_complete(mut self, key: Key) {
+        match self.ask_targets().await {
+            TargetsOutcome::Confirmed => self.complete(key).await,
+            TargetsOutcome::Failed(calls) => self.calls_failed(&calls, None).await,
+            TargetsOutcome::NotConfigured(target) => {
                 let why = format!("target {target} was required when it was requested, and is not configured any more");
                 self.snooze(NOT_CONFIGURED, Some(("target_not_configured".to_owned(), why))).await;
             }
-            Asked::Held(held) => self.snooze(held.wait, held.error).await,
-            Asked::HandBack => self.snooze(Duration::ZERO, None).await,
-            Asked::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
+            TargetsOutcome::Snooze(snooze) => self.snooze(snooze.delay, snooze.error).await,
+            TargetsOutcome::HandBack => self.snooze(Duration::ZERO, None).await,
+            TargetsOutcome::LeaseLost => self.log_lost_lease(),
         }
     }
 
-    /// The row says something else than the ledger: targets whose columns changed are asked again.
-    fn refresh(&mut self, now: Values) {
+    /// Whether the twins of a row that is gone may be those of another row by now. Only asked for deletions that the
+    /// verify sweep requested: their rows went long ago.
+    async fn twins_have_another_owner(&self, key: &Key) -> Result<bool, db::Error> {
+        if self.claim.requested_by != verify::BY || self.claim.phase != Phase::Confirm {
+            return Ok(false);
+        }
+        let targets = self.table.resource.targets.iter();
+        let open: Vec<&Target> =
+            targets.filter(|target| !self.confirmations.contains_key(target.name.as_str())).collect();
+        verify::may_belong_to_row(&self.engine.context.store.db, &self.table, key, &open, &self.payload).await
+    }
+
+    /// Takes over what the row says now: targets whose columns changed are asked once more.
+    pub(super) fn refresh_payload(&mut self, now: Values) {
         let confirmations = std::mem::take(&mut self.confirmations);
         self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
         self.payload = now;
-        self.refreshed = true;
+        self.payload_is_new = true;
     }
 
-    /// Whether a target that had confirmed has to hear of a row that was only to be deleted later.
-    fn must_ask_again(&self) -> bool {
+    /// Whether a target that had confirmed must be asked once more although only the row was left to delete.
+    fn must_return_to_targets(&self) -> bool {
         let configured = self.table.resource.targets.iter();
         self.claim.phase == Phase::Remove
             && configured
@@ -150,219 +165,13 @@ impl<'e> Execution<'e> {
                 .any(|name| self.claim.confirmations.contains_key(name) && !self.confirmations.contains_key(name))
     }
 
-    /// The values that were just read are written down, and the deletion is taken up again with them.
-    async fn row_changed(self) {
+    /// Writes down the values that were just read; the deletion is taken up with them.
+    pub(super) async fn row_changed(self) {
         let mut settlement = self.settlement(Event::RowChanged, SETTLE_DOWN);
         settlement.give_back = true;
-        if self.must_ask_again() {
+        if self.must_return_to_targets() {
             settlement.phase = Phase::Confirm;
         }
-        self.write(settlement).await;
-    }
-
-    async fn complete(mut self, key: Key) {
-        // A row that was gone from the start can neither be kept nor deleted later; its children go now.
-        let then = self.claim.marker_rule.map_or(AfterConfirmation::Delete, |rule| self.table.then(rule));
-        if let (Phase::Confirm, AfterConfirmation::DeleteAfter(delay), false) =
-            (self.claim.phase, then, self.row_is_gone)
-        {
-            let mut settlement = self.settlement(Event::HardDeleteScheduled, delay);
-            settlement.phase = Phase::Remove;
-            return self.write(settlement).await;
-        }
-        if then != AfterConfirmation::Keep && self.engine.context.gates.hard_deletes_paused() {
-            // It waits in the lane of the resource itself, which is shut meanwhile.
-            let event = if self.claim.phase == Phase::Confirm { Event::HardDeleteScheduled } else { Event::Snoozed };
-            let mut settlement = self.settlement(event, Duration::ZERO);
-            settlement.phase = Phase::Remove;
-            settlement.give_back = true;
-            return self.write(settlement).await;
-        }
-        let removal = Removal {
-            id: self.claim.id,
-            fence: self.claim.fence,
-            key: key.clone(),
-            rule: self.claim.marker_rule,
-            payload: self.payload.clone(),
-            confirmations: self.confirmations.clone(),
-            delete: then != AfterConfirmation::Keep,
-        };
-        let completion = loop {
-            match self.engine.completions.complete(&self.table.name, removal.clone()).await {
-                Ok(Completion::ManyChildren) => match self.remove_many_children(&removal).await {
-                    Ok(None) => {}
-                    Ok(Some(why)) => break why,
-                    Err(error) => return self.row_unreadable(&error).await,
-                },
-                Ok(completion) => break completion,
-                Err(error) => match error.refusal() {
-                    Some(refusal) => return self.row_refused(&refusal, &error).await,
-                    None if self.pause().await => {}
-                    None => return self.abandon(&error),
-                },
-            }
-        };
-        let id = self.claim.id;
-        match completion {
-            Completion::Deleted | Completion::AlreadyGone | Completion::Kept => {
-                metrics::finished(&self.claim.resource, &completion);
-                self.tell_parent();
-                tracing::debug!(%id, row = ?completion, "deletion {id} is completed");
-            }
-            Completion::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
-            Completion::Locked => self.row_locked().await,
-            Completion::Changed(now) => {
-                self.refresh(now);
-                // A row that never settles down must not keep its deletion open for ever.
-                if self.claim.age + self.since.elapsed() >= self.engine.context.config.retry.give_up_after {
-                    return self.die(DeadKind::Expired, "the row kept changing in columns that its targets use").await;
-                }
-                self.row_changed().await;
-            }
-            Completion::LiveAgain => self.live_again().await,
-            Completion::Refused => {
-                let why = format!("{} kept the row without an error: a trigger or rule", self.table.resource.table);
-                self.die(DeadKind::NotDeleted, &why).await;
-            }
-            Completion::ChildrenFirst => self.let_children_go_first(&key).await,
-            Completion::ChildRefused(table) => self.child_refused(&table).await,
-            // Only few are left now; others may have arrived.
-            Completion::ManyChildren => self.row_locked().await,
-            Completion::Referenced(by) => {
-                let failure = Failure { status: None, reason: format!("still referenced ({by})") };
-                self.row_missed(Outcome::Retry(failure), Some(DeadKind::Referenced)).await;
-            }
-        }
-    }
-
-    async fn live_again(self) {
-        let why = match self.claim.marker_rule {
-            Some(rule) => {
-                let column = self.table.rules.get(rule).map_or("", |rule| rule.column.name.as_str());
-                format!("{column} of the row no longer has the value that was written when it was removed")
-            }
-            None => "the row had been deleted without a request, and there is a row with its key again".to_owned(),
-        };
-        self.die(DeadKind::RowLiveAgain, &why).await;
-    }
-
-    async fn owned_by_now(self) {
-        let why = "what it would delete again may be that of another row by now";
-        self.die(DeadKind::RowLiveAgain, why).await;
-    }
-
-    /// Nothing was called yet, and nothing will be before it is known what the row says now.
-    pub(super) async fn row_unreadable(self, error: &db::Error) {
-        match error.refusal() {
-            Some(refusal) if refusal.is_contention() => self.row_locked().await,
-            Some(refusal) => self.row_refused(&refusal, error).await,
-            None => self.snooze(DATABASE_AWAY, None).await,
-        }
-    }
-
-    async fn row_refused(self, refusal: &Refusal, error: &db::Error) {
-        let id = self.claim.id;
-        tracing::warn!(%id, %error, "the database refused deletion {id}");
-        let reason = format!("database_{}", refusal.code);
-        self.row_missed(Outcome::Retry(Failure { status: None, reason }), None).await;
-    }
-
-    async fn row_locked(self) {
-        let failure = Failure { status: None, reason: "row_locked".to_owned() };
-        self.row_missed(Outcome::Throttled { retry_after: None, failure }, None).await;
-    }
-
-    /// The database would not let the row go this time.
-    async fn row_missed(self, outcome: Outcome, kind: Option<DeadKind>) {
-        let retry = self.engine.context.config.retry;
-        let miss = Miss { target: "row".to_owned(), outcome, duration: self.since.elapsed(), retry };
-        self.missed(&[miss], kind).await;
-    }
-
-    /// `kind` is what a deletion dies of when its attempts are used up, if that says more than `exhausted`.
-    async fn missed(self, misses: &[Miss], kind: Option<DeadKind>) {
-        let claims = u32::try_from(self.claim.fence.0).unwrap_or(u32::MAX);
-        let age = self.claim.age + self.since.elapsed();
-        let Some(verdict) = verdict(misses, self.claim.attempts, claims, age) else { return };
-        let Verdict { event, dead, delay, give_back, error, attempt } = verdict;
-        let mut settlement = self.settlement(event, delay);
-        settlement.dead = dead.map(|dead| kind.unwrap_or(dead));
-        settlement.give_back = give_back;
-        settlement.error = Some(error);
-        settlement.attempt = attempt;
-        self.write(settlement).await;
-    }
-
-    pub(super) async fn die(self, kind: DeadKind, why: &str) {
-        let mut settlement = self.settlement(Event::Died, Duration::ZERO);
-        settlement.dead = Some(kind);
-        settlement.error = Some((kind.to_string(), why.to_owned()));
-        self.write(settlement).await;
-    }
-
-    async fn snooze(self, delay: Duration, error: Option<(String, String)>) {
-        let mut settlement = self.settlement(Event::Snoozed, delay);
-        settlement.give_back = true;
-        settlement.error = error;
-        self.write(settlement).await;
-    }
-
-    pub(super) fn settlement(&self, event: Event, delay: Duration) -> Settlement {
-        Settlement {
-            id: self.claim.id,
-            fence: self.claim.fence,
-            event,
-            phase: self.claim.phase,
-            delay,
-            give_back: false,
-            uncalled: self.claim.uncalled && !self.called,
-            lane: self.table.lane(|target| self.confirmations.contains_key(target)),
-            confirmations: self.confirmations.clone(),
-            payload: self.refreshed.then(|| self.payload.clone()),
-            error: None,
-            dead: None,
-            attempt: None,
-        }
-    }
-
-    pub(super) async fn write(self, settlement: Settlement) {
-        let id = settlement.id;
-        loop {
-            match self.engine.settlements.settle(settlement.clone()).await {
-                Ok(true) => break,
-                Ok(false) => return tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
-                Err(_) if self.pause().await => {}
-                Err(error) => return self.abandon(&error),
-            }
-        }
-        metrics::settled(&self.claim.resource, &settlement);
-        if settlement.dead.is_some() {
-            self.tell_parent();
-        }
-        let error = settlement.error.as_ref().map_or("", |(_, message)| message.as_str());
-        match settlement.dead {
-            Some(kind) => tracing::warn!(%id, %kind, error, "deletion {id} is dead: {kind}"),
-            None => {
-                let delay_ms = settlement.delay.as_millis();
-                tracing::debug!(%id, event = ?settlement.event, error, delay_ms, "deletion {id} goes on later");
-            }
-        }
-    }
-
-    /// Waits a little for the database to come back; false when the lease leaves no more time.
-    pub(super) async fn pause(&self) -> bool {
-        if self.held.remaining() < WRITE_TIME {
-            return false;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(200)) => true,
-            () = self.held.lost() => false,
-            () = self.held.interrupted() => false,
-        }
-    }
-
-    fn abandon(&self, error: &db::Error) {
-        let id = self.claim.id;
-        tracing::error!(%id, %error, "cannot write down what became of deletion {id}; its lease will free it");
+        self.write_back(settlement).await;
     }
 }

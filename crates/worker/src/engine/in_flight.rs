@@ -1,7 +1,7 @@
-//! The claims that this process holds, and how long each is still good for.
+//! The claims that this process holds, and how long the lease of each still lasts.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -28,41 +28,49 @@ struct Entry {
     interrupted: CancellationToken,
 }
 
+/// A lease as a claim began it.
+pub(super) struct NewLease {
+    pub(super) id: DeletionId,
+    pub(super) fence: Fence,
+    pub(super) lane: Lane,
+    /// When the claim was sent.
+    pub(super) sent: Instant,
+    /// For a deletion that was rescued before.
+    pub(super) rescue_permit: Option<OwnedSemaphorePermit>,
+}
+
 /// One claim; while it lives, its lease is renewed.
-pub(crate) struct Held {
+pub(crate) struct LeaseGuard {
     id: DeletionId,
     fence: Fence,
     all: InFlight,
     lost: CancellationToken,
     interrupted: CancellationToken,
-    _rescued: Option<OwnedSemaphorePermit>,
+    _rescue_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl InFlight {
+    /// No claims yet; their leases will last for `lease`.
     pub(crate) fn new(lease: Duration) -> Self {
         Self { entries: Arc::default(), lease, rescued: Arc::new(Semaphore::new(1)) }
     }
 
-    /// The right to claim one deletion that was rescued before; resolves when the one before is written down.
-    pub(super) async fn next_rescued(&self) -> Option<OwnedSemaphorePermit> {
+    /// The right to claim one deletion that was rescued before. Resolves when the one before is written back. None would
+    /// mean that the semaphore was closed, which never happens.
+    pub(super) async fn rescue_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.rescued).acquire_owned().await.ok()
     }
 
-    pub(crate) fn hold(
-        &self,
-        id: DeletionId,
-        fence: Fence,
-        lane: Lane,
-        leased_at: Instant,
-        rescued: Option<OwnedSemaphorePermit>,
-    ) -> Held {
+    /// Adds a claim.
+    pub(super) fn add(&self, lease: NewLease) -> LeaseGuard {
+        let NewLease { id, fence, lane, sent, rescue_permit } = lease;
         let (lost, interrupted) = (CancellationToken::new(), CancellationToken::new());
-        let entry = Entry { fence, lane, leased_at, lost: lost.clone(), interrupted: interrupted.clone() };
+        let entry = Entry { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
         if let Some(before) = self.entries().insert(id, entry) {
-            // Claimed again by this process: the lease was lost, and nothing else would tell the task that still has it.
+            // This process lost the lease and claimed the deletion once more: the task with the old claim must hear of it.
             before.lost.cancel();
         }
-        Held { id, fence, all: self.clone(), lost, interrupted, _rescued: rescued }
+        LeaseGuard { id, fence, all: self.clone(), lost, interrupted, _rescue_permit: rescue_permit }
     }
 
     pub(crate) fn contains(&self, id: DeletionId) -> bool {
@@ -73,12 +81,12 @@ impl InFlight {
         self.entries().len()
     }
 
-    pub(crate) fn ids(&self) -> Vec<DeletionId> {
+    pub(super) fn ids(&self) -> Vec<DeletionId> {
         self.entries().keys().copied().collect()
     }
 
     /// How many deletions of each lane are in flight.
-    pub(super) fn by_lane(&self) -> HashMap<Lane, usize> {
+    pub(super) fn count_by_lane(&self) -> HashMap<Lane, usize> {
         let mut lanes = HashMap::new();
         for entry in self.entries().values() {
             *lanes.entry(entry.lane.clone()).or_default() += 1;
@@ -86,20 +94,16 @@ impl InFlight {
         lanes
     }
 
+    /// The leases to renew.
     pub(crate) fn leases(&self) -> Vec<(DeletionId, Fence)> {
         self.entries().iter().map(|(id, entry)| (*id, entry.fence)).collect()
     }
 
-    /// Takes note of a renewal of `asked` that was sent at `sent`: what is not among `renewed` is lost, if it is still
-    /// held under the same fence.
-    pub(crate) fn renewed(
-        &self,
-        asked: &[(DeletionId, Fence)],
-        renewed: &std::collections::HashSet<DeletionId>,
-        sent: Instant,
-    ) {
+    /// Takes note of a renewal of `leases` that was sent at `sent`: those that are not among `renewed` are lost.
+    pub(crate) fn note_renewal(&self, leases: &[(DeletionId, Fence)], renewed: &HashSet<DeletionId>, sent: Instant) {
         let mut entries = self.entries();
-        for (id, fence) in asked {
+        for (id, fence) in leases {
+            // A later claim of the same deletion has a lease of its own.
             let Some(entry) = entries.get_mut(id).filter(|entry| entry.fence == *fence) else { continue };
             if renewed.contains(id) {
                 entry.leased_at = sent;
@@ -109,7 +113,7 @@ impl InFlight {
         }
     }
 
-    /// Asks all to stop what they are doing and to hand their deletions back.
+    /// Asks all executions to stop and to hand their deletions back.
     pub(super) fn interrupt_all(&self) {
         self.entries().values().for_each(|entry| entry.interrupted.cancel());
     }
@@ -120,29 +124,29 @@ impl InFlight {
     }
 }
 
-impl Held {
+impl LeaseGuard {
     /// For how much longer the claim is certainly ours.
-    pub(crate) fn remaining(&self) -> Duration {
+    pub(super) fn remaining(&self) -> Duration {
         let entries = self.all.entries();
         let entry = entries.get(&self.id).filter(|entry| entry.fence == self.fence && !entry.lost.is_cancelled());
         entry.map_or(Duration::ZERO, |entry| self.all.lease.saturating_sub(entry.leased_at.elapsed()))
     }
 
     /// Resolves when the lease is known to be lost.
-    pub(crate) async fn lost(&self) {
+    pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
     }
 
     /// Resolves when the process wants the deletion handed back.
-    pub(crate) async fn interrupted(&self) {
+    pub(super) async fn interrupted(&self) {
         self.interrupted.cancelled().await;
     }
 }
 
-impl Drop for Held {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         let mut entries = self.all.entries();
-        // The same deletion may have been claimed again by this process after its lease was lost.
+        // This process may have claimed the deletion once more after it lost this lease.
         if entries.get(&self.id).is_some_and(|entry| entry.fence == self.fence) {
             entries.remove(&self.id);
         }

@@ -1,101 +1,44 @@
-//! What one process does with deletions: claim them, call their targets, and write down what came of it.
+//! What one process does with deletions: it claims them, calls their targets, and writes down what came of it.
 //!
-//! ```text
-//! feed (hints, or the ledger itself) ─► claims ─► execution ─► completions   (all targets confirmed)
-//!                                          │          └──────► settlements   (anything else)
-//!                                          └ in flight: leases renewed until written down
-//! ```
-//! Claims, completions and settlements are micro-batched. No transaction is open while a target is called.
+//! The way of one deletion, from its hint to its hard delete, one file a step:
+//!
+//! 1. `transport/apalis_worker.rs`: an apalis worker fetches the hint from Redis.
+//! 2. `transport/reception.rs`: its payload is read.
+//! 3. `engine/take_hinted.rs`: it waits for a slot, and is acked once its claim is committed or refused.
+//! 4. `engine/claim.rs`: the deletion is claimed, in one statement with others, and its row is read.
+//! 5. `engine/execution.rs`: the row as it is now decides what is to be done.
+//! 6. `engine/ask_targets.rs`: each target that has not confirmed is asked, in order.
+//! 7. `engine/call_target.rs`: one call, through its gate (`gate/`) and its connector (`connector/`).
+//! 8. `engine/complete.rs`: when all targets confirmed, the row goes, in one transaction with others.
+//! 9. `hard_delete/remove.rs`: that transaction, and what its errors mean.
+//! 10. `hard_delete/postgres.rs`, `hard_delete/sqlite.rs`: the row is locked, compared and deleted; the ledger says so.
+//!
+//! Without a hint, `take_due.rs` or `take_rescued.rs` stands for the first three steps. What does not end in step 10 is
+//! written back by `write_back.rs`: a retry, a snooze or a dead letter, as `failed_calls.rs` decides.
+//!
+//! Claims, completions and write-backs are micro-batched (`batcher.rs`). No transaction is open while a target is called.
 
-mod asked;
-pub(crate) mod batcher;
-mod calls;
+mod ask_targets;
+mod batcher;
+mod call_target;
 mod children;
-mod claims;
-mod completions;
-mod ended;
+mod claim;
+mod complete;
+mod context;
+mod ended_deletions;
 mod execution;
+mod failed_calls;
 mod in_flight;
-mod settlements;
+mod lifecycle;
+mod row_failures;
 mod slots;
-mod taking;
-mod verdict;
+mod take_due;
+mod take_hinted;
+mod take_rescued;
+mod unrepeatable;
+mod write_back;
 
+pub(crate) use context::Context;
 pub(crate) use in_flight::InFlight;
-pub(crate) use taking::Rescued;
-
-use std::{sync::Arc, time::Duration};
-
-use sexton_core::{config::Config, ids::DeletionId, store::Store};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-use self::{claims::Claims, completions::Completions, ended::Ended, settlements::Settlements, slots::Slots};
-use crate::{connector::Connectors, gate::Gates};
-
-/// Everything that the parts of a process share.
-pub(crate) struct Context {
-    pub(crate) store: Store,
-    pub(crate) config: Config,
-    /// The name under which this process claims.
-    pub(crate) worker: String,
-    pub(crate) connectors: Connectors,
-    pub(crate) gates: Gates,
-}
-
-/// The claims, calls and write-backs of one process.
-pub(crate) struct Engine {
-    pub(crate) context: Arc<Context>,
-    slots: Slots,
-    pub(crate) in_flight: InFlight,
-    claims: Claims,
-    completions: Completions,
-    settlements: Settlements,
-    executions: TaskTracker,
-    /// Deletions that ended, or began to wait, and with which others may move on.
-    pub(crate) ended: Ended,
-    /// No new calls begin once it is cancelled.
-    closing: CancellationToken,
-}
-
-impl Engine {
-    /// Starts the batchers. Leases are renewed by [`crate::upkeep`].
-    pub(crate) fn start(context: Arc<Context>) -> Arc<Self> {
-        let in_flight = InFlight::new(context.config.worker.lease);
-        let concurrency = context.config.worker.concurrency;
-        // A deletion is in the lane of its first unconfirmed target.
-        let lanes = context.store.catalog.tables().map(|table| table.resource.targets.len().max(1)).sum();
-        Arc::new(Self {
-            slots: Slots::new(concurrency, lanes),
-            claims: Claims::start(&context, &in_flight),
-            completions: Completions::start(&context),
-            settlements: Settlements::start(&context),
-            executions: TaskTracker::new(),
-            ended: Ended::default(),
-            closing: CancellationToken::new(),
-            in_flight,
-            context,
-        })
-    }
-
-    /// Deletions that this process holds a claim on.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.len()
-    }
-
-    /// Stops claiming and waits at most `grace` for what is in flight; the rest is handed back. Returns the deletions
-    /// that could not be handed back, which their leases will free.
-    pub(crate) async fn close(&self, grace: Duration) -> Vec<DeletionId> {
-        self.closing.cancel();
-        self.executions.close();
-        if tokio::time::timeout(grace, self.executions.wait()).await.is_err() {
-            tracing::warn!(
-                in_flight = self.in_flight.len(),
-                "calls in flight did not finish in time; handing them back"
-            );
-            self.in_flight.interrupt_all();
-            // Handing back is one statement; if even that does not come through, the leases expire.
-            tokio::time::timeout(Duration::from_secs(3), self.executions.wait()).await.ok();
-        }
-        self.in_flight.ids()
-    }
-}
+pub(crate) use lifecycle::Engine;
+pub(crate) use take_rescued::RescuedTake;

@@ -1,8 +1,9 @@
 //! The dispatcher: keeps the window of hints in Redis topped up, lane by lane.
 //!
-//! One process at a time leads. It reads due deletions without locking or writing anything, a page a lane in turn, so
-//! that a lane with a million due deletions does not delay one with ten; once a second it starts again from the oldest,
-//! so that what became due behind its back, or whose hint was lost, is not forgotten. Doubled hints are damped in Redis.
+//! - One process at a time leads. It reads due deletions without locking or writing anything.
+//! - It reads a page a lane in turn, so that a lane with a million due deletions does not delay one with ten.
+//! - Once a second it starts from the oldest, for deletions that became due behind what was read, or whose hint was lost.
+//!   Redis damps the doubles.
 
 use std::{
     collections::HashMap,
@@ -25,14 +26,13 @@ use crate::{
 const BUSY: Duration = Duration::from_millis(50);
 /// Between two looks while nothing is due.
 const IDLE: Duration = Duration::from_millis(250);
-/// Hints in one push: less room than this is not worth a look, unless the window is small.
-const LEAST: usize = 200;
-/// How often the reading starts again from the oldest.
+/// Hints in one page: less room than this is not worth a look, unless the window is small.
+const PAGE: usize = 200;
+/// How often the reading starts from the oldest.
 const PASS: Duration = Duration::from_secs(1);
-
-/// The same after a wake: what was just committed may be older than what was read.
+/// The same after a wake: what was just committed may be due before what was read.
 const WOKEN_PASS: Duration = Duration::from_millis(250);
-/// After a wake: time for others, so that one look is for all of them.
+/// After a wake: time for other wakes, so that one look is for all of them.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Dispatches until `stop`, while this process leads.
@@ -44,7 +44,8 @@ pub(crate) async fn dispatch(
     stop: CancellationToken,
 ) {
     let leader = Leader::new(queue.clone(), context.worker.clone());
-    let mut dispatcher = Dispatcher { context, queue, activity, after: HashMap::new(), pass: Instant::now(), first: 0 };
+    let mut dispatcher =
+        Dispatcher { context, queue, activity, read_until: HashMap::new(), pass_began: Instant::now(), first_lane: 0 };
     let mut led = false;
     loop {
         let leads = leader.try_lead().await.unwrap_or_else(|error| {
@@ -69,9 +70,9 @@ pub(crate) async fn dispatch(
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
-            () = wake.of_dispatcher(), if leads => {
+            () = wake.dispatcher_woken(), if leads => {
                 tokio::time::sleep(GATHER).await;
-                dispatcher.start_again_after(WOKEN_PASS);
+                dispatcher.restart_if_older_than(WOKEN_PASS);
             }
         }
     }
@@ -85,10 +86,10 @@ struct Dispatcher {
     queue: HintQueue,
     activity: Arc<Activity>,
     /// How far each lane was read in this pass.
-    after: HashMap<Lane, Due>,
-    pass: Instant,
+    read_until: HashMap<Lane, Due>,
+    pass_began: Instant,
     /// The lane that begins the next round: the last of a round gets what the others left.
-    first: usize,
+    first_lane: usize,
 }
 
 /// Why a round ended early.
@@ -101,25 +102,25 @@ enum Error {
 }
 
 impl Dispatcher {
-    /// Reads from the oldest again if the last time was that long ago.
-    fn start_again_after(&mut self, age: Duration) {
-        if self.pass.elapsed() >= age {
-            self.after.clear();
-            self.pass = Instant::now();
+    /// Reads from the oldest if the last time was that long ago.
+    fn restart_if_older_than(&mut self, age: Duration) {
+        if self.pass_began.elapsed() >= age {
+            self.read_until.clear();
+            self.pass_began = Instant::now();
         }
     }
 
     /// Pushes hints until the window is full or nothing more is due. Returns how long to wait before the next look.
     async fn top_up(&mut self) -> Result<Duration, Error> {
-        self.start_again_after(PASS);
-        let context = Arc::clone(&self.context);
+        self.restart_if_older_than(PASS);
+        let context = &self.context;
         let window = window::effective(context.config.queue.window, self.activity.registered_concurrency());
-        let mut length = self.queue.len().await?;
-        if window.saturating_sub(length) < (window / 10).clamp(1, LEAST) {
+        let length = self.queue.len().await?;
+        if window.saturating_sub(length) < (window / 10).clamp(1, PAGE) {
             return Ok(BUSY);
         }
+        // In a lane whose target has limits, no more is hinted at than it will let through soon.
         let mut lanes = context.gates.lanes_to_hint();
-        // Of a lane whose target has limits, no more is hinted at than it will let through soon.
         let all = lanes.len();
         lanes.retain(|lane| lane.room != Some(0));
         let idle = if lanes.len() < all { BUSY } else { IDLE };
@@ -129,11 +130,21 @@ impl Dispatcher {
             Some(next) => return Ok(next.min(idle)),
             None => return Ok(idle),
         }
-        let start = self.first % lanes.len();
-        self.first = start + 1;
+        let start = self.first_lane % lanes.len();
+        self.first_lane = start + 1;
         lanes.rotate_left(start);
+        self.push_in_rounds(lanes, length, window).await
+    }
+
+    /// Rounds of equal shares: a lane that has less leaves its room to the others in the next round.
+    async fn push_in_rounds(
+        &mut self,
+        mut lanes: Vec<OpenLane>,
+        mut length: usize,
+        window: usize,
+    ) -> Result<Duration, Error> {
+        let context = Arc::clone(&self.context);
         let mut pushed = 0;
-        // Rounds of equal shares: a lane that has less leaves its room to the others in the next round.
         while length < window && !lanes.is_empty() {
             let share = (window - length).div_ceil(lanes.len());
             let mut unfinished = Vec::new();
@@ -142,17 +153,20 @@ impl Dispatcher {
                     break;
                 }
                 // More than the share, for much of it may be in the window already.
-                let page = share.max(LEAST);
+                let page = share.max(PAGE);
                 let share = share.min(room.unwrap_or(usize::MAX));
-                let due =
-                    context.store.ledger.due_in_lane(&context.store.db, &lane, self.after.get(&lane), page).await?;
+                let due = context
+                    .store
+                    .ledger
+                    .due_in_lane(&context.store.db, &lane, self.read_until.get(&lane), page)
+                    .await?;
                 let hints: Vec<_> = due.iter().map(|due| due.hint).collect();
                 if hints.is_empty() {
                     continue;
                 }
                 let enqueued = self.queue.enqueue(&hints, (length + share).min(window)).await?;
-                metrics::hints_pushed(enqueued.accepted);
-                context.gates.hinted(&lane, enqueued.accepted);
+                metrics::count_hints_pushed(enqueued.accepted);
+                context.gates.note_hints(&lane, enqueued.accepted);
                 pushed += enqueued.accepted;
                 length = enqueued.length;
                 let seen = enqueued.accepted + enqueued.damped;
@@ -160,7 +174,7 @@ impl Dispatcher {
                     unfinished.push(OpenLane { name: lane.clone(), room });
                 }
                 if let Some(last) = due.into_iter().take(seen).next_back() {
-                    self.after.insert(lane, last);
+                    self.read_until.insert(lane, last);
                 }
             }
             lanes = unfinished;

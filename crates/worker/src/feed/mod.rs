@@ -1,18 +1,18 @@
 //! How due deletions reach this process: as hints from Redis, or taken from the ledger itself.
 //!
-//! The ledger alone is enough. Redis, where there is one, wakes many machines at once and shares the work evenly; a
-//! process that it does not feed helps itself.
+//! - The ledger alone is enough. Redis, where there is one, wakes many machines at once and shares the work evenly.
+//! - `dispatcher` pushes hints to Redis; the engine receives them itself ([`crate::engine`]).
+//! - `ledger_feed` takes from the ledger what Redis does not bring; `rescued_feed` takes deletions that were rescued.
+//! - `notifications` says that something is due of which no hint speaks; `wake` passes that on.
 
-mod direct;
 mod dispatcher;
-mod hints;
-mod listen;
-mod rescued;
+mod ledger_feed;
+mod notifications;
+mod rescued_feed;
 mod wake;
 
-pub(crate) use direct::feed_directly;
 pub(crate) use dispatcher::dispatch;
-pub(crate) use hints::Hints;
-pub(crate) use listen::listen;
-pub(crate) use rescued::feed_rescued;
+pub(crate) use ledger_feed::feed_from_ledger;
+pub(crate) use notifications::listen;
+pub(crate) use rescued_feed::feed_rescued;
 pub(crate) use wake::Wake;

@@ -31,18 +31,18 @@ impl Bucket {
     pub(super) fn available(&self, now: Instant, soon: Duration) -> usize {
         let taken = self.next.saturating_duration_since(now);
         let free = (self.interval * self.burst + soon).saturating_sub(taken);
-        // A hair's breadth below a whole call is rounding.
+        // What is missing to a whole call by less than this is rounding.
         let calls = (free.as_secs_f64() + 1e-9) / self.interval.as_secs_f64();
         calls as usize
     }
 
-    /// Takes so many calls, whether they are there or not.
-    pub(super) fn take_anyway(&mut self, calls: usize, now: Instant) {
+    /// Takes calls in advance: they need not be available.
+    pub(super) fn take_in_advance(&mut self, calls: usize, now: Instant) {
         self.next = self.next.max(now) + self.interval * u32::try_from(calls).unwrap_or(u32::MAX);
     }
 
-    /// Takes over what all processes together have taken.
-    pub(super) fn follow(&mut self, next: Instant) {
+    /// Takes over what all processes together have taken: the next call comes at `next`.
+    pub(super) fn set_next(&mut self, next: Instant) {
         self.next = next;
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     fn what_is_taken_in_advance_is_missing_later() {
         let start = Instant::now();
         let mut bucket = Bucket::new(TENTH, 1, start);
-        bucket.take_anyway(3, start);
+        bucket.take_in_advance(3, start);
         assert_eq!(bucket.available(start, TENTH), 0);
         assert_eq!(bucket.available(start + 2 * TENTH, TENTH), 1);
     }

@@ -16,7 +16,7 @@ use sexton_core::{
 /// Why nothing was requested.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
-    /// Rows that are not there.
+    /// Rows do not exist.
     #[error("{resource} has no row with the key {}; nothing was removed", .keys.join(", "))]
     Missing {
         /// The resource.
@@ -29,12 +29,13 @@ pub(crate) enum RequestError {
     Database(#[from] db::Error),
 }
 
-/// Marks the rows with these keys and records their deletions, in a transaction that is committed when it returns. The
-/// result is in the order of the keys, of which none may be there twice. Hints are the caller's.
+/// Marks the rows with these keys and records their deletions, in a transaction that is committed when it returns.
+///
+/// Keys must differ from each other; the result is in their order. The caller pushes the hints.
 ///
 /// # Errors
 /// [`RequestError`]; nothing was changed.
-pub(crate) async fn request(
+pub(crate) async fn request_deletions(
     store: &Store,
     table: &Arc<Table>,
     keys: &[Key],
@@ -42,7 +43,7 @@ pub(crate) async fn request(
 ) -> Result<Vec<Requested>, RequestError> {
     let transaction = store.db.begin().await?;
     let mut requested = soft_remove(&transaction, store, table, keys, request).await?;
-    let missing = missing(keys, &requested);
+    let missing = missing_keys(keys, &requested);
     if !missing.is_empty() {
         transaction.rollback().await.map_err(db::Error::from)?;
         let keys = missing.iter().map(|key| format!("`{key}`")).collect();
@@ -51,13 +52,13 @@ pub(crate) async fn request(
     kill_point("request::before");
     transaction.commit().await.map_err(db::Error::from)?;
     kill_point("request::committed");
-    let places: HashMap<_, _> = keys.iter().enumerate().map(|(place, key)| (key.to_string(), place)).collect();
-    requested.sort_by_key(|one| places.get(&one.key).copied().unwrap_or(usize::MAX));
+    let positions: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.to_string(), n)).collect();
+    requested.sort_by_key(|one| positions.get(&one.key).copied().unwrap_or(usize::MAX));
     Ok(requested)
 }
 
 /// The keys without a row.
-pub(crate) fn missing(keys: &[Key], requested: &[Requested]) -> Vec<String> {
+pub(crate) fn missing_keys(keys: &[Key], requested: &[Requested]) -> Vec<String> {
     let found: HashSet<_> = requested.iter().map(|one| one.key.as_str()).collect();
     keys.iter().map(ToString::to_string).filter(|key| !found.contains(key.as_str())).collect()
 }

@@ -1,4 +1,4 @@
-//! Taking requests back, with the action that says who did it.
+//! Restoring deletions, with the action that says who did it.
 
 use sexton_core::{
     db::{self, kill_point},
@@ -8,12 +8,12 @@ use sexton_core::{
     store::Store,
 };
 
-/// What to take back, and who does it.
+/// What to restore, and who does it.
 #[derive(Debug)]
-pub(crate) struct TakeBack<'a> {
+pub(crate) struct Restore<'a> {
     /// The deletion.
     pub(crate) id: DeletionId,
-    /// Whether everything that was requested with it is taken back as well: all of it, or nothing.
+    /// Whether everything that was requested with it is restored as well: all of it, or nothing.
     pub(crate) batch: bool,
     /// Who does it.
     pub(crate) who: &'a str,
@@ -21,12 +21,12 @@ pub(crate) struct TakeBack<'a> {
     pub(crate) reason: Option<&'a str>,
 }
 
-/// Takes a deletion back, in a transaction that is committed when it returns. Returns it and what was taken back with it.
+/// Restores a deletion, in a transaction that is committed when it returns. Returns it and what was restored with it.
 ///
 /// # Errors
 /// [`RestoreError`]; nothing was changed.
-pub(crate) async fn take_back(store: &Store, what: &TakeBack<'_>) -> Result<Vec<Restored>, RestoreError> {
-    let &TakeBack { id, batch, who, reason } = what;
+pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Result<Vec<Restored>, RestoreError> {
+    let &Restore { id, batch, who, reason } = what;
     let transaction = store.db.begin().await?;
     let restored = if batch {
         let record = store.ledger.record(&transaction, id).await?;

@@ -54,7 +54,7 @@ impl Watch {
                 SweepHealth::Never => state.is_overdue(sync, sync.interval, up),
                 _ => state.is_overdue(sync, every, idle),
             });
-            metrics::sweep(&state, idle, overdue);
+            metrics::set_sweep(&state, idle, overdue);
             if overdue {
                 self.warn(&state, idle);
             } else {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Shared by the intake, housekeeping and whoever decides to claim from the ledger directly.
+/// Shared by the intake, housekeeping and the feed from the ledger.
 #[derive(Debug)]
 pub struct Activity {
     since: Instant,
@@ -94,7 +94,7 @@ impl Activity {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn received(&self) {
+    pub(super) fn note_hint(&self) {
         // At least one: zero means never.
         let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         self.received.store(now, Relaxed);
@@ -105,29 +105,29 @@ impl Activity {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = name;
     }
 
-    pub(super) fn connected(&self) {
+    pub(super) fn note_connected(&self) {
         self.connected.store(true, Relaxed);
     }
 
-    /// The intake's worker ended. Returns whether it had been connected.
-    pub(super) fn ended(&self, error: Option<String>) -> bool {
+    /// Takes note that the intake's worker ended. Returns whether it had been connected.
+    pub(super) fn note_end(&self, error: Option<String>) -> bool {
         if let Some(error) = error {
-            self.set_last_error(error); // First: whoever sees "not connected" finds the reason.
+            self.set_last_error(error); // First, so that "not connected" always has its reason.
         }
         self.connected.swap(false, Relaxed)
     }
 
-    pub(super) fn restarting(&self) {
+    pub(super) fn note_restart(&self) {
         self.restarts.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn beaten(&self, registered: usize) {
+    pub(super) fn note_beat(&self, registered: usize) {
         self.registered.store(registered, Relaxed);
         self.beating.store(true, Relaxed);
     }
 
-    /// Returns whether this is news: the beat before succeeded, or there was none.
-    pub(super) fn not_beaten(&self, error: String) -> bool {
+    /// Returns whether the beat before succeeded, so that this is news.
+    pub(super) fn note_failed_beat(&self, error: String) -> bool {
         self.set_last_error(error);
         self.beating.swap(false, Relaxed)
     }

@@ -15,7 +15,7 @@ pub enum Finding {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answers.
+    /// No answer.
     #[error("Redis at {address} cannot be reached: {reason}")]
     Unreachable {
         /// Host and port.

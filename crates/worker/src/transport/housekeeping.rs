@@ -1,4 +1,4 @@
-//! Once a second: beat, remove done tasks, drop dead workers. Every process does it; the scripts are atomic and cheap.
+//! Once a second: beat, drop acked tasks, drop dead workers. Every process does it; the scripts are atomic and cheap.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Activity, drop_worker::drop_worker, prune::prune, registry};
+use super::{Activity, drop_acked_tasks::drop_acked_tasks, drop_worker::drop_worker, registry};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -22,8 +22,8 @@ pub struct HousekeepingOptions {
     pub concurrency: usize,
 }
 
-/// Keeps the queue until `shutdown`, then signs off: shut the intake down first, or others take its worker for dead a
-/// minute later. Failures are reported to `activity` and tried again in a second.
+/// Keeps the queue until `shutdown`, then signs off. Failures are reported to `activity`, and the next round follows a
+/// second later. Shut the intake down first, or other processes take its worker for dead a minute later.
 pub async fn run(options: HousekeepingOptions, activity: Arc<Activity>, shutdown: CancellationToken) {
     let HousekeepingOptions { queue, worker_name, concurrency } = options;
     let mut interval = tokio::time::interval(INTERVAL);
@@ -33,8 +33,8 @@ pub async fn run(options: HousekeepingOptions, activity: Arc<Activity>, shutdown
             _ = interval.tick() => {}
             () = shutdown.cancelled() => break,
         }
-        if let Err(error) = round(&queue, &worker_name, concurrency, &activity).await {
-            if activity.not_beaten(error.to_string()) {
+        if let Err(error) = run_once(&queue, &worker_name, concurrency, &activity).await {
+            if activity.note_failed_beat(error.to_string()) {
                 warn!("cannot keep the queue in Redis: {error}; trying again every {INTERVAL:?}");
             } else {
                 debug!("still cannot keep the queue in Redis: {error}");
@@ -47,19 +47,19 @@ pub async fn run(options: HousekeepingOptions, activity: Arc<Activity>, shutdown
 }
 
 /// One round. The beat is last to be reported, so that "healthy" means that all of it worked.
-async fn round(queue: &HintQueue, process: &str, concurrency: usize, activity: &Activity) -> Result<(), Error> {
+async fn run_once(queue: &HintQueue, process: &str, concurrency: usize, activity: &Activity) -> Result<(), Error> {
     let registered = registry::beat(queue, process, concurrency).await?;
-    let pruned = prune(queue).await?;
-    if pruned > 0 {
-        debug!(pruned, "pruned {pruned} done tasks");
+    let dropped = drop_acked_tasks(queue).await?;
+    if dropped > 0 {
+        debug!(dropped, "dropped {dropped} acked tasks");
     }
-    for worker in registry::departed(queue, process, activity.worker().as_deref()).await? {
+    for worker in registry::departed_workers(queue, process, activity.worker().as_deref()).await? {
         if activity.worker().as_deref() == Some(worker.as_str()) {
             continue; // It registered while the script ran.
         }
         drop_worker(queue, &worker).await?;
-        info!(worker, "dropped worker {worker}, which nobody runs any more");
+        info!(worker, "dropped worker {worker}, which no process runs any more");
     }
-    activity.beaten(registered);
+    activity.note_beat(registered);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One dispatcher at a time: a lease in Redis.
 //!
-//! Two dispatchers would do no harm (hints are damped, claims are fenced), they would only do the work twice. So a
-//! lease that expires while its holder is stuck is good enough, and nothing is fenced by it.
+//! Two dispatchers would do no harm, only the work twice: hints are damped, and claims are fenced. So a lease that expires
+//! while its owner is stuck is good enough, and nothing is fenced by it.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -28,17 +28,17 @@ impl Leader {
         Self { queue, owner: owner.into() }
     }
 
-    /// Takes or renews the lease, and returns whether it is held now, for [`LEASE`].
+    /// Takes or renews the lease for [`LEASE`], and returns whether this process leads now.
     ///
     /// # Errors
-    /// Any [`Error`] of the connection; nobody leads then, as far as this process can know.
+    /// Any [`Error`] of the connection; this process must not dispatch then.
     pub async fn try_lead(&self) -> Result<bool, Error> {
         let mut call = TAKE.prepare_invoke();
         call.key(self.queue.keys().dispatcher()).arg(&self.owner).arg(LEASE.as_millis() as u64);
         self.queue.connection().invoke("take the dispatcher's lease", &call).await
     }
 
-    /// Gives the lease back if it is held, so that another process leads at once.
+    /// Gives the lease back, so that another process leads at once. Does nothing if another process has it.
     ///
     /// # Errors
     /// Any [`Error`] of the connection; the lease expires by itself then.

@@ -1,4 +1,4 @@
-//! Who is alive, by Redis's own clock.
+//! Which processes are alive, by Redis's own clock.
 //!
 //! apalis' registry compares the clocks of different machines. Ours has each process beat once a second in a script that
 //! reads `TIME`, so machines' clocks do not matter.
@@ -17,10 +17,10 @@ const SEPARATOR: char = '#';
 
 static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
 static LEAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("leave.lua")));
-static DEPARTED: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("departed.lua")));
+static DEPARTED: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("departed_workers.lua")));
 
-/// A name for one run of an apalis worker within `process`, never used before.
-pub(super) fn incarnation_of(process: &str) -> String {
+/// A name for a run of an apalis worker within `process`, never used before.
+pub(super) fn new_worker_name(process: &str) -> String {
     format!("{process}{SEPARATOR}{}", Uuid::now_v7().simple())
 }
 
@@ -44,7 +44,11 @@ pub(super) async fn leave(queue: &HintQueue, process: &str) -> Result<(), Error>
 /// apalis workers whose process is dead, and those of `process` other than `current`; at most 100 at a time.
 ///
 /// A worker whose process never beat is given [`DEAD_AFTER`] from now.
-pub(super) async fn departed(queue: &HintQueue, process: &str, current: Option<&str>) -> Result<Vec<String>, Error> {
+pub(super) async fn departed_workers(
+    queue: &HintQueue,
+    process: &str,
+    current: Option<&str>,
+) -> Result<Vec<String>, Error> {
     let keys = queue.keys();
     let mut call = DEPARTED.prepare_invoke();
     call.key(keys.workers()).key(keys.alive());

@@ -1,56 +1,61 @@
-//! Renewal: one statement a process, every third of a lease.
+//! Renewal of the leases of what is in flight.
 
-use sexton_core::db;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
+use async_trait::async_trait;
+use sexton_core::db;
 
-use crate::engine::{Context, Engine, InFlight};
+use super::Service;
+use crate::engine::Engine;
 
-/// How soon a renewal that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How soon a renewal that failed is tried once more, at the latest.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Renews the leases of what is in flight until `stop`.
-pub(crate) async fn renew_leases(engine: Arc<Engine>, stop: CancellationToken) {
-    let lease = engine.context.config.worker.lease;
-    let mut pause = lease / 3;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+/// Renews leases. Every third of a lease: one statement for all that this process holds, none while it holds none.
+pub(crate) struct LeaseRenewal {
+    engine: Arc<Engine>,
+}
+
+impl LeaseRenewal {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    async fn renew(&self) -> Result<(), db::Error> {
+        let (context, in_flight) = (&self.engine.context, &self.engine.in_flight);
+        let leases = in_flight.leases();
+        if leases.is_empty() {
+            return Ok(());
         }
-        let began = Instant::now();
-        // A server that does not even answer must not keep us from asking the next one.
-        let renewed = tokio::time::timeout(lease / 3, renew(&engine.context, &engine.in_flight)).await;
-        let error = match renewed {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("no answer".to_owned()),
-        };
-        pause = (lease / 3).saturating_sub(began.elapsed());
-        if let Some(error) = error {
-            // The leases run on; calls stop beginning when too little of them is left.
-            tracing::warn!(error, leases = engine.in_flight.len(), "cannot renew leases");
-            pause = AGAIN.min(lease / 10);
+        let sent = Instant::now();
+        let renewed = context.store.ledger.renew(&context.store.db, &leases, context.config.worker.lease).await?;
+        in_flight.note_renewal(&leases, &renewed, sent);
+        let lost = leases.len() - renewed.len();
+        if lost > 0 {
+            // Some of them may have been written back in the meantime; those are not in flight any more.
+            tracing::debug!(lost, "leases were not renewed");
         }
+        Ok(())
     }
 }
 
-async fn renew(context: &Context, in_flight: &InFlight) -> Result<(), db::Error> {
-    let leases = in_flight.leases();
-    if leases.is_empty() {
-        return Ok(());
+#[async_trait]
+impl Service for LeaseRenewal {
+    async fn run_once(&mut self) -> Duration {
+        let lease = self.engine.context.config.worker.lease;
+        let interval = lease / 3;
+        let began = Instant::now();
+        // A server that does not answer at all must not keep us from the next attempt.
+        let error = match tokio::time::timeout(interval, self.renew()).await {
+            Ok(Ok(())) => return interval.saturating_sub(began.elapsed()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        // The leases run on; calls stop beginning when too little of them is left.
+        tracing::warn!(error, leases = self.engine.in_flight.len(), "cannot renew leases");
+        RETRY_AFTER.min(lease / 10)
     }
-    let sent = Instant::now();
-    let renewed = context.store.ledger.renew(&context.store.db, &leases, context.config.worker.lease).await?;
-    in_flight.renewed(&leases, &renewed, sent);
-    let lost = leases.len() - renewed.len();
-    if lost > 0 {
-        // Some of them may have been written down in the meantime; those are not in flight any more.
-        tracing::debug!(lost, "leases were not renewed");
-    }
-    Ok(())
 }

@@ -1,14 +1,23 @@
-//! What every process looks after while it works: leases, expired leases, deletions that wait for their children, probes of
-//! shut lanes, and gauges.
+//! What every process looks after while it works, one file a service.
+//!
+//! | service | how often |
+//! |---|---|
+//! | [`LeaseRenewal`] | every third of a lease |
+//! | [`Rescue`] | every quarter of a lease |
+//! | [`ParentRelease`] | when a deletion ended here, and every quarter of a lease |
+//! | [`GateWatch`] | every second, and upon word of a change |
+//! | [`GaugeRefresh`] | every five seconds |
 
-mod figures;
+mod children;
+mod gates;
+mod gauges;
 mod leases;
-mod probe;
 mod rescue;
-mod waiting;
+mod service;
 
-pub(crate) use figures::refresh_gauges;
-pub(crate) use leases::renew_leases;
-pub(crate) use probe::probe;
-pub(crate) use rescue::rescue;
-pub(crate) use waiting::advance_waiting;
+pub(crate) use children::ParentRelease;
+pub(crate) use gates::GateWatch;
+pub(crate) use gauges::GaugeRefresh;
+pub(crate) use leases::LeaseRenewal;
+pub(crate) use rescue::Rescue;
+pub(crate) use service::{Service, keep_running};

@@ -29,7 +29,7 @@ use super::{
     output,
     progress::Progress,
 };
-use crate::requests::{Hints, missing};
+use crate::requests::{Hints, missing_keys};
 
 /// Keys without a row that are named on standard error; of the others only the number is told.
 const MOST_NAMED: u64 = 20;
@@ -203,7 +203,7 @@ impl Bulk<'_> {
         kill_point("bulk::committed");
         line.rows = requested.len() as u64;
         line.created = requested.iter().filter(|one| one.created).count() as u64;
-        line.missing_keys = missing(&keys, &requested);
+        line.missing_keys = missing_keys(&keys, &requested);
         line.missing = line.missing_keys.len() as u64;
         Ok((line, requested))
     }

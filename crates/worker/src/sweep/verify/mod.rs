@@ -37,7 +37,7 @@ use self::{
     sight::{Seen, Sight, Sights},
 };
 use super::{Allowance, Ground, Sweep, json, over, paused};
-use crate::gate::{Called, Gates};
+use crate::gate::{CallReport, Gates};
 
 /// Looks that have no answer one after the other, after which a lane is left alone until the next pass: what is looked for
 /// while the target is away is not looked for again.
@@ -71,7 +71,7 @@ impl Sweep for Verify {
             return Err(db::Error::other("look at twins", "nothing was set up to call targets with"));
         };
         // What is paused may have changed; where nothing else runs, nobody reads it.
-        targets.gates.read(ground.store).await?;
+        targets.gates.refresh(ground.store).await?;
         // A cursor that another release left in another form begins anew.
         let place: Place = serde_json::from_value(cursor).unwrap_or_default();
         let allowance = Allowance::new(budget);
@@ -294,8 +294,8 @@ impl<'a> Run<'a> {
     ) {
         let store = self.ground.store;
         if let Some(outcome) = &outcome {
-            let called = Called { lane, id: sight.completed.id, outcome, first: false, probe: false };
-            self.gates.called(store, &called).await;
+            let report = CallReport { lane, id: sight.completed.id, outcome, first: false, probe: false };
+            self.gates.note_call(store, &report).await;
         }
         if let Some(before) = before {
             place.reach(lane, before);

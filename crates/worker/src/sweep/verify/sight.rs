@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     connector::Call,
-    gate::{Admission, Pass},
+    gate::{Admission, CallPermit},
     metrics,
 };
 
@@ -166,19 +166,19 @@ impl<'a> Sights<'a> {
             Err(_) => Seen::Unanswered("timeout".to_owned()),
         };
         if let Some(outcome) = seen.outcome() {
-            metrics::looked(table.name.as_str(), target.name.as_str(), outcome);
+            metrics::count_look(table.name.as_str(), target.name.as_str(), outcome);
         }
         seen
     }
 
     /// What the target's limits let through before the end of the run is waited for.
-    async fn admit(&self, lane: &Lane, completed: &Completed) -> Result<Pass, Seen> {
+    async fn admit(&self, lane: &Lane, completed: &Completed) -> Result<CallPermit, Seen> {
         loop {
             if self.is_held(lane) {
                 return Err(Seen::Held(None));
             }
             match self.targets.gates.admit_look(lane, completed.id).await {
-                Admission::Go(pass) => return Ok(pass),
+                Admission::Granted(permit) => return Ok(permit),
                 Admission::Wait(Duration::ZERO, why) => {
                     tracing::debug!(%lane, why, "{lane} is not looked at now");
                     return Err(Seen::Held(None));

@@ -1,0 +1,102 @@
+//! `DELETE /v1/deletions/{id}`: restoring.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+};
+use serde::{Deserialize, Serialize};
+use sexton_core::restore;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Api,
+    auth::Client,
+    problem::{Problem, Problems},
+    server::{REASON, REQUESTED_BY, check_text, read_query},
+};
+use crate::requests::{Restore, restore_deletions};
+
+/// How to restore.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RestoreQuery {
+    /// Restore all deletions of the same request: all of them, or none.
+    #[serde(default)]
+    #[param(required = false)]
+    batch: bool,
+    /// Why.
+    #[param(nullable = false, max_length = 1000)]
+    reason: Option<String>,
+    /// For whom the client asks; recorded as `WHO via CLIENT`.
+    #[param(nullable = false, max_length = 200)]
+    requested_by: Option<String>,
+}
+
+/// What was taken back, in the order of the ids.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RestoredDeletions {
+    restored: Vec<Restored>,
+}
+
+/// A deletion that was taken back.
+#[derive(Debug, Serialize, ToSchema)]
+struct Restored {
+    /// The deletion, now cancelled.
+    #[schema(value_type = uuid::Uuid)]
+    id: String,
+    /// Its resource.
+    resource: String,
+    /// The row's key.
+    key: String,
+    /// Whether the row is live again; false if it is gone, or was changed so that it was not ours to bring back.
+    row_restored: bool,
+}
+
+/// Take a request back
+///
+/// Until the first external call was made. The row gets back what its marker column held before.
+#[utoipa::path(
+    delete,
+    path = "/v1/deletions/{id}",
+    operation_id = "restoreDeletion",
+    tag = "deletions",
+    params(("id" = uuid::Uuid, Path, description = "The deletion"), RestoreQuery),
+    responses(
+        (status = 200, body = RestoredDeletions, description = "Restored"),
+        (status = 400, body = Problem, content_type = "application/problem+json",
+            description = "A parameter is unknown or cannot be read"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none"),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "It is too late, or it was restored already; `detail` says which. Nothing was changed"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "A parameter is too long; `field` names it"),
+        Problems,
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn restore_deletion(
+    State(api): State<Arc<Api>>,
+    Extension(client): Extension<Client>,
+    Path(id): Path<String>,
+    query: Result<Query<RestoreQuery>, QueryRejection>,
+) -> Result<Json<RestoredDeletions>, Problem> {
+    let query = read_query(query)?;
+    let id = id.parse().map_err(|_| Problem::not_found(format!("there is no deletion `{id}`")))?;
+    let by = check_text("requested_by", query.requested_by, REQUESTED_BY)?;
+    let reason = check_text("reason", query.reason, REASON)?;
+    let who = client.asking_for(by.as_deref());
+    let what = Restore { id, batch: query.batch, who: &who, reason: reason.as_deref() };
+    let _permit = api.connection_permit().await?;
+    let restored = restore_deletions(&api.context.store, &what).await?;
+    Ok(Json(RestoredDeletions { restored: restored.into_iter().map(Restored::from).collect() }))
+}
+
+impl From<restore::Restored> for Restored {
+    fn from(restored: restore::Restored) -> Self {
+        let restore::Restored { id, resource, key, row_restored, .. } = restored;
+        Self { id: id.to_string(), resource, key, row_restored }
+    }
+}

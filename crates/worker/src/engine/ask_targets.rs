@@ -1,0 +1,129 @@
+//! Asking the targets of a claimed deletion, one after the other.
+
+use std::{sync::Arc, time::Duration};
+
+use sexton_core::{
+    config::Target,
+    ledger::Confirmation,
+    outcome::{Answer, Outcome},
+    template::Values,
+};
+
+use super::{execution::Execution, failed_calls::FailedCall};
+
+/// What asking the targets came to.
+pub(super) enum TargetsOutcome {
+    /// All confirmed.
+    Confirmed,
+    /// Some calls failed.
+    Failed(Vec<FailedCall>),
+    /// The gate of a target is shut, or lets nothing more through for now.
+    Snooze(Snooze),
+    /// This target was required, and is not configured any more.
+    NotConfigured(String),
+    /// There is no time left, or the process is shutting down.
+    HandBack,
+    /// The lease is lost: nothing may be written.
+    LeaseLost,
+}
+
+/// A call that may not begin now, or that failed while the breaker of its target was open.
+pub(super) struct Snooze {
+    /// When to ask the target, if its lane is open then.
+    pub(super) delay: Duration,
+    /// The class of what happened, and what on-call is told; none if no call was made.
+    pub(super) error: Option<(String, String)>,
+}
+
+/// What one target came to, while the deletion is still ours.
+pub(super) enum TargetReply {
+    Confirmed(Answer),
+    Failed(FailedCall),
+    Snooze(Snooze),
+}
+
+impl Execution<'_> {
+    /// Asks each target that has not confirmed, in their order.
+    pub(super) async fn ask_targets(&mut self) -> TargetsOutcome {
+        let table = Arc::clone(&self.table);
+        let mut failed = Vec::new();
+        let mut snooze = None;
+        for target in &table.resource.targets {
+            if self.confirmations.contains_key(target.name.as_str()) {
+                continue;
+            }
+            // A target that did not confirm just now is among the failed, so this does not pass for the end.
+            if !target.after.iter().all(|before| self.confirmations.contains_key(before.as_str())) {
+                continue;
+            }
+            match self.ask_target(target).await {
+                Ok(TargetReply::Confirmed(Answer::Skipped)) => {
+                    self.confirm(target, Answer::Skipped);
+                    continue;
+                }
+                Ok(TargetReply::Confirmed(answer)) => self.confirm(target, answer),
+                // The first in order is the lane in which it waits.
+                Ok(TargetReply::Snooze(reply)) => {
+                    let called = reply.error.is_some();
+                    snooze = snooze.or(Some(reply));
+                    if !called {
+                        continue;
+                    }
+                }
+                Ok(TargetReply::Failed(call)) => {
+                    failed.push(call);
+                    // On-call must decide about a lost answer: nothing else may be noted over it.
+                    if failed.iter().any(|call| matches!(call.outcome, Outcome::Lost(_))) {
+                        break;
+                    }
+                }
+                Err(outcome) => return outcome,
+            }
+            if !target.repeatable
+                && let Err(outcome) = self.end_call().await
+            {
+                return outcome;
+            }
+        }
+        if !failed.is_empty() {
+            return TargetsOutcome::Failed(failed);
+        }
+        if let Some(snooze) = snooze {
+            return TargetsOutcome::Snooze(snooze);
+        }
+        let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
+        unknown.map_or(TargetsOutcome::Confirmed, |name| TargetsOutcome::NotConfigured(name.clone()))
+    }
+
+    /// Asks a target to delete the row's twin, and before it the twins of rows that had its key before.
+    async fn ask_target(&mut self, target: &Target) -> Result<TargetReply, TargetsOutcome> {
+        let mut twins: Vec<&Values> = Vec::new();
+        for values in self.claim.former.iter().chain([&self.payload]) {
+            twins.retain(|known| !target.same_twin(known, values));
+            twins.push(values);
+        }
+        let twins: Vec<Values> = twins.into_iter().cloned().collect();
+        let mut answer = Answer::Skipped;
+        for values in &twins {
+            if target.skip_when_null.iter().any(|column| values.get(column).is_none_or(Option::is_none)) {
+                answer = Answer::Skipped;
+                continue;
+            }
+            match self.call_target(target, values).await? {
+                TargetReply::Confirmed(confirmed) => answer = confirmed,
+                other => return Ok(other),
+            }
+        }
+        Ok(TargetReply::Confirmed(answer))
+    }
+
+    fn confirm(&mut self, target: &Target, answer: Answer) {
+        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
+        // The database's clock, carried on: this machine's own may be wrong.
+        let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
+        let at = humantime::format_rfc3339_millis(at).to_string();
+        let verified = target.is_verified() && answer != Answer::Skipped;
+        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer, verified });
+    }
+}

@@ -1,0 +1,148 @@
+//! One call to a target: through its gate, while the lease leaves room for it.
+
+use std::{time::Duration, time::Instant};
+
+use sexton_core::{
+    config::Target,
+    ids::{DeletionId, Lane},
+    outcome::{Failure, Look, Outcome},
+    template::Values,
+};
+
+use super::{
+    ask_targets::{Snooze, TargetReply, TargetsOutcome},
+    execution::Execution,
+    failed_calls::{FailedCall, describe},
+    write_back::WRITE_TIME,
+};
+use crate::{
+    connector::{Call, Connector},
+    gate::{Admission, CallReport},
+    metrics,
+};
+
+/// Deletions that wait for the same gate should not come back together: the random part of the id spreads them.
+fn spread(id: DeletionId, wait: Duration) -> Duration {
+    let part = (id.as_uuid().as_u128() % 1000) as u32;
+    wait.clamp(Duration::from_millis(100), Duration::from_secs(5)) * part / 1000
+}
+
+impl Execution<'_> {
+    /// Calls `target` for the twin that `values` name.
+    pub(super) async fn call_target(
+        &mut self,
+        target: &Target,
+        values: &Values,
+    ) -> Result<TargetReply, TargetsOutcome> {
+        let context = &self.engine.context;
+        let Some(connector) = context.connectors.of(&self.claim.resource, target.name.as_str()) else {
+            return Err(TargetsOutcome::NotConfigured(target.name.to_string()));
+        };
+        let lane = Lane::of_target(&self.table.name, &target.name);
+        let permit = match context.gates.admit(&lane, self.claim.id).await {
+            Admission::Granted(permit) => permit,
+            Admission::Wait(wait, why) => {
+                let delay = wait + spread(self.claim.id, wait);
+                tracing::trace!(id = %self.claim.id, %lane, why, "deletion {} waits for its gate", self.claim.id);
+                return Ok(TargetReply::Snooze(Snooze { delay, error: None }));
+            }
+        };
+        // Admission may have taken a moment.
+        self.may_begin(target)?;
+        if !target.repeatable {
+            self.begin_call(target).await?;
+        }
+        let called_before = std::mem::replace(&mut self.called, true);
+        let started = Instant::now();
+        let outcome = self.call_and_verify(target, connector, Call { id: self.claim.id, row: values }).await?;
+        let duration = started.elapsed();
+        let outcome = match outcome.without_values(values) {
+            Outcome::Lost(failure) if target.repeatable => Outcome::Retry(failure),
+            outcome => outcome,
+        };
+        if matches!(outcome, Outcome::BadTemplate(_)) {
+            // There was nothing to call, so it may still be restored.
+            self.called = called_before;
+        } else {
+            metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, duration);
+        }
+        let first = self.claim.uncalled && self.claim.attempts == 1;
+        let report = CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, first, probe: permit.is_probe };
+        let breaker_is_open = context.gates.note_call(&context.store, &report).await;
+        drop(permit);
+        Ok(match outcome {
+            Outcome::Confirmed { answer } => TargetReply::Confirmed(answer),
+            // It is not this deletion's fault that the target is away, but it does not wait for it for ever.
+            Outcome::Retry(ref failure) | Outcome::Unauthorized(ref failure)
+                if breaker_is_open && !self.has_expired(target) =>
+            {
+                let class = if matches!(outcome, Outcome::Retry(_)) { "retry" } else { "unauthorized" };
+                let error = Some((class.to_owned(), describe(target.name.as_str(), failure)));
+                TargetReply::Snooze(Snooze { delay: Duration::ZERO, error })
+            }
+            outcome => {
+                let retry = context.config.retry.with(&target.retry);
+                TargetReply::Failed(FailedCall { target: target.name.to_string(), outcome, duration, retry })
+            }
+        })
+    }
+
+    /// Sends the request and, if the target says so and is verified, looks whether the twin is gone. Both count for the
+    /// call's duration: a target is as slow as everything that its confirmation needs.
+    async fn call_and_verify(
+        &self,
+        target: &Target,
+        connector: &dyn Connector,
+        call: Call<'_>,
+    ) -> Result<Outcome, TargetsOutcome> {
+        let outcome = tokio::select! {
+            outcome = connector.delete(call) => outcome,
+            () = self.lease.lost() => return Err(TargetsOutcome::LeaseLost),
+            () = self.lease.interrupted() => match target.repeatable {
+                true => return Err(TargetsOutcome::HandBack),
+                false => Outcome::Lost(Failure { status: None, reason: "interrupted".to_owned() }),
+            },
+        };
+        if !matches!(outcome, Outcome::Confirmed { .. }) || !target.is_verified() {
+            return Ok(outcome);
+        }
+        Ok(match self.look_at_twin(target, connector, call).await? {
+            Look::Gone => outcome,
+            Look::Differs(failure) => Outcome::NotVerified(failure),
+            Look::Failed(failed) => failed,
+        })
+    }
+
+    /// Looks whether a twin is gone that the target says it deleted.
+    async fn look_at_twin(
+        &self,
+        target: &Target,
+        connector: &dyn Connector,
+        call: Call<'_>,
+    ) -> Result<Look, TargetsOutcome> {
+        // Also while the process is shutting down: it is the end of what was begun.
+        self.has_time_for(target)?;
+        tokio::select! {
+            look = connector.look(call) => Ok(look),
+            () = self.lease.lost() => Err(TargetsOutcome::LeaseLost),
+            () = self.lease.interrupted() => Err(TargetsOutcome::HandBack),
+        }
+    }
+
+    /// A call begins only while the process is not shutting down and [there is time](Self::has_time_for) for it.
+    pub(super) fn may_begin(&self, target: &Target) -> Result<(), TargetsOutcome> {
+        if self.engine.closing.is_cancelled() { Err(TargetsOutcome::HandBack) } else { self.has_time_for(target) }
+    }
+
+    /// The lease must leave room for a call, its timeout and the write-back.
+    fn has_time_for(&self, target: &Target) -> Result<(), TargetsOutcome> {
+        let write_time = WRITE_TIME.min(self.engine.context.config.worker.lease / 10);
+        let is_time = self.lease.remaining() >= target.timeout + write_time;
+        if is_time { Ok(()) } else { Err(TargetsOutcome::HandBack) }
+    }
+
+    fn has_expired(&self, target: &Target) -> bool {
+        let retry = self.engine.context.config.retry.with(&target.retry);
+        self.claim.age + self.since.elapsed() >= retry.give_up_after
+    }
+}

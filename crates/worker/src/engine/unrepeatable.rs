@@ -1,0 +1,44 @@
+//! Calls that must not be repeated: the ledger knows of each before it begins and after it ended, so that one whose worker
+//! vanishes meanwhile is not made once more.
+
+use sexton_core::config::Target;
+
+use super::{ask_targets::TargetsOutcome, execution::Execution};
+
+impl Execution<'_> {
+    /// Commits that a call begins; only then may it begin.
+    pub(super) async fn begin_call(&self, target: &Target) -> Result<(), TargetsOutcome> {
+        let context = &self.engine.context;
+        let (id, fence) = (self.claim.id, self.claim.fence);
+        loop {
+            match context.store.ledger.begin_call(&context.store.db, id, fence, target.name.as_str()).await {
+                // Writing took its time.
+                Ok(true) => return self.may_begin(target),
+                Ok(false) => return Err(TargetsOutcome::LeaseLost),
+                Err(_) if self.wait_for_database().await => {}
+                Err(error) => {
+                    tracing::warn!(%id, %error, "cannot note the call for deletion {id}, so it is not made");
+                    return Err(TargetsOutcome::HandBack);
+                }
+            }
+        }
+    }
+
+    /// Commits what is confirmed, and that no call is in flight.
+    pub(super) async fn end_call(&self) -> Result<(), TargetsOutcome> {
+        let context = &self.engine.context;
+        let (id, fence) = (self.claim.id, self.claim.fence);
+        loop {
+            match context.store.ledger.end_call(&context.store.db, id, fence, &self.confirmations).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(TargetsOutcome::LeaseLost),
+                Err(_) if self.wait_for_database().await => {}
+                Err(error) => {
+                    // Completing or settling it writes the same; only a worker that vanishes before leaves it open.
+                    tracing::warn!(%id, %error, "cannot note the confirmation of deletion {id} yet");
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

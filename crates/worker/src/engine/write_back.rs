@@ -1,0 +1,147 @@
+//! Writing back what did not complete: a retry, a snooze, a dead letter, a changed row; many in one statement.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use sexton_core::{db, ledger::Settlement, outcome::DeadKind, state::Event};
+
+use super::{
+    Context,
+    batcher::{BatchResult, Batcher, Process},
+    execution::Execution,
+    failed_calls::{FailedCall, Verdict, decide_by_worst},
+};
+use crate::metrics;
+
+/// Most settlements in one statement.
+const BATCH: usize = 200;
+/// Kept free at the end of a lease for writing down what a call came to.
+pub(super) const WRITE_TIME: Duration = Duration::from_millis(500);
+/// Between two attempts to write while the database is away.
+const DATABASE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes settlements in batches.
+pub(super) struct Settlements {
+    batcher: Batcher<Settlement, bool>,
+}
+
+impl Settlements {
+    pub(super) fn start(context: &Arc<Context>) -> Self {
+        let context = Arc::clone(context);
+        let process: Process<Settlement, bool> = Arc::new(move |batch: Vec<Settlement>| {
+            let context = Arc::clone(&context);
+            let work = async move {
+                let written = context.store.ledger.settle(&context.store.db, &batch, &context.worker).await?;
+                Ok(batch.iter().map(|settlement| written.contains(&settlement.id)).collect())
+            };
+            Box::pin(work) as BoxFuture<'static, Result<Vec<bool>, db::Error>>
+        });
+        Self { batcher: Batcher::start(BATCH, 2, process) }
+    }
+
+    /// Writes a settlement; false if the deletion was no longer ours.
+    async fn settle(&self, settlement: Settlement) -> BatchResult<bool> {
+        self.batcher.submit(settlement).await
+    }
+}
+
+impl Execution<'_> {
+    /// Writes back what failed calls come to. `dead` is what the deletion dies of when its attempts are used up, if that
+    /// says more than `exhausted`.
+    pub(super) async fn calls_failed(self, calls: &[FailedCall], dead: Option<DeadKind>) {
+        let claims = u32::try_from(self.claim.fence.0).unwrap_or(u32::MAX);
+        let age = self.claim.age + self.since.elapsed();
+        let Some(verdict) = decide_by_worst(calls, self.claim.attempts, claims, age) else { return };
+        let Verdict { event, dead: died_of, delay, give_back, error, attempt } = verdict;
+        let mut settlement = self.settlement(event, delay);
+        settlement.dead = died_of.map(|died_of| dead.unwrap_or(died_of));
+        settlement.give_back = give_back;
+        settlement.error = Some(error);
+        settlement.attempt = attempt;
+        self.write_back(settlement).await;
+    }
+
+    /// Makes a dead letter of the deletion; `why` is for on-call.
+    pub(super) async fn die(self, kind: DeadKind, why: &str) {
+        let mut settlement = self.settlement(Event::Died, Duration::ZERO);
+        settlement.dead = Some(kind);
+        settlement.error = Some((kind.to_string(), why.to_owned()));
+        self.write_back(settlement).await;
+    }
+
+    /// Puts the deletion off without costing an attempt.
+    pub(super) async fn snooze(self, delay: Duration, error: Option<(String, String)>) {
+        let mut settlement = self.settlement(Event::Snoozed, delay);
+        settlement.give_back = true;
+        settlement.error = error;
+        self.write_back(settlement).await;
+    }
+
+    /// What is written back for `event`: the deletion as it is now, due after `delay`, at the cost of an attempt.
+    pub(super) fn settlement(&self, event: Event, delay: Duration) -> Settlement {
+        Settlement {
+            id: self.claim.id,
+            fence: self.claim.fence,
+            event,
+            phase: self.claim.phase,
+            delay,
+            give_back: false,
+            uncalled: self.claim.uncalled && !self.called,
+            lane: self.table.lane(|target| self.confirmations.contains_key(target)),
+            confirmations: self.confirmations.clone(),
+            payload: self.payload_is_new.then(|| self.payload.clone()),
+            error: None,
+            dead: None,
+            attempt: None,
+        }
+    }
+
+    /// Writes a settlement, for as long as the lease lasts.
+    pub(super) async fn write_back(self, settlement: Settlement) {
+        loop {
+            match self.engine.settlements.settle(settlement.clone()).await {
+                Ok(true) => break,
+                Ok(false) => return self.log_lost_lease(),
+                Err(_) if self.wait_for_database().await => {}
+                Err(error) => return self.abandon(&error),
+            }
+        }
+        metrics::count_settlement(&self.claim.resource, &settlement);
+        if settlement.dead.is_some() {
+            self.tell_parent();
+        }
+        let id = settlement.id;
+        let error = settlement.error.as_ref().map_or("", |(_, message)| message.as_str());
+        match settlement.dead {
+            Some(kind) => tracing::warn!(%id, %kind, error, "deletion {id} is dead: {kind}"),
+            None => {
+                let delay_ms = settlement.delay.as_millis();
+                tracing::debug!(%id, event = ?settlement.event, error, delay_ms, "deletion {id} goes on later");
+            }
+        }
+    }
+
+    /// Waits a little for the database to come back; false when the lease leaves no more time.
+    pub(super) async fn wait_for_database(&self) -> bool {
+        if self.lease.remaining() < WRITE_TIME {
+            return false;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(DATABASE_PAUSE) => true,
+            () = self.lease.lost() => false,
+            () = self.lease.interrupted() => false,
+        }
+    }
+
+    /// Nothing may be written any more.
+    pub(super) fn log_lost_lease(&self) {
+        let id = self.claim.id;
+        tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it");
+    }
+
+    /// Nothing can be written.
+    pub(super) fn abandon(&self, error: &db::Error) {
+        let id = self.claim.id;
+        tracing::error!(%id, %error, "cannot write down what became of deletion {id}; its lease will free it");
+    }
+}

@@ -1,0 +1,152 @@
+//! What the answer to a call means for its target as a whole: a breaker opens or closes, or calls are throttled.
+
+use std::time::{Duration, Instant};
+
+use sexton_core::{
+    ids::{DeletionId, Lane},
+    ledger::Cause,
+    outcome::{Answer, Outcome},
+    store::Store,
+};
+
+use super::{
+    gates::{Gate, Gates},
+    recent_calls::{FIRST_CALLS, TooManyFailures},
+    shut_lane::ShutLane,
+};
+use crate::metrics;
+
+/// How long calls to a target are throttled that does not say for how long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is to become of a gate.
+enum GateChange {
+    CloseBreaker,
+    /// Without `probe_after` an operator must close it.
+    OpenBreaker {
+        cause: Cause,
+        reason: String,
+        probe_after: Option<Duration>,
+    },
+    Throttle {
+        reason: String,
+        time: Duration,
+    },
+}
+
+/// A call as it ended.
+pub(crate) struct CallReport<'c> {
+    pub(crate) lane: &'c Lane,
+    pub(crate) id: DeletionId,
+    pub(crate) outcome: &'c Outcome,
+    /// Whether no call was made for this deletion before.
+    pub(crate) first: bool,
+    /// Whether it was made to see whether the target works.
+    pub(crate) probe: bool,
+}
+
+impl Gates {
+    /// Takes note of a call. Returns whether the breaker is open now: a failure is then not the deletion's fault.
+    pub(crate) async fn note_call(&self, store: &Store, call: &CallReport<'_>) -> bool {
+        let lane = call.lane;
+        let Some(gate) = self.lanes.get(lane) else { return false };
+        let Some(change) = gate.change_after(call) else { return self.breaker_is_open(lane) };
+        let pending = self.begin_change();
+        let written = match change {
+            GateChange::CloseBreaker => {
+                tracing::info!(%lane, "the breaker of {lane} is closed: its target answers again");
+                self.shut().remove(lane);
+                gate.recent_calls().clear();
+                store.ledger.close_breaker(&store.db, lane).await
+            }
+            GateChange::OpenBreaker { cause, reason, probe_after } => {
+                if self.shut_in_this_process(lane, cause, probe_after) {
+                    tracing::warn!(%lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
+                    metrics::count_breaker_opening(lane, cause);
+                }
+                store.ledger.open_breaker(&store.db, lane, cause, &reason, probe_after).await
+            }
+            GateChange::Throttle { reason, time } => {
+                if self.shut_in_this_process(lane, Cause::Throttled, Some(time)) {
+                    let time_ms = time.as_millis();
+                    tracing::info!(%lane, time_ms, reason, "{lane} is not called for {time:?}: {reason}");
+                }
+                store.ledger.throttle(&store.db, lane, &reason, time).await
+            }
+        };
+        if let Err(error) = written {
+            tracing::warn!(%lane, %error, "cannot tell other processes what {lane} answered");
+        }
+        drop(pending);
+        self.breaker_is_open(lane)
+    }
+
+    fn breaker_is_open(&self, lane: &Lane) -> bool {
+        self.shut().get(lane).is_some_and(ShutLane::is_open_breaker)
+    }
+
+    /// Shuts the lane in this process, before the others know. False if it was shut for as good a reason already.
+    fn shut_in_this_process(&self, lane: &Lane, cause: Cause, time: Option<Duration>) -> bool {
+        let mut shut = self.shut();
+        let now = Instant::now();
+        let known = shut.get(lane).filter(|shut| shut.lasts());
+        let is_stronger = match (known, cause) {
+            (None, _) => true,
+            (Some(ShutLane::Breaker { cause: Cause::Throttled, .. }), cause) => cause != Cause::Throttled,
+            (Some(ShutLane::Breaker { cause, .. }), Cause::Gone) => *cause != Cause::Gone,
+            _ => false,
+        };
+        if is_stronger {
+            shut.insert(lane.to_owned(), ShutLane::Breaker { cause, until: time.map(|time| now + time) });
+        }
+        is_stronger
+    }
+}
+
+impl Gate {
+    /// Takes note of a call, and says what it changes.
+    fn change_after(&self, call: &CallReport<'_>) -> Option<GateChange> {
+        let target = self.target.as_ref()?;
+        let breaker = &target.breaker;
+        let now = Instant::now();
+        match call.outcome {
+            // There was no call.
+            Outcome::BadTemplate(_) => None,
+            Outcome::Throttled { retry_after, failure } => {
+                let time = retry_after.unwrap_or(PATIENCE).min(self.longest_throttle);
+                (time > Duration::ZERO).then(|| GateChange::Throttle { reason: failure.reason.clone(), time })
+            }
+            // The breaker is switched off.
+            Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if breaker.failure_ratio > 1.0 => None,
+            // The next probe was put off when this one was allowed.
+            Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if call.probe => None,
+            Outcome::Unauthorized(failure) => {
+                let reason = format!("it refuses our credentials ({})", failure.reason);
+                let (cause, probe_after) = (Cause::Unauthorized, Some(breaker.probe_interval));
+                Some(GateChange::OpenBreaker { cause, reason, probe_after })
+            }
+            Outcome::Retry(failure) | Outcome::Lost(failure) => {
+                let TooManyFailures { failures, calls } = self.recent_calls().note_failure(breaker, call.id, now)?;
+                let reason = format!("{failures} of {calls} deletions failed, the last with {}", failure.reason);
+                let (cause, probe_after) = (Cause::Failures, Some(breaker.probe_interval));
+                Some(GateChange::OpenBreaker { cause, reason, probe_after })
+            }
+            Outcome::Confirmed { answer } => {
+                let was_gone = matches!(answer, Answer::Gone { .. });
+                if call.first
+                    && let Some(gone) = self.recent_calls().note_first_call(target.gone_limit, was_gone)
+                {
+                    let reason = format!("{gone} of the last {FIRST_CALLS} first calls found nothing to delete");
+                    return Some(GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None });
+                }
+                self.recent_calls().note_success(breaker, call.id, now);
+                call.probe.then_some(GateChange::CloseBreaker)
+            }
+            // Whatever it says, it answers.
+            Outcome::Rejected(_) | Outcome::NotVerified(_) => {
+                self.recent_calls().note_success(breaker, call.id, now);
+                call.probe.then_some(GateChange::CloseBreaker)
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! How the last calls to a target went: what opens a breaker.
+
+use std::{collections::VecDeque, time::Instant};
+
+use sexton_core::{config::Breaker, ids::DeletionId};
+
+/// Deletions that are remembered, however many calls come within the breaker's window.
+const MOST: usize = 1000;
+/// First calls by which the share of those answered "gone" is judged.
+pub(super) const FIRST_CALLS: usize = 50;
+
+/// The last calls of one process to one target.
+#[derive(Debug, Default)]
+pub(super) struct RecentCalls {
+    /// The last call of each deletion: one that fails several times counts once.
+    calls: VecDeque<RecentCall>,
+    /// Whether each of the last first calls was answered "gone".
+    first_was_gone: VecDeque<bool>,
+}
+
+#[derive(Debug)]
+struct RecentCall {
+    at: Instant,
+    id: DeletionId,
+    failed: bool,
+}
+
+/// Too many recent calls failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooManyFailures {
+    pub(super) failures: usize,
+    /// All recent calls.
+    pub(super) calls: usize,
+}
+
+impl RecentCalls {
+    /// Takes note of a call that worked.
+    pub(super) fn note_success(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) {
+        self.note(breaker, RecentCall { at: now, id, failed: false });
+    }
+
+    /// Takes note of a call that failed, and says whether there are too many of them for `breaker`.
+    pub(super) fn note_failure(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> Option<TooManyFailures> {
+        self.note(breaker, RecentCall { at: now, id, failed: true });
+        let (failures, calls) = (self.calls.iter().filter(|call| call.failed).count(), self.calls.len());
+        let enough = calls >= breaker.min_calls as usize;
+        (enough && failures as f64 >= breaker.failure_ratio * calls as f64)
+            .then_some(TooManyFailures { failures, calls })
+    }
+
+    fn note(&mut self, breaker: &Breaker, call: RecentCall) {
+        let is_recent = |at: Instant| call.at.saturating_duration_since(at) < breaker.window;
+        self.calls.retain(|known| known.id != call.id && is_recent(known.at));
+        if self.calls.len() >= MOST {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+    }
+
+    /// Takes note of a deletion's first call, which confirmed. Returns how many of [`FIRST_CALLS`] were answered "gone" if
+    /// that is more than the share `limit`.
+    pub(super) fn note_first_call(&mut self, limit: f64, was_gone: bool) -> Option<usize> {
+        if self.first_was_gone.len() >= FIRST_CALLS {
+            self.first_was_gone.pop_front();
+        }
+        self.first_was_gone.push_back(was_gone);
+        let count = self.first_was_gone.iter().filter(|gone| **gone).count();
+        (self.first_was_gone.len() >= FIRST_CALLS && count as f64 > limit * FIRST_CALLS as f64).then_some(count)
+    }
+
+    /// Forgets all calls: the breaker was closed.
+    pub(super) fn clear(&mut self) {
+        self.calls.clear();
+        self.first_was_gone.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const BREAKER: Breaker = Breaker {
+        failure_ratio: 0.5,
+        min_calls: 4,
+        window: Duration::from_secs(30),
+        probe_interval: Duration::from_secs(5),
+        max_probe_interval: Duration::from_secs(60),
+    };
+
+    #[test]
+    fn it_takes_enough_calls_and_enough_failures() {
+        let (mut recent, now) = (RecentCalls::default(), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(recent.note_failure(&BREAKER, DeletionId::new(), now), None);
+        }
+        recent.note_success(&BREAKER, DeletionId::new(), now);
+        let fourth = recent.note_failure(&BREAKER, DeletionId::new(), now);
+        assert_eq!(fourth, Some(TooManyFailures { failures: 4, calls: 5 }));
+    }
+
+    #[test]
+    fn a_deletion_that_fails_many_times_counts_once() {
+        let (mut recent, now, id) = (RecentCalls::default(), Instant::now(), DeletionId::new());
+        for _ in 0..100 {
+            assert_eq!(recent.note_failure(&BREAKER, id, now), None);
+        }
+        assert_eq!(recent.calls.len(), 1);
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_is_forgotten() {
+        let (mut recent, now) = (RecentCalls::default(), Instant::now());
+        for _ in 0..3 {
+            recent.note_failure(&BREAKER, DeletionId::new(), now);
+        }
+        assert_eq!(recent.note_failure(&BREAKER, DeletionId::new(), now + BREAKER.window), None);
+        assert_eq!(recent.calls.len(), 1);
+    }
+
+    #[test]
+    fn too_many_first_calls_that_find_nothing_are_noticed() {
+        let mut recent = RecentCalls::default();
+        for _ in 0..FIRST_CALLS / 2 {
+            assert_eq!(recent.note_first_call(0.5, true), None);
+        }
+        for _ in 0..FIRST_CALLS / 2 {
+            assert_eq!(recent.note_first_call(0.5, false), None, "half is not more than half");
+        }
+        recent.clear();
+        let noticed = (0..FIRST_CALLS).filter_map(|_| recent.note_first_call(0.5, true)).collect::<Vec<_>>();
+        assert_eq!(noticed, [FIRST_CALLS]);
+        recent.clear();
+        assert!((0..200).all(|_| recent.note_first_call(1.0, true).is_none()), "1 never opens");
+    }
+}

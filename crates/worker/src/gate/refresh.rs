@@ -1,0 +1,99 @@
+//! Reading what operators and other processes decided of the gates, and what may be probed.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use sexton_core::{config::Breaker, db, ids::Lane, ledger::OpenBreaker, store::Store};
+
+use super::{gates::Gates, shut_lane::ShutLane};
+use crate::metrics;
+
+impl Gates {
+    /// Resolves upon word of a change.
+    pub(crate) async fn wait_for_change(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Says that the ledger may have a change.
+    pub(crate) fn note_change(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Reads what the ledger says.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses; what was known before still holds.
+    pub(crate) async fn refresh(&self, store: &Store) -> Result<(), db::Error> {
+        let written = self.changes_written.load(Ordering::Acquire);
+        let (pauses, breakers) =
+            (store.ledger.pauses(&store.db.conn).await?, store.ledger.breakers(&store.db.conn).await?);
+        // After the answer, which may have taken a while: no target should be called too early.
+        let now = Instant::now();
+        let mut shut: HashMap<Lane, ShutLane> = HashMap::new();
+        for OpenBreaker { lane, cause, left_ms, .. } in breakers {
+            shut.insert(lane, ShutLane::from_ledger(cause, left_ms, now));
+        }
+        for name in self.lanes.keys() {
+            let paused = pauses.iter().any(|pause| pause.holds(name));
+            metrics::set_paused(name, paused);
+            if paused {
+                shut.insert(name.clone(), ShutLane::Paused);
+            }
+        }
+        let hard_deletes_paused = pauses.iter().any(sexton_core::ledger::Pause::is_of_hard_deletes);
+        metrics::set_hard_deletes_paused(hard_deletes_paused);
+        self.hard_deletes_paused.store(hard_deletes_paused, Ordering::Release);
+        if hard_deletes_paused {
+            // Deletions that all targets confirmed are in the lane of the resource itself.
+            for (name, _) in self.lanes.iter().filter(|(_, gate)| gate.target.is_none()) {
+                shut.insert(name.clone(), ShutLane::Paused);
+            }
+        }
+        let before = {
+            let mut known = self.shut();
+            // Under the lock, which a change takes after it began: what was read is older than such a change.
+            let is_old = self.changes_pending.load(Ordering::Acquire) > 0
+                || self.changes_written.load(Ordering::Acquire) != written;
+            if is_old {
+                drop(known);
+                self.note_change();
+                return Ok(());
+            }
+            std::mem::replace(&mut *known, shut.clone())
+        };
+        for name in self.lanes.keys() {
+            let is = |what: fn(&ShutLane) -> bool| shut.get(name).is_some_and(what);
+            metrics::set_breaker_open(name, is(ShutLane::is_open_breaker));
+            metrics::set_throttled(name, is(ShutLane::is_throttled));
+        }
+        // A breaker that was closed elsewhere forgets the calls that opened it.
+        let closed = before.iter().filter(|(lane, before)| before.is_open_breaker() && !shut.contains_key(*lane));
+        closed.filter_map(|(lane, _)| self.lanes.get(lane)).for_each(|gate| gate.recent_calls().clear());
+        Ok(())
+    }
+
+    /// The lanes whose breaker may be probed now, with its settings.
+    pub(crate) fn lanes_to_probe(&self) -> Vec<(Lane, Breaker)> {
+        let now = Instant::now();
+        let due = |shut: &ShutLane| shut.probe_at().is_some_and(|at| at <= now);
+        let shut = self.shut();
+        let due = shut.iter().filter(|(_, shut)| due(shut)).map(|(lane, _)| lane);
+        due.filter_map(|lane| Some((lane.clone(), self.lanes.get(lane)?.target.as_ref()?.breaker))).collect()
+    }
+
+    /// Lets one call in this lane through although the breaker is open.
+    pub(crate) fn allow_probe(&self, lane: &Lane) {
+        if let Some(gate) = self.lanes.get(lane) {
+            gate.allow_probe();
+        }
+    }
+
+    /// Until the next probe; none if no lane waits for one.
+    pub(crate) fn next_probe_in(&self) -> Option<Duration> {
+        let next = self.shut().values().filter_map(ShutLane::probe_at).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+}
