@@ -12,7 +12,7 @@ use sexton_core::{
 
 use super::{
     error::{Error, Result},
-    open::{self, Opened},
+    open::{self, Installation},
     output,
 };
 
@@ -43,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let since = moment(&opened, "--since", &args.since).await?;
     let until = moment(&opened, "--until", &args.until).await?;
     let span = Span { since, until, resource: args.resource };
@@ -68,7 +68,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-async fn moment(opened: &Opened, option: &str, moment: &Moment) -> Result<String> {
+async fn moment(opened: &Installation, option: &str, moment: &Moment) -> Result<String> {
     let found = opened.ledger.moment(&opened.db, moment).await?;
     found.ok_or_else(|| Error::Usage(format!("{option}: there is no such time")))
 }
@@ -88,7 +88,7 @@ impl From<Failure> for Error {
 }
 
 /// Writes page by page and returns how many deletions it wrote.
-async fn write(opened: &Opened, span: &Span, to: &mut impl Write) -> std::result::Result<u64, Failure> {
+async fn write(opened: &Installation, span: &Span, to: &mut impl Write) -> std::result::Result<u64, Failure> {
     let (mut after, mut written) = (None, 0);
     loop {
         let page = opened.ledger.finished(&opened.db, span, after.as_ref(), PAGE).await;

@@ -60,7 +60,7 @@ struct Line<'l> {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let guards = guard::guards(&store.db.conn, &store).await?;
     let old = left_over(&store.db.conn, &store).await?;

@@ -47,7 +47,7 @@ struct Changed {
 
 /// Pausing what is paused is no failure: it is as wanted.
 pub(super) async fn pause(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let scope = scope(&args, &opened.config.lanes())?;
     let changed = opened.ledger.pause(&opened.db, &scope, &args.by, args.reason.as_deref()).await?;
     if args.json {
@@ -58,7 +58,7 @@ pub(super) async fn pause(path: &Path, args: Args) -> Result {
 }
 
 pub(super) async fn resume(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let scope = scope(&args, &opened.config.lanes())?;
     if !opened.ledger.resume(&opened.db, &scope, &args.by, args.reason.as_deref()).await? {
         return Err(Error::NotFound(format!(

@@ -54,7 +54,7 @@ struct Line<'r> {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let Some(table) = store.catalog.table(&args.resource) else {
         if opened.config.resources.contains_key(&args.resource) {

@@ -47,7 +47,7 @@ struct Line {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let id = find(&store, &args.what).await?;
     let what = TakeBack { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };

@@ -11,10 +11,10 @@ use sexton_core::{
 
 use super::{
     error::Result,
-    open::{self, Opened},
+    open::{self, Installation},
     output,
 };
-use crate::sweep::judged;
+use crate::sweep::with_health;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sexton status\n  sexton status --json | jq .oldest_due_ms")]
@@ -39,9 +39,9 @@ struct GuardLine {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let mut status = opened.ledger.status(&opened.db.conn).await?;
-    status.sweeps = judged(status.sweeps, &opened.config);
+    status.sweeps = with_health(status.sweeps, &opened.config);
     let guards = guards(&opened).await?;
     if args.json {
         return output::json(&Report { status: &status, guards });
@@ -92,7 +92,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     }
     if !status.sweeps.is_empty() {
         println!();
-        let rows: Vec<_> = status.sweeps.iter().map(sweep).collect();
+        let rows: Vec<_> = status.sweeps.iter().map(sweep_row).collect();
         output::table(["SWEEP", "STATE", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
     }
     if !guards.is_empty() {
@@ -103,8 +103,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-/// The guards that are there. Of tables that do not fit the configuration nothing is known, which `sexton check` explains.
-async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
+/// The guards that are installed. If tables do not fit the configuration, none are listed; `sexton check` says why.
+async fn guards(opened: &Installation) -> Result<Vec<GuardLine>> {
     let store = match Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await {
         Ok(store) => store,
         Err(catalog::Error::Problems(_)) => return Ok(Vec::new()),
@@ -120,7 +120,7 @@ async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
     Ok(there.map(line).collect())
 }
 
-fn sweep(state: &SweepState) -> [String; 9] {
+fn sweep_row(state: &SweepState) -> [String; 9] {
     let age = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| output::age(ms.max(0)));
     let note = match (&state.error, &state.leader, state.cut_short) {
         (Some(error), ..) => error.clone(),

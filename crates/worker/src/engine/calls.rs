@@ -117,7 +117,7 @@ impl Execution<'_> {
     async fn call(&mut self, target: &Target, values: &Values) -> Result<Reply, Asked> {
         let engine = self.engine;
         let context = &engine.context;
-        let Some(connector) = context.connectors.of(&self.claim.resource, target.name.as_str()) else {
+        let Some(connector) = context.connectors.get(&self.claim.resource, target.name.as_str()) else {
             return Err(Asked::NotConfigured(target.name.to_string()));
         };
         let lane = Lane::of_target(&self.table.name, &target.name);

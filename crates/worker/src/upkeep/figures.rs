@@ -31,7 +31,7 @@ pub(crate) async fn refresh_gauges(engine: Arc<Engine>, stop: CancellationToken)
             Err(error) => tracing::debug!(%error, "cannot count the dead letters"),
         }
         match context.store.ledger.sweeps(&context.store.db.conn).await {
-            Ok(states) => watch.see(states, &context.config),
+            Ok(states) => watch.report(states, &context.config),
             Err(error) => tracing::debug!(%error, "cannot read how the sweeps stand"),
         }
         tokio::select! {

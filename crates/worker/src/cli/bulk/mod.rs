@@ -126,10 +126,10 @@ pub(super) async fn run(
     let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
     let progress = Progress::of_rows(total);
-    let work = bulk.batches(&mut source, size, which.batch.is_some(), interrupt.asked.clone(), &progress, &mut all);
+    let work = bulk.batches(&mut source, size, which.batch.is_some(), interrupt.first.clone(), &progress, &mut all);
     let result = tokio::select! {
         result = work => result,
-        () = interrupt.again() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
+        () = interrupt.second() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
     };
     drop(progress);
     result.map_err(|error| resumable(error, batch, all.rows + all.done_before))?;
@@ -163,13 +163,13 @@ impl Bulk<'_> {
         source: &mut Source,
         size: usize,
         resumed: bool,
-        asked: CancellationToken,
+        stop: CancellationToken,
         progress: &Progress,
         all: &mut Line,
     ) -> Result {
         let mut known = resumed;
         while let Some(keys) = source.next(&self.store.db, self.table, size).await? {
-            if asked.is_cancelled() {
+            if stop.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
             let (line, requested) = self.batch(source, keys, known).await?;

@@ -1,10 +1,10 @@
-//! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, on the condition that it is the one
-//! that was seen.
+//! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, if it is still the one that was seen.
 //!
-//! `If-Match` needs an `ETag` (RFC 9110 §13.1.1). Without a remembered one it is read by `PROPFIND`, for which a server
-//! must have `getetag` (RFC 4918 §15.6, RFC 4791 §5.3.4), and which also tells an object from a collection: deleting a
-//! collection deletes all that is in it (RFC 4918 §9.6.1). Where there is no `PROPFIND`, `HEAD` has to do.
-//! A 404 is believed only if the collection that the object would be in answers: a wrong base path gives 404 to everything.
+//! - `If-Match` needs an `ETag` (RFC 9110 §13.1.1). Without a remembered one it is read by `PROPFIND`, for which a server
+//!   must have `getetag` (RFC 4918 §15.6, RFC 4791 §5.3.4).
+//! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918 §9.6.1).
+//! - Where a server has no `PROPFIND`, `HEAD` is sent instead.
+//! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404.
 
 mod etag;
 mod multistatus;
@@ -17,10 +17,8 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH},
 };
 use sexton_core::{
-    config::{CalDav as Settings, Target},
-    outcome::Received,
-    outcome::{Answer, Failure, Look, Outcome},
-    outcome::{HttpAnswer, classify},
+    config::{Target, target::caldav::CalDav as Settings},
+    outcome::{Answer, Failure, HttpAnswer, Look, Outcome, Received, classify},
 };
 use url::Url;
 
@@ -30,13 +28,13 @@ use super::{
     auth::Auth,
     clients::{Clients, Transport},
     exchange::{Exchange, Request, rejected, retry},
-    headers::{bad, rendered},
+    headers::{bad_template, render_headers},
 };
 
-/// Most of an answer that is read: a multistatus has an entry for each member that was not deleted.
+/// The most bytes of an answer that are read: a multistatus has an entry for each member that was not deleted.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// How often a call tries again because the object changed between reading its `ETag` and deleting it.
+/// How often a call starts over because the object changed between reading its `ETag` and deleting it.
 const CHANGES: usize = 3;
 
 const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -73,36 +71,36 @@ impl CalDav {
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let exchange = Exchange::new(clients.get(&Transport::of(target))?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),
             auth: Auth::new(settings.auth.as_ref(), &exchange),
-            exchange: exchange.reading(BODY_LIMIT),
+            exchange: exchange.with_body_limit(BODY_LIMIT),
             timeout: target.timeout,
         })
     }
 
-    async fn begin(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad)?;
-        let headers = rendered(&self.settings.headers, call.row)?;
-        // One that was never remembered, or that is none, is read.
+    async fn delete_object(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
+        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let headers = render_headers(&self.settings.headers, call.row)?;
+        // An `ETag` that is missing or malformed is read from the server.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
-        // So is one that makes no condition: without one, nothing would tell a collection from an object.
+        // So is a weak one. It makes no condition, and only reading tells a collection from an object.
         let remembered = remembered.as_deref().and_then(condition).filter(|remembered| *remembered != Condition::None);
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         deletion.run(&url, remembered).await
     }
 
-    async fn see(&self, call: Call<'_>) -> Result<Look, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad)?;
-        let headers = rendered(&self.settings.headers, call.row)?;
+    async fn look_at_object(&self, call: Call<'_>) -> Result<Look, Outcome> {
+        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let headers = render_headers(&self.settings.headers, call.row)?;
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         Ok(match deletion.look(&url).await? {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
             }
-            Found::Nothing(received) => match deletion.missing(&url, &received).await? {
+            Found::Nothing(received) => match deletion.judge_missing(&url, &received).await? {
                 Outcome::Confirmed { .. } => Look::Gone,
                 outcome => Look::failed(outcome),
             },
@@ -113,42 +111,42 @@ impl CalDav {
 #[async_trait]
 impl Connector for CalDav {
     async fn delete(&self, call: Call<'_>) -> Outcome {
-        self.begin(call).await.unwrap_or_else(|outcome| outcome)
+        self.delete_object(call).await.unwrap_or_else(|outcome| outcome)
     }
 
     async fn look(&self, call: Call<'_>) -> Look {
-        self.see(call).await.unwrap_or_else(Look::failed)
+        self.look_at_object(call).await.unwrap_or_else(Look::failed)
     }
 }
 
 impl Deletion<'_> {
-    /// Either way the outcome; an error only ends the work early.
+    /// Deletes the object at the URL. An error is an outcome as well; it only ends the work early.
     async fn run(&self, url: &Url, remembered: Option<Condition>) -> Result<Outcome, Outcome> {
         let mut condition = match remembered {
             _ if !self.dav.settings.if_match => Condition::None,
             Some(condition) => condition,
             None => match self.look(url).await? {
                 Found::Object(condition) => condition,
-                Found::Collection => self.collection()?,
-                Found::Nothing(received) => return self.missing(url, &received).await,
+                Found::Collection => self.allow_collection()?,
+                Found::Nothing(received) => return self.judge_missing(url, &received).await,
             },
         };
         for _ in 0..CHANGES {
             let received = self.delete(url, &condition).await?;
             match received.status {
-                207 => return Ok(of_members(&received)),
-                404 | 410 => return self.missing(url, &received).await,
+                207 => return Ok(classify_members(&received)),
+                404 | 410 => return self.judge_missing(url, &received).await,
                 412 if self.dav.settings.if_match => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),
                 status if self.dav.settings.gone.contains(&status) => return Ok(gone(status)),
                 _ => return Ok(received.classified(SystemTime::now())),
             }
-            // It has another ETag than we thought, or (some servers answer that first) is not there any more.
+            // It has another ETag by now, or it is gone: some servers check the condition first.
             let before = condition;
             condition = match self.look(url).await? {
                 Found::Object(condition) => condition,
-                Found::Collection => self.collection()?,
-                Found::Nothing(received) => return self.missing(url, &received).await,
+                Found::Collection => self.allow_collection()?,
+                Found::Nothing(received) => return self.judge_missing(url, &received).await,
             };
             if condition == Condition::None && before == Condition::None {
                 return Ok(rejected(Some(received.status), "http_412"));
@@ -157,7 +155,7 @@ impl Deletion<'_> {
         Ok(retry(Some(412), "etag_keeps_changing"))
     }
 
-    fn collection(&self) -> Result<Condition, Outcome> {
+    fn allow_collection(&self) -> Result<Condition, Outcome> {
         if self.dav.settings.collection { Ok(Condition::None) } else { Err(rejected(None, "is_a_collection")) }
     }
 
@@ -174,22 +172,22 @@ impl Deletion<'_> {
             // `HEAD` does not tell; by convention a collection's URL ends so (RFC 4918 §5.2).
             405 | 501 if url.path().ends_with('/') => Ok(Found::Collection),
             405 | 501 => {
-                let received = self.ask(Method::HEAD, url, HeaderMap::new(), None).await?;
+                let received = self.read(Method::HEAD, url, HeaderMap::new(), None).await?;
                 match received.status {
                     200..=299 => {
                         Ok(Found::Object(received.etag.as_deref().and_then(condition).unwrap_or(Condition::None)))
                     }
                     404 | 410 => Ok(Found::Nothing(received)),
-                    _ => Err(received.classified(SystemTime::now()).of_a_look()),
+                    _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
                 }
             }
             status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
-            _ => Err(received.classified(SystemTime::now()).of_a_look()),
+            _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
         }
     }
 
-    /// Nothing is there: whether that can be believed.
-    async fn missing(&self, url: &Url, received: &Received) -> Result<Outcome, Outcome> {
+    /// Judges whether it can be believed that nothing is there.
+    async fn judge_missing(&self, url: &Url, received: &Received) -> Result<Outcome, Outcome> {
         let status = received.status;
         if self.dav.settings.gone.contains(&status) {
             return Ok(gone(status));
@@ -202,17 +200,17 @@ impl Deletion<'_> {
             207 if multistatus::properties(&collection.body).is_some_and(|found| found.is_collection) => {
                 Ok(gone(status))
             }
-            // There is no PROPFIND, so nothing is known of the collection.
+            // Without PROPFIND nothing is known of the collection.
             405 | 501 => Ok(rejected(Some(status), "http_404")),
             status @ (200..=299 | 404 | 410) => Ok(rejected(Some(status), "collection_not_found")),
-            _ => Ok(collection.classified(SystemTime::now()).of_a_look()),
+            _ => Ok(collection.classified(SystemTime::now()).of_harmless_request()),
         }
     }
 
     async fn delete(&self, url: &Url, condition: &Condition) -> Result<Received, Outcome> {
         let mut headers = HeaderMap::new();
         if let Condition::Has(etag) = condition {
-            // What cannot be a header value is never left out: the request would go without its condition.
+            // An ETag that is no header value is an error: without it the request would have no condition.
             headers.insert(IF_MATCH, etag.parse().map_err(|_| rejected(None, "bad_etag"))?);
         }
         let received = self.send(Method::DELETE, url, headers, None).await?;
@@ -228,25 +226,25 @@ impl Deletion<'_> {
         let mut headers = HeaderMap::new();
         headers.insert("depth", HeaderValue::from_static("0"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
-        self.ask(method, url, headers, Some(PROPFIND.into())).await
+        self.read(method, url, headers, Some(PROPFIND.into())).await
     }
 
-    /// A request that changes nothing.
-    async fn ask(
+    /// Sends a request that changes nothing.
+    async fn read(
         &self,
         method: Method,
         url: &Url,
         headers: HeaderMap,
         body: Option<Vec<u8>>,
     ) -> Result<Received, Outcome> {
-        let received = self.send(method, url, headers, body).await.map_err(Outcome::of_a_look)?;
+        let received = self.send(method, url, headers, body).await.map_err(Outcome::of_harmless_request)?;
         match received.broken {
             Some(why) => Err(retry(Some(received.status), why)),
             None => Ok(received),
         }
     }
 
-    /// With the headers of the settings, of which those of the request itself are not taken.
+    /// Sends a request with the headers of the settings; those of the request itself replace them.
     async fn send(
         &self,
         method: Method,
@@ -275,8 +273,8 @@ fn parent(url: &Url) -> Option<Url> {
     Some(url)
 }
 
-/// `207` to a `DELETE`: the worst of what the members say. It is no success as long as one of them is still there.
-fn of_members(received: &Received) -> Outcome {
+/// Classifies a `207` to a `DELETE` by its worst member. It is no success as long as one member is still there.
+fn classify_members(received: &Received) -> Outcome {
     let Some(statuses) = multistatus::statuses(&received.body) else {
         return Outcome::Rejected(received.failure("unreadable_multistatus"));
     };
@@ -289,7 +287,7 @@ fn of_members(received: &Received) -> Outcome {
     };
     let permanent = statuses.iter().copied().filter(left).find(|status| !temporary(*status));
     match (permanent, statuses.iter().copied().find(left)) {
-        // One that we may not delete says nothing of our credentials, which the collection accepted.
+        // The collection accepted our credentials: a member that we may not delete says nothing of them.
         (Some(status), _) => Outcome::Rejected(member(status)),
         (None, Some(status)) => Outcome::Retry(member(status)),
         (None, None) => Outcome::Confirmed { answer: Answer::Deleted { status: 207 } },
