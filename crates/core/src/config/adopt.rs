@@ -13,7 +13,7 @@ use super::{
 pub enum Adopt {
     /// They are not looked for.
     Off,
-    /// They are counted. A team with years of kept soft-deleted rows loses none by starting Sexton.
+    /// They are counted. A team with years of soft-deleted rows loses none by starting Sexton.
     #[default]
     Report,
     /// Their deletion is requested.

@@ -88,11 +88,11 @@ impl Api {
                 );
             }
             if self.tokens[..index].iter().any(|other| other.token.expose_secret() == token) {
-                return refuse(at("token"), "another client has the same: it could not be told who asked");
+                return refuse(at("token"), "another client has the same token: requests could not be told apart");
             }
         }
         match self.listen {
-            Some(_) if !self.is_on() => refuse("api.listen".to_owned(), "nobody may use the API: add api.tokens"),
+            Some(_) if !self.is_on() => refuse("api.listen".to_owned(), "the API has no clients: add api.tokens"),
             Some(listen) if listen == console && listen.port() != 0 => refuse(
                 "api.listen".to_owned(),
                 "the console listens there: leave api.listen out to have both at one address",

@@ -96,3 +96,27 @@ fn templates_of(target: &Dict, env: &impl Fn(&str) -> Option<String>) -> &'stati
     // A kind that is missing or unknown is reported once the file is read.
     kind.and_then(|kind| text_templates(&kind)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use figment::{
+        Figment,
+        providers::{Format, Toml},
+    };
+
+    use super::*;
+
+    #[test]
+    fn braces_are_doubled_in_templates_of_a_target_by_its_kind() {
+        let text = "[[resources.r.targets]]\nkind = '${KIND}'\nkey = '${B}'\nbucket = '${B}'\n\
+                    [[resources.r.targets]]\nkind = 'caldav'\netag = '${B}'\nheaders = { a = '${B}' }\nkey = '${B}'\n";
+        let file: Dict = Figment::from(Toml::string(text)).extract().unwrap();
+        let env = |name: &str| Some(if name == "KIND" { "s3" } else { "{x}" }.to_owned());
+        let filled = Value::from(fill(file, &env).unwrap());
+        let targets = filled.find("resources.r.targets").and_then(Value::into_array).unwrap();
+        let found = |target: usize, key: &str| targets[target].clone().find(key).and_then(Value::into_string).unwrap();
+        assert_eq!((found(0, "key"), found(0, "bucket")), ("{{x}}".to_owned(), "{x}".to_owned()));
+        assert_eq!((found(1, "etag"), found(1, "headers.a")), ("{{x}}".to_owned(), "{{x}}".to_owned()));
+        assert_eq!(found(1, "key"), "{x}", "it is no setting of this kind");
+    }
+}

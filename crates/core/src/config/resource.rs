@@ -109,7 +109,7 @@ impl Resource {
         let is_key = |column: &str| self.key.iter().any(|key| key == column);
         let of_targets = self.targets.iter().flat_map(|target| target.ref_columns(self.verify));
         let of_targets = of_targets.filter(|column| !self.hash_key || !is_key(column));
-        // The key is kept anyway, or must not be.
+        // The key is stored anyway, or must not be.
         let of_children = self.children.iter().flat_map(Child::parent_columns).filter(|column| !is_key(column));
         sorted(of_targets.chain(of_children.map(str::to_owned)))
     }

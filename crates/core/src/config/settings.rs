@@ -20,7 +20,7 @@ pub struct Config {
     pub worker: Worker,
     /// The retry policy of targets that do not override it.
     pub retry: Retry,
-    /// What sweeps do, and how long finished deletions are kept.
+    /// What sweeps do, and how long finished deletions are stored.
     pub sync: Sync,
     /// The operators' HTTP address.
     pub console: Console,
@@ -80,7 +80,7 @@ pub struct Sync {
     pub batch: usize,
     /// What one run of a sweep may cost.
     pub budget: SweepBudget,
-    /// How long a finished deletion is kept.
+    /// How long a finished deletion stays in the ledger.
     #[serde(with = "duration")]
     pub keep_completed: Duration,
     /// How long it stores columns of the row for later checks.

@@ -47,7 +47,7 @@ pub(super) fn validate(config: &Config) -> Result<(), InvalidSetting> {
     ensure_between("sync.batch", sync.batch, 1, 10_000)?;
     ensure_between("sync.budget.rows", usize::try_from(sync.budget.rows).unwrap_or(usize::MAX), 1, 10_000_000)?;
     ensure((LEAST_INTERVAL..=LONGEST_RUN).contains(&sync.budget.time), "sync.budget.time", || {
-        "expected 1s to 60s: a process leads a sweep for two minutes at most without saying so again".to_owned()
+        "expected 1s to 60s: a process that leads a sweep loses the lead after two minutes".to_owned()
     })?;
     ensure(config.sync.keep_completed > Duration::ZERO, "sync.keep_completed", || {
         "it must be longer than 0s: what is finished is the proof that it happened".to_owned()

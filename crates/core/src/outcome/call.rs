@@ -18,7 +18,7 @@ pub enum Outcome {
     /// The request was sent and there is no answer: whether the target acted is unknown. Where calls may be repeated,
     /// this is [`Self::Retry`].
     Lost(Failure),
-    /// The target said that the twin is gone, and does not agree when it is asked again.
+    /// The target said that the twin is gone, but a look does not agree.
     NotVerified(Failure),
     /// The target asks for patience; this costs no attempt.
     Throttled {

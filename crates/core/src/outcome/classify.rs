@@ -56,7 +56,7 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// The reason code in a JSON error body: Google's `error.errors[0].reason`, or `error.status`, `error.code` or `code`
-/// where they are text. Only short codes count, so that no text about a person is ever kept.
+/// where they are text. Only short codes count, so that no text about a person is ever stored.
 #[must_use]
 pub fn reason_in(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;

@@ -1,6 +1,6 @@
-//! What is kept of a call that did not confirm.
+//! What the ledger stores of a call that did not confirm.
 
-/// A call that did not confirm. Status and reason code are kept; bodies and URLs with values never are.
+/// A call that did not confirm. Its status and reason code are stored; bodies and URLs with values never are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The HTTP status, if there was an answer.

@@ -61,7 +61,7 @@ impl JsonTemplate {
     /// The document for a row, as it is sent.
     ///
     /// # Errors
-    /// [`BadTemplate::NullInRequest`] for a null: a request about nobody is none that was meant.
+    /// [`BadTemplate::NullInRequest`] for a null: a request without the value is not the one that was meant.
     pub fn render(&self, values: &Values) -> Result<Vec<u8>, BadTemplate> {
         Ok(self.0.render(values)?.to_string().into_bytes())
     }

@@ -34,7 +34,7 @@ pub enum InvalidTemplate {
     Fragment,
 }
 
-/// Why a row gives no request. Values stay out of the message: it is kept and shown.
+/// Why a row gives no request. Values stay out of the message, which is stored and shown.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadTemplate {
     /// The value is null.

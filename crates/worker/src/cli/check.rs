@@ -1,4 +1,4 @@
-//! `sexton check`: everything that can be known before `sexton run`, without changing anything.
+//! `sexton check`: checks all that `sexton run` needs, without changing anything.
 
 use std::path::Path;
 
@@ -97,7 +97,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         for finding in check(url.expose_secret()).await {
             let message = format!("{finding}; {}", finding.remedy());
             match finding {
-                // The processes take from the ledger meanwhile, so this is a failure of now, not of the configuration.
+                // Without Redis the processes read the ledger: it is a failure, but not of the configuration.
                 Finding::Unreachable { .. } => unreachable = Some(message),
                 finding if finding.is_fatal() => problems.push(Problem::new("queue.url", message)),
                 _ => warnings.push(Problem::new("queue.url", message)),
@@ -115,7 +115,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     report(path, args.json, problems, warnings, unreachable)
 }
 
-/// Workers do not mind, so it is no problem.
+/// Warns of stale SQL functions. Workers do not use them, so it is no problem.
 async fn stale_statements(store: &Store) -> Result<Vec<Problem>> {
     let stale = store.ledger.stale_statements(&store.db, &sql_functions::statements(store)).await?;
     let problem = |name: &ResourceName| {

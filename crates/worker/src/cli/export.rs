@@ -1,4 +1,4 @@
-//! `sexton export`: the proof of what was deleted, for an audit.
+//! `sexton export`: finished deletions as JSON lines, for an audit.
 
 use std::{
     io::{self, BufWriter, Write, stdout},
@@ -25,13 +25,13 @@ const PAGE: usize = 500;
   sexton export --since 2026-01-01 --until 2026-02-01 --resource block --output january.jsonl
 
 One JSON object a line, with the field names of `show --json`, in the order in which the deletions finished: at --since
-or later, and before --until. Exports that follow each other miss nothing if each begins where the one before ended and
-ends a minute in the past: what is finishing now may be committed a moment later.")]
+or later, and before --until. For exports without gaps, begin each where the last one ended, and end it a minute in the
+past: a deletion that is finishing now may be committed a moment later.")]
 pub(super) struct Args {
-    /// From then on: RFC 3339, or an age such as `7d`.
+    /// Finished at this time or later: RFC 3339, or an age such as `7d`.
     #[arg(long, value_name = "TIME")]
     since: Moment,
-    /// Until then; until now if left out.
+    /// Finished before this time; now by default.
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true)]
     until: Moment,
     /// Only of this resource.
@@ -49,7 +49,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let span = Span { since, until, resource: args.resource };
     let Some(file) = args.output else {
         return match write(&opened, &span, &mut BufWriter::new(stdout())).await {
-            // Whoever reads has seen enough.
+            // The reader has closed the pipe.
             Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(failure) => Err(failure.into()),
             Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Opening what a command needs.
+//! Opens what a command needs.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub(super) async fn store(path: &Path, opened: &Installation) -> Result<Store> {
     loaded.map_err(|error| Error::catalog(error, &path.display().to_string()))
 }
 
-/// What targets are called with, within the limits that all processes share.
+/// The connectors and gates that targets are called with, within the limits that all processes share.
 pub(super) fn targets(path: &Path, config: &Config) -> Result<(Connectors, Gates)> {
     let fail = |error: StartError| Error::start(error, path);
     let connectors = Connectors::new(config).map_err(|error| fail(error.into()))?;

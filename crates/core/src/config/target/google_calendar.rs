@@ -19,7 +19,7 @@ pub struct GoogleCalendar {
     pub calendar: NameTemplate,
     /// The event's id.
     pub event: NameTemplate,
-    /// The JSON file of a service account or of an authorised user; it is read again when it changes.
+    /// The JSON file of a service account or of an authorised user; it is read anew when it changes.
     pub credentials_file: PathBuf,
     /// The user on whose behalf a service account acts (domain-wide delegation).
     pub subject: Option<String>,

@@ -86,28 +86,28 @@ mod tests {
         format!("2026-01-{day:02} 00:00:00+00")
     }
 
-    /// Passes on these days; what is covered then, and whether it held.
+    /// Passes on these days: what is covered after the last, and whether it was extended.
     fn passes(days: &[u32], gap: u32) -> (Coverage, bool) {
         let mut covered = None;
-        let mut held = true;
+        let mut extended = true;
         for day in days {
             let mut next = Coverage::begin(at(*day), covered.take());
-            held = next.extend_since(&at(day.saturating_sub(gap)));
+            extended = next.extend_since(&at(day.saturating_sub(gap)));
             covered = Some(next);
         }
-        (covered.unwrap(), held)
+        (covered.unwrap(), extended)
     }
 
     #[test]
     fn what_is_covered_grows_with_passes_that_follow_each_other() {
-        let (covered, held) = passes(&[1, 3, 5, 8], 3);
-        assert_eq!((covered.from.as_str(), covered.looked_at(), held), (&*at(1), &*at(5), true));
+        let (covered, extended) = passes(&[1, 3, 5, 8], 3);
+        assert_eq!((covered.from.as_str(), covered.looked_at(), extended), (&*at(1), &*at(5), true));
     }
 
     #[test]
     fn what_is_covered_begins_anew_after_a_gap() {
-        let (covered, held) = passes(&[1, 3, 7], 3);
-        assert_eq!((covered.from.as_str(), covered.looked_at(), held), (&*at(7), &*at(7), false));
+        let (covered, extended) = passes(&[1, 3, 7], 3);
+        assert_eq!((covered.from.as_str(), covered.looked_at(), extended), (&*at(7), &*at(7), false));
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl<'a> Observer<'a> {
                     return Err(Observation::LaneShut(None));
                 }
                 Admission::Wait(wait, _) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
-                // No run has the time to wait for this lane: the other lanes go on. A dry run is continued until its end.
+                // No run has the time to wait for this lane: the others need not wait with it. A dry run runs to its end.
                 Admission::Wait(wait, _) if wait > self.longest_run && self.effect == Effect::Act => {
                     return Err(Observation::LaneShut(None));
                 }
