@@ -8,7 +8,7 @@
 //! 2. Write its pass in a file or folder of its name here: a unit struct that implements [`Sweep`].
 //! 3. Name the file among the modules, and the sweep in [`SWEEPS`], both below. Help, errors, `sexton status` and metrics
 //!    follow from there.
-//! 4. Describe it in `docs/sweeps.md`, and test it in `tests/suites/e2e/`.
+//! 4. Describe it in `docs/sweeps.md`, and test it in `tests/suites/sweep/`.
 
 mod adopt;
 mod budget;

@@ -3,7 +3,7 @@
 use super::resource::Binder;
 use crate::{
     catalog::{Column, Rule, describe::Description},
-    config::{MarkerRule, ColumnValue},
+    config::{ColumnValue, MarkerRule},
     db::{self, Db, Dialect, Words, literal},
 };
 

@@ -154,7 +154,8 @@ impl TableRun<'_> {
         budget: &RemainingBudget,
     ) -> Result<(), db::Error> {
         let keys: Vec<Key> = seen.iter().map(|one| one.key.clone()).collect();
-        let recorded = self.table.filter(|table| step == Step::Delete && !Unreferenced::is_deleted_at_once(Some(table)));
+        let recorded =
+            self.table.filter(|table| step == Step::Delete && !Unreferenced::is_deleted_at_once(Some(table)));
         let result = match recorded {
             Some(table) => self.request_deletions(pass, table, &keys).await,
             None => pass.act(step, &keys).await,
@@ -163,7 +164,8 @@ impl TableRun<'_> {
             Ok(done) => {
                 let removal = if recorded.is_some() { Removal::Requested } else { Removal::Deleted };
                 checkpoint.count_done(step, done.len(), removal);
-                let (done, missed): (Vec<&Observation>, Vec<&Observation>) = seen.iter().partition(|one| done.contains(&one.key));
+                let (done, missed): (Vec<&Observation>, Vec<&Observation>) =
+                    seen.iter().partition(|one| done.contains(&one.key));
                 let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();
                 done.iter().for_each(|one| covered.remove_uncleared(&one.key.to_string()));
                 self.count_missed(checkpoint, step, &missed);
@@ -205,7 +207,12 @@ impl TableRun<'_> {
         }
     }
 
-    async fn request_deletions(&self, pass: &TablePass<'_>, table: &Table, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+    async fn request_deletions(
+        &self,
+        pass: &TablePass<'_>,
+        table: &Table,
+        keys: &[Key],
+    ) -> Result<Vec<Key>, db::Error> {
         let mut request = Request::by("sexton sweep unreferenced");
         request.reason = Some("unreferenced".to_owned());
         request.notify = true;
