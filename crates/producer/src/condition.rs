@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use sexton_core::{
     catalog::{Column, Rule, Table},
-    config::Scalar,
+    config::ColumnValue,
 };
 
 /// That a row of the entity is live.
@@ -66,17 +66,17 @@ fn unmarked(rule: &Rule, named: Named<'_>) -> Condition {
     }
 }
 
-fn is(of: &Column, value: &Scalar, named: Named<'_>) -> Expr {
+fn is(of: &Column, value: &ColumnValue, named: Named<'_>) -> Expr {
     named(of).eq(literal(of, value))
 }
 
 /// Null is a value like any other here.
-fn is_not(of: &Column, value: &Scalar, named: Named<'_>) -> Condition {
+fn is_not(of: &Column, value: &ColumnValue, named: Named<'_>) -> Condition {
     Condition::any().add(named(of).ne(literal(of, value))).add(named(of).is_null())
 }
 
 /// The value as the statements that mark rows write it: a literal with a cast, which works for enums and domains as well
 /// and lets the planner match partial indexes.
-fn literal(column: &Column, value: &Scalar) -> Expr {
+fn literal(column: &Column, value: &ColumnValue) -> Expr {
     Expr::cust(column.value(value))
 }

@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use secrecy::ExposeSecret;
 use sexton_core::{
-    config::{self, AfterConfirmation, Config, Connector, Gone, Http},
+    config::{self, AfterConfirmation, Config, GoneAnswer, TargetKind, target::http::Http},
     template::Values,
 };
 
@@ -20,7 +20,7 @@ fn parse(text: &str) -> Result<Config, String> {
 
 /// The settings of the first target.
 fn http(config: &Config) -> &Http {
-    let Connector::Http(http) = &config.resources.values().next().unwrap().targets[0].connector else {
+    let TargetKind::Http(http) = &config.resources.values().next().unwrap().targets[0].kind else {
         panic!("kind = \"http\"")
     };
     http
@@ -49,7 +49,7 @@ fn what_is_left_out_has_the_documented_default() {
     let target = &block.targets[0];
     assert_eq!(
         (http(&config).gone.as_slice(), target.timeout, target.allow_private),
-        (&[Gone::Status(410)][..], Duration::from_secs(10), false)
+        (&[GoneAnswer::Status(410)][..], Duration::from_secs(10), false)
     );
 }
 

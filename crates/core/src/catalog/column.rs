@@ -1,7 +1,7 @@
 //! A column: its type, and how its value becomes text that compares equal exactly when the value is unchanged.
 
 use crate::{
-    config::Scalar,
+    config::ColumnValue,
     db::{Dialect, literal, quote},
 };
 
@@ -141,13 +141,13 @@ impl Column {
 
     /// A configured value as a value of this column.
     #[must_use]
-    pub fn value(&self, value: &Scalar) -> String {
+    pub fn value(&self, value: &ColumnValue) -> String {
         match (self.dialect, value) {
             (Dialect::Postgres, value) => self.from_text(&literal(&value.to_string())),
             // SQLite has no booleans, and takes 'true' for a text.
-            (Dialect::Sqlite, Scalar::Bool(value)) => i32::from(*value).to_string(),
-            (Dialect::Sqlite, Scalar::Integer(value)) => value.to_string(),
-            (Dialect::Sqlite, Scalar::Text(value)) => literal(value),
+            (Dialect::Sqlite, ColumnValue::Bool(value)) => i32::from(*value).to_string(),
+            (Dialect::Sqlite, ColumnValue::Integer(value)) => value.to_string(),
+            (Dialect::Sqlite, ColumnValue::Text(value)) => literal(value),
         }
     }
 

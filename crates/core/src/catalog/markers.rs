@@ -2,7 +2,7 @@
 
 use super::{Column, Table};
 use crate::{
-    config::{AfterConfirmation, Scalar},
+    config::{AfterConfirmation, ColumnValue},
     db::quote,
 };
 
@@ -10,11 +10,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// The rows it is for; none: all the others.
-    pub when: Option<(Column, Scalar)>,
+    pub when: Option<(Column, ColumnValue)>,
     /// The column that is written.
     pub column: Column,
     /// What is written; none: the current time.
-    pub value: Option<Scalar>,
+    pub value: Option<ColumnValue>,
     /// What becomes of the row once all targets confirmed.
     pub then: AfterConfirmation,
 }

@@ -1,10 +1,10 @@
-//! `adopt`: what becomes of rows that carry their marker although Sexton was never asked to delete them.
+//! `adopt`: what becomes of rows that carry their marker although no deletion of them was requested.
 
 use serde::Deserialize;
 
 use super::{
     Resource,
-    mistake::{Mistake, require},
+    check::{InvalidSetting, ensure},
 };
 
 /// What the sweep `adopt` does with such rows.
@@ -13,31 +13,31 @@ use super::{
 pub enum Adopt {
     /// They are not looked for.
     Off,
-    /// They are counted. A team with years of kept soft-deleted rows loses none by starting Sexton.
+    /// They are counted. A team with years of soft-deleted rows loses none by starting Sexton.
     #[default]
     Report,
     /// Their deletion is requested.
     On,
 }
 
-pub(super) fn validate(path: &str, resource: &Resource) -> Result<(), Mistake> {
+pub(super) fn validate(path: &str, resource: &Resource) -> Result<(), InvalidSetting> {
     let at = |key: &str| format!("{path}.{key}");
     let on = resource.adopt == Adopt::On;
     let limited = resource.adopt_since.is_some() || resource.adopt_all;
-    require(!on || limited, &at("adopt"), || {
+    ensure(!on || limited, &at("adopt"), || {
         "\"on\" deletes every row that was ever marked: say from when on with adopt_since = \"2026-01-01T00:00:00Z\", or \
          adopt_all = true"
             .to_owned()
     })?;
-    require(!(resource.adopt_since.is_some() && resource.adopt_all), &at("adopt_since"), || {
+    ensure(!(resource.adopt_since.is_some() && resource.adopt_all), &at("adopt_since"), || {
         "it is of no use with adopt_all = true".to_owned()
     })?;
     let Some(since) = &resource.adopt_since else { return Ok(()) };
-    require(humantime::parse_rfc3339(since).is_ok(), &at("adopt_since"), || {
+    ensure(humantime::parse_rfc3339(since).is_ok(), &at("adopt_since"), || {
         format!("`{since}` is not a time such as \"2026-01-01T00:00:00Z\" (RFC 3339, UTC)")
     })?;
     let times = resource.marker_rules().iter().any(|rule| rule.marker.value.is_none());
-    require(times, &at("adopt_since"), || {
+    ensure(times, &at("adopt_since"), || {
         "no marker of this resource says when it was set: only adopt_all = true can adopt its rows".to_owned()
     })
 }

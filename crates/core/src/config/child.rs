@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which rows are children of a row, and what becomes of them when it goes.
+use super::check::{InvalidSetting, ensure, ensure_table_name};
+
+/// Which rows are children of a row, and what becomes of them when it is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Child {
@@ -11,7 +13,7 @@ pub struct Child {
     /// The children's column that names their parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The place in a JSON column that names their parent, instead of `column`.
+    /// The value in a JSON column that names their parent, instead of `column`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<JsonPath>,
     /// The parent's column whose value they carry.
@@ -21,7 +23,7 @@ pub struct Child {
     pub scope: Vec<String>,
     /// What becomes of them.
     pub then: ChildThen,
-    /// What becomes of their twins, where they have some and go without a deletion of their own.
+    /// What becomes of their twins if they are deleted without a deletion of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<Twin>,
 }
@@ -43,7 +45,7 @@ impl JsonPath {
     }
 }
 
-/// What becomes of children when their parent goes.
+/// What becomes of children when their parent is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChildThen {
@@ -51,7 +53,7 @@ pub enum ChildThen {
     Delete,
     /// Each has a deletion of its own, finished before the parent's targets are called.
     Request,
-    /// They stay, and no longer name it.
+    /// They stay, and their reference is set to null.
     Nullify,
 }
 
@@ -68,4 +70,24 @@ impl Child {
     pub fn parent_columns(&self) -> impl Iterator<Item = &str> {
         self.scope.iter().chain([&self.references]).map(String::as_str)
     }
+}
+
+pub(super) fn validate(path: &str, child: &Child) -> Result<(), InvalidSetting> {
+    let at = |key: &str| format!("{path}.{key}");
+    ensure_table_name(&at("table"), &child.table)?;
+    ensure(child.column.is_some() != child.json.is_some(), path, || {
+        "expected either `column = \"…\"` or `json = { column = \"…\", path = \"…\" }`".to_owned()
+    })?;
+    if let Some(json) = &child.json {
+        ensure(json.members().all(|member| !member.is_empty()), &at("json.path"), || {
+            format!("`{}` is not a path: expected names of members separated by dots", json.path)
+        })?;
+    }
+    ensure(!child.scope.contains(&child.references), &at("scope"), || {
+        format!("`{}` is the column that `references` names already", child.references)
+    })?;
+    ensure(child.twin.is_none() || child.then == ChildThen::Delete, &at("twin"), || {
+        "it says what becomes of the twins of rows that go without a deletion of their own: only with then = \"delete\""
+            .to_owned()
+    })
 }

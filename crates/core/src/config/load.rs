@@ -5,10 +5,10 @@ use std::path::Path;
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
-    value::{Dict, Value},
+    value::Dict,
 };
 
-use super::{Config, order, validate::validate};
+use super::{Config, check::InvalidSetting, fill::fill, order, validate::validate};
 use crate::ids::TargetName;
 
 const DEFAULTS: &str = include_str!("default.toml");
@@ -47,45 +47,46 @@ pub fn load(path: &Path) -> Result<Config, Error> {
 /// Checks the configuration in `text`; `name` is used in messages, `env` looks up `${VAR}`.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the key path: TOML syntax, an unknown key, a wrong type, an unset variable, a value out of
+/// [`Error::Invalid`] with the key path: TOML syntax, an unknown key, a wrong type, an unset variable, or a value out of
 /// range.
 pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
     let invalid = |message: String| Error::Invalid { path: name.to_owned(), message };
     let file: Dict = Figment::from(Toml::string(text)).extract().map_err(|why| invalid(describe(&why)))?;
-    let file = fill_dict(file, "", &env).map_err(|(path, why)| invalid(format!("{path}: {why}")))?;
+    let refused = |InvalidSetting { path, why }| invalid(format!("{path}: {why}"));
+    let file = fill(file, &env).map_err(refused)?;
     let mut config: Config = Figment::from(Toml::string(DEFAULTS))
         .merge(Serialized::defaults(file))
         .merge(Env::prefixed("SEXTON_").filter(|key| key.as_str().contains("__")).split("__"))
         .extract()
         .map_err(|why| invalid(describe(&why)))?;
-    validate(&config).map_err(|(path, why)| invalid(format!("{path}: {why}")))?;
+    validate(&config).map_err(refused)?;
     let verify = config.sync.verify.switched_on();
     for (name, resource) in &mut config.resources {
         resource.verify = verify;
         order::sort(&mut resource.targets).map_err(|cycle| {
-            let place = resource.targets.iter().position(|target| Some(&target.name) == cycle.first());
+            let index = resource.targets.iter().position(|target| Some(&target.name) == cycle.first());
             let names: Vec<_> = cycle.iter().map(TargetName::as_str).collect();
-            let path = format!("resources.{name}.targets[{}].after", place.unwrap_or_default());
+            let path = format!("resources.{name}.targets[{}].after", index.unwrap_or_default());
             invalid(format!("{path}: these targets wait for each other: {}", names.join(" → ")))
         })?;
     }
     Ok(config)
 }
 
-/// Figment's own message names the source as "`super::load::…` serialize"; the key path and the reason are what helps.
+/// The key path and the reason. Figment's own message also names the source, as "`super::load::…` serialize".
 fn describe(error: &figment::Error) -> String {
     let first = error.clone().into_iter().next();
     let Some(error) = first else { return error.to_string() };
     let (path, message) = (key_path(&error.path), error.kind.to_string());
     match message.starts_with('.') {
-        // What is wrong is further down: the message goes on with the key path.
+        // The fault is further down, and the message begins with the rest of the key path.
         true => format!("{path}{message}"),
         false if path.is_empty() => message,
         false => format!("{path}: {message}"),
     }
 }
 
-/// `resources.block.targets[0].url`, as the messages of the other checks have it.
+/// A key path as messages show it: `resources.block.targets[0].url`.
 pub(super) fn key_path(parts: &[String]) -> String {
     let mut path = String::new();
     for part in parts {
@@ -97,60 +98,4 @@ pub(super) fn key_path(parts: &[String]) -> String {
         }
     }
     path
-}
-
-type Unset = (String, String);
-
-fn fill_dict(dict: Dict, path: &str, env: &impl Fn(&str) -> Option<String>) -> Result<Dict, Unset> {
-    dict.into_iter()
-        .map(|(key, value)| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            Ok((key, fill(value, &path, env)?))
-        })
-        .collect()
-}
-
-fn fill(value: Value, path: &str, env: &impl Fn(&str) -> Option<String>) -> Result<Value, Unset> {
-    Ok(match value {
-        Value::String(tag, text) => Value::String(tag, fill_text(&text, path, env)?),
-        Value::Dict(tag, dict) => Value::Dict(tag, fill_dict(dict, path, env)?),
-        Value::Array(tag, items) => Value::Array(
-            tag,
-            items
-                .into_iter()
-                .enumerate()
-                .map(|(index, item)| fill(item, &format!("{path}[{index}]"), env))
-                .collect::<Result<_, _>>()?,
-        ),
-        other => other,
-    })
-}
-
-fn fill_text(text: &str, path: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Unset> {
-    let mut filled = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((variable, after)) = after.split_once('}') else {
-            return Err((path.to_owned(), "`${` without a closing `}`".to_owned()));
-        };
-        let Some(value) = env(variable) else {
-            return Err((path.to_owned(), format!("the environment variable {variable} is not set")));
-        };
-        filled.push_str(before);
-        // What is not in the file is no template: a credential may have braces in it.
-        let value = if holds_text_templates(path) { value.replace('{', "{{").replace('}', "}}") } else { value };
-        filled.push_str(&value);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-/// Whether the setting at this key path is one or more [`TextTemplate`](crate::template::TextTemplate)s or a
-/// [`NameTemplate`](crate::template::NameTemplate) of a target.
-fn holds_text_templates(path: &str) -> bool {
-    let below_target = path.split_once(".targets[").and_then(|(_, rest)| rest.split_once("]."));
-    let of_texts = |key: &str| ["headers.", "query.", "body.", "body["].iter().any(|at| key.starts_with(at));
-    let of_names = |key: &str| ["calendar", "etag", "event", "key", "prefix"].contains(&key);
-    below_target.is_some_and(|(_, key)| of_texts(key) || of_names(key))
 }

@@ -9,7 +9,7 @@ use super::duration;
 /// A value as TOML writes it; the database turns it into the column's own type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Scalar {
+pub enum ColumnValue {
     /// `true`, `false`
     Bool(bool),
     /// `42`
@@ -18,7 +18,7 @@ pub enum Scalar {
     Text(String),
 }
 
-impl std::fmt::Display for Scalar {
+impl std::fmt::Display for ColumnValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Bool(value) => value.fmt(f),
@@ -28,7 +28,7 @@ impl std::fmt::Display for Scalar {
     }
 }
 
-/// What phase 1 writes: the current time (no `value`), or a status that clients may still see.
+/// What phase 1 writes: the current time (without `value`), or a status that clients may still see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marker {
@@ -36,7 +36,7 @@ pub struct Marker {
     pub column: String,
     /// The value; the current time when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Scalar>,
+    pub value: Option<ColumnValue>,
 }
 
 /// An entry of `marker_when`: rows whose `column` equals a value are marked in another way.
@@ -46,7 +46,7 @@ pub struct MarkerWhen {
     /// The column that decides.
     pub column: String,
     /// The value it must have.
-    pub equals: Scalar,
+    pub equals: ColumnValue,
     /// How such a row is marked.
     pub marker: Marker,
     /// What becomes of such a row; the resource's own `then` when left out.
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for AfterConfirmation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarkerRule {
     /// The rows it is for; the last rule is for all the others.
-    pub when: Option<(String, Scalar)>,
+    pub when: Option<(String, ColumnValue)>,
     /// What is written.
     pub marker: Marker,
     /// What becomes of the row.

@@ -6,16 +6,18 @@
 
 mod adopt;
 mod api;
+mod check;
 mod child;
+mod definition;
 mod duration;
+mod fill;
 mod load;
 mod marker;
-mod mistake;
 mod order;
 mod resource;
 mod retry;
 mod settings;
-mod target;
+pub mod target;
 mod unreferenced;
 mod validate;
 mod verification;
@@ -23,15 +25,16 @@ mod verification;
 pub use adopt::Adopt;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
 pub use child::{Child, ChildThen, JsonPath, Twin};
+pub use definition::{Definition, TargetColumns};
 pub use duration::millis;
 pub use load::{Error, load, parse};
-pub use marker::{AfterConfirmation, Marker, MarkerRule, MarkerWhen, Scalar};
-pub use resource::{Definition, Resource, TargetColumns};
+pub use marker::{AfterConfirmation, ColumnValue, Marker, MarkerRule, MarkerWhen};
+pub use resource::Resource;
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, SweepBudget, Sync, Worker};
 pub use target::{
-    Auth, Breaker, CalDav, Connector, Gone, GoneReason, GoogleCalendar, Http, Method, OAuth2, Pointer, RateLimit, S3,
-    Secret, SendUpdates, Target, Verify, When, signing_key,
+    Auth, BodyCondition, Breaker, GoneAnswer, Method, OAuth2, Pointer, RateLimit, Secret, StatusWithReason, Target,
+    TargetKind, Verify, signing_key,
 };
 pub use unreferenced::{Hiding, Reference, Unreferenced, UnreferencedMode};
 pub use verification::{Verification, VerifyMode};

@@ -1,4 +1,4 @@
-//! The order in which targets are asked: `after = ["stripe"]` names those that must have confirmed before.
+//! The order in which targets are called: `after = ["stripe"]` names those that must have confirmed before.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::ids::TargetName;
 /// first unconfirmed target is always one that may be called.
 ///
 /// # Errors
-/// A cycle as the names on its way, the first repeated at the end; the targets are left as they are.
+/// The names of a cycle, the first repeated at the end; the order of the targets is unchanged then.
 pub(super) fn sort(targets: &mut [Target]) -> Result<(), Vec<TargetName>> {
     let mut order: Vec<usize> = Vec::with_capacity(targets.len());
     let mut placed = BTreeSet::new();
@@ -19,15 +19,14 @@ pub(super) fn sort(targets: &mut [Target]) -> Result<(), Vec<TargetName>> {
         placed.insert(targets[next].name.clone());
         order.push(next);
     }
-    let place = |target: &Target| order.iter().position(|&n| n == target.place);
-    for (n, target) in targets.iter_mut().enumerate() {
-        target.place = n;
+    for (index, target) in targets.iter_mut().enumerate() {
+        target.file_index = index;
     }
-    targets.sort_by_key(place);
+    targets.sort_by_key(|target| order.iter().position(|&index| index == target.file_index));
     Ok(())
 }
 
-/// Follows the first unplaced predecessor from target to target until one comes again.
+/// Follows the first unplaced predecessor from target to target until one is met twice.
 fn cycle(targets: &[Target], placed: &BTreeSet<TargetName>) -> Vec<TargetName> {
     let mut way: Vec<TargetName> = Vec::new();
     let mut at = targets.iter().find(|target| !placed.contains(&target.name));

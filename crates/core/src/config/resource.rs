@@ -1,13 +1,13 @@
 //! `[resources.NAME]`: a table whose rows Sexton deletes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
-    Adopt, AfterConfirmation, Child, Hiding, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, VerifyMode, duration,
+    Adopt, AfterConfirmation, Child, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, VerifyMode, duration,
 };
-use crate::ids::{Lane, ResourceName, TargetName};
+use crate::ids::{Lane, ResourceName};
 
 /// A resource as configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Resource {
     /// The key columns, in order.
     #[serde(deserialize_with = "one_or_many")]
     pub key: Vec<String>,
-    /// How phase 1 marks a row; none: no deletion can be requested, and rows only go when they are unreferenced.
+    /// How phase 1 marks a row. Without one no deletion can be requested, and only the sweep `unreferenced` deletes rows.
     pub marker: Option<Marker>,
     /// Other ways of marking, for rows that match; the first that matches wins over `marker`.
     #[serde(default)]
@@ -26,13 +26,13 @@ pub struct Resource {
     /// What becomes of a row after all targets confirmed.
     #[serde(default)]
     pub then: AfterConfirmation,
-    /// How long a deletion at least stays restorable.
+    /// The least time for which a deletion stays restorable.
     #[serde(default, deserialize_with = "duration::deserialize")]
     pub grace: Duration,
     /// Whether a finished deletion keeps only a salted hash of the key.
     #[serde(default)]
     pub hash_key: bool,
-    /// What becomes of rows that were marked by somebody else.
+    /// What becomes of rows that were marked without a request.
     #[serde(default)]
     pub adopt: Adopt,
     /// Rows that were marked earlier are not adopted; RFC 3339, UTC.
@@ -94,8 +94,7 @@ impl Resource {
         sorted(self.marker_rules().into_iter().map(|rule| rule.marker.column))
     }
 
-    /// The columns a ledger entry captures: those that templates, `skip_when_null`,
-    /// child rules and markers use, and no others.
+    /// The columns that a ledger entry captures: those that templates, `skip_when_null`, child rules and markers use.
     #[must_use]
     pub fn payload_columns(&self) -> Vec<String> {
         let of_targets = self.targets.iter().flat_map(Target::columns);
@@ -110,27 +109,9 @@ impl Resource {
         let is_key = |column: &str| self.key.iter().any(|key| key == column);
         let of_targets = self.targets.iter().flat_map(|target| target.ref_columns(self.verify));
         let of_targets = of_targets.filter(|column| !self.hash_key || !is_key(column));
-        // The key is kept anyway, or must not be.
+        // The key is stored anyway, or must not be.
         let of_children = self.children.iter().flat_map(Child::parent_columns).filter(|column| !is_key(column));
         sorted(of_targets.chain(of_children.map(str::to_owned)))
-    }
-
-    /// What producers must know of this resource; see [`Definition`].
-    #[must_use]
-    pub fn definition(&self) -> Definition {
-        Definition {
-            table: self.table.clone(),
-            key: self.key.clone(),
-            marker: self.marker.clone(),
-            unreferenced: self.unreferenced.as_ref().map(Unreferenced::hiding),
-            marker_when: self.marker_when.clone(),
-            then: self.then,
-            grace: self.grace,
-            hash_key: self.hash_key,
-            refs: self.ref_columns(),
-            targets: self.targets.iter().map(|t| (t.name.clone(), TargetColumns { columns: t.columns() })).collect(),
-            children: self.children.clone(),
-        }
     }
 }
 
@@ -139,38 +120,4 @@ fn sorted(columns: impl Iterator<Item = String>) -> Vec<String> {
     columns.sort();
     columns.dedup();
     columns
-}
-
-/// The part of a resource that producers and workers must agree on. `migrate` writes it into `sexton_resource`; it
-/// holds no URL and no credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "each field is that of `Resource`")]
-pub struct Definition {
-    pub table: String,
-    pub key: Vec<String>,
-    /// Left out when none, as `unreferenced` is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<Marker>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unreferenced: Option<Hiding>,
-    pub marker_when: Vec<MarkerWhen>,
-    pub then: AfterConfirmation,
-    #[serde(serialize_with = "duration::serialize")]
-    pub grace: Duration,
-    /// Left out when false, as `refs` is when empty: what an earlier release wrote is then the same.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hash_key: bool,
-    /// See [`Resource::ref_columns`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refs: Vec<String>,
-    pub targets: BTreeMap<TargetName, TargetColumns>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<Child>,
-}
-
-/// The columns a target uses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TargetColumns {
-    /// In alphabetical order.
-    pub columns: Vec<String>,
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::duration;
+use super::{
+    check::{InvalidSetting, ensure},
+    duration,
+};
 
 /// When to try again, and when to stop trying.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -56,4 +59,17 @@ impl Retry {
             give_up_after: over.give_up_after.unwrap_or(self.give_up_after),
         }
     }
+}
+
+pub(super) fn validate(path: &str, retry: &Retry) -> Result<(), InvalidSetting> {
+    ensure(retry.max_attempts >= 1, &format!("{path}.max_attempts"), || "expected at least 1".to_owned())?;
+    ensure((1.0..=100.0).contains(&retry.multiplier), &format!("{path}.multiplier"), || {
+        format!("{} is not between 1 and 100", retry.multiplier)
+    })?;
+    ensure(retry.initial_interval > Duration::ZERO, &format!("{path}.initial_interval"), || {
+        "it must be longer than 0s: a failing target would be called without a pause".to_owned()
+    })?;
+    ensure(retry.initial_interval <= retry.max_interval, &format!("{path}.max_interval"), || {
+        "it is shorter than initial_interval".to_owned()
+    })
 }

@@ -20,7 +20,7 @@ pub struct Config {
     pub worker: Worker,
     /// The retry policy of targets that do not override it.
     pub retry: Retry,
-    /// What sweeps do, and how long finished deletions are kept.
+    /// What sweeps do, and how long finished deletions are stored.
     pub sync: Sync,
     /// The operators' HTTP address.
     pub console: Console,
@@ -37,7 +37,7 @@ pub struct Config {
 pub struct Database {
     /// `postgres://…` or `sqlite://…`.
     pub url: SecretString,
-    /// Most connections of one process.
+    /// The most connections of one process.
     pub max_connections: u32,
 }
 
@@ -49,7 +49,7 @@ pub struct Queue {
     pub url: Option<SecretString>,
     /// Prefix of every key in Redis.
     pub name: String,
-    /// Most hints held in Redis at once.
+    /// The most hints in Redis at once.
     pub window: usize,
 }
 
@@ -80,13 +80,13 @@ pub struct Sync {
     pub batch: usize,
     /// What one run of a sweep may cost.
     pub budget: SweepBudget,
-    /// How long a finished deletion is kept.
+    /// How long a finished deletion stays in the ledger.
     #[serde(with = "duration")]
     pub keep_completed: Duration,
-    /// How long it keeps columns of the row for later checks.
+    /// How long it stores columns of the row for later checks.
     #[serde(with = "duration")]
     pub keep_refs: Duration,
-    /// Which completed deletions are looked at again.
+    /// Which completed deletions are verified later.
     pub verify: Verification,
 }
 
@@ -96,7 +96,7 @@ pub struct Sync {
 pub struct SweepBudget {
     /// Rows that are looked at.
     pub rows: u64,
-    /// How long it takes, give or take a batch.
+    /// The time it may take; it ends at the first batch after that.
     #[serde(with = "duration")]
     pub time: Duration,
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Resource, duration,
-    mistake::{Mistake, require, table},
+    Resource,
+    check::{InvalidSetting, ensure, ensure_table_name},
+    duration,
     resource::one_or_many,
     settings::Sync,
 };
@@ -78,30 +79,30 @@ impl Unreferenced {
     }
 }
 
-pub(super) fn validate(path: &str, resource: &Resource, sync: &Sync) -> Result<(), Mistake> {
+pub(super) fn validate(path: &str, resource: &Resource, sync: &Sync) -> Result<(), InvalidSetting> {
     let Some(unreferenced) = &resource.unreferenced else { return Ok(()) };
     let at = |key: &str| format!("{path}.unreferenced.{key}");
-    require(!unreferenced.by.is_empty(), &at("by"), || {
+    ensure(!unreferenced.by.is_empty(), &at("by"), || {
         "expected the foreign keys that reference the table, as in [{ table = \"person\", column = \"favorite_toy_id\" }]"
             .to_owned()
     })?;
     for (index, reference) in unreferenced.by.iter().enumerate() {
-        table(&at(&format!("by[{index}].table")), &reference.table)?;
-        require(!reference.column.is_empty(), &at(&format!("by[{index}].column")), || {
+        ensure_table_name(&at(&format!("by[{index}].table")), &reference.table)?;
+        ensure(!reference.column.is_empty(), &at(&format!("by[{index}].column")), || {
             "expected at least one column".to_owned()
         })?;
     }
     let written = resource.marker.iter().map(|marker| &marker.column);
     let written: Vec<&String> = written.chain(resource.marker_when.iter().map(|rule| &rule.marker.column)).collect();
-    require(!written.contains(&&unreferenced.since), &at("since"), || {
+    ensure(!written.contains(&&unreferenced.since), &at("since"), || {
         format!("`{}` marks removed rows; name a column of its own", unreferenced.since)
     })?;
-    require(unreferenced.hide_after <= unreferenced.delete_after, &at("hide_after"), || {
+    ensure(unreferenced.hide_after <= unreferenced.delete_after, &at("hide_after"), || {
         "it is longer than delete_after: rows would be deleted that can still be chosen".to_owned()
     })?;
     // A pass begins up to two intervals after the one before, and takes a while itself.
     let least = sync.interval * 2 * LOOKS;
-    require(unreferenced.delete_after >= least, &at("delete_after"), || {
+    ensure(unreferenced.delete_after >= least, &at("delete_after"), || {
         format!(
             "it must be at least {}: an age counts only while every row is looked at each quarter of it, and sweeps are \
              considered every {} (sync.interval)",

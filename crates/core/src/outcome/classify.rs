@@ -1,10 +1,10 @@
-//! From an HTTP answer to an [`Outcome`]: statuses, Google's reasons and `Retry-After`.
+//! Classifies an HTTP answer by its status, its reason and `Retry-After`.
 
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{Answer, Failure, Outcome};
 
-/// What of an HTTP answer decides its meaning.
+/// The parts of an HTTP answer that decide its meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpAnswer<'a> {
     /// The status code.
@@ -18,6 +18,9 @@ pub struct HttpAnswer<'a> {
 /// Google's reasons, sent with 403, for "too fast" (Calendar API, "Handle API errors").
 const THROTTLING_REASONS: [&str; 2] = ["rateLimitExceeded", "userRateLimitExceeded"];
 
+/// Google's reason for a 410 that speaks of a sync token, not of the event.
+pub(super) const SYNC_TOKEN_EXPIRED: &str = "fullSyncRequired";
+
 /// Classifies an answer; `gone` are the statuses that the target's configuration takes for "already deleted".
 #[must_use]
 pub fn classify(answer: HttpAnswer<'_>, gone: &[u16], now: SystemTime) -> Outcome {
@@ -25,8 +28,7 @@ pub fn classify(answer: HttpAnswer<'_>, gone: &[u16], now: SystemTime) -> Outcom
     let reason = answer.reason.map_or_else(|| format!("http_{status}"), str::to_owned);
     let failure = Failure { status: Some(status), reason };
     let retry_after = answer.retry_after.and_then(|value| retry_after(value, now));
-    // 410 `fullSyncRequired` speaks of a sync token, not of the event.
-    let about_sync = answer.reason == Some("fullSyncRequired");
+    let about_sync = answer.reason == Some(SYNC_TOKEN_EXPIRED);
     match status {
         200..=299 => Outcome::Confirmed { answer: Answer::Deleted { status } },
         _ if gone.contains(&status) && !about_sync => Outcome::Confirmed { answer: Answer::Gone { status } },
@@ -54,7 +56,7 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// The reason code in a JSON error body: Google's `error.errors[0].reason`, or `error.status`, `error.code` or `code`
-/// where they are text. Only short codes count, so that no text about a person is ever kept.
+/// where they are text. Only short codes count, so that no text about a person is ever stored.
 #[must_use]
 pub fn reason_in(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;

@@ -1,15 +1,16 @@
-//! What an answer means to a target of `kind = "http"`: its settings first, then what [`classify`] makes of any answer.
+//! What an answer means to a target of `kind = "http"`: its settings decide first, then [`classify`].
 //!
-//! Only what was said to confirm does: a 2xx that does not say what `success_when` wants is asked for again, because the
-//! deletion may be under way, and so dies visibly as `exhausted` if it never is. Everything unknown is rejected.
+//! A 2xx that does not say what `success_when` wants is retried, because the deletion may be under way. If it never
+//! confirms, the deletion dies as `exhausted`. Every unknown answer is rejected.
 
 use std::time::SystemTime;
 
-use crate::{
-    config::{Http, Verify},
-    outcome::{Answer, Failure, Look, Outcome},
-    outcome::{HttpAnswer, classify, reason_in},
+use super::{
+    Answer, Failure, HttpAnswer, Look, Outcome, classify,
+    conditions::{body_meets, is_gone_answer, needs_body},
+    reason_in,
 };
+use crate::config::{Verify, target::http::Http};
 
 /// An answer as it was received.
 #[derive(Debug, Clone)]
@@ -52,30 +53,30 @@ impl Received {
     }
 }
 
-/// What the answer to a call means.
+/// What the answer to a call that deletes means.
 #[must_use]
-pub fn called(http: &Http, received: &Received, now: SystemTime) -> Outcome {
+pub fn classify_delete(http: &Http, received: &Received, now: SystemTime) -> Outcome {
     let status = received.status;
     let body_decides = match received.is_success() {
-        true => http.success_when.is_some() || http.gone.iter().any(|gone| gone.needs_body()),
+        true => http.success_when.is_some() || http.gone.iter().any(needs_body),
         // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
         false => true,
     };
     if let (Some(why), true) = (received.broken, body_decides) {
         return Outcome::Lost(received.failure(why));
     }
-    if http.gone.iter().any(|gone| gone.is(status, &received.body)) {
+    if http.gone.iter().any(|gone| is_gone_answer(gone, status, &received.body)) {
         return Outcome::Confirmed { answer: Answer::Gone { status } };
     }
     if received.is_success() {
         let accepted = http.success.as_ref().is_none_or(|success| success.contains(&status));
-        return match accepted && http.success_when.as_ref().is_none_or(|when| when.holds(&received.body)) {
+        return match accepted && http.success_when.as_ref().is_none_or(|when| body_meets(when, &received.body)) {
             true => Outcome::Confirmed { answer: Answer::Deleted { status } },
             false => Outcome::Retry(received.failure("not_confirmed")),
         };
     }
     match received.classified(now) {
-        // It is the proxy that wants other credentials (RFC 9110 §15.5.8), and from all of us.
+        // The proxy refuses our credentials (RFC 9110 §15.5.8): it would refuse every other call as well.
         Outcome::Rejected(failure) if status == 407 && http.proxy.is_some() => Outcome::Unauthorized(failure),
         outcome => outcome,
     }
@@ -83,18 +84,18 @@ pub fn called(http: &Http, received: &Received, now: SystemTime) -> Outcome {
 
 /// What the answer to a look means.
 #[must_use]
-pub fn looked(verify: &Verify, received: &Received, now: SystemTime) -> Look {
+pub fn classify_look(verify: &Verify, received: &Received, now: SystemTime) -> Look {
     if verify.status.contains(&received.status) {
         return Look::Gone;
     }
     if let Some(why) = received.broken {
         return Look::Failed(Outcome::Retry(received.failure(why)));
     }
-    if received.is_success() && verify.when.as_ref().is_some_and(|when| when.holds(&received.body)) {
+    if received.is_success() && verify.when.as_ref().is_some_and(|when| body_meets(when, &received.body)) {
         return Look::Gone;
     }
     match received.classified(now) {
-        // To look twice does no harm.
+        // A second look does no harm.
         Outcome::Lost(failure) => Look::Failed(Outcome::Retry(failure)),
         failed @ (Outcome::Retry(_) | Outcome::Throttled { .. } | Outcome::Unauthorized(_)) => Look::Failed(failed),
         _ => Look::Differs(received.failure("not_verified")),
@@ -104,7 +105,7 @@ pub fn looked(verify: &Verify, received: &Received, now: SystemTime) -> Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Connector, parse};
+    use crate::config::{TargetKind, parse};
 
     fn http(settings: &str) -> Http {
         let text = format!(
@@ -113,7 +114,7 @@ mod tests {
         );
         let config = parse("sexton.toml", &text, |_| None).unwrap();
         let target = config.resources.values().next().unwrap().targets[0].clone();
-        let Connector::Http(http) = target.connector else { panic!("{target:?}") };
+        let TargetKind::Http(http) = target.kind else { panic!("{target:?}") };
         http
     }
 
@@ -122,7 +123,7 @@ mod tests {
     }
 
     fn call(settings: &str, status: u16, body: &str) -> Outcome {
-        called(&http(settings), &received(status, body), SystemTime::now())
+        classify_delete(&http(settings), &received(status, body), SystemTime::now())
     }
 
     #[test]
@@ -142,7 +143,7 @@ mod tests {
     fn answer_that_breaks_off_is_lost_where_its_body_decides() {
         let broken = |settings: &str, status| {
             let received = Received { broken: Some("timeout"), ..received(status, "") };
-            called(&http(settings), &received, SystemTime::now())
+            classify_delete(&http(settings), &received, SystemTime::now())
         };
         assert!(matches!(broken("", 200), Outcome::Confirmed { .. }));
         for (settings, status) in [
@@ -168,7 +169,8 @@ mod tests {
         let http = http(
             "verify = { url = 'https://h.example/{id}', status = [404], when = { pointer = '/s', equals = 'x' } }",
         );
-        let look = |status, body| looked(http.verify.as_ref().unwrap(), &received(status, body), SystemTime::now());
+        let look =
+            |status, body| classify_look(http.verify.as_ref().unwrap(), &received(status, body), SystemTime::now());
         for status in 100..=999 {
             let got = look(status, "{}");
             let as_documented = match status {

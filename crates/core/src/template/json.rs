@@ -1,7 +1,7 @@
 //! JSON bodies whose strings may hold `{column}`.
 //!
-//! A value is put into a string of the document, never into its text: what a row says cannot become a member, a number or
-//! the end of the string that it stands in.
+//! A value is put into a string of the document, never into its text. So it cannot become a member, a number or the end of
+//! its string.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl JsonTemplate {
     /// The document for a row, as it is sent.
     ///
     /// # Errors
-    /// [`BadTemplate::NullInRequest`] for a null: a request about nobody is none that was meant.
+    /// [`BadTemplate::NullInRequest`] for a null: a request without the value is not the one that was meant.
     pub fn render(&self, values: &Values) -> Result<Vec<u8>, BadTemplate> {
         Ok(self.0.render(values)?.to_string().into_bytes())
     }

@@ -1,15 +1,17 @@
-//! Templates: what of a request a row's values fill in. `{column}` stands for a value of the row.
+//! Templates: texts into which a row's values are filled. `{column}` stands for a value of the row.
 //!
-//! A wrong request deletes the wrong thing, so a template either gives exactly what its author meant or nothing: a value
-//! is encoded for the place where it stands (URL, query, header, JSON), and one that does not belong there is refused.
+//! A wrong request deletes the wrong thing, so a template gives exactly what its author meant, or nothing. A value is
+//! encoded for its position (URL, query, header, JSON); one that does not fit there is refused.
 
 mod json;
 mod name;
+mod table;
 mod text;
 mod url;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::table::deserialize_text_templates;
 pub use self::{json::JsonTemplate, name::NameTemplate, text::TextTemplate, url::UrlTemplate};
 
 /// The values of a row's captured columns, as text.
@@ -32,7 +34,7 @@ pub enum InvalidTemplate {
     Fragment,
 }
 
-/// Why a row gives no request. Values stay out of the message: it is kept and shown.
+/// Why a row gives no request. Values stay out of the message, which is stored and shown.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadTemplate {
     /// The value is null.

@@ -1,8 +1,7 @@
-//! Names with `{column}` in them: `users/{id}/`, `{gcal_id}`. For what is a name and not a URL: an object's key, a
-//! calendar's id.
+//! Names with `{column}` in them, such as an object's key or a calendar's id: `users/{id}/`, `{gcal_id}`.
 //!
-//! Nothing is encoded; a value that is null or empty gives no name, because what is left would name something else. What
-//! a name may look like beyond that is for the connector that uses it.
+//! Nothing is encoded. A value that is null or empty gives no name, because the rest would name another thing. All other
+//! rules for a name are the connector's.
 
 use secrecy::ExposeSecret;
 use serde::Deserialize;

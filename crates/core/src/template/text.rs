@@ -1,8 +1,7 @@
 //! Texts with `{column}` in them: header values, query values, strings in a JSON body.
 //!
-//! The literal parts often are credentials, so they are secrets as a whole and never printed. `{{` and `}}` stand for the
-//! braces themselves; what `${VAR}` filled in arrives here with its braces doubled, so that nothing in a credential is
-//! taken for a column.
+//! Literal parts are often credentials, so all of them are secrets and never printed. `{{` and `}}` stand for the braces
+//! themselves. The value of a `${VAR}` arrives with its braces doubled, so that a credential with braces names no column.
 
 use std::fmt;
 

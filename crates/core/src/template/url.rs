@@ -1,9 +1,11 @@
 //! URL templates: `https://calendar.example/v3/calendars/{calendar_id}/events/{gcal_id}`.
 //!
-//! A wrong URL deletes the wrong thing, so a template either gives exactly the URL that its author meant or none:
-//! placeholders stand only in the path and the query, every value is percent-encoded down to the unreserved
-//! characters (RFC 3986 §2.3), a path value that is null, empty or has a dot segment (§3.3, in any encoding) is refused,
-//! and the result has as many path segments as the template. `DELETE …/events/` would hit the parent.
+//! A wrong URL deletes the wrong thing: `DELETE …/events/` would hit the parent. So a template gives exactly the URL that
+//! its author meant, or none:
+//! - Placeholders stand only in the path and the query.
+//! - Every value is percent-encoded down to the unreserved characters (RFC 3986 §2.3).
+//! - A path value that is null, empty or has a dot segment (§3.3, in any encoding) is refused.
+//! - The result has as many path segments as the template.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! `sexton check`: everything that can be known before `sexton run`, without changing anything.
+//! `sexton check`: checks all that `sexton run` needs, without changing anything.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use sexton_core::{
     catalog::{self, Catalog},
+    config::Config,
     db::connect,
     guard::{advice, unguarded},
     ids::ResourceName,
@@ -92,30 +93,47 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         }
         Err(error) => return Err(Error::start(StartError::Open(error), path)),
     }
-    let mut unreachable = None;
-    if let Some(url) = &config.queue.url {
-        for finding in check(url.expose_secret()).await {
-            let message = format!("{finding}; {}", finding.remedy());
-            match finding {
-                // The processes take from the ledger meanwhile, so this is a failure of now, not of the configuration.
-                Finding::Unreachable { .. } => unreachable = Some(message),
-                finding if finding.is_fatal() => problems.push(Problem::new("queue.url", message)),
-                _ => warnings.push(Problem::new("queue.url", message)),
-            }
-        }
-    }
-    let listen = config.api.listen.unwrap_or(config.console.listen);
-    if config.api.is_on() && !listen.ip().is_loopback() {
-        let message = format!("tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
-        warnings.push(Problem::new("api", message));
-    }
+    let queue = check_queue(&config).await;
+    problems.extend(queue.problems);
+    warnings.extend(queue.warnings);
+    warnings.extend(warn_of_plain_tokens(&config));
     for warning in &warnings {
         eprintln!("sexton: warning: {}: {}", warning.path, output::clean(&warning.message));
     }
-    report(path, args.json, problems, warnings, unreachable)
+    report(path, args.json, problems, warnings, queue.unreachable)
 }
 
-/// Workers do not mind, so it is no problem.
+#[derive(Default)]
+struct QueueFindings {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    /// Why Redis does not answer. Without it the processes read the ledger: it is a failure, but not of the configuration.
+    unreachable: Option<String>,
+}
+
+async fn check_queue(config: &Config) -> QueueFindings {
+    let mut findings = QueueFindings::default();
+    let Some(url) = &config.queue.url else { return findings };
+    for finding in check(url.expose_secret()).await {
+        let message = format!("{finding}; {}", finding.remedy());
+        match finding {
+            Finding::Unreachable { .. } => findings.unreachable = Some(message),
+            finding if finding.is_fatal() => findings.problems.push(Problem::new("queue.url", message)),
+            _ => findings.warnings.push(Problem::new("queue.url", message)),
+        }
+    }
+    findings
+}
+
+fn warn_of_plain_tokens(config: &Config) -> Option<Problem> {
+    let listen = config.api.listen.unwrap_or(config.console.listen);
+    (config.api.is_on() && !listen.ip().is_loopback()).then(|| {
+        let message = format!("tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
+        Problem::new("api", message)
+    })
+}
+
+/// Warns of stale SQL functions. Workers do not use them, so it is no problem.
 async fn stale_statements(store: &Store) -> Result<Vec<Problem>> {
     let stale = store.ledger.stale_statements(&store.db, &sql_functions::statements(store)).await?;
     let problem = |name: &ResourceName| {

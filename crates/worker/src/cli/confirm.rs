@@ -1,10 +1,10 @@
-//! Asking before something is done to many rows.
+//! Asks before many rows are changed.
 
 use std::io::{IsTerminal, Write, stdin, stdout};
 
 use super::error::{Error, Result};
 
-/// Asks whether to `what`. Without a terminal there is nobody to ask, so it must have been said before.
+/// Asks whether to `what`. Without a terminal it cannot ask, so it fails.
 pub(super) fn confirm(what: &str) -> Result {
     if !stdin().is_terminal() {
         return Err(Error::Usage(format!("this would {what}; add --yes, or --dry-run to see them")));

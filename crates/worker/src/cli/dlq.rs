@@ -1,4 +1,7 @@
-//! `sexton dlq`: what on-call does with dead letters.
+//! `sexton dlq`: listing dead letters, retrying and discarding them.
+//!
+//! To add a filter: add its option to [`DeadLetterFilter`] and its field to [`Filter`] in `crates/core/src/ledger/operators/`,
+//! with the condition in the statement there.
 
 use std::{path::Path, time::Duration};
 
@@ -12,7 +15,7 @@ use sexton_core::{
 use super::{
     confirm::confirm,
     error::{Error, Result},
-    open::{self, Opened},
+    open::{self, Installation},
     output, show,
 };
 
@@ -22,17 +25,17 @@ pub(super) enum Command {
     #[command(after_help = "Example:\n  sexton dlq list --target calendar --kind rejected --older-than 1h")]
     List {
         #[command(flatten)]
-        which: Which,
-        /// At most so many.
+        filter: DeadLetterFilter,
+        /// List at most this many.
         #[arg(long, default_value_t = 100)]
         limit: u64,
         /// Print one JSON object a line.
         #[arg(long)]
         json: bool,
     },
-    /// Everything about one dead letter.
+    /// Show everything about one dead letter.
     Show(show::Args),
-    /// Give dead letters another try: due now, attempts zeroed, history and confirmations kept.
+    /// Retry dead letters: due now, attempts zeroed, history and confirmations kept.
     #[command(after_help = BULK)]
     Retry {
         #[command(flatten)]
@@ -41,12 +44,12 @@ pub(super) enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Give dead letters up: their rows stay marked, and nothing is deleted any more.
+    /// Discard dead letters: their rows stay marked, and nothing more is deleted.
     #[command(after_help = BULK)]
     Discard {
         #[command(flatten)]
         bulk: Bulk,
-        /// Why; kept with the deletion.
+        /// Why; recorded with the deletion.
         #[arg(long)]
         reason: String,
     },
@@ -58,25 +61,25 @@ const BULK: &str = "Examples:
   sexton dlq retry --all --yes
   sexton dlq discard 01939d1c-… --reason 'calendar was closed'
 
-Without ids the command asks before it changes anything; without a terminal it needs --yes.";
+Without ids the command asks first; without a terminal it needs --yes.";
 
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Which {
+pub(super) struct DeadLetterFilter {
     /// Only of this resource.
     #[arg(long)]
     resource: Option<ResourceName>,
     /// Only those whose last failed attempt was at this target (`row`: the database).
     #[arg(long)]
     target: Option<String>,
-    /// Only those that are dead for this reason.
+    /// Only those of this kind.
     #[arg(long, value_name = "KIND")]
     kind: Option<DeadKind>,
-    /// Only those that have been dead for longer, for example `2h`.
+    /// Only those that died longer ago, for example `2h`.
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     older_than: Option<Duration>,
 }
 
-impl Which {
+impl DeadLetterFilter {
     const fn is_empty(&self) -> bool {
         self.resource.is_none() && self.target.is_none() && self.kind.is_none() && self.older_than.is_none()
     }
@@ -87,8 +90,8 @@ pub(super) struct Bulk {
     /// The dead letters.
     ids: Vec<DeletionId>,
     #[command(flatten)]
-    which: Which,
-    /// The oldest so many.
+    filter: DeadLetterFilter,
+    /// At most this many, the oldest first.
     #[arg(long)]
     limit: Option<u64>,
     /// All dead letters.
@@ -97,7 +100,7 @@ pub(super) struct Bulk {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
-    /// Only list what would be done.
+    /// Only list the dead letters.
     #[arg(long)]
     dry_run: bool,
     /// Who does it.
@@ -108,21 +111,43 @@ pub(super) struct Bulk {
     json: bool,
 }
 
-pub(super) async fn run(path: &Path, command: Command) -> Result {
-    match command {
-        Command::List { which, limit, json } => {
-            let opened = open::ledger(path).await?;
-            let letters = find(&opened, Vec::new(), which, Some(limit)).await?;
-            print(&letters, json)
+/// What is done with dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeadLetterAction {
+    Retry,
+    Discard,
+}
+
+impl DeadLetterAction {
+    /// The word for it, in messages and in the ledger.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Discard => "discard",
         }
-        Command::Show(args) => show::run(path, args).await,
-        Command::Retry { bulk, reason } => act(path, bulk, "retry", reason.as_deref()).await,
-        Command::Discard { bulk, reason } => act(path, bulk, "discard", Some(&reason)).await,
     }
 }
 
-async fn find(opened: &Opened, ids: Vec<DeletionId>, which: Which, limit: Option<u64>) -> Result<Vec<DeadLetter>> {
-    let Which { resource, target, kind, older_than } = which;
+pub(super) async fn run(path: &Path, command: Command) -> Result {
+    match command {
+        Command::List { filter, limit, json } => {
+            let opened = open::installation(path).await?;
+            let letters = find(&opened, Vec::new(), filter, Some(limit)).await?;
+            print(&letters, json)
+        }
+        Command::Show(args) => show::run(path, args).await,
+        Command::Retry { bulk, reason } => act(path, bulk, DeadLetterAction::Retry, reason.as_deref()).await,
+        Command::Discard { bulk, reason } => act(path, bulk, DeadLetterAction::Discard, Some(&reason)).await,
+    }
+}
+
+async fn find(
+    opened: &Installation,
+    ids: Vec<DeletionId>,
+    filter: DeadLetterFilter,
+    limit: Option<u64>,
+) -> Result<Vec<DeadLetter>> {
+    let DeadLetterFilter { resource, target, kind, older_than } = filter;
     let filter = Filter { resource, target, kind, older_than, ids, limit };
     Ok(opened.ledger.dead_letters(&opened.db.conn, &filter).await?)
 }
@@ -149,24 +174,19 @@ fn print(letters: &[DeadLetter], json: bool) -> Result {
     Ok(())
 }
 
-async fn act(path: &Path, bulk: Bulk, verb: &str, reason: Option<&str>) -> Result {
+async fn act(path: &Path, bulk: Bulk, action: DeadLetterAction, reason: Option<&str>) -> Result {
+    let verb = action.as_str();
     if reason.is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Error::Usage("--reason must say something".to_owned()));
     }
-    if bulk.ids.is_empty() && bulk.which.is_empty() && bulk.limit.is_none() && !bulk.all {
+    if bulk.ids.is_empty() && bulk.filter.is_empty() && bulk.limit.is_none() && !bulk.all {
         return Err(Error::Usage(format!("say which dead letters to {verb}: ids, a filter, or --all")));
     }
-    let opened = open::ledger(path).await?;
-    let letters = find(&opened, bulk.ids.clone(), bulk.which.clone(), bulk.limit).await?;
-    // With filters beside ids, an id that does not match is left out on purpose; otherwise it must be dead.
-    if bulk.which.is_empty() && bulk.limit.is_none() {
-        for id in &bulk.ids {
-            if !letters.iter().any(|letter| letter.id == *id) {
-                let state = opened.ledger.record(&opened.db.conn, *id).await?;
-                let state = state.map_or_else(|| "does not exist".to_owned(), |record| format!("is {}", record.state));
-                return Err(Error::NotFound(format!("deletion {id} {state}, not dead; nothing was changed")));
-            }
-        }
+    let opened = open::installation(path).await?;
+    let letters = find(&opened, bulk.ids.clone(), bulk.filter.clone(), bulk.limit).await?;
+    // A filter beside ids may leave out an id. Without one, each id must be that of a dead letter.
+    if bulk.filter.is_empty() && bulk.limit.is_none() {
+        ensure_all_dead(&opened, &bulk.ids, &letters).await?;
     }
     if bulk.dry_run {
         print(&letters, bulk.json)?;
@@ -177,32 +197,44 @@ async fn act(path: &Path, bulk: Bulk, verb: &str, reason: Option<&str>) -> Resul
         confirm(&format!("{verb} {} dead letters", letters.len()))?;
     }
     let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
-    let action = Action { who: &bulk.by, action: verb, reason };
+    let recorded = Action { who: &bulk.by, action: verb, reason };
     let mut done = Vec::new();
-    // In batches: one transaction over a hundred thousand rows would hold their locks for all of it.
+    // In batches: one transaction over a hundred thousand rows would lock all of them until it ends.
     for batch in ids.chunks(500) {
-        let changed = match verb {
-            "retry" => opened.ledger.retry_dead(&opened.db, batch, &action).await?,
-            _ => opened.ledger.discard_dead(&opened.db, batch, &action).await?,
+        let changed = match action {
+            DeadLetterAction::Retry => opened.ledger.retry_dead(&opened.db, batch, &recorded).await?,
+            DeadLetterAction::Discard => opened.ledger.discard_dead(&opened.db, batch, &recorded).await?,
         };
         done.extend(changed);
     }
-    report(&done, verb, bulk.json)
+    report(&done, action, bulk.json)
+}
+
+async fn ensure_all_dead(opened: &Installation, ids: &[DeletionId], letters: &[DeadLetter]) -> Result {
+    for id in ids {
+        if !letters.iter().any(|letter| letter.id == *id) {
+            let state = opened.ledger.record(&opened.db.conn, *id).await?;
+            let state = state.map_or_else(|| "does not exist".to_owned(), |record| format!("is {}", record.state));
+            return Err(Error::NotFound(format!("deletion {id} {state}, not dead; nothing was changed")));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Serialize)]
-struct Done<'d> {
+struct Done {
     id: String,
-    action: &'d str,
+    action: &'static str,
 }
 
-fn report(done: &[DeletionId], verb: &str, json: bool) -> Result {
+fn report(done: &[DeletionId], action: DeadLetterAction, json: bool) -> Result {
     if json {
-        return done.iter().try_for_each(|id| output::json(&Done { id: id.to_string(), action: verb }));
+        let line = |id: &DeletionId| Done { id: id.to_string(), action: action.as_str() };
+        return done.iter().map(line).try_for_each(|line| output::json(&line));
     }
-    match verb {
-        "retry" => println!("{} dead letters are due again", done.len()),
-        _ => println!("{} dead letters are discarded", done.len()),
+    match action {
+        DeadLetterAction::Retry => println!("{} dead letters are due again", done.len()),
+        DeadLetterAction::Discard => println!("{} dead letters are discarded", done.len()),
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ impl Error {
         }
     }
 
-    /// Sorts what can go wrong at the start: the configuration's faults are named with its file.
+    /// Sorts errors of the start. Faults of the configuration are named with its file.
     pub(super) fn start(error: StartError, config: &Path) -> Self {
         let config = config.display();
         match error {

@@ -1,4 +1,4 @@
-//! `sexton export`: the proof of what was deleted, for an audit.
+//! `sexton export`: finished deletions as JSON lines, for an audit.
 
 use std::{
     io::{self, BufWriter, Write, stdout},
@@ -12,7 +12,7 @@ use sexton_core::{
 
 use super::{
     error::{Error, Result},
-    open::{self, Opened},
+    open::{self, Installation},
     output,
 };
 
@@ -25,13 +25,13 @@ const PAGE: usize = 500;
   sexton export --since 2026-01-01 --until 2026-02-01 --resource block --output january.jsonl
 
 One JSON object a line, with the field names of `show --json`, in the order in which the deletions finished: at --since
-or later, and before --until. Exports that follow each other miss nothing if each begins where the one before ended and
-ends a minute in the past: what is finishing now may be committed a moment later.")]
+or later, and before --until. For exports without gaps, begin each where the last one ended, and end it a minute in the
+past: a deletion that is finishing now may be committed a moment later.")]
 pub(super) struct Args {
-    /// From then on: RFC 3339, or an age such as `7d`.
+    /// Finished at this time or later: RFC 3339, or an age such as `7d`.
     #[arg(long, value_name = "TIME")]
     since: Moment,
-    /// Until then; until now if left out.
+    /// Finished before this time; now by default.
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true)]
     until: Moment,
     /// Only of this resource.
@@ -43,13 +43,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let since = moment(&opened, "--since", &args.since).await?;
     let until = moment(&opened, "--until", &args.until).await?;
     let span = Span { since, until, resource: args.resource };
     let Some(file) = args.output else {
         return match write(&opened, &span, &mut BufWriter::new(stdout())).await {
-            // Whoever reads has seen enough.
+            // The reader has closed the pipe.
             Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(failure) => Err(failure.into()),
             Ok(_) => Ok(()),
@@ -68,7 +68,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-async fn moment(opened: &Opened, option: &str, moment: &Moment) -> Result<String> {
+async fn moment(opened: &Installation, option: &str, moment: &Moment) -> Result<String> {
     let found = opened.ledger.moment(&opened.db, moment).await?;
     found.ok_or_else(|| Error::Usage(format!("{option}: there is no such time")))
 }
@@ -88,7 +88,7 @@ impl From<Failure> for Error {
 }
 
 /// Writes page by page and returns how many deletions it wrote.
-async fn write(opened: &Opened, span: &Span, to: &mut impl Write) -> std::result::Result<u64, Failure> {
+async fn write(opened: &Installation, span: &Span, to: &mut impl Write) -> std::result::Result<u64, Failure> {
     let (mut after, mut written) = (None, 0);
     loop {
         let page = opened.ledger.finished(&opened.db, span, after.as_ref(), PAGE).await;

@@ -1,4 +1,4 @@
-//! `sexton guard`: triggers that record what others delete.
+//! `sexton guard`: installs, removes and lists triggers.
 
 use std::path::Path;
 
@@ -16,20 +16,22 @@ use super::{
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sexton guard                        how the guards of all resources stand
+  sexton guard                        list the guards of all resources
   sexton guard booking --dry-run      print the SQL, for a migration of the tables' owner
   sexton guard booking                install it; doing so twice does no harm
-  sexton guard --all                  the same for every resource with targets, for example at every deployment
+  sexton guard --all                  the same for every resource, for example at every deployment
   sexton guard booking --remove
 
-Guards are triggers. The one on the table of a resource with targets records in the same transaction that somebody deleted a
-row with plain SQL, without a request, and workers delete its twins. Those on tables that reference a resource with
-`unreferenced` take the mark from a row that is referenced again, and refuse references to a row that is hidden. Installing waits for at most five seconds for transactions that
-write to the table. TRUNCATE fires no guard, and neither do deletes under session_replication_role = replica.")]
+Guards are triggers:
+- On the table of a resource with targets: a row that is deleted without a request is recorded, and workers delete its twins.
+- On tables that reference a resource with `unreferenced`: a row that is referenced loses its mark, and references to a hidden
+  row are refused.
+Installing waits at most five seconds for transactions that write to the table. TRUNCATE fires no guard, and neither do
+deletes under session_replication_role = replica.")]
 pub(super) struct Args {
     /// The resources.
     resources: Vec<String>,
-    /// All resources that can have guards; with --remove also guards that are left over from resources of the past.
+    /// All resources that can have guards; with --remove also guards of resources that are no longer configured.
     #[arg(long, conflicts_with = "resources")]
     all: bool,
     /// Take the guards away.
@@ -59,8 +61,17 @@ struct Line<'l> {
     sql: Option<Vec<String>>,
 }
 
+/// What was done with a trigger.
+struct Done<'d> {
+    /// None for one that is left over.
+    resource: Option<&'d str>,
+    trigger: &'d Trigger,
+    before: State,
+    changed: bool,
+}
+
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let guards = guard::guards(&store.db.conn, &store).await?;
     let old = left_over(&store.db.conn, &store).await?;
@@ -71,7 +82,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         return list(&guards, &old, args.json);
     }
     for name in &args.resources {
-        possible(&store.catalog, &guards, name)?;
+        ensure_guardable(&store.catalog, &guards, name)?;
     }
     let wanted = |guard: &&Guard| args.all || args.resources.iter().any(|name| name == guard.resource.as_str());
     let wanted: Vec<&Guard> = guards.iter().filter(wanted).collect();
@@ -81,21 +92,25 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     for name in names {
         let guards: Vec<&Guard> = wanted.iter().filter(|guard| guard.resource.as_str() == name).copied().collect();
         let triggers: Vec<Trigger> = guards.iter().map(|guard| guard.trigger.clone()).collect();
-        let changed = if args.dry_run { Vec::new() } else { change(&store, &args, name, &triggers).await? };
+        let changed = if args.dry_run { Vec::new() } else { install_or_remove(&store, &args, name, &triggers).await? };
         for guard in guards {
-            report(&args, Some(name), &guard.trigger, guard.state, changed.contains(&guard.trigger.name))?;
+            let changed = changed.contains(&guard.trigger.name);
+            let done = Done { resource: Some(name), trigger: &guard.trigger, before: guard.state, changed };
+            report(&args, &done)?;
         }
     }
     for trigger in old {
         let one = std::slice::from_ref(&trigger);
-        let changed = if args.dry_run { Vec::new() } else { change(&store, &args, &trigger.name, one).await? };
-        report(&args, None, &trigger, State::Outdated, !changed.is_empty())?;
+        let changed =
+            if args.dry_run { Vec::new() } else { install_or_remove(&store, &args, &trigger.name, one).await? };
+        let changed = !changed.is_empty();
+        report(&args, &Done { resource: None, trigger: &trigger, before: State::Outdated, changed })?;
     }
     Ok(())
 }
 
-/// Whether there is a resource with this name that can have guards.
-fn possible(catalog: &Catalog, guards: &[Guard], name: &str) -> Result {
+/// Ensures that there is a resource with this name that can have guards.
+fn ensure_guardable(catalog: &Catalog, guards: &[Guard], name: &str) -> Result {
     if guards.iter().any(|guard| guard.resource.as_str() == name) {
         return Ok(());
     }
@@ -110,7 +125,7 @@ fn possible(catalog: &Catalog, guards: &[Guard], name: &str) -> Result {
     }))
 }
 
-async fn change(store: &Store, args: &Args, resource: &str, triggers: &[Trigger]) -> Result<Vec<String>> {
+async fn install_or_remove(store: &Store, args: &Args, resource: &str, triggers: &[Trigger]) -> Result<Vec<String>> {
     let changed = if args.remove {
         guard::remove(store, resource, triggers, &args.by).await
     } else {
@@ -122,7 +137,9 @@ async fn change(store: &Store, args: &Args, resource: &str, triggers: &[Trigger]
     })
 }
 
-fn report(args: &Args, resource: Option<&str>, trigger: &Trigger, before: State, changed: bool) -> Result {
+/// Prints what was done with a trigger.
+fn report(args: &Args, done: &Done<'_>) -> Result {
+    let Done { resource, trigger, before, changed } = *done;
     let (name, table) = (trigger.name.as_str(), trigger.on_table.as_str());
     if args.dry_run {
         let mut sql = vec![trigger.sql_drop.clone()];

@@ -9,38 +9,38 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::error::Result;
 
 pub(super) struct Interrupt {
-    /// Whether somebody asked for the end.
-    pub(super) asked: CancellationToken,
-    again: oneshot::Receiver<()>,
+    /// Cancelled at the first signal.
+    pub(super) first: CancellationToken,
+    second: oneshot::Receiver<()>,
 }
 
 impl Interrupt {
-    /// `step` is what is still done after the first.
+    /// `step` names what is still finished after the first signal.
     pub(super) fn listen(step: &'static str) -> Result<Self> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let asked = CancellationToken::new();
-        let (sender, again) = oneshot::channel();
-        let flag = asked.clone();
+        let first = CancellationToken::new();
+        let (sender, second) = oneshot::channel();
+        let flag = first.clone();
         tokio::spawn(async move {
-            for first in [true, false] {
+            for is_first in [true, false] {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if first {
+                if is_first {
                     flag.cancel();
                     eprintln!("sexton: ending after this {step}; once more to end at once");
                 }
             }
-            // Nobody listens any more when the command ended meanwhile.
+            // The receiver is gone if the command has ended meanwhile.
             sender.send(()).ok();
         });
-        Ok(Self { asked, again })
+        Ok(Self { first, second })
     }
 
     /// Resolves at the second signal.
-    pub(super) async fn again(&mut self) {
-        if (&mut self.again).await.is_err() {
+    pub(super) async fn second(&mut self) {
+        if (&mut self.second).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

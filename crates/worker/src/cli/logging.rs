@@ -13,7 +13,7 @@ pub(super) fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_env("SEXTON_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
-    // Only a test harness could have set a subscriber before; then its choice stands.
+    // Only a test harness can have set a subscriber before; it stays in use.
     match format {
         LogFormat::Text => registry.with(lines).try_init().ok(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init().ok(),

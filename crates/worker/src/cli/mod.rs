@@ -1,7 +1,13 @@
 //! The command line. The commands, their exit codes and the field names of `--json` are a contract (README.md).
+//!
+//! To add a command:
+//! 1. Write it in a file of its name here: a struct of arguments with examples in `after_help`, and `run`.
+//! 2. Name the file among the modules, and the command in [`Command`] and [`Command::run`], both below.
+//! 3. Add it to the commands in README.md, and test it in `tests/suites/cli/`.
 
 mod bulk;
 mod check;
+mod completions;
 mod confirm;
 mod dlq;
 mod error;
@@ -9,6 +15,7 @@ mod export;
 mod guard;
 mod interrupt;
 mod logging;
+mod migrate;
 mod open;
 mod output;
 mod pause;
@@ -20,12 +27,14 @@ mod show;
 mod status;
 mod sweep;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::{Parser, Subcommand, ValueEnum};
 
-use self::error::{Error, Result};
+use self::error::Result;
 
 /// Durable two-phase deletion for rows whose data also lives in other people's systems.
 #[derive(Debug, Parser)]
@@ -34,7 +43,7 @@ struct Cli {
     /// The configuration file.
     #[arg(long, global = true, default_value = "sexton.toml", env = "SEXTON_CONFIG", value_name = "FILE")]
     config: PathBuf,
-    /// How log lines look; SEXTON_LOG sets what is logged (for example `info,sexton_worker=debug`).
+    /// The format of log lines; SEXTON_LOG sets the levels (for example `info,sexton_worker=debug`).
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "SEXTON_LOG_FORMAT")]
     log_format: LogFormat,
     #[command(subcommand)]
@@ -55,39 +64,53 @@ enum Command {
     /// Check configuration, database and Redis without changing anything.
     Check(check::Args),
     /// Create or update Sexton's tables, and write the resource definitions into them.
-    #[command(
-        after_help = "Examples:\n  sexton migrate\n  sexton --config staging.toml migrate\n\nSafe to run at every deployment, and by several processes at once."
-    )]
-    Migrate,
-    /// Work: claim due deletions, call their targets, hard-delete their rows.
+    Migrate(migrate::Args),
+    /// Run the daemon: claim due deletions, call their targets, hard-delete their rows.
     Run(run::Args),
     /// Soft-remove rows and record their deletions.
     Request(request::Args),
-    /// Take a request back, as long as no external call was made.
+    /// Take requests back that have made no external call.
     Restore(restore::Args),
-    /// Stop claiming and calling for a resource or a target, or stop deleting rows, in all processes.
+    /// Pause a resource, a target, or all hard deletes, in all processes.
     Pause(pause::Args),
-    /// Go on with what was paused, or with a target whose breaker is open.
+    /// Resume what is paused, or a target whose breaker is open.
     Resume(pause::Args),
-    /// How many deletions are in which state, and how old the oldest due one is.
+    /// Count deletions by state; list lanes, pauses, breakers, sweeps and guards.
     Status(status::Args),
-    /// Everything about one deletion.
+    /// Show everything about one deletion.
     Show(show::Args),
-    /// Run a sweep now: adopt, dangling, prune or verify.
+    /// Run one sweep or all of them now.
     Sweep(sweep::Args),
-    /// Install, remove or list triggers that record rows which somebody deletes without a request.
+    /// Install, remove or list the triggers that record rows deleted without a request.
     Guard(guard::Args),
     /// Write finished deletions as JSON lines, for an audit.
     Export(export::Args),
-    /// The dead-letter queue: deletions that failed for good and wait for somebody.
+    /// List, retry and discard dead letters: deletions that failed for good.
     #[command(subcommand)]
     Dlq(dlq::Command),
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  sexton completions bash > /etc/bash_completion.d/sexton")]
-    Completions {
-        /// The shell.
-        shell: Shell,
-    },
+    Completions(completions::Args),
+}
+
+impl Command {
+    async fn run(self, config: &Path) -> Result {
+        match self {
+            Self::Check(args) => check::run(config, args).await,
+            Self::Migrate(args) => migrate::run(config, args).await,
+            Self::Run(args) => run::run(config, args).await,
+            Self::Request(args) => request::run(config, args).await,
+            Self::Restore(args) => restore::run(config, args).await,
+            Self::Pause(args) => pause::pause(config, args).await,
+            Self::Resume(args) => pause::resume(config, args).await,
+            Self::Status(args) => status::run(config, args).await,
+            Self::Show(args) => show::run(config, args).await,
+            Self::Sweep(args) => sweep::run(config, args).await,
+            Self::Guard(args) => guard::run(config, args).await,
+            Self::Export(args) => export::run(config, args).await,
+            Self::Dlq(command) => dlq::run(config, command).await,
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
 }
 
 /// Runs the command that the process was started with.
@@ -96,7 +119,7 @@ pub async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are errors to clap, but not to anybody else.
+            // To clap, help and version are errors too.
             let code = if error.use_stderr() { 2 } else { 0 };
             let text = error.to_string();
             if code == 2 && output::clean(&text) != text {
@@ -108,26 +131,7 @@ pub async fn main() -> ExitCode {
     };
     crate::tls::install();
     logging::start(cli.log_format);
-    let result = match cli.command {
-        Command::Check(args) => check::run(&cli.config, args).await,
-        Command::Migrate => migrate(&cli.config).await,
-        Command::Run(args) => run::run(&cli.config, args).await,
-        Command::Request(args) => request::run(&cli.config, args).await,
-        Command::Restore(args) => restore::run(&cli.config, args).await,
-        Command::Pause(args) => pause::pause(&cli.config, args).await,
-        Command::Resume(args) => pause::resume(&cli.config, args).await,
-        Command::Status(args) => status::run(&cli.config, args).await,
-        Command::Show(args) => show::run(&cli.config, args).await,
-        Command::Sweep(args) => sweep::run(&cli.config, args).await,
-        Command::Guard(args) => guard::run(&cli.config, args).await,
-        Command::Export(args) => export::run(&cli.config, args).await,
-        Command::Dlq(command) => dlq::run(&cli.config, command).await,
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "sexton", &mut std::io::stdout());
-            Ok(())
-        }
-    };
-    match result {
+    match cli.command.run(&cli.config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sexton: {}", output::clean(&error.to_string()));
@@ -136,17 +140,10 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn migrate(config: &std::path::Path) -> Result {
-    let path = config;
-    let config = open::config(path)?;
-    let applied = crate::migrate(&config).await.map_err(|error| Error::start(error, path))?;
-    let resources = config.resources.len();
-    println!("applied {applied} migrations and wrote {resources} resource definitions");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opening what a command needs.
+//! Opens what a command needs.
 
 use std::path::Path;
 
@@ -18,28 +18,28 @@ pub(super) fn config(path: &Path) -> Result<Config> {
     Ok(config::load(path)?)
 }
 
-/// Configuration, database and ledger.
-pub(super) struct Opened {
+/// An installation of Sexton: its configuration, database and ledger.
+pub(super) struct Installation {
     pub(super) config: Config,
     pub(super) db: Db,
     pub(super) ledger: Ledger,
 }
 
-pub(super) async fn ledger(path: &Path) -> Result<Opened> {
+pub(super) async fn installation(path: &Path) -> Result<Installation> {
     let config = config(path)?;
     let fail = |error: StartError| Error::start(error, path);
     let db = connect(&config.database.url, 2).await.map_err(|e| fail(e.into()))?;
     let ledger = open_ledger(&db).await.map_err(|e| fail(e.into()))?;
-    Ok(Opened { config, db, ledger })
+    Ok(Installation { config, db, ledger })
 }
 
-/// The same with the configured tables.
-pub(super) async fn store(path: &Path, opened: &Opened) -> Result<Store> {
+/// The store of an installation: the configured tables as well.
+pub(super) async fn store(path: &Path, opened: &Installation) -> Result<Store> {
     let loaded = Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await;
     loaded.map_err(|error| Error::catalog(error, &path.display().to_string()))
 }
 
-/// What targets are called with, within the limits that all processes share.
+/// The connectors and gates that targets are called with, within the limits that all processes share.
 pub(super) fn targets(path: &Path, config: &Config) -> Result<(Connectors, Gates)> {
     let fail = |error: StartError| Error::start(error, path);
     let connectors = Connectors::new(config).map_err(|error| fail(error.into()))?;
@@ -48,7 +48,7 @@ pub(super) fn targets(path: &Path, config: &Config) -> Result<(Connectors, Gates
     Ok((connectors, Gates::new(config, queue.as_ref())))
 }
 
-/// Who is at the keyboard, if nobody says.
+/// Who runs the command, without `--by`.
 pub(super) fn default_user() -> String {
     let names = ["SEXTON_USER", "USER", "LOGNAME"];
     names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "unknown".to_owned())

@@ -14,23 +14,23 @@ use super::{
 #[command(after_help = "Examples:
   sexton pause booking                        nothing of this resource is claimed or called
   sexton pause booking.calendar --reason 'they are migrating'
-  sexton pause --hard-deletes                 targets are asked, but no row is deleted
-  sexton resume booking.calendar              also closes its breaker, so that it is called again at once
-  sexton status                               what is paused or left alone, since when and why
+  sexton pause --hard-deletes                 targets are called, but no row is deleted
+  sexton resume booking.calendar              also closes its breaker: it is called at once
+  sexton status                               lists pauses and open breakers, since when and why
 
-What is being called at this moment is finished. Deletions wait untouched, and the time does not count against
-give_up_after. Rows that a producer deletes in its own transaction, because they have no targets, are not held.")]
+Calls in flight are finished. Deletions wait untouched, and the time does not count against give_up_after. Rows without
+targets that a producer deletes in its own transaction are not paused.")]
 pub(super) struct Args {
     /// A resource, or RESOURCE.TARGET.
     #[arg(value_name = "SCOPE", required_unless_present = "hard_deletes")]
     scope: Option<String>,
-    /// The deleting of rows whose targets have all confirmed.
+    /// All hard deletes: rows whose targets have confirmed.
     #[arg(long, conflicts_with = "scope")]
     hard_deletes: bool,
     /// Why.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Who says so.
+    /// Who does it.
     #[arg(long, value_name = "WHO", default_value_t = open::default_user())]
     by: String,
     /// Print one JSON object.
@@ -45,9 +45,9 @@ struct Changed {
     changed: bool,
 }
 
-/// Pausing what is paused is no failure: it is as wanted.
+/// Pausing what is paused already is no failure.
 pub(super) async fn pause(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let scope = scope(&args, &opened.config.lanes())?;
     let changed = opened.ledger.pause(&opened.db, &scope, &args.by, args.reason.as_deref()).await?;
     if args.json {
@@ -58,7 +58,7 @@ pub(super) async fn pause(path: &Path, args: Args) -> Result {
 }
 
 pub(super) async fn resume(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let scope = scope(&args, &opened.config.lanes())?;
     if !opened.ledger.resume(&opened.db, &scope, &args.by, args.reason.as_deref()).await? {
         return Err(Error::NotFound(format!(

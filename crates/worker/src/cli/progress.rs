@@ -1,4 +1,4 @@
-//! How far a long command has come, on standard error: a bar on a terminal, now and then a line elsewhere.
+//! The progress of a long command, on standard error: a bar on a terminal, elsewhere a line now and then.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -8,8 +8,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// At most one line in this time.
-const EVERY: Duration = Duration::from_secs(5);
+/// The least time between two lines.
+const LINE_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
@@ -18,14 +18,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of rows that are requested, as far as it is known how many there are.
+    /// Counts rows that are requested; `total` if it is known.
     pub(super) fn of_rows(total: Option<u64>) -> Self {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
         Self::shown(bar, total, "{bar:40} {human_pos}/{human_len} rows, {per_sec}, {eta} left")
     }
 
-    /// Of what is told in words.
-    pub(super) fn in_words() -> Self {
+    /// Shows messages.
+    pub(super) fn of_messages() -> Self {
         let progress = Self::shown(ProgressBar::no_length(), None, "{spinner} {elapsed} {msg}");
         if let Some(bar) = &progress.bar {
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -40,34 +40,34 @@ impl Progress {
         Self { bar, total, last: Mutex::new(Instant::now()) }
     }
 
-    /// So many more rows, and so many in all.
+    /// Adds `more` rows; `all` are requested by now.
     pub(super) fn advance(&self, more: u64, all: u64) {
         match &self.bar {
             Some(bar) => bar.inc(more),
-            None => self.line(|| {
+            None => self.print_line(|| {
                 let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
                 format!("{all}{of} rows are requested")
             }),
         }
     }
 
-    pub(super) fn tell(&self, words: String) {
+    pub(super) fn show(&self, message: String) {
         match &self.bar {
-            Some(bar) => bar.set_message(words),
-            None => self.line(|| words),
+            Some(bar) => bar.set_message(message),
+            None => self.print_line(|| message),
         }
     }
 
-    fn line(&self, words: impl FnOnce() -> String) {
+    fn print_line(&self, message: impl FnOnce() -> String) {
         let Ok(mut last) = self.last.lock() else { return };
-        if last.elapsed() >= EVERY {
+        if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
-            eprintln!("sexton: {}", words());
+            eprintln!("sexton: {}", message());
         }
     }
 }
 
-/// However the command ends, also at once: nothing of the bar is left on the terminal.
+/// The bar is cleared however the command ends.
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {

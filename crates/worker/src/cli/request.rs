@@ -20,9 +20,9 @@ use crate::requests::{self, Hints};
   sexton request block --where \"calendar_id = 'c7' and starts_at < now()\" --dry-run      # then with --yes
   sexton request block --keys-from keys.txt --reason 'account 99 closed'
 
-With KEYs all rows are removed, or none: a key without a row ends the command with exit code 3. With --where and
---keys-from each --batch-size rows are a transaction of their own; keys without a row are reported, the others are
-requested, and the exit code is 3. What ends early goes on with --batch ID.")]
+With KEYs all rows are removed, or none: a key without a row ends the command with exit code 3.
+With --where or --keys-from, --batch-size rows are one transaction. Keys without a row are reported and give exit code 3;
+the others are requested. A command that ended early is continued with --batch ID.")]
 pub(super) struct Args {
     /// The resource, as in [resources.NAME].
     resource: ResourceName,
@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(required_unless_present_any = ["condition", "keys_from"], value_name = "KEY", allow_negative_numbers = true)]
     keys: Vec<String>,
     #[command(flatten)]
-    which: bulk::Which,
+    bulk: bulk::BulkArgs,
     /// Why.
     #[arg(long)]
     reason: Option<String>,
@@ -54,7 +54,7 @@ struct Line<'r> {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let Some(table) = store.catalog.table(&args.resource) else {
         if opened.config.resources.contains_key(&args.resource) {
@@ -73,8 +73,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     request.after = args.after;
     let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
     request.notify = hints.are_off();
-    if args.which.is_bulk() {
-        return bulk::run(&store, table, args.which, request, &hints, args.json).await;
+    if args.bulk.is_bulk() {
+        let bulk = bulk::Bulk { store: &store, table, request, hints: &hints, json: args.json };
+        return bulk::run(bulk, args.bulk).await;
     }
     let mut keys = Vec::new();
     for text in &args.keys {

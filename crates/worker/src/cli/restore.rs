@@ -1,4 +1,4 @@
-//! `sexton restore`: taking a request back.
+//! `sexton restore`: takes requests back.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::requests::{Restore, restore_deletions};
 #[command(after_help = "Examples:
   sexton restore 01939d1c-… --reason 'removed by mistake'
   sexton restore block 42                    # by resource and key
-  sexton restore 01939d1c-… --batch          # and everything else that was requested with it, or nothing")]
+  sexton restore 01939d1c-… --batch          # with all others of its request, or nothing")]
 pub(super) struct Args {
     /// The deletion, or a resource and a key.
     #[arg(required = true, num_args = 1..=2, value_names = ["ID | RESOURCE", "KEY"], allow_negative_numbers = true)]
@@ -47,7 +47,7 @@ struct Line {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let id = find(&store, &args.what).await?;
     let what = Restore { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };

@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let record = opened.ledger.record(&opened.db.conn, args.id).await?;
     let Some(record) = record else {
         return Err(Error::NotFound(format!("there is no deletion {}", args.id)));

@@ -1,20 +1,21 @@
-//! `sexton status`.
+//! `sexton status`: counts of deletions, and what is paused, open or running.
 
 use std::path::Path;
 
 use serde::Serialize;
 use sexton_core::{
     catalog, guard,
-    ledger::{Cause, OpenBreaker, Pause, Status, SweepState},
+    ids::Lane,
+    ledger::{Cause, LaneStatus, OpenBreaker, Pause, Status, SweepState},
     store::Store,
 };
 
 use super::{
     error::Result,
-    open::{self, Opened},
+    open::{self, Installation},
     output,
 };
-use crate::sweep::judged;
+use crate::sweep::with_health;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sexton status\n  sexton status --json | jq .oldest_due_ms")]
@@ -39,72 +40,73 @@ struct GuardLine {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let mut status = opened.ledger.status(&opened.db.conn).await?;
-    status.sweeps = judged(status.sweeps, &opened.config);
+    status.sweeps = with_health(status.sweeps, &opened.config);
     let guards = guards(&opened).await?;
     if args.json {
         return output::json(&Report { status: &status, guards });
     }
-    let count = |(name, count): (&String, &i64)| [name.clone(), count.to_string()];
-    output::table(["STATE", "DELETIONS"], &status.states.iter().map(count).collect::<Vec<_>>());
-    if !status.dead.is_empty() {
-        println!();
-        output::table(["DEAD LETTERS", "DELETIONS"], &status.dead.iter().map(count).collect::<Vec<_>>());
-    }
-    if !status.paused.is_empty() {
-        println!();
-        let row = |pause: &Pause| {
-            [pause.scope.clone(), pause.since.clone(), pause.by.clone(), pause.reason.clone().unwrap_or_default()]
-        };
-        output::table(["PAUSED", "SINCE", "BY", "REASON"], &status.paused.iter().map(row).collect::<Vec<_>>());
-    }
-    if !status.breakers.is_empty() {
-        println!();
-        let row = |open: &OpenBreaker| {
-            let next = match (open.cause, open.left_ms) {
-                (_, None) => format!("when somebody runs `sexton resume {}`", open.lane),
-                (Cause::Throttled, Some(ms)) => format!("in {}", output::age(ms.max(0))),
-                (_, Some(ms)) => format!("probe {} in {}", open.probes + 1, output::age(ms.max(0))),
-            };
-            [open.lane.to_string(), open.cause.as_str().to_owned(), open.since.clone(), next, open.reason.clone()]
-        };
-        let rows: Vec<_> = status.breakers.iter().map(row).collect();
-        output::table(["LEFT ALONE", "CAUSE", "SINCE", "AGAIN", "REASON"], &rows);
-    }
-    if !status.lanes.is_empty() {
-        println!();
-        let known = opened.config.lanes();
-        let rows: Vec<_> = status
-            .lanes
-            .iter()
-            .map(|lane| {
-                let name = if known.contains(&lane.lane) {
-                    lane.lane.to_string()
-                } else {
-                    format!("{} (not configured)", lane.lane)
-                };
-                let oldest = lane.oldest_due_ms.map_or_else(|| "-".to_owned(), output::age);
-                [name, lane.due.to_string(), lane.later.to_string(), lane.running.to_string(), oldest]
-            })
-            .collect();
-        output::table(["LANE", "DUE", "LATER", "RUNNING", "OLDEST DUE FOR"], &rows);
-    }
-    if !status.sweeps.is_empty() {
-        println!();
-        let rows: Vec<_> = status.sweeps.iter().map(sweep).collect();
-        output::table(["SWEEP", "STATE", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"], &rows);
-    }
-    if !guards.is_empty() {
-        println!();
-        let row = |guard: &GuardLine| [guard.resource.clone(), guard.trigger.clone(), guard.state.as_str().to_owned()];
-        output::table(["GUARDED", "BY", "STATE"], &guards.iter().map(row).collect::<Vec<_>>());
-    }
+    print_states(&status);
+    print_pauses(&status.paused);
+    print_breakers(&status.breakers);
+    print_lanes(&status, &opened.config.lanes());
+    print_section(
+        ["SWEEP", "STATE", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"],
+        &status.sweeps.iter().map(sweep_row).collect::<Vec<_>>(),
+    );
+    let row = |guard: &GuardLine| [guard.resource.clone(), guard.trigger.clone(), guard.state.as_str().to_owned()];
+    print_section(["GUARDED", "BY", "STATE"], &guards.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
-/// The guards that are there. Of tables that do not fit the configuration nothing is known, which `sexton check` explains.
-async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
+/// Prints a table after an empty line, unless it has no rows.
+fn print_section<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+    if !rows.is_empty() {
+        println!();
+        output::table(head, rows);
+    }
+}
+
+fn print_states(status: &Status) {
+    let row = |(name, count): (&String, &i64)| [name.clone(), count.to_string()];
+    output::table(["STATE", "DELETIONS"], &status.states.iter().map(row).collect::<Vec<_>>());
+    print_section(["DEAD LETTERS", "DELETIONS"], &status.dead.iter().map(row).collect::<Vec<_>>());
+}
+
+fn print_pauses(pauses: &[Pause]) {
+    let row = |pause: &Pause| {
+        [pause.scope.clone(), pause.since.clone(), pause.by.clone(), pause.reason.clone().unwrap_or_default()]
+    };
+    print_section(["PAUSED", "SINCE", "BY", "REASON"], &pauses.iter().map(row).collect::<Vec<_>>());
+}
+
+fn print_breakers(breakers: &[OpenBreaker]) {
+    let row = |open: &OpenBreaker| {
+        let next = match (open.cause, open.left_ms) {
+            (_, None) => format!("after `sexton resume {}`", open.lane),
+            (Cause::Throttled, Some(ms)) => format!("in {}", output::age(ms.max(0))),
+            (_, Some(ms)) => format!("probe {} in {}", open.probes + 1, output::age(ms.max(0))),
+        };
+        [open.lane.to_string(), open.cause.as_str().to_owned(), open.since.clone(), next, open.reason.clone()]
+    };
+    let rows: Vec<_> = breakers.iter().map(row).collect();
+    print_section(["BREAKER OPEN", "CAUSE", "SINCE", "NEXT CALL", "REASON"], &rows);
+}
+
+fn print_lanes(status: &Status, configured: &[Lane]) {
+    let row = |lane: &LaneStatus| {
+        let is_configured = configured.contains(&lane.lane);
+        let name = if is_configured { lane.lane.to_string() } else { format!("{} (not configured)", lane.lane) };
+        let oldest = lane.oldest_due_ms.map_or_else(|| "-".to_owned(), output::age);
+        [name, lane.due.to_string(), lane.later.to_string(), lane.running.to_string(), oldest]
+    };
+    let rows: Vec<_> = status.lanes.iter().map(row).collect();
+    print_section(["LANE", "DUE", "LATER", "RUNNING", "OLDEST DUE FOR"], &rows);
+}
+
+/// The guards that are installed. If tables do not fit the configuration, none are listed; `sexton check` says why.
+async fn guards(opened: &Installation) -> Result<Vec<GuardLine>> {
     let store = match Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await {
         Ok(store) => store,
         Err(catalog::Error::Problems(_)) => return Ok(Vec::new()),
@@ -120,7 +122,7 @@ async fn guards(opened: &Opened) -> Result<Vec<GuardLine>> {
     Ok(there.map(line).collect())
 }
 
-fn sweep(state: &SweepState) -> [String; 9] {
+fn sweep_row(state: &SweepState) -> [String; 9] {
     let age = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| output::age(ms.max(0)));
     let note = match (&state.error, &state.leader, state.cut_short) {
         (Some(error), ..) => error.clone(),

@@ -1,4 +1,4 @@
-//! `sexton sweep`: running a sweep now.
+//! `sexton sweep`: runs a sweep now.
 
 use std::{path::Path, time::Duration};
 
@@ -13,36 +13,32 @@ use super::{
     open, output,
     progress::Progress,
 };
-use crate::sweep::{Ground, Sweep, Targets, all, run_once};
+use crate::sweep::{Effect, RegisteredSweep, SWEEPS, SweepContext, TargetAccess, run_once, sweep_names};
 
-/// How long the lead is given back for, by one who wants to be gone.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// The longest wait for the lead to be given back, after a second signal.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  sexton sweep adopt --dry-run
-  sexton sweep prune --json
-
-  adopt         finds rows that carry their marker although Sexton was never asked to delete them; it only counts them
-                unless their resource says adopt = \"on\"
-  dangling      deals with rows that outlived their parent, by the rules for children
-  unreferenced  deprecates rows that nothing references any more, and deletes them in the end; it only counts them unless
-                their resource says mode = \"on\"
-  verify        looks whether what was deleted is still gone, for the share that sync.verify says; a dry run looks again at
-                all that is still known, and deletes nothing again
-  prune         removes finished deletions that are old enough
-
-Sweeps run by themselves in one of the `sexton run` processes; this is for those who will not wait. Exit code 3: another
-process is at it.")]
+#[command(after_help = after_help())]
 pub(super) struct Args {
-    /// The sweep; all of them if left out.
+    /// The sweep; all of them without a name.
     name: Option<String>,
-    /// Only count what would be done.
+    /// Only count.
     #[arg(long)]
     dry_run: bool,
     /// Print one JSON object a sweep.
     #[arg(long)]
     json: bool,
+}
+
+/// Examples, and the sweeps as the registry has them.
+fn after_help() -> String {
+    let line = |sweep: &RegisteredSweep| format!("  {:<14}{}\n", sweep.name, sweep.help);
+    let sweeps: String = SWEEPS.iter().map(line).collect();
+    format!(
+        "Examples:\n  sexton sweep adopt --dry-run\n  sexton sweep prune --json\n\nSweeps:\n{sweeps}\n\
+         `sexton run` runs sweeps by itself; this command runs one now. Exit code 3: another process is running it."
+    )
 }
 
 #[derive(Debug, Serialize)]
@@ -54,102 +50,105 @@ struct Line<'s> {
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
-    let sweeps = all();
-    if let Some(name) = args.name.as_deref().filter(|name| !sweeps.iter().any(|sweep| sweep.name() == *name)) {
-        let known: Vec<_> = sweeps.iter().map(|sweep| sweep.name()).collect();
-        return Err(Error::Usage(format!("there is no sweep `{name}`; expected one of {}", known.join(", "))));
+    if let Some(name) = args.name.as_deref().filter(|name| !SWEEPS.iter().any(|sweep| sweep.name == *name)) {
+        return Err(Error::Usage(format!("there is no sweep `{name}`; expected one of {}", sweep_names())));
     }
-    let opened = open::ledger(path).await?;
+    let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let wanted = |name: &str| args.name.as_deref().is_none_or(|wanted| wanted == name);
     let calls = opened.config.sync.verify.switched_on().is_some() && wanted("verify");
     let targets = if calls { Some(open::targets(path, &opened.config)?) } else { None };
-    let targets = targets.as_ref().map(|(connectors, gates)| Targets { connectors, gates });
-    let ground = Ground { store: &store, config: &opened.config, targets };
+    let targets = targets.as_ref().map(|(connectors, gates)| TargetAccess { connectors, gates });
+    let context = SweepContext { store: &store, config: &opened.config, targets };
+    let effect = if args.dry_run { Effect::DryRun } else { Effect::Act };
     let mut interrupt = Interrupt::listen("run")?;
-    for sweep in sweeps.iter().filter(|sweep| wanted(sweep.name())) {
-        if interrupt.asked.is_cancelled() {
-            return Err(interrupted(&format!(" before {}", sweep.name())));
+    for sweep in SWEEPS.iter().filter(|sweep| wanted(sweep.name)) {
+        if interrupt.first.is_cancelled() {
+            return Err(interrupted(&format!(" before {}", sweep.name)));
         }
-        let pass = Pass { sweep: &**sweep, ground, asked: interrupt.asked.clone(), dry: args.dry_run };
+        let pass = Pass { sweep, context, effect, stop: interrupt.first.clone() };
         let result = tokio::select! {
-            result = pass.to_the_end() => result,
-            () = interrupt.again() => pass.ended_at_once().await,
+            result = pass.run_to_end() => result,
+            () = interrupt.second() => pass.end_at_once().await,
         };
-        report(sweep.name(), result?, &args)?;
+        report(sweep.name, result?, &args)?;
     }
     Ok(())
 }
 
 /// A pass of a sweep, run by run.
 struct Pass<'a> {
-    sweep: &'a dyn Sweep,
-    ground: Ground<'a>,
-    /// Whether somebody asked for the end.
-    asked: CancellationToken,
-    dry: bool,
+    sweep: &'a RegisteredSweep,
+    context: SweepContext<'a>,
+    effect: Effect,
+    /// Cancelled when the pass is to end after the current run.
+    stop: CancellationToken,
 }
 
 impl Pass<'_> {
-    async fn to_the_end(&self) -> Result<SweepRun> {
-        let (name, progress) = (self.sweep.name(), Progress::in_words());
+    async fn run_to_end(&self) -> Result<SweepRun> {
+        let (name, progress) = (self.sweep.name, Progress::of_messages());
         let mut cursor = None;
         loop {
-            let run = match self.next(cursor.clone()).await {
+            let run = match self.run_next(cursor.clone()).await {
                 Ok(run) if !run.over => run,
                 result => return result,
             };
-            progress.tell(format!("{name}: {}", told(&run.figures)));
-            // What it waits for may take a while.
+            progress.show(format!("{name}: {}", summarize(&run.figures)));
+            // No progress: it waits for something that may take a while.
             if cursor.as_ref() == Some(&run.cursor) {
                 tokio::select! {
-                    () = tokio::time::sleep(self.ground.config.sync.interval) => {}
-                    () = self.asked.cancelled() => {}
+                    () = tokio::time::sleep(self.context.config.sync.interval) => {}
+                    () = self.stop.cancelled() => {}
                 }
             }
-            if self.asked.is_cancelled() {
-                return Err(interrupted(if self.dry { "" } else { "; the same command goes on where it ended" }));
+            if self.stop.is_cancelled() {
+                return Err(interrupted(match self.effect {
+                    Effect::DryRun => "",
+                    Effect::Act => "; the same command goes on where it ended",
+                }));
             }
             cursor = Some(run.cursor);
         }
     }
 
-    /// The next run within the budget. A dry one goes on at `cursor`, which nobody else knows of.
-    async fn next(&self, cursor: Option<Value>) -> Result<SweepRun> {
-        let Self { sweep, ground, .. } = *self;
-        if self.dry {
+    /// The next run within the budget. The cursor of a dry run is not in the database: it continues at `cursor`.
+    async fn run_next(&self, cursor: Option<Value>) -> Result<SweepRun> {
+        let Self { sweep, context, .. } = *self;
+        let SweepContext { store, config, .. } = context;
+        if self.effect == Effect::DryRun {
             let cursor = match cursor {
                 Some(cursor) => cursor,
-                None => sweep.memory(&ground.store.ledger.sweep_cursor(&ground.store.db, sweep.name()).await?),
+                None => sweep.sweep.memory(&store.ledger.sweep_cursor(&store.db, sweep.name).await?),
             };
-            return Ok(sweep.run(ground, cursor, ground.config.sync.budget, true).await?);
+            return Ok(sweep.sweep.run(context, cursor, config.sync.budget, self.effect).await?);
         }
-        match run_once(sweep, ground, &leader(), Duration::ZERO).await? {
+        match run_once(sweep, context, &leader(), Duration::ZERO).await? {
             Some(run) => Ok(run),
             None => {
-                let states = ground.store.ledger.sweeps(&ground.store.db.conn).await?;
-                let state = states.into_iter().find(|state| state.name == sweep.name());
+                let states = store.ledger.sweeps(&store.db.conn).await?;
+                let state = states.into_iter().find(|state| state.name == sweep.name);
                 let who = state.and_then(|state| Some((state.leader?, state.lease_until?)));
                 let (leader, until) = who.unwrap_or_default();
-                let name = sweep.name();
+                let name = sweep.name;
                 Err(Error::NotFound(format!("{name} is being run by {leader}, whose lease ends at {until}")))
             }
         }
     }
 
-    /// Gives the lead back, for which others would wait otherwise.
-    async fn ended_at_once(&self) -> Result<SweepRun> {
-        let store = self.ground.store;
-        let (name, leader) = (self.sweep.name(), leader());
-        if !self.dry {
+    /// Gives the lead back, so that other processes need not wait for the lease's end.
+    async fn end_at_once(&self) -> Result<SweepRun> {
+        let store = self.context.store;
+        let (name, leader) = (self.sweep.name, leader());
+        if self.effect == Effect::Act {
             // If the database does not answer, the lead ends with its lease.
-            tokio::time::timeout(AT_ONCE, store.ledger.leave_sweep(&store.db, name, &leader, None)).await.ok();
+            tokio::time::timeout(GIVE_BACK, store.ledger.leave_sweep(&store.db, name, &leader, None)).await.ok();
         }
         Err(interrupted(" by a second signal"))
     }
 }
 
-/// Who leads while this command runs.
+/// The leader's name while this command runs.
 fn leader() -> String {
     format!("{} (command line, {})", open::default_user(), std::process::id())
 }
@@ -158,11 +157,11 @@ fn interrupted(more: &str) -> Error {
     Error::Failed(anyhow::anyhow!("interrupted{more}"))
 }
 
-/// Those of the figures that are not zero, in a line.
-fn told(figures: &Value) -> String {
+/// The figures that are not zero, in one line.
+fn summarize(figures: &Value) -> String {
     let figures = figures.as_object().into_iter().flatten();
-    let told = figures.filter(|(_, count)| count.as_u64() != Some(0)).map(|(name, count)| format!("{name} {count}"));
-    told.collect::<Vec<_>>().join(", ")
+    let words = figures.filter(|(_, count)| count.as_u64() != Some(0)).map(|(name, count)| format!("{name} {count}"));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn report(name: &str, run: SweepRun, args: &Args) -> Result {

@@ -1,7 +1,7 @@
 //! Which addresses a call may go to.
 //!
-//! A row's values never choose the host, but DNS does: a name that resolves to a private address would let whoever
-//! controls it reach into the cluster. So such addresses are refused unless the target allows them, after resolution.
+//! A row's values never choose the host, but DNS does. Who controls a name could make it resolve to a private address and
+//! so reach into the cluster. Such addresses are refused after resolution, unless the target allows them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

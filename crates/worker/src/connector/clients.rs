@@ -1,6 +1,6 @@
-//! HTTP clients: connections kept alive, shared by all targets that reach their systems in the same way.
+//! HTTP clients. Targets that reach their systems in the same way share one, with its open connections.
 //!
-//! Setting one up reads the system's certificates, which takes a tenth of a second.
+//! Setting one up takes a tenth of a second: it reads the system's certificates.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use sexton_core::config::Target;
 
 use super::{SetupError, address::PublicOnly};
 
-/// The longest time in which a connection must come about.
+/// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How a target is reached.
@@ -30,10 +30,10 @@ impl Transport {
         Self { allow_private, ca_file: None, proxy: None, http2: false, connect_timeout: CONNECT, reuse: true }
     }
 
-    /// As what is said of every target has it.
-    pub(super) fn of(target: &Target) -> Self {
+    /// As the general settings of a target say.
+    pub(super) fn for_target(target: &Target) -> Self {
         let transport = Self::new(target.allow_private);
-        if target.repeatable { transport } else { transport.telling(target.timeout) }
+        if target.repeatable { transport } else { transport.with_certain_failures(target.timeout) }
     }
 
     /// Trusts the authorities in a file besides the system's.
@@ -41,8 +41,7 @@ impl Transport {
         Self { ca_file, ..self }
     }
 
-    /// Through a proxy, which may be at any address. Where it connects to is its own affair: names that resolve to
-    /// private addresses are not seen.
+    /// Through a proxy, which may be at any address. The proxy resolves names, so private addresses are not noticed.
     pub(super) fn with_proxy(self, proxy: Option<&SecretString>) -> Self {
         Self { proxy: proxy.map(|url| url.expose_secret().to_owned()), ..self }
     }
@@ -52,9 +51,10 @@ impl Transport {
         Self { http2, ..self }
     }
 
-    /// So that a failure tells as often as it can that nothing was sent: no connection is used twice, since one that the
-    /// server closes in the same moment looks like a lost answer, and connecting ends well before the call's time.
-    fn telling(self, timeout: Duration) -> Self {
+    /// Makes most failures certain: it is known that nothing was sent.
+    /// - No connection is used twice. One that the server closes in the same moment looks like a lost answer.
+    /// - Connecting ends well before the call's timeout.
+    fn with_certain_failures(self, timeout: Duration) -> Self {
         Self { reuse: false, connect_timeout: CONNECT.min(timeout / 2), ..self }
     }
 }
@@ -85,7 +85,7 @@ fn build(transport: &Transport) -> Result<Client, SetupError> {
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(if transport.reuse { 256 } else { 0 })
         .tcp_nodelay(true)
-        // Followed by ourselves, and only to where the call went: see `http::exchange`.
+        // `exchange` follows redirects itself, and only to the same host.
         .redirect(Policy::none())
         .no_proxy();
     if let Some(path) = &transport.ca_file {
@@ -122,7 +122,7 @@ mod tests {
             Transport::new(true),
             Transport::new(true).with_http2(true),
             Transport::new(true).with_proxy(Some(&proxy)),
-            Transport::new(true).telling(timeout),
+            Transport::new(true).with_certain_failures(timeout),
         ];
         for way in ways.iter().chain(&ways) {
             clients.get(way).unwrap();

@@ -10,17 +10,14 @@ use reqwest::{
     Client, Method, Response, StatusCode,
     header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
 };
-use sexton_core::{
-    outcome::Received,
-    outcome::{Failure, Outcome},
-};
+use sexton_core::outcome::{Failure, Outcome, Received};
 use url::{Host, Url};
 
 use super::address::{REFUSED, is_private};
 
-/// Most of an answer that is read if it is not said otherwise: reasons are short, and a body is never kept.
+/// The most bytes of an answer that are read by default: reasons are short, and a body is never stored.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Most redirects that are followed.
+/// The most redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
 
 /// A request as it is sent.
@@ -37,30 +34,29 @@ pub(super) struct Request {
 pub(super) struct Exchange {
     client: Client,
     allow_private: bool,
-    most: usize,
+    body_limit: usize,
 }
 
 impl Exchange {
     pub(super) const fn new(client: Client, allow_private: bool) -> Self {
-        Self { client, allow_private, most: BODY_LIMIT }
+        Self { client, allow_private, body_limit: BODY_LIMIT }
     }
 
-    /// Reads so many bytes of an answer.
-    pub(super) fn reading(self, most: usize) -> Self {
-        Self { most, ..self }
+    /// Reads at most this many bytes of an answer.
+    pub(super) fn with_body_limit(self, body_limit: usize) -> Self {
+        Self { body_limit, ..self }
     }
 
-    /// Sends a request and follows redirects to the same scheme, host and port, if they keep the method: a `DELETE` must
-    /// not become a `GET` (RFC 9110 §15.4), and neither the call nor its credentials go to a place that the configuration
-    /// does not name.
+    /// Sends a request and follows redirects that keep the method, to the same scheme, host and port. A `DELETE` must not
+    /// become a `GET` (RFC 9110 §15.4), and no credential goes to a host that the configuration does not name.
     ///
     /// # Errors
-    /// What it came to if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent,
-    /// [`Outcome::Lost`] if it may have been, [`Outcome::Rejected`] for what may not be called.
+    /// The outcome if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent, [`Outcome::Lost`] if
+    /// it may have been, [`Outcome::Rejected`] for an address that may not be called.
     pub(super) async fn follow(&self, mut request: Request, deadline: Instant) -> Result<Received, Outcome> {
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.hop(&request, deadline).await?;
-            match redirected(&request.url, &response) {
+            let response = self.send_once(&request, deadline).await?;
+            match redirect_target(&request.url, &response) {
                 Ok(None) => return Ok(self.read(response).await),
                 Ok(Some(url)) => request.url = url,
                 Err(reason) => return Err(rejected(Some(response.status().as_u16()), reason)),
@@ -74,10 +70,10 @@ impl Exchange {
     /// # Errors
     /// As [`Self::follow`].
     pub(super) async fn send(&self, request: &Request, deadline: Instant) -> Result<Received, Outcome> {
-        Ok(self.read(self.hop(request, deadline).await?).await)
+        Ok(self.read(self.send_once(request, deadline).await?).await)
     }
 
-    async fn hop(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
+    async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
         if !self.allow_private && is_private_host(&request.url) {
             return Err(rejected(None, "private_address_refused"));
         }
@@ -90,10 +86,10 @@ impl Exchange {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        builder.send().await.map_err(|error| unanswered(&error))
+        builder.send().await.map_err(|error| classify_error(&error))
     }
 
-    /// Read to its end where that is cheap, also after success: only then is the connection used again.
+    /// Reads to the end where that is cheap, also after success: only then can the connection be reused.
     async fn read(&self, mut response: Response) -> Received {
         let status = response.status().as_u16();
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
@@ -104,11 +100,11 @@ impl Exchange {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
                 Err(error) => {
-                    broken = Some(why(&error));
+                    broken = Some(reason_of(&error));
                     break;
                 }
             }
-            if body.len() > self.most {
+            if body.len() > self.body_limit {
                 break;
             }
         }
@@ -116,8 +112,8 @@ impl Exchange {
     }
 }
 
-/// Where a redirect leads, if the answer is one that may be followed; else why it may not.
-fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, &'static str> {
+/// Where a redirect leads, if the answer is one; or why it may not be followed.
+fn redirect_target(from: &Url, response: &Response) -> Result<Option<Url>, &'static str> {
     match response.status() {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {}
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => {
@@ -127,14 +123,14 @@ fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, &'static s
     }
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let to = location.and_then(|location| from.join(location).ok()).ok_or("redirect_without_location")?;
-    let place = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+    let origin = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
     let same_user = (to.username(), to.password()) == (from.username(), from.password())
         || (to.username().is_empty() && to.password().is_none());
-    if place(&to) == place(from) && same_user { Ok(Some(to)) } else { Err("redirect_elsewhere") }
+    if origin(&to) == origin(from) && same_user { Ok(Some(to)) } else { Err("redirect_elsewhere") }
 }
 
-/// No answer: whether the call arrived is known only if there was no connection.
-fn unanswered(error: &reqwest::Error) -> Outcome {
+/// The outcome without an answer: only if there was no connection is it certain that the call did not arrive.
+fn classify_error(error: &reqwest::Error) -> Outcome {
     let mut source = error.source();
     while let Some(cause) = source {
         if cause.to_string() == REFUSED {
@@ -145,11 +141,11 @@ fn unanswered(error: &reqwest::Error) -> Outcome {
     if error.is_builder() {
         return rejected(None, "bad_request");
     }
-    let failure = Failure { status: None, reason: why(error).to_owned() };
+    let failure = Failure { status: None, reason: reason_of(error).to_owned() };
     if error.is_connect() { Outcome::Retry(failure) } else { Outcome::Lost(failure) }
 }
 
-fn why(error: &reqwest::Error) -> &'static str {
+fn reason_of(error: &reqwest::Error) -> &'static str {
     match error {
         e if e.is_timeout() => "timeout",
         e if e.is_connect() => "no_connection",

@@ -11,14 +11,14 @@ use sexton_core::{
 
 use super::exchange::rejected;
 
-/// The headers of a row. They often carry credentials, so none of them is ever printed.
+/// Fills a row's values into headers. They often carry credentials, so none of them is ever printed.
 ///
 /// # Errors
 /// [`Outcome::BadTemplate`] for a value that no header may carry, [`Outcome::Rejected`] for what is no header.
-pub(super) fn rendered(templates: &BTreeMap<String, TextTemplate>, row: &Values) -> Result<HeaderMap, Outcome> {
+pub(super) fn render_headers(templates: &BTreeMap<String, TextTemplate>, row: &Values) -> Result<HeaderMap, Outcome> {
     let mut headers = HeaderMap::new();
     for (name, value) in templates {
-        let value = value.render_header(row).map_err(bad)?;
+        let value = value.render_header(row).map_err(bad_template)?;
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| rejected(None, "bad_request"))?;
         let value = HeaderValue::from_bytes(value.expose_secret().as_bytes());
         let mut value = value.map_err(|_| rejected(None, "bad_request"))?;
@@ -28,7 +28,7 @@ pub(super) fn rendered(templates: &BTreeMap<String, TextTemplate>, row: &Values)
     Ok(headers)
 }
 
-/// The row gives no request.
-pub(super) fn bad(why: BadTemplate) -> Outcome {
+/// The outcome of a row that gives no request.
+pub(super) fn bad_template(why: BadTemplate) -> Outcome {
     Outcome::BadTemplate(Failure { status: None, reason: why.to_string() })
 }

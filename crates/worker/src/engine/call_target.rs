@@ -35,7 +35,7 @@ impl Execution<'_> {
         values: &Values,
     ) -> Result<TargetReply, TargetsOutcome> {
         let context = &self.engine.context;
-        let Some(connector) = context.connectors.of(&self.claim.resource, target.name.as_str()) else {
+        let Some(connector) = context.connectors.get(&self.claim.resource, target.name.as_str()) else {
             return Err(TargetsOutcome::NotConfigured(target.name.to_string()));
         };
         let lane = Lane::of_target(&self.table.name, &target.name);

@@ -1,4 +1,4 @@
-//! `adopt`: rows that carry their marker although Sexton was never asked to delete them.
+//! `adopt`: rows that carry their marker although no deletion of them was requested.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
-    config::{Adopt as Mode, Config, SweepBudget},
+    config::{Adopt as AdoptMode, Config, SweepBudget},
     db::{self, Dialect},
     ids::ResourceName,
     key::Key,
@@ -16,11 +16,15 @@ use sexton_core::{
     sweep::adopt::{Orphan, adopt, find_orphans},
 };
 
-use super::{Allowance, Ground, Sweep, json, over, paused, shape};
+use super::{
+    Effect, Sweep, SweepContext,
+    budget::RemainingBudget,
+    run::{describe_key, finished_run, paused_run, to_json},
+};
 
-/// A row whose marker says nothing of time may have been marked a moment ago by somebody who is about to ask for its
-/// deletion: its own waits for so long.
-const UNDATED_WAITS: Duration = Duration::from_secs(10 * 60);
+/// How long the deletion of a row waits whose marker has no time. It may have been marked a moment ago by an application
+/// that is about to request the deletion.
+const UNDATED_DELAY: Duration = Duration::from_secs(10 * 60);
 
 pub(super) struct Adopt;
 
@@ -36,18 +40,18 @@ struct Figures {
     adoptable: u64,
     /// Those whose deletion was requested.
     adopted: u64,
-    /// Those that somebody had locked, or that changed meanwhile: the next pass comes by again.
+    /// Those that were locked, or that changed meanwhile: the next pass looks at them again.
     missed: u64,
     /// Those whose deletion the database refused to record.
     refused: u64,
 }
 
-/// Where a pass stands; kept as JSON in `sexton_sweep.cursor`.
+/// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Place {
+struct Checkpoint {
     resource: Option<ResourceName>,
-    /// The key columns for which `after` is good.
+    /// The key columns that `after` belongs to.
     shape: String,
     after: Option<Cursor>,
     figures: Figures,
@@ -57,10 +61,6 @@ struct Place {
 
 #[async_trait]
 impl Sweep for Adopt {
-    fn name(&self) -> &'static str {
-        "adopt"
-    }
-
     /// Nothing is an orphan before it has been marked for as long.
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
@@ -68,150 +68,162 @@ impl Sweep for Adopt {
 
     async fn run(
         &self,
-        ground: Ground<'_>,
+        context: SweepContext<'_>,
         cursor: Value,
         budget: SweepBudget,
-        dry: bool,
+        effect: Effect,
     ) -> Result<SweepRun, db::Error> {
-        // A cursor that another release left in another form begins anew.
-        let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
-        let mut allowance = Allowance::new(budget);
-        // By name, so that a resource that was added or taken away in the middle of a pass does no harm.
+        // A cursor that another release left in another form starts the pass anew.
+        let mut checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let mut budget = RemainingBudget::new(budget);
+        // In the order of names, a pass survives that a resource is added or removed in its middle.
         let mut tables: Vec<_> =
-            ground.store.catalog.tables().filter(|table| table.resource.adopt != Mode::Off).collect();
+            context.store.catalog.tables().filter(|table| table.resource.adopt != AdoptMode::Off).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
-        let at = place.resource.clone();
+        let at = checkpoint.resource.clone();
         for table in tables.into_iter().skip_while(|table| at.as_ref().is_some_and(|at| table.name < *at)) {
-            place.enter(table);
-            let pass = Pass { ground, table, dry };
+            checkpoint.enter(table);
+            let pass = TableRun { context, table, effect };
             loop {
-                if allowance.is_used_up() {
-                    return paused(&place, &place.figures, &place.progress, place.error.clone());
+                if budget.is_used_up() {
+                    let Checkpoint { figures, progress, error, .. } = &checkpoint;
+                    return paused_run(&checkpoint, figures, progress, error.clone());
                 }
-                match pass.page(&mut place, &mut allowance).await {
+                match pass.adopt_next_page(&mut checkpoint, &mut budget).await {
                     Ok(true) => {}
                     Ok(false) => break,
-                    // One table that cannot be read keeps no other from it.
+                    // A table that cannot be read does not stop the others.
                     Err(error) if error.refusal().is_some() => {
                         tracing::warn!(%error, resource = %table.name, "cannot look for marked rows without a deletion");
-                        place.error = Some(format!("{}: {error}", table.name));
+                        checkpoint.error = Some(format!("{}: {error}", table.name));
                         break;
                     }
                     Err(error) => return Err(error),
                 }
             }
         }
-        Ok(SweepRun { error: place.error, ..over(json(&place.figures)?, place.progress) })
+        let figures = to_json(&checkpoint.figures)?;
+        Ok(SweepRun { error: checkpoint.error, ..finished_run(figures, checkpoint.progress) })
     }
 }
 
-impl Place {
-    /// Goes on in `table`, or begins with it.
+impl Checkpoint {
+    /// Continues in `table`, or begins with it.
     fn enter(&mut self, table: &Table) {
-        let shape = shape(&table.rows);
+        let shape = describe_key(&table.rows);
         if self.resource.as_ref() != Some(&table.name) || self.shape != shape {
             (self.resource, self.shape, self.after) = (Some(table.name.clone()), shape, None);
         }
     }
 
-    fn missed(&mut self, orphan: &Orphan) {
+    fn count_missed(&mut self, orphan: &Orphan) {
         self.figures.missed += 1;
         self.progress.left_since(orphan.marked_at.as_deref());
     }
 }
 
-/// A run's way through one table.
-struct Pass<'a> {
-    ground: Ground<'a>,
+/// The part of a run that goes through one table.
+struct TableRun<'a> {
+    context: SweepContext<'a>,
     table: &'a Table,
-    dry: bool,
+    effect: Effect,
 }
 
-impl Pass<'_> {
-    /// The next page; whether there is another.
-    async fn page(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
-        let Ground { store, config, .. } = self.ground;
+impl TableRun<'_> {
+    /// Looks for orphans in the next page; returns whether there is another.
+    async fn adopt_next_page(
+        &self,
+        checkpoint: &mut Checkpoint,
+        budget: &mut RemainingBudget,
+    ) -> Result<bool, db::Error> {
+        let SweepContext { store, config, .. } = self.context;
         let since = self.table.resource.adopt_since.as_deref();
-        let batch = allowance.batch(config.sync.batch);
-        let page = find_orphans(store, self.table, since, place.after.as_ref(), batch).await?;
-        place.figures.looked += page.rows_read as u64;
-        self.see(place, &page.orphans, allowance).await?;
-        allowance.looked_at(page.rows_read);
-        place.after = page.next;
-        Ok(place.after.is_some())
+        let batch = budget.batch(config.sync.batch);
+        let page = find_orphans(store, self.table, since, checkpoint.after.as_ref(), batch).await?;
+        checkpoint.figures.looked += page.rows_read as u64;
+        self.adopt_wanted(checkpoint, &page.orphans, budget).await?;
+        budget.spend(page.rows_read);
+        checkpoint.after = page.next;
+        Ok(checkpoint.after.is_some())
     }
 
-    /// Counts these orphans, and adopts those that are to be adopted.
-    async fn see(&self, place: &mut Place, orphans: &[Orphan], allowance: &Allowance) -> Result<(), db::Error> {
+    /// Counts orphans, and adopts those that are to be adopted.
+    async fn adopt_wanted(
+        &self,
+        checkpoint: &mut Checkpoint,
+        orphans: &[Orphan],
+        budget: &RemainingBudget,
+    ) -> Result<(), db::Error> {
         let resource = &self.table.resource;
-        let wanted = |orphan: &Orphan| resource.adopt == Mode::On && (resource.adopt_all || orphan.recent);
+        let wanted = |orphan: &Orphan| resource.adopt == AdoptMode::On && (resource.adopt_all || orphan.recent);
         let count = orphans.len() as u64;
-        place.figures.orphans += count;
-        place.progress.found += count;
+        checkpoint.figures.orphans += count;
+        checkpoint.progress.found += count;
         let adoptable = orphans.iter().filter(|orphan| wanted(orphan)).count() as u64;
-        place.figures.adoptable += adoptable;
-        place.progress.wanted += adoptable;
+        checkpoint.figures.adoptable += adoptable;
+        checkpoint.progress.wanted += adoptable;
         let (wanted, left): (Vec<&Orphan>, Vec<&Orphan>) =
-            orphans.iter().partition(|orphan| !self.dry && wanted(orphan));
-        left.iter().for_each(|orphan| place.progress.left_since(orphan.marked_at.as_deref()));
+            orphans.iter().partition(|orphan| self.effect == Effect::Act && wanted(orphan));
+        left.iter().for_each(|orphan| checkpoint.progress.left_since(orphan.marked_at.as_deref()));
         if let Some(first) = left.first() {
             let example = first.key.to_string();
             tracing::info!(resource = %self.table.name, count = left.len(), example, "marked rows without a deletion");
         }
         let (dated, undated): (Vec<&Orphan>, Vec<&Orphan>) =
             wanted.into_iter().partition(|orphan| orphan.marked_at.is_some());
-        // Without targets a deletion that is due at once would be done here, and a reference to the row be an error.
+        // A deletion without targets that is due at once would be carried out here, and a reference to the row would make
+        // this sweep fail.
         let at_once = if resource.targets.is_empty() { Duration::from_millis(1) } else { Duration::ZERO };
-        self.adopt(place, &dated, at_once, allowance).await?;
-        self.adopt(place, &undated, UNDATED_WAITS, allowance).await
+        self.adopt_batch(checkpoint, &dated, at_once, budget).await?;
+        self.adopt_batch(checkpoint, &undated, UNDATED_DELAY, budget).await
     }
 
-    /// All at once, or each by itself if the database refuses some of them.
-    async fn adopt(
+    /// Adopts all at once, or one by one if the database refuses some of them.
+    async fn adopt_batch(
         &self,
-        place: &mut Place,
+        checkpoint: &mut Checkpoint,
         orphans: &[&Orphan],
         after: Duration,
-        allowance: &Allowance,
+        budget: &RemainingBudget,
     ) -> Result<(), db::Error> {
         if orphans.is_empty() {
             return Ok(());
         }
-        let store = self.ground.store;
+        let store = self.context.store;
         let mut request = Request::by("sexton sweep adopt");
         request.reason = Some("marked without a deletion".to_owned());
         (request.after, request.notify) = (after, true);
         let keys: Vec<Key> = orphans.iter().map(|orphan| orphan.key.clone()).collect();
         let error = match adopt(store, self.table, &keys, &request).await {
             Ok(requested) => {
-                place.figures.adopted += requested.len() as u64;
-                place.progress.done += requested.len() as u64;
+                checkpoint.figures.adopted += requested.len() as u64;
+                checkpoint.progress.done += requested.len() as u64;
                 let adopted: HashSet<&str> = requested.iter().map(|one| one.key.as_str()).collect();
                 let missed = orphans.iter().filter(|orphan| !adopted.contains(orphan.key.to_string().as_str()));
-                missed.for_each(|orphan| place.missed(orphan));
+                missed.for_each(|orphan| checkpoint.count_missed(orphan));
                 return Ok(());
             }
             Err(error) => error,
         };
         let Some(refusal) = error.refusal() else { return Err(error) };
-        // SQLite has one lock for all rows, and each of them would wait for it anew.
+        // SQLite has one lock for all rows: each row would wait for it anew.
         let one_by_one = !refusal.is_contention() || store.db.dialect == Dialect::Postgres;
         match orphans {
             [orphan] if !refusal.is_contention() => {
-                place.figures.refused += 1;
-                place.progress.left_since(orphan.marked_at.as_deref());
+                checkpoint.figures.refused += 1;
+                checkpoint.progress.left_since(orphan.marked_at.as_deref());
                 let key = orphan.key.to_string();
                 tracing::warn!(%error, resource = %self.table.name, key, "a marked row cannot be adopted");
             }
             [_, _, ..] if one_by_one => {
                 for orphan in orphans {
-                    match allowance.is_used_up() {
-                        true => place.missed(orphan),
-                        false => Box::pin(self.adopt(place, &[*orphan], after, allowance)).await?,
+                    match budget.is_used_up() {
+                        true => checkpoint.count_missed(orphan),
+                        false => Box::pin(self.adopt_batch(checkpoint, &[*orphan], after, budget)).await?,
                     }
                 }
             }
-            orphans => orphans.iter().for_each(|orphan| place.missed(orphan)),
+            orphans => orphans.iter().for_each(|orphan| checkpoint.count_missed(orphan)),
         }
         Ok(())
     }

@@ -11,11 +11,14 @@ use sexton_core::{
     db,
     ids::ResourceName,
     ledger::{FinishedAt, Progress, SweepRun},
-    sweep::dangling::Gone,
-    sweep::dangling::{ParentLink, gone_with_children, missing_parents, redelete_parent},
+    sweep::dangling::{Gone, ParentLink, gone_with_children, missing_parents, redelete_parent},
 };
 
-use super::{Allowance, Ground, Sweep, json, over, paused, shape};
+use super::{
+    Effect, Sweep, SweepContext,
+    budget::RemainingBudget,
+    run::{describe_key, finished_run, paused_run, to_json},
+};
 
 pub(super) struct Dangling;
 
@@ -31,20 +34,20 @@ struct Figures {
     dangling: u64,
     /// Those whose deletion was taken up again.
     taken_up: u64,
-    /// Parents that rows name, that are not there, and of which no deletion speaks: their rows are left alone.
+    /// Parents that rows name, that do not exist, and that no deletion is known of: their rows are not touched.
     unknown: u64,
 }
 
-/// Where a pass stands; kept as JSON in `sexton_sweep.cursor`.
+/// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Place {
-    /// Whether all completed deletions were looked at, so that tables are gone through.
+struct Checkpoint {
+    /// Whether all completed deletions were looked at: the tables of children come next.
     in_tables: bool,
     finished: Option<FinishedAt>,
     resource: Option<ResourceName>,
     rule: usize,
-    /// The key columns for which `after` is good.
+    /// The key columns that `after` belongs to.
     shape: String,
     after: Option<Cursor>,
     figures: Figures,
@@ -54,126 +57,136 @@ struct Place {
 
 #[async_trait]
 impl Sweep for Dangling {
-    fn name(&self) -> &'static str {
-        "dangling"
-    }
-
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
     }
 
     async fn run(
         &self,
-        ground: Ground<'_>,
+        context: SweepContext<'_>,
         cursor: Value,
         budget: SweepBudget,
-        dry: bool,
+        effect: Effect,
     ) -> Result<SweepRun, db::Error> {
-        // A cursor that another release left in another form begins anew.
-        let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
+        // A cursor that another release left in another form starts the pass anew.
+        let mut checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
         let mut tables: Vec<&Table> =
-            ground.store.catalog.tables().map(AsRef::as_ref).filter(|table| !table.children.is_empty()).collect();
+            context.store.catalog.tables().map(AsRef::as_ref).filter(|table| !table.children.is_empty()).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
-        let pass = Pass { ground, tables, dry };
-        let mut allowance = Allowance::new(budget);
+        let pass = Pass { context, tables, effect };
+        let mut budget = RemainingBudget::new(budget);
         loop {
-            if allowance.is_used_up() {
-                return paused(&place, &place.figures, &place.progress, place.error.clone());
+            if budget.is_used_up() {
+                let Checkpoint { figures, progress, error, .. } = &checkpoint;
+                return paused_run(&checkpoint, figures, progress, error.clone());
             }
-            let more = if place.in_tables {
-                pass.rows(&mut place, &mut allowance).await?
+            let more = if checkpoint.in_tables {
+                pass.look_at_children(&mut checkpoint, &mut budget).await?
             } else {
-                pass.completed(&mut place, &mut allowance).await?
+                pass.look_at_completed(&mut checkpoint, &mut budget).await?
             };
             if !more {
-                return Ok(SweepRun { error: place.error, ..over(json(&place.figures)?, place.progress) });
+                let figures = to_json(&checkpoint.figures)?;
+                return Ok(SweepRun { error: checkpoint.error, ..finished_run(figures, checkpoint.progress) });
             }
         }
     }
 }
 
+/// A run.
 struct Pass<'a> {
-    ground: Ground<'a>,
+    context: SweepContext<'a>,
     /// Those with child rules, by name.
     tables: Vec<&'a Table>,
-    dry: bool,
+    effect: Effect,
 }
 
 impl Pass<'_> {
-    /// The next page of completed deletions that still know their rows; there is always something after it.
-    async fn completed(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
-        let Ground { store, config, .. } = self.ground;
+    /// Looks at the next page of completed deletions that still know their rows. The tables come after the last page, so
+    /// there is always more.
+    async fn look_at_completed(
+        &self,
+        checkpoint: &mut Checkpoint,
+        budget: &mut RemainingBudget,
+    ) -> Result<bool, db::Error> {
+        let SweepContext { store, config, .. } = self.context;
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
-        let batch = allowance.batch(config.sync.batch);
-        let page = store.ledger.gone_since(&store.db, &names, &since, place.finished.as_ref(), batch).await?;
-        place.figures.completed += page.len() as u64;
-        allowance.looked_at(page.len());
+        let batch = budget.batch(config.sync.batch);
+        let page = store.ledger.gone_since(&store.db, &names, &since, checkpoint.finished.as_ref(), batch).await?;
+        checkpoint.figures.completed += page.len() as u64;
+        budget.spend(page.len());
         for table in &self.tables {
             let of_table: Vec<Gone> = page.iter().filter(|one| one.resource == table.name.as_str()).cloned().collect();
-            self.attempt(place, table, &of_table).await?;
+            self.try_take_up(checkpoint, table, &of_table).await?;
         }
-        place.in_tables = page.len() < batch;
-        place.finished = page.into_iter().last().map(|one| one.finished);
+        checkpoint.in_tables = page.len() < batch;
+        checkpoint.finished = page.into_iter().last().map(|one| one.finished);
         Ok(true)
     }
 
-    /// The next page of a children's table; whether there is another, or another table.
-    async fn rows(&self, place: &mut Place, allowance: &mut Allowance) -> Result<bool, db::Error> {
-        let Ground { store, config, .. } = self.ground;
+    /// Looks at the next page of a children's table; returns whether there is another page or table.
+    async fn look_at_children(
+        &self,
+        checkpoint: &mut Checkpoint,
+        budget: &mut RemainingBudget,
+    ) -> Result<bool, db::Error> {
+        let SweepContext { store, config, .. } = self.context;
         let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
-        let ways = self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |way| (*table, way)));
-        let at = (place.resource.clone(), place.rule);
-        let way = ways
+        let rules =
+            self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |rule| (*table, rule)));
+        let at = (checkpoint.resource.clone(), checkpoint.rule);
+        let next = rules
             .filter(|(table, (_, rule))| ParentLink { table, rule }.is_by_key())
             .find(|(table, (number, _))| (Some(&table.name), *number) >= (at.0.as_ref(), at.1));
-        let Some((table, (number, rule))) = way else { return Ok(false) };
-        let shape = shape(&rule.rows);
-        if (place.resource.as_ref(), place.rule, &place.shape) != (Some(&table.name), number, &shape) {
-            (place.resource, place.rule, place.shape) = (Some(table.name.clone()), number, shape);
-            place.after = None;
+        let Some((table, (number, rule))) = next else { return Ok(false) };
+        let shape = describe_key(&rule.rows);
+        if (checkpoint.resource.as_ref(), checkpoint.rule, &checkpoint.shape) != (Some(&table.name), number, &shape) {
+            (checkpoint.resource, checkpoint.rule, checkpoint.shape) = (Some(table.name.clone()), number, shape);
+            checkpoint.after = None;
         }
-        let batch = allowance.batch(config.sync.batch);
-        match missing_parents(store, ParentLink { table, rule }, &since, place.after.as_ref(), batch).await {
+        let batch = budget.batch(config.sync.batch);
+        match missing_parents(store, ParentLink { table, rule }, &since, checkpoint.after.as_ref(), batch).await {
             Ok(page) => {
-                allowance.looked_at(page.rows_read);
-                place.figures.looked += page.rows_read as u64;
-                place.figures.unknown += page.unknown as u64;
-                self.attempt(place, table, &page.gone).await?;
-                place.after = page.next;
+                budget.spend(page.rows_read);
+                checkpoint.figures.looked += page.rows_read as u64;
+                checkpoint.figures.unknown += page.unknown as u64;
+                self.try_take_up(checkpoint, table, &page.gone).await?;
+                checkpoint.after = page.next;
             }
             Err(error) => {
-                place.failed(table, error)?;
-                place.after = None;
+                checkpoint.record_refusal(table, error)?;
+                checkpoint.after = None;
             }
         }
-        if place.after.is_none() {
-            place.rule = number + 1;
+        if checkpoint.after.is_none() {
+            checkpoint.rule = number + 1;
         }
         Ok(true)
     }
 
-    /// [`Self::take_up`]; what the database refuses for one resource keeps no other from it.
-    async fn attempt(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
+    /// [`Self::take_up`]; a refusal of the database for one resource does not stop the others.
+    async fn try_take_up(&self, checkpoint: &mut Checkpoint, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
         if gone.is_empty() {
             return Ok(());
         }
-        match self.take_up(place, table, gone).await {
+        match self.take_up(checkpoint, table, gone).await {
             Ok(()) => Ok(()),
-            Err(error) => place.failed(table, error),
+            Err(error) => checkpoint.record_refusal(table, error),
         }
     }
 
-    async fn take_up(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
-        let store = self.ground.store;
+    /// Takes up the deletions of parents that still have children.
+    async fn take_up(&self, checkpoint: &mut Checkpoint, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
+        let store = self.context.store;
         for (one, values) in gone_with_children(store, table, gone).await? {
-            place.figures.dangling += 1;
-            place.progress.found += 1;
-            place.progress.wanted += 1;
-            let id = if self.dry { None } else { redelete_parent(store, table, one, &values).await? };
+            checkpoint.figures.dangling += 1;
+            checkpoint.progress.found += 1;
+            checkpoint.progress.wanted += 1;
+            let id = if self.effect.is_dry_run() { None } else { redelete_parent(store, table, one, &values).await? };
             if let Some(id) = id {
-                place.figures.taken_up += 1;
-                place.progress.done += 1;
+                checkpoint.figures.taken_up += 1;
+                checkpoint.progress.done += 1;
                 tracing::info!(resource = %table.name, %id, "rows outlived their parent; its deletion {id} deals with them");
             }
         }
@@ -181,8 +194,9 @@ impl Pass<'_> {
     }
 }
 
-impl Place {
-    fn failed(&mut self, table: &Table, error: db::Error) -> Result<(), db::Error> {
+impl Checkpoint {
+    /// Notes what the database refused for one table; any other error ends the run.
+    fn record_refusal(&mut self, table: &Table, error: db::Error) -> Result<(), db::Error> {
         if error.refusal().is_none() {
             return Err(error);
         }

@@ -11,39 +11,39 @@ use sexton_core::{
     sweep::{PrunePlace, prune},
 };
 
-use super::{Ground, Sweep, json, over};
+use super::{
+    Effect, Sweep, SweepContext,
+    run::{finished_run, to_json},
+};
 
 pub(super) struct Prune;
 
 #[async_trait]
 impl Sweep for Prune {
-    fn name(&self) -> &'static str {
-        "prune"
-    }
-
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(60 * 60)
     }
 
     async fn run(
         &self,
-        ground: Ground<'_>,
+        context: SweepContext<'_>,
         cursor: Value,
         budget: SweepBudget,
-        dry: bool,
+        effect: Effect,
     ) -> Result<SweepRun, db::Error> {
-        // A cursor that another release left in another form is no reason never to prune again.
-        let place: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
-        let config = ground.config;
-        let place = prune(ground.store, &config.sync, place, budget, dry).await?;
-        let done = &place.done;
-        let went = done.deletions + done.attempts + done.refs;
-        // What stays for a good reason is no backlog.
-        let progress = Progress { found: went, wanted: went, done: if dry { 0 } else { went }, oldest_at: None };
-        let figures = json(done)?;
-        if place.is_over() {
-            return Ok(over(figures, progress));
+        // A cursor that another release left in another form starts the pass anew.
+        let checkpoint: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
+        let sync = &context.config.sync;
+        let checkpoint = prune(context.store, sync, checkpoint, budget, effect.is_dry_run()).await?;
+        let done = &checkpoint.done;
+        let found = done.deletions + done.attempts + done.refs;
+        let removed = if effect.is_dry_run() { 0 } else { found };
+        // Deletions that are not old enough are no backlog.
+        let progress = Progress { found, wanted: found, done: removed, oldest_at: None };
+        let figures = to_json(done)?;
+        if checkpoint.is_over() {
+            return Ok(finished_run(figures, progress));
         }
-        Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error: None })
+        Ok(SweepRun { cursor: to_json(&checkpoint)?, figures, progress, over: false, error: None })
     }
 }

@@ -12,30 +12,33 @@ use sexton_core::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Ground, LEASE, Sweep, Targets, all};
+use super::{Effect, RegisteredSweep, SWEEPS, SweepContext, TargetAccess};
 use crate::engine::Context;
 
-/// A process that has just started has better things to do.
-const FIRST: Duration = Duration::from_secs(5);
+/// How long a process leads a sweep: longer than a run within the longest budget can take.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Before the first sweep of a process that has just started: claims come first.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs the sweeps that are due, until `stop`.
 pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
-    let sweeps = all();
-    let mut pause = FIRST;
+    let mut pause = FIRST_PAUSE;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
         let Context { store, config, worker, connectors, gates } = &*context;
-        // A pass that used up its budget goes on after this, too.
+        // A pass that used up its budget is continued after this pause as well.
         pause = config.sync.interval;
-        let ground = Ground { store, config, targets: Some(Targets { connectors, gates }) };
-        for sweep in &sweeps {
-            let name = sweep.name();
-            let run = run_once(&**sweep, ground, worker, sweep.interval(config));
+        let targets = Some(TargetAccess { connectors, gates });
+        let sweep_context = SweepContext { store, config, targets };
+        for sweep in &SWEEPS {
+            let name = sweep.name;
+            let run = run_once(sweep, sweep_context, worker, sweep.sweep.interval(config));
             let result = tokio::select! {
-                // What it was at is rolled back, and its lead ends with its lease.
+                // The open transaction is rolled back, and the lead ends with its lease.
                 () = stop.cancelled() => return,
                 result = run => result,
             };
@@ -49,24 +52,24 @@ pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-/// One run within the budget, if the sweep's last pass was at least `every` ago and nobody else is at it.
+/// One run within the budget, if the sweep's last pass was at least `every` ago and no other process leads it.
 ///
 /// # Errors
-/// Whatever the database says; the lead is given back then.
+/// [`db::Error`] when the database does not answer or refuses; the lead is given back then.
 pub(crate) async fn run_once(
-    sweep: &dyn Sweep,
-    ground: Ground<'_>,
+    sweep: &RegisteredSweep,
+    context: SweepContext<'_>,
     leader: &str,
     every: Duration,
 ) -> Result<Option<SweepRun>, db::Error> {
-    let Ground { store, config, .. } = ground;
-    let (name, start) = (sweep.name(), Instant::now());
+    let SweepContext { store, config, .. } = context;
+    let (name, start) = (sweep.name, Instant::now());
     let cursor: Option<Value> = store.ledger.lead_sweep(&store.db, name, leader, LEASE, every).await?;
     let Some(cursor) = cursor else { return Ok(None) };
-    match sweep.run(ground, cursor, config.sync.budget, false).await {
+    match sweep.sweep.run(context, cursor, config.sync.budget, Effect::Act).await {
         Ok(run) => {
             let streak = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
-            warn_of(name, streak.unwrap_or_default());
+            warn_of_streak(name, streak.unwrap_or_default());
             Ok(Some(run))
         }
         Err(error) => {
@@ -78,8 +81,8 @@ pub(crate) async fn run_once(
     }
 }
 
-/// Says so when runs have ended in the same way for long, and now and then while they go on to.
-fn warn_of(name: &str, streak: Streak) {
+/// Warns when many runs in a row ended in the same way, and now and then as long as they do.
+fn warn_of_streak(name: &str, streak: Streak) {
     let Streak { cut_short, stalled } = streak;
     if cut_short > 0 && cut_short % MANY_CUT_SHORT == 0 {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Seeing that sweeps run: one that nobody runs says nothing by itself.
+//! Seeing that sweeps run: a sweep that no process runs reports nothing by itself.
 
 use std::{
     collections::HashMap,
@@ -10,45 +10,46 @@ use sexton_core::{
     ledger::{SweepHealth, SweepState},
 };
 
-use super::all;
+use super::SWEEPS;
 use crate::metrics;
 
-/// How often it is said again.
-const AGAIN: Duration = Duration::from_secs(60 * 60);
+/// The least time between two warnings of the same sweep.
+const WARN_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How all sweeps stand that this program has, those that never ran included, and those of other releases, by name.
-pub(crate) fn judged(mut states: Vec<SweepState>, config: &Config) -> Vec<SweepState> {
-    for sweep in all() {
-        let name = sweep.name();
+/// The states with their health, by name. They include sweeps that never ran, and those of other releases.
+pub(crate) fn with_health(mut states: Vec<SweepState>, config: &Config) -> Vec<SweepState> {
+    for sweep in SWEEPS {
+        let name = sweep.name;
         if !states.iter().any(|state| state.name == name) {
             states.push(SweepState::never(name));
         }
         for state in states.iter_mut().filter(|state| state.name == name) {
-            state.health = state.judged(&config.sync, sweep.interval(config));
+            state.health = state.judged(&config.sync, sweep.sweep.interval(config));
         }
     }
     states.sort_by(|a, b| a.name.cmp(&b.name));
     states
 }
 
-/// Looks at the sweeps for as long as a process is up, whoever runs them.
+/// Watches the sweeps of all processes, for as long as this process is up.
 pub(crate) struct Watch {
     since: Instant,
-    told: HashMap<String, Instant>,
+    warned: HashMap<String, Instant>,
 }
 
 impl Watch {
     pub(crate) fn new() -> Self {
-        Self { since: Instant::now(), told: HashMap::new() }
+        Self { since: Instant::now(), warned: HashMap::new() }
     }
 
-    /// Sets the gauges of each sweep, and warns of those that are not run.
-    pub(crate) fn see(&mut self, states: Vec<SweepState>, config: &Config) {
+    /// Sets the gauges of each sweep, and warns of those that are overdue.
+    pub(crate) fn report(&mut self, states: Vec<SweepState>, config: &Config) {
         let sync = &config.sync;
         let up = self.since.elapsed();
-        for state in judged(states, config) {
-            let every = all().iter().find(|sweep| sweep.name() == state.name).map(|sweep| sweep.interval(config));
-            // One that never ran may be new: it is waited for only since this process is up.
+        for state in with_health(states, config) {
+            let registered = SWEEPS.iter().find(|sweep| sweep.name == state.name);
+            let every = registered.map(|sweep| sweep.sweep.interval(config));
+            // A sweep that never ran may be new: it is overdue only by the time that this process is up.
             let idle = state.idle().unwrap_or(up);
             let overdue = every.is_some_and(|every| match state.health {
                 SweepHealth::Never => state.is_overdue(sync, sync.interval, up),
@@ -58,17 +59,17 @@ impl Watch {
             if overdue {
                 self.warn(&state, idle);
             } else {
-                self.told.remove(&state.name);
+                self.warned.remove(&state.name);
             }
         }
     }
 
     fn warn(&mut self, state: &SweepState, idle: Duration) {
         let (name, now) = (&state.name, Instant::now());
-        if self.told.get(name).is_some_and(|told| now < *told + AGAIN) {
+        if self.warned.get(name).is_some_and(|warned| now < *warned + WARN_EVERY) {
             return;
         }
-        self.told.insert(name.clone(), now);
+        self.warned.insert(name.clone(), now);
         let (idle_s, leader) = (idle.as_secs(), state.leader.as_deref().unwrap_or("nobody"));
         match state.health {
             SweepHealth::Never => {

@@ -43,7 +43,7 @@ impl Service for GaugeRefresh {
             Err(error) => tracing::debug!(%error, "cannot count the dead letters"),
         }
         match store.ledger.sweeps(&store.db.conn).await {
-            Ok(states) => self.watch.see(states, &context.config),
+            Ok(states) => self.watch.report(states, &context.config),
             Err(error) => tracing::debug!(%error, "cannot read how the sweeps stand"),
         }
         INTERVAL

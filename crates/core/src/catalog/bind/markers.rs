@@ -3,7 +3,7 @@
 use super::resource::Binder;
 use crate::{
     catalog::{Column, Rule, describe::Description},
-    config::{MarkerRule, Scalar},
+    config::{ColumnValue, MarkerRule},
     db::{self, Db, Dialect, Words, literal},
 };
 
@@ -58,7 +58,7 @@ impl Binder<'_> {
     }
 
     /// Checks that the database takes the value for the column's type. Only its own cast can tell (enums, domains).
-    async fn check_value(&mut self, db: &Db, key: &str, column: &Column, value: &Scalar) -> Result<(), db::Error> {
+    async fn check_value(&mut self, db: &Db, key: &str, column: &Column, value: &ColumnValue) -> Result<(), db::Error> {
         if db.dialect == Dialect::Sqlite {
             return Ok(());
         }

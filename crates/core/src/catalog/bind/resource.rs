@@ -175,9 +175,9 @@ impl Binder<'_> {
         let resource = self.resource;
         for target in &resource.targets {
             let mut reported = BTreeSet::new();
-            for (setting, name) in target.uses() {
+            for (setting, name) in target.columns_by_setting() {
                 if reported.insert(name) {
-                    self.column(&format!("targets[{}].{setting}", target.place), found, name);
+                    self.column(&format!("targets[{}].{setting}", target.file_index), found, name);
                 }
             }
         }

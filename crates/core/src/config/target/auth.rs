@@ -1,7 +1,7 @@
-//! `auth = { … }`: how a target knows that it is us who call.
+//! `auth = { … }`: how calls to a target are authenticated.
 //!
-//! Everything in here may be a credential that was written in the wrong place, so it is read by hand: no message repeats
-//! a value, only names of keys.
+//! Any value in this table may be a credential in the wrong place. So it is read by hand: messages name keys and repeat no
+//! value.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub enum Auth {
     Webhook(Secret),
 }
 
-/// A credential, or the file that holds it. The file is read anew when it changes.
+/// A credential, or the file that has it. The file is read anew when it changes.
 #[derive(Debug, Clone)]
 pub enum Secret {
     /// In the configuration.
@@ -44,17 +44,17 @@ pub enum Secret {
 pub struct OAuth2 {
     /// The token endpoint.
     pub token_url: Url,
-    /// Who we are there.
+    /// The client's id there.
     pub client_id: String,
-    /// The proof of it. A client without one needs a refresh token.
+    /// The client's secret. A client without one needs a refresh token.
     pub client_secret: Option<Secret>,
-    /// Whether the secret is sent in the body of the request, and not in its `Authorization` header.
+    /// Whether the secret is sent in the request's body instead of its `Authorization` header.
     pub secret_in_body: bool,
-    /// What the token is to be good for.
+    /// The scopes that are asked for.
     pub scopes: Vec<String>,
-    /// For whom it is (Auth0 and others; not in RFC 6749).
+    /// The audience (Auth0 and others; not in RFC 6749).
     pub audience: Option<String>,
-    /// With it tokens are refreshed (RFC 6749 §6), without it they are granted to the client itself (§4.4).
+    /// With one, tokens are refreshed (RFC 6749 §6); without, they are granted to the client itself (§4.4).
     pub refresh_token: Option<Secret>,
 }
 
@@ -80,12 +80,12 @@ impl TryFrom<Value> for Auth {
             "webhook" => Self::Webhook(keys.signing_secret()?),
             _ => return Err(format!("`{kind}` is not a kind of authentication: expected {KINDS}")),
         };
-        keys.done()?;
+        keys.ensure_all_read()?;
         Ok(auth)
     }
 }
 
-/// The keys of one kind that were not read yet.
+/// The keys of one kind that are still to be read.
 struct Keys {
     kind: String,
     settings: Map<String, Value>,
@@ -93,7 +93,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn wrong<T>(&self, key: &str, why: &str) -> Result<T, String> {
+    fn refuse<T>(&self, key: &str, why: &str) -> Result<T, String> {
         Err(format!(".{}.{key}: {why}", self.kind))
     }
 
@@ -102,14 +102,14 @@ impl Keys {
         match self.settings.remove(key) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-            Some(_) => self.wrong(key, "expected a text that is not empty"),
+            Some(_) => self.refuse(key, "expected a text that is not empty"),
         }
     }
 
     fn required(&mut self, key: &str) -> Result<String, String> {
         match self.text(key)? {
             Some(text) => Ok(text),
-            None => self.wrong(key, "it is missing"),
+            None => self.refuse(key, "it is missing"),
         }
     }
 
@@ -117,8 +117,8 @@ impl Keys {
     fn optional_secret(&mut self, key: &str) -> Result<Option<Secret>, String> {
         let file = format!("{key}_file");
         match (self.text(key)?, self.text(&file)?) {
-            (Some(_), Some(_)) => self.wrong(key, &format!("give either it or {file}")),
-            (Some(text), None) if text.contains(['\r', '\n', '\0']) => self.wrong(key, "it has a line break or NUL"),
+            (Some(_), Some(_)) => self.refuse(key, &format!("give either it or {file}")),
+            (Some(text), None) if text.contains(['\r', '\n', '\0']) => self.refuse(key, "it has a line break or NUL"),
             (Some(text), None) => Ok(Some(Secret::Value(text.into()))),
             (None, Some(path)) => Ok(Some(Secret::File(path.into()))),
             (None, None) => Ok(None),
@@ -128,7 +128,7 @@ impl Keys {
     fn secret(&mut self, key: &str) -> Result<Secret, String> {
         match self.optional_secret(key)? {
             Some(secret) => Ok(secret),
-            None => self.wrong(key, &format!("it is missing; give it or {key}_file")),
+            None => self.refuse(key, &format!("it is missing; give it or {key}_file")),
         }
     }
 
@@ -136,7 +136,7 @@ impl Keys {
         let user = self.required("user")?;
         // RFC 7617 §2: everything after the first colon would be taken for the password.
         if user.contains([':', '\r', '\n', '\0']) {
-            return self.wrong("user", "it has a colon, a line break or NUL");
+            return self.refuse("user", "it has a colon, a line break or NUL");
         }
         Ok(user)
     }
@@ -145,7 +145,7 @@ impl Keys {
         let secret = self.secret("secret")?;
         match &secret {
             Secret::Value(text) if signing_key(text).is_none() => {
-                self.wrong("secret", "expected `whsec_` and then 24 to 64 bytes in base64")
+                self.refuse("secret", "expected `whsec_` and then 24 to 64 bytes in base64")
             }
             _ => Ok(secret),
         }
@@ -153,7 +153,7 @@ impl Keys {
 
     fn oauth2(&mut self) -> Result<OAuth2, String> {
         let Some(token_url) = Url::parse(&self.required("token_url")?).ok().filter(is_endpoint) else {
-            return self.wrong("token_url", "expected an absolute http(s) URL without user, password and fragment");
+            return self.refuse("token_url", "expected an absolute http(s) URL without user, password and fragment");
         };
         let oauth2 = OAuth2 {
             token_url,
@@ -162,14 +162,14 @@ impl Keys {
             secret_in_body: match self.text("send_secret")?.as_deref() {
                 None | Some("header") => false,
                 Some("body") => true,
-                Some(_) => return self.wrong("send_secret", "expected \"header\" or \"body\""),
+                Some(_) => return self.refuse("send_secret", "expected \"header\" or \"body\""),
             },
             scopes: self.scopes()?,
             audience: self.text("audience")?,
             refresh_token: self.optional_secret("refresh_token")?,
         };
         if oauth2.client_secret.is_none() && oauth2.refresh_token.is_none() {
-            return self.wrong("client_secret", "it is missing; give it, client_secret_file or a refresh_token");
+            return self.refuse("client_secret", "it is missing; give it, client_secret_file or a refresh_token");
         }
         Ok(oauth2)
     }
@@ -181,13 +181,13 @@ impl Keys {
             Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
             Some(_) => None,
         };
-        texts.map_or_else(|| self.wrong("scopes", "expected an array of texts"), Ok)
+        texts.map_or_else(|| self.refuse("scopes", "expected an array of texts"), Ok)
     }
 
-    fn done(self) -> Result<(), String> {
+    fn ensure_all_read(self) -> Result<(), String> {
         match self.settings.keys().next() {
             None => Ok(()),
-            Some(key) => self.wrong(key, &format!("unknown key; expected one of {}", self.known.join(", "))),
+            Some(key) => self.refuse(key, &format!("unknown key; expected one of {}", self.known.join(", "))),
         }
     }
 }

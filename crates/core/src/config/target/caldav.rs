@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Auth, Mistake, http::texts, require};
-use crate::template::{NameTemplate, TextTemplate, UrlTemplate};
+use super::{Auth, kind::KindSettings, validate::ensure_gone_statuses};
+use crate::{
+    config::check::{InvalidSetting, ensure},
+    template::{NameTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
+};
 
-/// Where the object is, and how the server knows us.
+/// Where the object is, and how requests are authenticated.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalDav {
     /// Where the object is; `{column}` is replaced by the row's value, percent-encoded.
     pub url: UrlTemplate,
-    /// The `ETag` that the application remembers; without it, it is read first.
+    /// The `ETag` that the application remembers; without one, it is read first.
     pub etag: Option<NameTemplate>,
     /// Whether to delete only what has the `ETag` that was read or remembered.
     #[serde(default = "yes")]
@@ -23,8 +26,8 @@ pub struct CalDav {
     pub collection: bool,
     /// How requests are authenticated.
     pub auth: Option<Auth>,
-    /// More headers of every request. They often carry credentials, so what they say literally is secret.
-    #[serde(default, deserialize_with = "texts")]
+    /// More headers of every request. They often carry credentials, so their literal text is secret.
+    #[serde(default, deserialize_with = "deserialize_text_templates")]
     pub headers: BTreeMap<String, TextTemplate>,
     /// Statuses, besides 2xx, that mean "already deleted" without a look at the collection.
     #[serde(default = "default_gone")]
@@ -35,30 +38,38 @@ const fn yes() -> bool {
     true
 }
 
-/// As for `http`; a 404 is looked into.
+/// As for `http`. A 404 is followed by a look at the collection.
 fn default_gone() -> Vec<u16> {
     vec![410]
 }
 
-impl CalDav {
-    pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
-        let mut uses: Vec<_> = self.url.columns().map(|column| ("url", column)).collect();
-        uses.extend(self.etag.iter().flat_map(NameTemplate::columns).map(|column| ("etag", column)));
-        uses.extend(self.headers.values().flat_map(TextTemplate::columns).map(|column| ("headers", column)));
-        uses
+impl KindSettings for CalDav {
+    fn text_templates() -> &'static [&'static str] {
+        &["etag", "headers"]
     }
 
-    /// The columns that a look at the object is made of.
-    pub(super) fn place_columns(&self) -> Vec<&str> {
+    fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
+        let mut columns: Vec<_> = self.url.columns().map(|column| ("url", column)).collect();
+        columns.extend(self.etag.iter().flat_map(NameTemplate::columns).map(|column| ("etag", column)));
+        columns.extend(self.headers.values().flat_map(TextTemplate::columns).map(|column| ("headers", column)));
+        columns
+    }
+
+    fn look_columns(&self) -> Vec<&str> {
         self.url.columns().chain(self.headers.values().flat_map(TextTemplate::columns)).collect()
     }
 
-    pub(super) fn validate(&self) -> Result<(), Mistake> {
-        require(!matches!(self.auth, Some(Auth::Webhook(_))), "auth", || {
+    fn twin_columns(&self) -> Vec<Vec<&str>> {
+        vec![self.url.columns().collect()]
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        ensure_gone_statuses("gone", &self.gone)?;
+        ensure(!matches!(self.auth, Some(Auth::Webhook(_))), "auth", || {
             "a WebDAV server knows no webhook signatures: expected bearer, basic or oauth2".to_owned()
         })?;
         let authorized = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
-        require(self.auth.is_none() || !authorized, "auth", || "`headers` has an Authorization already".to_owned())?;
-        require(self.if_match || self.etag.is_none(), "etag", || "it is of no use with if_match = false".to_owned())
+        ensure(self.auth.is_none() || !authorized, "auth", || "`headers` has an Authorization already".to_owned())?;
+        ensure(self.if_match || self.etag.is_none(), "etag", || "it is of no use with if_match = false".to_owned())
     }
 }

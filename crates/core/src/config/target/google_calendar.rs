@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Mistake, require};
-use crate::template::{InvalidTemplate, NameTemplate, UrlTemplate};
+use super::kind::KindSettings;
+use crate::{
+    config::check::{InvalidSetting, ensure},
+    template::{InvalidTemplate, NameTemplate, UrlTemplate},
+};
 
-/// Which event, and as whom it is deleted.
+/// Which event is deleted, and with which credentials.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoogleCalendar {
@@ -16,14 +19,14 @@ pub struct GoogleCalendar {
     pub calendar: NameTemplate,
     /// The event's id.
     pub event: NameTemplate,
-    /// The JSON file of a service account or of an authorised user; it is read again when it changes.
+    /// The JSON file of a service account or of an authorised user; it is read anew when it changes.
     pub credentials_file: PathBuf,
     /// The user on whose behalf a service account acts (domain-wide delegation).
     pub subject: Option<String>,
-    /// What a service account asks to be allowed.
+    /// The scope that a service account asks for.
     #[serde(default = "default_scope")]
     pub scope: String,
-    /// Who is told of the cancellation.
+    /// Who gets a mail about the cancellation.
     #[serde(default)]
     pub send_updates: SendUpdates,
     /// Where the API is.
@@ -84,19 +87,25 @@ impl GoogleCalendar {
             "{base}/calendar/v3/calendars/{{calendar}}/events/{{event}}?sendUpdates={updates}"
         ))
     }
+}
 
-    pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
+impl KindSettings for GoogleCalendar {
+    fn text_templates() -> &'static [&'static str] {
+        &["calendar", "event"]
+    }
+
+    fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
         let calendar = self.calendar.columns().map(|column| ("calendar", column));
         calendar.chain(self.event.columns().map(|column| ("event", column))).collect()
     }
 
-    pub(super) fn validate(&self) -> Result<(), Mistake> {
+    fn validate(&self) -> Result<(), InvalidSetting> {
         let url = Url::parse(&self.endpoint).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
-        require(url.is_some_and(|url| ["http", "https"].contains(&url.scheme())), "endpoint", || {
+        ensure(url.is_some_and(|url| ["http", "https"].contains(&url.scheme())), "endpoint", || {
             "expected an https:// URL without query".to_owned()
         })?;
-        self.event_url().map_err(|error| ("endpoint".to_owned(), error.to_string()))?;
-        require(self.event.columns().next().is_some(), "event", || {
+        self.event_url().map_err(|error| InvalidSetting::new("endpoint", error.to_string()))?;
+        ensure(self.event.columns().next().is_some(), "event", || {
             "it names no column, so every row would delete the same event".to_owned()
         })
     }

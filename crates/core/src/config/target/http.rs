@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, de::Error};
-use serde_json::Value;
+use serde::Deserialize;
 use url::Url;
 
-use super::{Auth, Gone, Method, Verify, When};
-use crate::template::{JsonTemplate, TextTemplate, UrlTemplate};
+use super::{Auth, BodyCondition, GoneAnswer, Method, Verify, kind::KindSettings, validate::ensure_gone_statuses};
+use crate::{
+    config::check::{InvalidSetting, ensure},
+    template::{JsonTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
+};
 
 /// How the request is made, and what its answer means.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,20 +22,20 @@ pub struct Http {
     /// Where the twin is; `{column}` is replaced by the row's value, percent-encoded.
     pub url: UrlTemplate,
     /// Further parameters of the URL's query, encoded as forms are.
-    #[serde(default, deserialize_with = "texts")]
+    #[serde(default, deserialize_with = "deserialize_text_templates")]
     pub query: BTreeMap<String, TextTemplate>,
-    /// Headers of the call. They often carry credentials, so what they say literally is secret.
-    #[serde(default, deserialize_with = "texts")]
+    /// Headers of the call. They often carry credentials, so their literal text is secret.
+    #[serde(default, deserialize_with = "deserialize_text_templates")]
     pub headers: BTreeMap<String, TextTemplate>,
     /// What is sent, as JSON.
     pub body: Option<JsonTemplate>,
     /// The statuses that confirm; all 2xx if not said.
     pub success: Option<Vec<u16>>,
     /// What the body of such an answer must say to confirm.
-    pub success_when: Option<When>,
+    pub success_when: Option<BodyCondition>,
     /// Answers, besides those, that mean "already deleted".
     #[serde(default = "default_gone")]
-    pub gone: Vec<Gone>,
+    pub gone: Vec<GoneAnswer>,
     /// How calls are authenticated.
     pub auth: Option<Auth>,
     /// How to look whether the twin is gone.
@@ -42,46 +44,31 @@ pub struct Http {
     pub ca_file: Option<PathBuf>,
     /// The proxy that calls go through. It may have a password in it.
     pub proxy: Option<SecretString>,
-    /// Whether HTTP/2 is spoken without asking first.
+    /// Whether HTTP/2 is spoken from the first byte, without negotiation.
     #[serde(default)]
     pub http2: bool,
 }
 
 /// 410 says "was here and is gone" (RFC 9110 §15.5.11). 404 also answers a wrong base path, so it must be asked for.
-fn default_gone() -> Vec<Gone> {
-    vec![Gone::Status(410)]
+fn default_gone() -> Vec<GoneAnswer> {
+    vec![GoneAnswer::Status(410)]
 }
 
-/// What is wrong in here is said without repeating it: it may be a credential.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, TextTemplate>, D::Error> {
-    let Value::Object(values) = Value::deserialize(deserializer)? else {
-        return Err(Error::custom("expected a table of names and texts"));
-    };
-    let text = |(name, value)| match value {
-        Value::String(text) => match TextTemplate::try_from(text) {
-            Ok(text) => Ok((name, text)),
-            Err(why) => Err(Error::custom(format!(".{name}: {why}"))),
-        },
-        _ => Err(Error::custom(format!(".{name}: expected a text"))),
-    };
-    values.into_iter().map(text).collect()
-}
-
-type Mistake = (&'static str, String);
-
-impl Http {
-    /// The columns that the request is made of, each with the setting that names it.
-    pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
-        let mut uses: Vec<_> = self.url.columns().map(|column| ("url", column)).collect();
-        uses.extend(self.query.values().flat_map(TextTemplate::columns).map(|column| ("query", column)));
-        uses.extend(self.headers.values().flat_map(TextTemplate::columns).map(|column| ("headers", column)));
-        uses.extend(self.body.iter().flat_map(JsonTemplate::columns).map(|column| ("body", column)));
-        uses.extend(self.verify.iter().flat_map(|verify| verify.url.columns()).map(|column| ("verify.url", column)));
-        uses
+impl KindSettings for Http {
+    fn text_templates() -> &'static [&'static str] {
+        &["headers", "query", "body"]
     }
 
-    /// The columns that a look at the twin is made of.
-    pub(super) fn place_columns(&self) -> Vec<&str> {
+    fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
+        let mut columns: Vec<_> = self.url.columns().map(|column| ("url", column)).collect();
+        columns.extend(self.query.values().flat_map(TextTemplate::columns).map(|column| ("query", column)));
+        columns.extend(self.headers.values().flat_map(TextTemplate::columns).map(|column| ("headers", column)));
+        columns.extend(self.body.iter().flat_map(JsonTemplate::columns).map(|column| ("body", column)));
+        columns.extend(self.verify.iter().flat_map(|verify| verify.url.columns()).map(|column| ("verify.url", column)));
+        columns
+    }
+
+    fn look_columns(&self) -> Vec<&str> {
         let headers = self.headers.values().flat_map(TextTemplate::columns);
         match &self.verify {
             Some(verify) => verify.url.columns().chain(headers).collect(),
@@ -90,64 +77,68 @@ impl Http {
     }
 
     /// The columns that name the twin in the call, and those that name it in the look.
-    pub(super) fn twin_columns(&self) -> Vec<Vec<&str>> {
-        let of_call = self.uses().into_iter().filter(|(setting, _)| ["url", "query", "body"].contains(setting));
+    fn twin_columns(&self) -> Vec<Vec<&str>> {
+        let of_call =
+            self.columns_by_setting().into_iter().filter(|(setting, _)| ["url", "query", "body"].contains(setting));
         let of_call = of_call.map(|(_, column)| column).collect();
         let of_look = self.verify.iter().map(|verify| verify.url.columns().collect());
         [of_call].into_iter().chain(of_look).collect()
     }
 
-    /// The first mistake: the key below the target, and what is wrong.
-    pub(in crate::config) fn validate(&self) -> Result<(), Mistake> {
-        let good = |good: bool, key: &'static str, why: &str| if good { Ok(()) } else { Err((key, why.to_owned())) };
-        if let Some(success) = &self.success {
-            let statuses = !success.is_empty() && success.iter().all(|status| (200..300).contains(status));
-            good(statuses, "success", "expected statuses from 200 to 299: others do not say that it is done")?;
-        }
-        for gone in &self.gone {
-            if let Gone::Reason(gone) = gone {
-                let status = matches!(gone.status, 200..=299 | 400..=499) && ![401, 408, 429].contains(&gone.status);
-                good(
-                    status,
-                    "gone",
-                    "with a reason: expected statuses from 200 to 299 and from 400 to 499, but not 401, 408 and 429",
-                )?;
-                good(!gone.reason.is_empty(), "gone", "expected a reason that is not empty")?;
-            }
-        }
-        if let Some(verify) = &self.verify {
-            good(
-                !verify.status.is_empty() || verify.when.is_some(),
-                "verify",
-                "expected `status`, `when` or both: what says that it is gone?",
-            )?;
-            let statuses = verify
-                .status
-                .iter()
-                .all(|status| (200..500).contains(status) && ![401, 403, 408, 429].contains(status));
-            good(
-                statuses,
-                "verify.status",
-                "expected statuses from 200 to 499 that speak of the object: not 401, 403, 408 and 429",
-            )?;
-        }
+    fn is_verified(&self) -> bool {
+        self.verify.is_some()
+    }
+
+    fn can_look(&self) -> bool {
+        self.verify.is_some()
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        self.validate_answers()?;
+        self.validate_verify()?;
         let authorization = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
         let sends_it = self.auth.as_ref().is_some_and(|auth| !matches!(auth, Auth::Webhook(_)));
-        good(!(authorization && sends_it), "auth", "`headers` has an Authorization already")?;
-        if let Some(proxy) = &self.proxy {
-            let proxy = Url::parse(proxy.expose_secret()).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-            good(proxy.is_some_and(|url| url.has_host()), "proxy", "expected an http:// or https:// URL")?;
+        ensure(!(authorization && sends_it), "auth", || "`headers` has an Authorization already".to_owned())?;
+        let Some(proxy) = &self.proxy else { return Ok(()) };
+        let proxy = Url::parse(proxy.expose_secret()).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+        ensure(proxy.is_some_and(|url| url.has_host()), "proxy", || "expected an http:// or https:// URL".to_owned())
+    }
+}
+
+impl Http {
+    fn validate_answers(&self) -> Result<(), InvalidSetting> {
+        let status = |gone: &GoneAnswer| match gone {
+            GoneAnswer::Status(status) => Some(*status),
+            GoneAnswer::WithReason(_) => None,
+        };
+        ensure_gone_statuses("gone", &self.gone.iter().filter_map(status).collect::<Vec<_>>())?;
+        if let Some(success) = &self.success {
+            let statuses = !success.is_empty() && success.iter().all(|status| (200..300).contains(status));
+            ensure(statuses, "success", || {
+                "expected statuses from 200 to 299: others do not say that it is done".to_owned()
+            })?;
+        }
+        for gone in &self.gone {
+            let GoneAnswer::WithReason(gone) = gone else { continue };
+            let status = matches!(gone.status, 200..=299 | 400..=499) && ![401, 408, 429].contains(&gone.status);
+            ensure(status, "gone", || {
+                "with a reason: expected statuses from 200 to 299 and from 400 to 499, but not 401, 408 and 429"
+                    .to_owned()
+            })?;
+            ensure(!gone.reason.is_empty(), "gone", || "expected a reason that is not empty".to_owned())?;
         }
         Ok(())
     }
 
-    /// The statuses of which any answer means "already deleted".
-    pub(in crate::config) fn gone_statuses(&self) -> Vec<u16> {
-        let status = |gone: &Gone| match gone {
-            Gone::Status(status) => Some(*status),
-            Gone::Reason(_) => None,
-        };
-        self.gone.iter().filter_map(status).collect()
+    fn validate_verify(&self) -> Result<(), InvalidSetting> {
+        let Some(verify) = &self.verify else { return Ok(()) };
+        ensure(!verify.status.is_empty() || verify.when.is_some(), "verify", || {
+            "expected `status`, `when` or both: what says that it is gone?".to_owned()
+        })?;
+        let of_object = |status: &u16| (200..500).contains(status) && ![401, 403, 408, 429].contains(status);
+        ensure(verify.status.iter().all(of_object), "verify.status", || {
+            "expected statuses from 200 to 499 that speak of the object: not 401, 403, 408 and 429".to_owned()
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! How much a target is asked at once, and when it is left alone.
+//! How often a target is called, and when it is not called because it fails.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::config::duration;
 pub struct RateLimit {
     /// Calls a second in the long run; 0.1 is one in ten seconds.
     pub per_second: f64,
-    /// Calls that may be made at once after a quiet time.
+    /// Calls that may be made at once after a time without calls.
     #[serde(default = "one")]
     pub burst: u32,
 }
@@ -29,13 +29,13 @@ impl RateLimit {
     }
 }
 
-/// `breaker = { … }`: when a target that fails is left alone, and how it is tried again.
+/// `breaker = { … }`: when calls to a failing target stop, and how it is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Breaker {
-    /// The share of failed calls from which on it opens; above 1 it never does.
+    /// The least share of failed calls at which it opens; above 1 it never does.
     pub failure_ratio: f64,
-    /// Calls in the window below which no share is judged.
+    /// The least number of calls in the window for which a share is judged.
     pub min_calls: u32,
     /// How far back calls count.
     #[serde(deserialize_with = "duration::deserialize")]

@@ -14,7 +14,7 @@ impl Default for Method {
 }
 
 impl Method {
-    /// Asks for an object as it is.
+    /// The method that reads.
     #[must_use]
     pub fn get() -> Self {
         Self("GET".to_owned())
@@ -31,7 +31,7 @@ impl TryFrom<String> for Method {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        // Methods are case-sensitive, and `delete` is none that anybody registered.
+        // Methods are case-sensitive, and no registered one is in small letters.
         let is_token = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-' || b == b'_');
         if !is_token {
             return Err("expected a method in capital letters, such as DELETE, POST, PUT, PATCH or GET".to_owned());

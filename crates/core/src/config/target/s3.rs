@@ -6,10 +6,13 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Mistake, Secret, require};
-use crate::template::NameTemplate;
+use super::{Secret, kind::KindSettings};
+use crate::{
+    config::check::{InvalidSetting, ensure},
+    template::NameTemplate,
+};
 
-/// Where the objects are, and how the service knows us.
+/// Where the objects are, and how requests are authenticated.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3 {
@@ -27,9 +30,9 @@ pub struct S3 {
     pub allow_http: bool,
     /// The key of the one object.
     pub key: Option<NameTemplate>,
-    /// What the keys of all objects to delete begin with.
+    /// The prefix of the keys of all objects to delete.
     pub prefix: Option<NameTemplate>,
-    /// The access key's id; without it, credentials are looked for in the environment.
+    /// The access key's id; without one, credentials come from the environment.
     pub access_key_id: Option<SecretString>,
     /// The access key's secret.
     pub secret_access_key: Option<SecretString>,
@@ -46,29 +49,35 @@ impl S3 {
         let file = || self.secret_access_key_file.clone().map(Secret::File);
         self.secret_access_key.clone().map(Secret::Value).or_else(file)
     }
+}
 
-    pub(super) fn uses(&self) -> Vec<(&'static str, &str)> {
+impl KindSettings for S3 {
+    fn text_templates() -> &'static [&'static str] {
+        &["key", "prefix"]
+    }
+
+    fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
         let key = self.key.iter().flat_map(NameTemplate::columns).map(|column| ("key", column));
         key.chain(self.prefix.iter().flat_map(NameTemplate::columns).map(|column| ("prefix", column))).collect()
     }
 
-    pub(super) fn validate(&self) -> Result<(), Mistake> {
+    fn validate(&self) -> Result<(), InvalidSetting> {
         let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let named = self.bucket.bytes().all(safe) && self.bucket.bytes().any(|b| b.is_ascii_alphanumeric());
-        require(named, "bucket", || format!("`{}` is not a bucket's name", self.bucket))?;
-        require(self.key.is_some() != self.prefix.is_some(), "key", || {
+        ensure(named, "bucket", || format!("`{}` is not a bucket's name", self.bucket))?;
+        ensure(self.key.is_some() != self.prefix.is_some(), "key", || {
             "expected either key (one object) or prefix (all objects under it)".to_owned()
         })?;
         if let Some(key) = &self.key {
-            require(key.columns().next().is_some(), "key", || {
+            ensure(key.columns().next().is_some(), "key", || {
                 "it names no column, so every row would delete the same object".to_owned()
             })?;
         }
         if let Some(prefix) = &self.prefix {
-            require(prefix.columns().next().is_some(), "prefix", || {
+            ensure(prefix.columns().next().is_some(), "prefix", || {
                 "it names no column, so every row would delete the same objects".to_owned()
             })?;
-            require(!prefix.tail().is_empty(), "prefix", || {
+            ensure(!prefix.tail().is_empty(), "prefix", || {
                 "it ends with a column, and `users/1` is a prefix of `users/10` too: end it with a delimiter, as in \
                  `users/{id}/`"
                     .to_owned()
@@ -77,20 +86,20 @@ impl S3 {
         if let Some(endpoint) = &self.endpoint {
             let url = Url::parse(endpoint).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
             let scheme = url.as_ref().map_or("", Url::scheme);
-            require(["http", "https"].contains(&scheme), "endpoint", || {
+            ensure(["http", "https"].contains(&scheme), "endpoint", || {
                 "expected an https:// URL without query".to_owned()
             })?;
-            require(scheme == "https" || self.allow_http, "endpoint", || {
+            ensure(scheme == "https" || self.allow_http, "endpoint", || {
                 "it is not encrypted; if that is meant, say allow_http = true".to_owned()
             })?;
         }
         let secrets =
             usize::from(self.secret_access_key.is_some()) + usize::from(self.secret_access_key_file.is_some());
-        require(secrets <= 1, "secret_access_key", || "it and secret_access_key_file exclude each other".to_owned())?;
-        require(self.access_key_id.is_some() == (secrets == 1), "access_key_id", || {
+        ensure(secrets <= 1, "secret_access_key", || "it and secret_access_key_file exclude each other".to_owned())?;
+        ensure(self.access_key_id.is_some() == (secrets == 1), "access_key_id", || {
             "expected access_key_id with secret_access_key or secret_access_key_file, or neither".to_owned()
         })?;
-        require(self.session_token.is_none() || self.access_key_id.is_some(), "session_token", || {
+        ensure(self.session_token.is_none() || self.access_key_id.is_some(), "session_token", || {
             "it needs access_key_id".to_owned()
         })
     }

@@ -96,7 +96,7 @@ pub async fn belongs_to_another_row(
     target: &Target,
 ) -> Result<Option<bool>, db::Error> {
     let values = table.known_values(completed);
-    let columns = target.place_columns();
+    let columns = target.look_columns();
     let texts: Option<Vec<(&str, &str)>> =
         columns.iter().map(|column| Some((*column, values.get(*column)?.as_deref()?))).collect();
     let Some(texts) = texts.filter(|texts| !texts.is_empty() && !completed.kept) else { return Ok(Some(false)) };

@@ -1,11 +1,11 @@
-//! `--dry-run`: what a bulk request would take, without taking it.
+//! `--dry-run`: counts the rows that a bulk request would take.
 
 use std::collections::HashSet;
 
 use serde::Serialize;
 use sexton_core::{catalog::Table, key::Key, store::Store};
 
-use super::{absent, source::Source};
+use super::{fail_if_missing, source::Source};
 use crate::cli::{error::Result, output};
 
 /// Keys that are shown.
@@ -47,5 +47,5 @@ pub(super) async fn run(store: &Store, table: &Table, mut source: Source, size: 
         let marked = if report.marked == 0 { String::new() } else { format!("; {} carry their marker", report.marked) };
         println!("would request {} live rows of {}{sample}{marked}; nothing was changed", report.rows, table.name);
     }
-    absent(table, report.missing, "nothing was changed")
+    fail_if_missing(table, report.missing, "nothing was changed")
 }

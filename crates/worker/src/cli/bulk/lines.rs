@@ -1,4 +1,4 @@
-//! Keys from a file or from standard input, one a line, read ahead by no more than a few lines.
+//! Keys from a file or standard input, one a line, read only a few lines ahead.
 
 use std::{
     collections::HashSet,
@@ -12,11 +12,11 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::cli::error::{Error, Result};
 
-/// No key is longer; a file without line feeds must not end up in memory.
+/// No key is longer. The limit protects memory from a file without line feeds.
 const LONGEST: u64 = 64 * 1024;
 const READ_AHEAD: usize = 64;
 
-/// Lines on their way here. A thread reads them, so that a quiet pipe does not keep a signal from being heard.
+/// Lines of a file. A thread reads them, so that a signal is heard while a pipe is quiet.
 pub(super) struct Lines {
     lines: Receiver<Result<(u64, String)>>,
     name: String,
@@ -48,11 +48,11 @@ impl Lines {
 
     fn start(from: impl Read + Send + 'static, name: String) -> Self {
         let (sender, lines) = channel(READ_AHEAD);
-        let of = name.clone();
+        let name_of_lines = name.clone();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(from);
             let mut number = 0;
-            while let Some(line) = next_line(&mut reader, &mut number, &of).transpose() {
+            while let Some(line) = next_line(&mut reader, &mut number, &name_of_lines).transpose() {
                 let failed = line.is_err();
                 if sender.blocking_send(line).is_err() || failed {
                     return;
@@ -82,15 +82,15 @@ fn next_line(reader: &mut impl BufRead, number: &mut u64, name: &str) -> Result<
     loop {
         let mut bytes = Vec::new();
         *number += 1;
-        let place = format!("--keys-from: {name}, line {number}");
+        let at = format!("--keys-from: {name}, line {number}");
         let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut bytes);
-        if read.map_err(|error| Error::Failed(anyhow::Error::new(error).context(place.clone())))? == 0 {
+        if read.map_err(|error| Error::Failed(anyhow::Error::new(error).context(at.clone())))? == 0 {
             return Ok(None);
         }
         if bytes.len() as u64 == LONGEST {
-            return Err(Error::Usage(format!("{place} is longer than any key")));
+            return Err(Error::Usage(format!("{at} is longer than any key")));
         }
-        let text = String::from_utf8(bytes).map_err(|_| Error::Usage(format!("{place} is not UTF-8")))?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::Usage(format!("{at} is not UTF-8")))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if !text.is_empty() {

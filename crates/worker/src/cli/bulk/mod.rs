@@ -1,8 +1,8 @@
-//! `sexton request --where` and `--keys-from`: phase 1 for as many rows as there are, one bounded transaction a batch.
+//! `sexton request --where` and `--keys-from`: phase 1 for any number of rows, one bounded transaction a batch.
 //!
-//! All deletions of a request have one batch id, which is printed before anything changes. Whatever ends the command
-//! early, the same command with `--batch ID` goes on where it stopped: a row that was requested under that id is neither
-//! requested again nor reported missing.
+//! All deletions of a request have one batch id, which is printed before anything changes. If the command ends early, the
+//! same command with `--batch ID` continues it. A row that was requested under that id is not requested a second time, and
+//! not reported missing.
 
 mod dry_run;
 mod lines;
@@ -31,12 +31,12 @@ use super::{
 };
 use crate::requests::{Hints, missing_keys};
 
-/// Keys without a row that are named on standard error; of the others only the number is told.
+/// How many keys without a row are named on standard error; the others are only counted.
 const MOST_NAMED: u64 = 20;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Which {
-    /// The live rows that meet this SQL condition on the table's columns; asks first, without a terminal it needs --yes.
+pub(super) struct BulkArgs {
+    /// The live rows that meet this SQL condition; asks first, without a terminal it needs --yes.
     #[arg(long = "where", value_name = "SQL", conflicts_with_all = ["keys", "keys_from"])]
     condition: Option<String>,
     /// The rows whose keys are in this file, one a line; `-` reads standard input.
@@ -46,7 +46,7 @@ pub(super) struct Which {
     #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "keys",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch_size: u32,
-    /// Go on with the request that printed this id.
+    /// Continue the request that printed this id.
     #[arg(long, value_name = "ID", conflicts_with = "keys")]
     batch: Option<BatchId>,
     /// Only count the rows, and show some keys.
@@ -57,13 +57,13 @@ pub(super) struct Which {
     yes: bool,
 }
 
-impl Which {
+impl BulkArgs {
     pub(super) const fn is_bulk(&self) -> bool {
         self.condition.is_some() || self.keys_from.is_some()
     }
 }
 
-/// What a batch came to, and in the end all of them.
+/// The figures of a batch, and at the end those of all.
 #[derive(Debug, Default, Serialize)]
 struct Line {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -91,52 +91,56 @@ impl Line {
 }
 
 /// What all batches have in common.
-struct Bulk<'a> {
-    store: &'a Store,
-    table: &'a Table,
-    request: Request,
-    hints: &'a Hints,
-    json: bool,
+pub(super) struct Bulk<'a> {
+    pub(super) store: &'a Store,
+    pub(super) table: &'a Table,
+    pub(super) request: Request,
+    pub(super) hints: &'a Hints,
+    pub(super) json: bool,
 }
 
-pub(super) async fn run(
-    store: &Store,
-    table: &Table,
-    which: Which,
-    mut request: Request,
-    hints: &Hints,
-    json: bool,
-) -> Result {
-    let size = which.batch_size as usize;
-    let (mut source, total) = source::open(&store.db, table, &which).await?;
-    if which.dry_run {
+/// How the batches are made.
+struct Plan {
+    /// Rows in one batch.
+    size: usize,
+    /// Whether an earlier command has requested rows under the same batch id.
+    is_resumed: bool,
+    /// Cancelled when the command is to end after the current batch.
+    stop: CancellationToken,
+}
+
+pub(super) async fn run(mut bulk: Bulk<'_>, args: BulkArgs) -> Result {
+    let Bulk { store, table, json, .. } = bulk;
+    let size = args.batch_size as usize;
+    let (mut source, total) = source::open(&store.db, table, &args).await?;
+    if args.dry_run {
         return dry_run::run(store, table, source, size, json).await;
     }
-    let rows = total.filter(|rows| *rows > 0 && !which.yes);
+    let rows = total.filter(|rows| *rows > 0 && !args.yes);
     if let (Source::Condition { .. }, Some(rows)) = (&source, rows) {
         super::confirm::confirm(&format!("request the deletion of {rows} rows of {}", table.name))?;
     }
-    request.batch = which.batch.unwrap_or_default();
-    let batch = request.batch;
-    let bulk = Bulk { store, table, request, hints, json };
+    let batch = args.batch.unwrap_or_default();
+    bulk.request.batch = batch;
     let mut all = Line { batch_id: batch, ..Line::default() };
-    if which.batch.is_some() && !store.ledger.knows_batch(&store.db.conn, batch).await? {
+    if args.batch.is_some() && !store.ledger.knows_batch(&store.db.conn, batch).await? {
         eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
     }
     let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
     let progress = Progress::of_rows(total);
-    let work = bulk.batches(&mut source, size, which.batch.is_some(), interrupt.asked.clone(), &progress, &mut all);
+    let plan = Plan { size, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
+    let work = bulk.request_batches(&mut source, &plan, &progress, &mut all);
     let result = tokio::select! {
         result = work => result,
-        () = interrupt.again() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
+        () = interrupt.second() => Err(Error::Failed(anyhow::anyhow!("ended at once by a second signal"))),
     };
     drop(progress);
     result.map_err(|error| resumable(error, batch, all.rows + all.done_before))?;
-    bulk.report(all)
+    bulk.report_all(all)
 }
 
-/// The error with what was done before it and how to go on.
+/// The error with what was done before it, and the command that continues.
 fn resumable(error: Error, batch: BatchId, done: u64) -> Error {
     let more = format!("{done} rows of batch {batch} are done; go on with\n  {}", resume_command(batch));
     match error {
@@ -157,39 +161,44 @@ fn resume_command(batch: BatchId) -> String {
         .unwrap_or_else(|_| format!("the same command and --batch {batch}"))
 }
 
+/// Whether this request may have requested rows of a batch already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    Possible,
+    Impossible,
+}
+
 impl Bulk<'_> {
-    async fn batches(
-        &self,
-        source: &mut Source,
-        size: usize,
-        resumed: bool,
-        asked: CancellationToken,
-        progress: &Progress,
-        all: &mut Line,
-    ) -> Result {
-        let mut known = resumed;
-        while let Some(keys) = source.next(&self.store.db, self.table, size).await? {
-            if asked.is_cancelled() {
+    async fn request_batches(&self, source: &mut Source, plan: &Plan, progress: &Progress, all: &mut Line) -> Result {
+        let mut repeats = if plan.is_resumed { Repeats::Possible } else { Repeats::Impossible };
+        while let Some(keys) = source.next(&self.store.db, self.table, plan.size).await? {
+            if plan.stop.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
-            let (line, requested) = self.batch(source, keys, known).await?;
-            // In a file a key may come twice, and the row of the first may be gone by the second.
-            known = resumed || matches!(source, Source::Keys(_));
+            let (line, requested) = self.request_batch(source, keys, repeats).await?;
+            // A file may have a key twice, and its row may be gone by the second time.
+            if matches!(source, Source::Keys(_)) {
+                repeats = Repeats::Possible;
+            }
             self.hints.push(&requested).await;
             all.add(&line);
-            self.tell(&line, all.missing)?;
+            self.report_batch(&line, all.missing)?;
             progress.advance(line.rows + line.done_before + line.missing, all.rows + all.done_before);
         }
         Ok(())
     }
 
-    /// One batch in one transaction; `known` says that some of its rows may have been requested by this request already.
-    async fn batch(&self, source: &Source, keys: Vec<Key>, known: bool) -> Result<(Line, Vec<Requested>)> {
+    /// Requests one batch in one transaction.
+    async fn request_batch(
+        &self,
+        source: &Source,
+        mut keys: Vec<Key>,
+        repeats: Repeats,
+    ) -> Result<(Line, Vec<Requested>)> {
         let (ledger, name): (&Ledger, _) = (&self.store.ledger, self.table.name.as_str());
         let mut line = Line { batch_id: self.request.batch, ..Line::default() };
         let transaction = self.store.db.begin().await?;
-        let mut keys = keys;
-        if known {
+        if repeats == Repeats::Possible {
             let before = ledger.keys_of_batch(&transaction, self.request.batch, name, &keys).await?;
             line.done_before = before.len() as u64;
             keys.retain(|key| !before.contains(&key.to_string()));
@@ -208,7 +217,7 @@ impl Bulk<'_> {
         Ok((line, requested))
     }
 
-    fn tell(&self, line: &Line, missing: u64) -> Result {
+    fn report_batch(&self, line: &Line, missing: u64) -> Result {
         let before = missing - line.missing;
         let named = usize::try_from(MOST_NAMED.saturating_sub(before)).unwrap_or_default();
         for key in line.missing_keys.iter().take(named) {
@@ -217,27 +226,27 @@ impl Bulk<'_> {
         if self.json { output::json(line) } else { Ok(()) }
     }
 
-    fn report(&self, mut all: Line) -> Result {
+    fn report_all(&self, mut all: Line) -> Result {
         all.summary = true;
         if self.json {
             output::json(&all)?;
         } else {
-            let again = all.rows - all.created;
+            let open_before = all.rows - all.created;
             let mut notes = String::new();
-            if again > 0 {
-                notes.push_str(&format!(", {again} of them were requested already"));
+            if open_before > 0 {
+                notes.push_str(&format!(", {open_before} of them were requested already"));
             }
             if all.done_before > 0 {
                 notes.push_str(&format!("; {} had been done before", all.done_before));
             }
             println!("{} rows of {} are requested{notes} (batch {})", all.rows, self.table.name, all.batch_id);
         }
-        absent(self.table, all.missing, "the others are requested")
+        fail_if_missing(self.table, all.missing, "the others are requested")
     }
 }
 
-/// Exit code 3, if keys had no row.
-fn absent(table: &Table, missing: u64, others: &str) -> Result {
+/// Fails with exit code 3 if keys had no row.
+fn fail_if_missing(table: &Table, missing: u64, others: &str) -> Result {
     match missing {
         0 => Ok(()),
         n => Err(Error::NotFound(format!("{n} keys have no row in {}; {others}", table.name))),

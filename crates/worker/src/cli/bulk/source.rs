@@ -9,10 +9,10 @@ use sexton_core::{
     soft_remove::bulk::{Condition, Cursor, count_live, live_page},
 };
 
-use super::{Which, lines::Lines};
+use super::{BulkArgs, lines::Lines};
 use crate::cli::error::{Error, Result};
 
-/// What gives keys.
+/// What gives the keys.
 pub(super) enum Source {
     /// Live rows that meet a condition, in key order.
     Condition { condition: Condition, cursor: Option<Cursor>, ended: bool },
@@ -21,20 +21,20 @@ pub(super) enum Source {
 }
 
 /// The source that the arguments name, and the number of keys if that can be known before.
-pub(super) async fn open(db: &Db, table: &Table, which: &Which) -> Result<(Source, Option<u64>)> {
-    if let Some(text) = &which.condition {
+pub(super) async fn open(db: &Db, table: &Table, args: &BulkArgs) -> Result<(Source, Option<u64>)> {
+    if let Some(text) = &args.condition {
         let condition = Condition::new(text).map_err(|error| Error::Usage(format!("--where: {error}")))?;
-        // It reads every row once, so a condition that fails for some row fails before anything changes.
-        let rows = count_live(db, table, &condition).await.map_err(of_where)?;
+        // It reads every row once: a condition that fails for a row fails before anything changes.
+        let rows = count_live(db, table, &condition).await.map_err(condition_error)?;
         return Ok((Source::Condition { condition, cursor: None, ended: false }, Some(rows)));
     }
-    let path = which.keys_from.as_deref().unwrap_or_else(|| Path::new("-"));
+    let path = args.keys_from.as_deref().unwrap_or_else(|| Path::new("-"));
     let (lines, total) = Lines::open(path, table)?;
     Ok((Source::Keys(lines), total))
 }
 
-/// What the server says of the query is the condition's fault, unless it is about locks and time.
-fn of_where(error: db::Error) -> Error {
+/// An error of the query is the condition's fault, unless it is about locks or time.
+fn condition_error(error: db::Error) -> Error {
     let said = error.refusal().filter(|refusal| !refusal.is_contention());
     if said.is_some() { Error::Usage(format!("--where: {error}")) } else { error.into() }
 }
@@ -47,7 +47,7 @@ impl Source {
             Self::Condition { ended: true, .. } => Ok(None),
             Self::Condition { condition, cursor, ended } => {
                 let page = live_page(db, table, condition, cursor.as_ref(), limit).await;
-                let (keys, next) = page.map_err(of_where)?;
+                let (keys, next) = page.map_err(condition_error)?;
                 (*cursor, *ended) = (next, keys.len() < limit);
                 Ok((!keys.is_empty()).then_some(keys))
             }

@@ -1,4 +1,4 @@
-//! Credentials, also those in files that are renewed under us (Kubernetes secrets, Vault's agent).
+//! Credentials, also in files that are renewed while the process runs (Kubernetes secrets, Vault's agent).
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use sexton_core::config::Secret;
 pub(in crate::connector) enum Source {
     /// Fixed.
     Value(SecretString),
-    /// In a file, read again when its time or size is another than last time.
+    /// In a file, read anew when its time or size changes.
     File {
         /// Where.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub(in crate::connector) enum Source {
     },
 }
 
-/// What was read, and what the file was like.
+/// What was read last, with the file's time and size.
 pub(in crate::connector) struct Last {
     stamp: (Option<SystemTime>, u64),
     secret: SecretString,
@@ -40,7 +40,7 @@ impl Source {
     /// The credential as it is now.
     ///
     /// # Errors
-    /// The file cannot be read, is empty, or has more than one line. The error has no word of it.
+    /// The file cannot be read, is empty, or has more than one line. The error repeats nothing of it.
     pub(super) fn read(&self) -> io::Result<SecretString> {
         let (path, last) = match self {
             Self::Value(secret) => return Ok(secret.clone()),

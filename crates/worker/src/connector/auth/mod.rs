@@ -1,4 +1,4 @@
-//! How a target knows that it is us who call: what is added to a request, one file a kind that needs more than a line.
+//! Authentication: what is added to a request. A kind that needs more than a line has a file of its own.
 
 mod file;
 mod tokens;
@@ -12,8 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{
     config::{Auth as Settings, signing_key},
     ids::DeletionId,
-    outcome::Outcome,
-    outcome::Received,
+    outcome::{Outcome, Received},
 };
 
 pub(super) use self::file::Source;
@@ -29,7 +28,7 @@ pub(super) enum Auth {
     Webhook(Source),
 }
 
-/// A token that a request was sent with and another could replace.
+/// The token that a request was sent with, if another could replace it.
 struct Used(SecretString);
 
 impl Auth {
@@ -46,11 +45,11 @@ impl Auth {
         }
     }
 
-    /// Sends a request of deletion `id` to `target`, with the proof that it is ours, as [`Exchange::follow`] does; once
-    /// more if a new token may help, because with 401 the target did not act.
+    /// Sends an authenticated request of deletion `id` to `target`, as [`Exchange::follow`] does. It is sent once more if a
+    /// new token may help: a target that answers 401 did not act.
     ///
     /// # Errors
-    /// Why there is no proof; and as [`Exchange::follow`].
+    /// The outcome if there is no credential; and as [`Exchange::follow`].
     pub(super) async fn follow(
         &self,
         exchange: &Exchange,
@@ -65,16 +64,16 @@ impl Auth {
             let used = self.sign(&mut signed, id, target, deadline).await?;
             let received = exchange.follow(signed, deadline).await?;
             tries += 1;
-            if received.status != 401 || tries > 1 || !self.refused(used, deadline).await {
+            if received.status != 401 || tries > 1 || !self.forget_refused(used, deadline).await {
                 return Ok(received);
             }
         }
     }
 
-    /// Adds to a request of deletion `id` to `target` what proves that it is ours.
+    /// Adds credentials or a signature to a request of deletion `id` to `target`.
     ///
     /// # Errors
-    /// Why there is no proof; nothing was sent to the target.
+    /// The outcome if there is no credential; nothing was sent to the target.
     async fn sign(
         &self,
         request: &mut Request,
@@ -108,11 +107,11 @@ impl Auth {
         Ok(None)
     }
 
-    /// The target refused a request with 401. What it was sent with is not used again; true if another may do better.
-    async fn refused(&self, used: Option<Used>, deadline: Instant) -> bool {
+    /// Forgets the token of a request that the target refused with 401; returns whether another one may be accepted.
+    async fn forget_refused(&self, used: Option<Used>, deadline: Instant) -> bool {
         match (self, used) {
             (Self::OAuth2(tokens), Some(Used(token))) => {
-                tokens.refused(&token, deadline).await;
+                tokens.forget_refused(&token, deadline).await;
                 true
             }
             _ => false,
@@ -131,7 +130,7 @@ fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outco
     Ok(())
 }
 
-/// Every other deletion would miss the credential as well, so they wait for it as they do for one that is refused.
+/// Reads a credential. Without it every other deletion would fail too, so a missing one counts as a refused one.
 pub(super) fn read(source: &Source) -> Result<SecretString, Outcome> {
     source.read().map_err(|error| {
         tracing::warn!(%error, "cannot read a credential from its file: {error}");

@@ -1,4 +1,4 @@
-//! Bearer tokens from a token endpoint (RFC 6749): fetched when first needed, kept until shortly before they expire.
+//! Bearer tokens from a token endpoint (RFC 6749): fetched when first needed, cached until shortly before they expire.
 //!
 //! The `oauth2` crate makes the requests and reads the answers; they go over the target's own transport, under the same
 //! rules for addresses and within the time of the call that needs the token.
@@ -18,18 +18,17 @@ use oauth2::{
 use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{
     config::OAuth2,
-    outcome::Outcome,
-    outcome::{HttpAnswer, classify, is_code},
+    outcome::{HttpAnswer, Outcome, classify, is_code},
 };
 use tokio::sync::Mutex;
 
 use super::file::Source;
 use crate::connector::exchange::{Exchange, Request, retry, unauthorized};
 
-/// How long before its end a token is not used any more, if it lives long enough.
+/// How long before its end a token is no longer used, if it lives long enough.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// What is longer is asked for anew after this time: an endpoint that means "for ever" says so with any number.
+/// The longest time for which a token is used. To say "for ever", endpoints answer with any large number.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The tokens of one target.
@@ -38,12 +37,12 @@ pub(in crate::connector) struct Tokens {
     client_secret: Option<Source>,
     refresh_token: Option<Source>,
     exchange: Exchange,
-    /// Held while a token is fetched, so that one is fetched at a time and the others wait for it.
-    kept: Mutex<Kept>,
+    /// Locked while a token is fetched: other calls wait for it instead of fetching one each.
+    cache: Mutex<Cache>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Cache {
     token: Option<Token>,
     newer: Option<Newer>,
 }
@@ -51,7 +50,7 @@ struct Kept {
 /// The refresh token that came with the last answer: the one before may be void (RFC 6749 §6).
 struct Newer {
     token: RefreshToken,
-    /// The configured one that it goes back to: when that changes, somebody has renewed it.
+    /// The configured one from which it came: when that changes, it has been renewed by hand.
     first: SecretString,
 }
 
@@ -67,7 +66,7 @@ impl Tokens {
             client_secret: settings.client_secret.as_ref().map(Source::new),
             refresh_token: settings.refresh_token.as_ref().map(Source::new),
             exchange,
-            kept: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
@@ -77,9 +76,9 @@ impl Tokens {
     /// Why there is none: the endpoint is away or slow ([`Outcome::Retry`]), asks for patience, or refuses us
     /// ([`Outcome::Unauthorized`]). Nothing was sent to the target.
     pub(super) async fn get(&self, deadline: Instant) -> Result<SecretString, Outcome> {
-        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
-        let Ok(mut kept) = wait.await else { return Err(retry(None, "token_timeout")) };
-        if let Some(token) = kept.token.as_ref().filter(|token| token.until.is_none_or(|until| Instant::now() < until))
+        let wait = tokio::time::timeout_at(deadline.into(), self.cache.lock());
+        let Ok(mut cache) = wait.await else { return Err(retry(None, "token_timeout")) };
+        if let Some(token) = cache.token.as_ref().filter(|token| token.until.is_none_or(|until| Instant::now() < until))
         {
             return Ok(token.text.clone());
         }
@@ -87,26 +86,26 @@ impl Tokens {
         let first = self.refresh_token.as_ref().map(super::read).transpose()?;
         let same =
             |newer: &Newer| first.as_ref().is_some_and(|first| first.expose_secret() == newer.first.expose_secret());
-        kept.newer = kept.newer.take().filter(same);
-        let current = kept.newer.as_ref().map(|newer| newer.token.clone());
+        cache.newer = cache.newer.take().filter(same);
+        let current = cache.newer.as_ref().map(|newer| newer.token.clone());
         let given = || first.as_ref().map(|first| RefreshToken::new(first.expose_secret().to_owned()));
         let answer = self.fetch(current.or_else(given), deadline).await?;
         let text = SecretString::from(answer.access_token().secret().as_str());
         let lives = answer.expires_in().map(|lives| lives.min(LONGEST));
         let until = lives.map(|lives| asked + (lives - MARGIN.min(lives / 2)));
         if let Some((token, first)) = answer.refresh_token().cloned().zip(first) {
-            kept.newer = Some(Newer { token, first });
+            cache.newer = Some(Newer { token, first });
         }
-        kept.token = Some(Token { text: text.clone(), until });
+        cache.token = Some(Token { text: text.clone(), until });
         Ok(text)
     }
 
     /// Forgets a token that the target refused, unless there is a newer one already.
-    pub(super) async fn refused(&self, refused: &SecretString, deadline: Instant) {
-        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
-        let Ok(mut kept) = wait.await else { return };
-        if kept.token.as_ref().is_some_and(|token| token.text.expose_secret() == refused.expose_secret()) {
-            kept.token = None;
+    pub(super) async fn forget_refused(&self, refused: &SecretString, deadline: Instant) {
+        let wait = tokio::time::timeout_at(deadline.into(), self.cache.lock());
+        let Ok(mut cache) = wait.await else { return };
+        if cache.token.as_ref().is_some_and(|token| token.text.expose_secret() == refused.expose_secret()) {
+            cache.token = None;
         }
     }
 

@@ -1,5 +1,5 @@
-//! Signatures of Standard Webhooks (<https://www.standardwebhooks.com>), by which a receiver knows that a request is ours,
-//! that nobody changed it, and which ones are the same message again.
+//! Signatures of Standard Webhooks (<https://www.standardwebhooks.com>). They tell a receiver that a request is ours and
+//! unchanged, and which requests repeat the same message.
 //!
 //! Made with `hmac` and `sha2`, which the PostgreSQL driver brings anyway; the `standardwebhooks` crate would bring a
 //! second implementation of both for these few lines.
@@ -10,8 +10,8 @@ use sexton_core::ids::DeletionId;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-/// The id of a message: the same whenever the same is asked of the same target for the same deletion, so that a receiver
-/// that has acted on it already can say so. It begins with the deletion's id, so that people can find it.
+/// The id of a message. The same request to the same target for the same deletion has the same id, so that a receiver
+/// recognises a repetition. It begins with the deletion's id, for people who search.
 pub(super) fn message_id(id: DeletionId, target: &str, url: &Url, body: &[u8]) -> String {
     let mut digest = Sha256::new();
     for part in [target.as_bytes(), url.as_str().as_bytes(), body] {

@@ -1,46 +1,37 @@
-//! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, on the condition that it is the one
-//! that was seen.
+//! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, if it is still the one that was seen.
 //!
-//! `If-Match` needs an `ETag` (RFC 9110 §13.1.1). Without a remembered one it is read by `PROPFIND`, for which a server
-//! must have `getetag` (RFC 4918 §15.6, RFC 4791 §5.3.4), and which also tells an object from a collection: deleting a
-//! collection deletes all that is in it (RFC 4918 §9.6.1). Where there is no `PROPFIND`, `HEAD` has to do.
-//! A 404 is believed only if the collection that the object would be in answers: a wrong base path gives 404 to everything.
+//! - `If-Match` needs an `ETag` (RFC 9110 §13.1.1). Without a remembered one it is read by `PROPFIND`, for which a server
+//!   must have `getetag` (RFC 4918 §15.6, RFC 4791 §5.3.4).
+//! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918 §9.6.1).
+//! - Where a server has no `PROPFIND`, `HEAD` is sent instead.
+//! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404.
 
+mod deletion;
 mod etag;
 mod multistatus;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reqwest::{
-    Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH},
-};
 use sexton_core::{
-    config::{CalDav as Settings, Target},
-    outcome::Received,
-    outcome::{Answer, Failure, Look, Outcome},
-    outcome::{HttpAnswer, classify},
+    config::{Target, target::caldav::CalDav as Settings},
+    outcome::{Failure, Look, Outcome},
 };
-use url::Url;
 
-use self::etag::{Condition, condition};
+use self::{
+    deletion::{Deletion, Found},
+    etag::{Condition, condition},
+};
 use super::{
     Call, Connector, SetupError,
     auth::Auth,
     clients::{Clients, Transport},
-    exchange::{Exchange, Request, rejected, retry},
-    headers::{bad, rendered},
+    exchange::Exchange,
+    headers::{bad_template, render_headers},
 };
 
-/// Most of an answer that is read: a multistatus has an entry for each member that was not deleted.
+/// The most bytes of an answer that are read: a multistatus has an entry for each member that was not deleted.
 const BODY_LIMIT: usize = 1024 * 1024;
-
-/// How often a call tries again because the object changed between reading its `ETag` and deleting it.
-const CHANGES: usize = 3;
-
-const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
-<propfind xmlns="DAV:"><prop><getetag/><resourcetype/></prop></propfind>"#;
 
 /// Calls one target over WebDAV.
 pub(super) struct CalDav {
@@ -51,58 +42,42 @@ pub(super) struct CalDav {
     timeout: Duration,
 }
 
-/// What is at a URL.
-enum Found {
-    Object(Condition),
-    Collection,
-    /// 404 or 410.
-    Nothing(Received),
-}
-
-/// One deletion: what all its requests have in common.
-struct Deletion<'d> {
-    dav: &'d CalDav,
-    call: Call<'d>,
-    headers: HeaderMap,
-    deadline: Instant,
-}
-
 impl CalDav {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let exchange = Exchange::new(clients.get(&Transport::of(target))?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),
             auth: Auth::new(settings.auth.as_ref(), &exchange),
-            exchange: exchange.reading(BODY_LIMIT),
+            exchange: exchange.with_body_limit(BODY_LIMIT),
             timeout: target.timeout,
         })
     }
 
-    async fn begin(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad)?;
-        let headers = rendered(&self.settings.headers, call.row)?;
-        // One that was never remembered, or that is none, is read.
+    async fn delete_object(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
+        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let headers = render_headers(&self.settings.headers, call.row)?;
+        // An `ETag` that is missing or malformed is read from the server.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
-        // So is one that makes no condition: without one, nothing would tell a collection from an object.
+        // So is a weak one. It makes no condition, and only reading tells a collection from an object.
         let remembered = remembered.as_deref().and_then(condition).filter(|remembered| *remembered != Condition::None);
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         deletion.run(&url, remembered).await
     }
 
-    async fn see(&self, call: Call<'_>) -> Result<Look, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad)?;
-        let headers = rendered(&self.settings.headers, call.row)?;
+    async fn look_at_object(&self, call: Call<'_>) -> Result<Look, Outcome> {
+        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let headers = render_headers(&self.settings.headers, call.row)?;
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         Ok(match deletion.look(&url).await? {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
             }
-            Found::Nothing(received) => match deletion.missing(&url, &received).await? {
+            Found::Nothing(received) => match deletion.judge_missing(&url, &received).await? {
                 Outcome::Confirmed { .. } => Look::Gone,
                 outcome => Look::failed(outcome),
             },
@@ -113,185 +88,10 @@ impl CalDav {
 #[async_trait]
 impl Connector for CalDav {
     async fn delete(&self, call: Call<'_>) -> Outcome {
-        self.begin(call).await.unwrap_or_else(|outcome| outcome)
+        self.delete_object(call).await.unwrap_or_else(|outcome| outcome)
     }
 
     async fn look(&self, call: Call<'_>) -> Look {
-        self.see(call).await.unwrap_or_else(Look::failed)
-    }
-}
-
-impl Deletion<'_> {
-    /// Either way the outcome; an error only ends the work early.
-    async fn run(&self, url: &Url, remembered: Option<Condition>) -> Result<Outcome, Outcome> {
-        let mut condition = match remembered {
-            _ if !self.dav.settings.if_match => Condition::None,
-            Some(condition) => condition,
-            None => match self.look(url).await? {
-                Found::Object(condition) => condition,
-                Found::Collection => self.collection()?,
-                Found::Nothing(received) => return self.missing(url, &received).await,
-            },
-        };
-        for _ in 0..CHANGES {
-            let received = self.delete(url, &condition).await?;
-            match received.status {
-                207 => return Ok(of_members(&received)),
-                404 | 410 => return self.missing(url, &received).await,
-                412 if self.dav.settings.if_match => {}
-                423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),
-                status if self.dav.settings.gone.contains(&status) => return Ok(gone(status)),
-                _ => return Ok(received.classified(SystemTime::now())),
-            }
-            // It has another ETag than we thought, or (some servers answer that first) is not there any more.
-            let before = condition;
-            condition = match self.look(url).await? {
-                Found::Object(condition) => condition,
-                Found::Collection => self.collection()?,
-                Found::Nothing(received) => return self.missing(url, &received).await,
-            };
-            if condition == Condition::None && before == Condition::None {
-                return Ok(rejected(Some(received.status), "http_412"));
-            }
-        }
-        Ok(retry(Some(412), "etag_keeps_changing"))
-    }
-
-    fn collection(&self) -> Result<Condition, Outcome> {
-        if self.dav.settings.collection { Ok(Condition::None) } else { Err(rejected(None, "is_a_collection")) }
-    }
-
-    /// What is at the URL, with its `ETag`.
-    async fn look(&self, url: &Url) -> Result<Found, Outcome> {
-        let received = self.propfind(url).await?;
-        match received.status {
-            207 => match multistatus::properties(&received.body) {
-                Some(found) if found.is_collection => Ok(Found::Collection),
-                Some(found) => Ok(Found::Object(found.etag.as_deref().and_then(condition).unwrap_or(Condition::None))),
-                None => Err(rejected(Some(207), "unreadable_multistatus")),
-            },
-            404 | 410 => Ok(Found::Nothing(received)),
-            // `HEAD` does not tell; by convention a collection's URL ends so (RFC 4918 §5.2).
-            405 | 501 if url.path().ends_with('/') => Ok(Found::Collection),
-            405 | 501 => {
-                let received = self.ask(Method::HEAD, url, HeaderMap::new(), None).await?;
-                match received.status {
-                    200..=299 => {
-                        Ok(Found::Object(received.etag.as_deref().and_then(condition).unwrap_or(Condition::None)))
-                    }
-                    404 | 410 => Ok(Found::Nothing(received)),
-                    _ => Err(received.classified(SystemTime::now()).of_a_look()),
-                }
-            }
-            status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
-            _ => Err(received.classified(SystemTime::now()).of_a_look()),
-        }
-    }
-
-    /// Nothing is there: whether that can be believed.
-    async fn missing(&self, url: &Url, received: &Received) -> Result<Outcome, Outcome> {
-        let status = received.status;
-        if self.dav.settings.gone.contains(&status) {
-            return Ok(gone(status));
-        }
-        let Some(parent) = parent(url).filter(|_| status == 404) else {
-            return Ok(received.classified(SystemTime::now()));
-        };
-        let collection = self.propfind(&parent).await?;
-        match collection.status {
-            207 if multistatus::properties(&collection.body).is_some_and(|found| found.is_collection) => {
-                Ok(gone(status))
-            }
-            // There is no PROPFIND, so nothing is known of the collection.
-            405 | 501 => Ok(rejected(Some(status), "http_404")),
-            status @ (200..=299 | 404 | 410) => Ok(rejected(Some(status), "collection_not_found")),
-            _ => Ok(collection.classified(SystemTime::now()).of_a_look()),
-        }
-    }
-
-    async fn delete(&self, url: &Url, condition: &Condition) -> Result<Received, Outcome> {
-        let mut headers = HeaderMap::new();
-        if let Condition::Has(etag) = condition {
-            // What cannot be a header value is never left out: the request would go without its condition.
-            headers.insert(IF_MATCH, etag.parse().map_err(|_| rejected(None, "bad_etag"))?);
-        }
-        let received = self.send(Method::DELETE, url, headers, None).await?;
-        match received.broken {
-            // What is missing may be the reason, or a member that is still there.
-            Some(why) if received.status == 207 || !received.is_success() => Err(Outcome::Lost(received.failure(why))),
-            _ => Ok(received),
-        }
-    }
-
-    async fn propfind(&self, url: &Url) -> Result<Received, Outcome> {
-        let method = Method::from_bytes(b"PROPFIND").map_err(|_| rejected(None, "bad_request"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert("depth", HeaderValue::from_static("0"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
-        self.ask(method, url, headers, Some(PROPFIND.into())).await
-    }
-
-    /// A request that changes nothing.
-    async fn ask(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Option<Vec<u8>>,
-    ) -> Result<Received, Outcome> {
-        let received = self.send(method, url, headers, body).await.map_err(Outcome::of_a_look)?;
-        match received.broken {
-            Some(why) => Err(retry(Some(received.status), why)),
-            None => Ok(received),
-        }
-    }
-
-    /// With the headers of the settings, of which those of the request itself are not taken.
-    async fn send(
-        &self,
-        method: Method,
-        url: &Url,
-        own: HeaderMap,
-        body: Option<Vec<u8>>,
-    ) -> Result<Received, Outcome> {
-        let mut headers = self.headers.clone();
-        headers.extend(own);
-        let request = Request { method, url: url.clone(), headers, body };
-        self.dav.auth.follow(&self.dav.exchange, &request, self.call.id, &self.dav.target, self.deadline).await
-    }
-}
-
-const fn gone(status: u16) -> Outcome {
-    Outcome::Confirmed { answer: Answer::Gone { status } }
-}
-
-/// The collection that has the resource: the URL up to its last `/`.
-fn parent(url: &Url) -> Option<Url> {
-    let path = url.path().strip_suffix('/').unwrap_or(url.path());
-    let (parent, _) = path.rsplit_once('/')?;
-    let mut url = url.clone();
-    url.set_path(&format!("{parent}/"));
-    url.set_query(None);
-    Some(url)
-}
-
-/// `207` to a `DELETE`: the worst of what the members say. It is no success as long as one of them is still there.
-fn of_members(received: &Received) -> Outcome {
-    let Some(statuses) = multistatus::statuses(&received.body) else {
-        return Outcome::Rejected(received.failure("unreadable_multistatus"));
-    };
-    let left = |status: &u16| !matches!(status, 200..=299 | 404 | 410);
-    let member = |status: u16| Failure { status: Some(207), reason: format!("member_{status}") };
-    let temporary = |status: u16| {
-        let answer = HttpAnswer { status, retry_after: None, reason: None };
-        matches!(status, 423 | 424)
-            || matches!(classify(answer, &[], SystemTime::now()), Outcome::Retry(_) | Outcome::Throttled { .. })
-    };
-    let permanent = statuses.iter().copied().filter(left).find(|status| !temporary(*status));
-    match (permanent, statuses.iter().copied().find(left)) {
-        // One that we may not delete says nothing of our credentials, which the collection accepted.
-        (Some(status), _) => Outcome::Rejected(member(status)),
-        (None, Some(status)) => Outcome::Retry(member(status)),
-        (None, None) => Outcome::Confirmed { answer: Answer::Deleted { status: 207 } },
+        self.look_at_object(call).await.unwrap_or_else(Look::failed)
     }
 }

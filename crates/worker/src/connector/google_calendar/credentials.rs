@@ -9,14 +9,14 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// Where an authorised user's refresh token is turned into an access token.
+/// Where an authorised user's refresh token is exchanged for an access token.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
 /// What a file says.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Credentials {
-    /// An account of its own, which proves itself by a signature.
+    /// A service account, which signs its requests.
     ServiceAccount {
         client_email: String,
         private_key: SecretString,
@@ -24,7 +24,7 @@ pub(super) enum Credentials {
         #[serde(default = "token_uri")]
         token_uri: String,
     },
-    /// A user who once consented.
+    /// A user who has consented.
     AuthorizedUser {
         client_id: String,
         client_secret: SecretString,
@@ -38,12 +38,12 @@ fn token_uri() -> String {
     TOKEN_URI.to_owned()
 }
 
-/// A file that is read again when it changed.
+/// A file that is read anew when it changes.
 pub(super) struct File {
     path: PathBuf,
 }
 
-/// By what a change of the file is seen: a mounted secret is replaced as a whole, with another time.
+/// What shows a change of the file: a mounted secret is replaced as a whole, with another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     modified: Option<SystemTime>,

@@ -1,8 +1,8 @@
 //! The `google_calendar` connector: deletes an event through Google's Calendar API, version 3.
 //!
-//! No `If-Match` is sent: the row is to be deleted whatever the event says by now, so there is no 412. 404 means "no such
-//! event" as well as "a calendar that you cannot see", so it counts only if the calendar itself answers; that is asked
-//! by `events.list`, for which the scope that deletes events is enough (`calendars.get` needs a wider one).
+//! - No `If-Match` is sent: the event is deleted whatever it says by now.
+//! - 404 means "no such event" or "a calendar that you cannot see". It counts only if the calendar itself answers.
+//! - The calendar is read by `events.list`, for which the scope that deletes events is enough (`calendars.get` needs more).
 
 mod assertion;
 mod credentials;
@@ -17,10 +17,8 @@ use reqwest::{
 };
 use secrecy::ExposeSecret;
 use sexton_core::{
-    config::{GoogleCalendar as Settings, Target},
-    outcome::Received,
-    outcome::{Answer, Look, Outcome},
-    outcome::{reason_in, retry_after},
+    config::{Target, target::google_calendar::GoogleCalendar as Settings},
+    outcome::{Answer, Look, Outcome, Received, reason_in, retry_after},
     template::{BadTemplate, InvalidTemplate, UrlTemplate, Values},
 };
 use url::Url;
@@ -30,7 +28,7 @@ use super::{
     Call, Connector, SetupError,
     clients::{Clients, Transport},
     exchange::{Exchange, Request, rejected, unauthorized},
-    headers::bad,
+    headers::bad_template,
 };
 
 /// Deletes events with one set of credentials.
@@ -52,7 +50,7 @@ impl GoogleCalendar {
         let failed =
             |why: InvalidTemplate| SetupError::Target { target: target.name.to_string(), why: why.to_string() };
         Ok(Self {
-            exchange: Exchange::new(clients.get(&Transport::of(target))?, target.allow_private),
+            exchange: Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private),
             timeout: target.timeout,
             event: settings.event_url().map_err(failed)?,
             events: settings.events_url().map_err(failed)?,
@@ -65,7 +63,7 @@ impl GoogleCalendar {
         })
     }
 
-    /// The event's URL, and that by which its calendar is asked after.
+    /// The event's URL, and the one that shows whether its calendar is visible.
     fn urls(&self, row: &Values) -> Result<(Url, Url), BadTemplate> {
         let text = |name: &str, text| (name.to_owned(), Some(text));
         let ids = Values::from([
@@ -73,13 +71,13 @@ impl GoogleCalendar {
             text("event", self.settings.event.render(row)?),
         ]);
         let mut calendar = self.events.render(&ids)?;
-        // Nothing of the events is to be seen, only whether there is an answer.
+        // The answer need not say anything of the events.
         calendar.set_query(Some("maxResults=1&fields=kind"));
         Ok((self.event.render(&ids)?, calendar))
     }
 
-    async fn call(&self, row: &Values) -> Result<Outcome, Outcome> {
-        let (event, calendar) = self.urls(row).map_err(bad)?;
+    async fn delete_event(&self, row: &Values) -> Result<Outcome, Outcome> {
+        let (event, calendar) = self.urls(row).map_err(bad_template)?;
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::DELETE, &event, deadline).await?;
         match received.broken {
@@ -88,15 +86,15 @@ impl GoogleCalendar {
             _ => {}
         }
         Ok(match (received.status, reason_in(&received.body).as_deref()) {
-            (404, _) => self.missing(&received, &calendar, deadline).await?,
+            (404, _) => self.judge_missing(&received, &calendar, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
-            _ => meaning(&received),
+            _ => classify_answer(&received),
         })
     }
 
-    /// A deleted event is still there, as `cancelled`.
-    async fn see(&self, row: &Values) -> Result<Look, Outcome> {
-        let (mut event, calendar) = self.urls(row).map_err(bad)?;
+    /// Looks at the event: a deleted one is still there, as `cancelled`.
+    async fn look_at_event(&self, row: &Values) -> Result<Look, Outcome> {
+        let (mut event, calendar) = self.urls(row).map_err(bad_template)?;
         event.set_query(Some("fields=status"));
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::GET, &event, deadline).await?;
@@ -104,10 +102,10 @@ impl GoogleCalendar {
             return Err(Outcome::Retry(received.failure(why)));
         }
         let seen = match (received.status, reason_in(&received.body).as_deref()) {
-            (200, _) => return status(&received),
-            (404, _) => self.missing(&received, &calendar, deadline).await?,
+            (200, _) => return look_from_status(&received),
+            (404, _) => self.judge_missing(&received, &calendar, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
-            _ => meaning(&received),
+            _ => classify_answer(&received),
         };
         Ok(match seen {
             Outcome::Confirmed { answer: Answer::Gone { .. } } => Look::Gone,
@@ -116,9 +114,10 @@ impl GoogleCalendar {
         })
     }
 
-    async fn missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
-        let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_a_look)?;
-        Ok(match (seen.status, meaning(&seen).of_a_look()) {
+    /// Judges whether a 404 can be believed.
+    async fn judge_missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
+        let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
+        Ok(match (seen.status, classify_answer(&seen).of_harmless_request()) {
             (200, _) => Outcome::Confirmed { answer: Answer::Gone { status: received.status } },
             (404, _) => Outcome::Rejected(received.failure("calendar_not_visible")),
             (403, Outcome::Unauthorized(_)) => Outcome::Unauthorized(seen.failure("calendar_not_visible")),
@@ -127,9 +126,9 @@ impl GoogleCalendar {
         })
     }
 
-    /// Sends a request; a token that is refused is tried once more as a fresh one, for it may have been revoked.
+    /// Sends a request; with a fresh token once more if the token is refused, because it may have been revoked.
     async fn send(&self, method: Method, url: &Url, deadline: Instant) -> Result<Received, Outcome> {
-        let mut fresh = false;
+        let mut is_second = false;
         loop {
             let token = self.tokens.get(&self.exchange, deadline).await?;
             let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()));
@@ -141,8 +140,8 @@ impl GoogleCalendar {
             if received.status != 401 {
                 return Ok(received);
             }
-            self.tokens.refused(&token, deadline).await;
-            if std::mem::replace(&mut fresh, true) {
+            self.tokens.forget_refused(&token, deadline).await;
+            if std::mem::replace(&mut is_second, true) {
                 return Ok(received);
             }
         }
@@ -150,7 +149,7 @@ impl GoogleCalendar {
 }
 
 /// What an event says of itself (Calendar API, `Events`, `status`).
-fn status(received: &Received) -> Result<Look, Outcome> {
+fn look_from_status(received: &Received) -> Result<Look, Outcome> {
     let event: Option<serde_json::Value> = serde_json::from_slice(&received.body).ok();
     match event.as_ref().and_then(|event| event.get("status")?.as_str()) {
         Some("cancelled") => Ok(Look::Gone),
@@ -159,8 +158,8 @@ fn status(received: &Received) -> Result<Look, Outcome> {
     }
 }
 
-/// What an answer means by its reason ("Handle API errors" in the Calendar API's guide).
-fn meaning(received: &Received) -> Outcome {
+/// Classifies an answer by its reason ("Handle API errors" in the Calendar API's guide).
+fn classify_answer(received: &Received) -> Outcome {
     let now = SystemTime::now();
     let reason = reason_in(&received.body);
     match (received.status, reason.as_deref()) {
@@ -169,7 +168,7 @@ fn meaning(received: &Received) -> Outcome {
             let retry_after = received.retry_after.as_deref().and_then(|value| retry_after(value, now));
             Outcome::Throttled { retry_after, failure: received.failure(reason) }
         }
-        // It speaks of this event: other deletions with the same credentials go on.
+        // It is about this event: other deletions with the same credentials are not affected.
         (403, Some(reason @ "forbiddenForNonOrganizer")) => rejected(Some(403), reason),
         _ => received.classified(now),
     }
@@ -178,10 +177,10 @@ fn meaning(received: &Received) -> Outcome {
 #[async_trait]
 impl Connector for GoogleCalendar {
     async fn delete(&self, call: Call<'_>) -> Outcome {
-        self.call(call.row).await.unwrap_or_else(|outcome| outcome)
+        self.delete_event(call.row).await.unwrap_or_else(|outcome| outcome)
     }
 
     async fn look(&self, call: Call<'_>) -> Look {
-        self.see(call.row).await.unwrap_or_else(Look::failed)
+        self.look_at_event(call.row).await.unwrap_or_else(Look::failed)
     }
 }

@@ -1,5 +1,5 @@
-//! Access tokens: fetched by one call at a time, kept until shortly before they expire, and dropped when the credentials
-//! change or the API refuses them.
+//! Access tokens. One call at a time fetches one; it is cached until shortly before it expires, the credentials change or
+//! the API refuses it.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,7 +9,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sexton_core::{outcome::Outcome, outcome::Received};
+use sexton_core::outcome::{Outcome, Received};
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded::Serializer};
 
@@ -19,7 +19,7 @@ use super::{
     credentials::{Credentials, File, Version},
 };
 
-/// How long before its end a token is not used any more: a call may take a while to arrive.
+/// How long before its end a token is no longer used: a call may take a while to arrive.
 const EARLY: Duration = Duration::from_secs(60);
 const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -28,10 +28,10 @@ pub(super) struct Tokens {
     file: File,
     subject: Option<String>,
     scope: String,
-    kept: Mutex<Option<Kept>>,
+    cache: Mutex<Option<CachedToken>>,
 }
 
-struct Kept {
+struct CachedToken {
     token: SecretString,
     until: Instant,
     version: Version,
@@ -50,7 +50,7 @@ const fn an_hour() -> u64 {
 
 impl Tokens {
     pub(super) const fn new(file: File, subject: Option<String>, scope: String) -> Self {
-        Self { file, subject, scope, kept: Mutex::const_new(None) }
+        Self { file, subject, scope, cache: Mutex::const_new(None) }
     }
 
     /// A token that is valid for a while.
@@ -58,34 +58,35 @@ impl Tokens {
     /// # Errors
     /// Why there is none; nothing was sent to the API.
     pub(super) async fn get(&self, exchange: &Exchange, deadline: Instant) -> Result<SecretString, Outcome> {
-        // Held while it is fetched: the others wait for the same token instead of fetching one each.
-        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
-        let Ok(mut kept) = wait.await else { return Err(retry(None, "token_timeout")) };
+        // Locked while a token is fetched: other calls wait for it instead of fetching one each.
+        let wait = tokio::time::timeout_at(deadline.into(), self.cache.lock());
+        let Ok(mut cache) = wait.await else { return Err(retry(None, "token_timeout")) };
         let unreadable = |error: &dyn std::fmt::Display| {
             tracing::warn!(%error, "cannot use credentials_file {}", self.file.path().display());
             unauthorized(None, "credentials_file_unusable")
         };
         let version = self.file.version().map_err(|error| unreadable(&error))?;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.version == version && Instant::now() < kept.until) {
-            return Ok(kept.token.clone());
+        if let Some(cached) = cache.as_ref().filter(|cached| cached.version == version && Instant::now() < cached.until)
+        {
+            return Ok(cached.token.clone());
         }
-        *kept = None;
+        *cache = None;
         let credentials = self.file.read().map_err(|error| unreadable(&error))?;
         let asked = Instant::now();
         let granted = self.fetch(exchange, deadline, &credentials).await?;
         let valid = Duration::from_secs(granted.expires_in.min(24 * 3600));
-        // One that lives shorter than that is used for half its life.
+        // A token that lives shorter is used for half its life.
         let until = asked + valid.saturating_sub(EARLY).max(valid / 2);
-        *kept = Some(Kept { token: granted.access_token.clone(), until, version });
+        *cache = Some(CachedToken { token: granted.access_token.clone(), until, version });
         Ok(granted.access_token)
     }
 
     /// Forgets a token that was refused, unless another has taken its place already.
-    pub(super) async fn refused(&self, token: &SecretString, deadline: Instant) {
-        let wait = tokio::time::timeout_at(deadline.into(), self.kept.lock());
-        let Ok(mut kept) = wait.await else { return };
-        if kept.as_ref().is_some_and(|kept| kept.token.expose_secret() == token.expose_secret()) {
-            *kept = None;
+    pub(super) async fn forget_refused(&self, token: &SecretString, deadline: Instant) {
+        let wait = tokio::time::timeout_at(deadline.into(), self.cache.lock());
+        let Ok(mut cache) = wait.await else { return };
+        if cache.as_ref().is_some_and(|cached| cached.token.expose_secret() == token.expose_secret()) {
+            *cache = None;
         }
     }
 
@@ -101,7 +102,7 @@ impl Tokens {
         let body = Some(self.form(credentials)?.into_bytes());
         // Whether the endpoint acted does not matter: another token does no harm.
         let request = Request { method: Method::POST, url, headers, body };
-        let received = exchange.send(&request, deadline).await.map_err(Outcome::of_a_look)?;
+        let received = exchange.send(&request, deadline).await.map_err(Outcome::of_harmless_request)?;
         if let Some(why) = received.broken {
             return Err(retry(Some(received.status), why));
         }
@@ -157,7 +158,7 @@ fn refusal(received: &Received) -> Outcome {
         "unauthorized_client",
         "unsupported_grant_type",
     ];
-    match received.classified(SystemTime::now()).of_a_look() {
+    match received.classified(SystemTime::now()).of_harmless_request() {
         outcome @ (Outcome::Retry(_) | Outcome::Throttled { .. }) => outcome,
         _ => {
             let reason = known.into_iter().find(|known| *known == code).unwrap_or("token_refused");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use sexton_core::{
-    config::{Http as Settings, Target},
+    config::{Target, target::http::Http as Settings},
     outcome::{self, Failure, Look, Outcome, Received},
 };
 
@@ -32,7 +32,7 @@ impl Http {
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let transport = Transport::of(target)
+        let transport = Transport::for_target(target)
             .with_authorities(settings.ca_file.clone())
             .with_proxy(settings.proxy.as_ref())
             .with_http2(settings.http2);
@@ -65,7 +65,7 @@ impl Connector for Http {
             Err(outcome) => Err(outcome),
         };
         match received {
-            Ok(received) => outcome::called(&self.settings, &received, SystemTime::now()),
+            Ok(received) => outcome::classify_delete(&self.settings, &received, SystemTime::now()),
             Err(outcome) => outcome,
         }
     }
@@ -80,7 +80,7 @@ impl Connector for Http {
             Err(outcome) => Err(outcome),
         };
         match received {
-            Ok(received) => outcome::looked(verify, &received, SystemTime::now()),
+            Ok(received) => outcome::classify_look(verify, &received, SystemTime::now()),
             // To look twice does no harm.
             Err(Outcome::Lost(failure)) => Look::Failed(Outcome::Retry(failure)),
             Err(outcome) => Look::Failed(outcome),

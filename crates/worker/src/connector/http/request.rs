@@ -14,20 +14,20 @@ use sexton_core::{
 use super::{Http, Request};
 use crate::connector::{
     exchange::rejected,
-    headers::{bad, rendered},
+    headers::{bad_template, render_headers},
 };
 
 impl Http {
     /// The call that deletes.
     pub(super) fn request(&self, row: &Values) -> Result<Request, Outcome> {
         let settings = &self.settings;
-        let mut url = settings.url.render(row).map_err(bad)?;
+        let mut url = settings.url.render(row).map_err(bad_template)?;
         for (name, value) in &settings.query {
-            let value = value.render(row).map_err(bad)?;
+            let value = value.render(row).map_err(bad_template)?;
             url.query_pairs_mut().append_pair(name, value.expose_secret());
         }
-        let mut headers = rendered(&settings.headers, row)?;
-        let body = settings.body.as_ref().map(|body| body.render(row)).transpose().map_err(bad)?;
+        let mut headers = render_headers(&settings.headers, row)?;
+        let body = settings.body.as_ref().map(|body| body.render(row)).transpose().map_err(bad_template)?;
         if body.is_some() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         }
@@ -36,11 +36,11 @@ impl Http {
 
     /// The call that looks.
     pub(super) fn look_for(&self, verify: &Verify, row: &Values) -> Result<Request, Outcome> {
-        let url = verify.url.render(row).map_err(bad)?;
+        let url = verify.url.render(row).map_err(bad_template)?;
         Ok(Request {
             method: method(&verify.method)?,
             url,
-            headers: rendered(&self.settings.headers, row)?,
+            headers: render_headers(&self.settings.headers, row)?,
             body: None,
         })
     }

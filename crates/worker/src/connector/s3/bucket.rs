@@ -11,7 +11,10 @@ use md5::{Digest as _, Md5};
 use object_store::{aws::AwsAuthorizer, client::HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, header::CONTENT_TYPE};
-use sexton_core::{config::S3 as Settings, outcome::Outcome, outcome::Received, outcome::retry_after};
+use sexton_core::{
+    config::target::s3::S3 as Settings,
+    outcome::{Outcome, Received, retry_after},
+};
 use url::Url;
 
 use super::{
@@ -58,7 +61,7 @@ pub(super) fn url(settings: &Settings, region: &str) -> Result<Url, String> {
 
 impl Bucket {
     pub(super) fn new(exchange: Exchange, url: Url, region: String, credentials: Credentials) -> Self {
-        Self { exchange: exchange.reading(BODY_LIMIT), url, region, credentials }
+        Self { exchange: exchange.with_body_limit(BODY_LIMIT), url, region, credentials }
     }
 
     /// A page of the keys that begin with `prefix`, at most `most`.
@@ -75,7 +78,7 @@ impl Bucket {
             query.push_str(&format!("continuation-token={}&", encode(next)));
         }
         query.push_str(&format!("encoding-type=url&list-type=2&max-keys={most}&prefix={}", encode(prefix)));
-        let received = self.send(Method::GET, &query, None, deadline).await.map_err(Outcome::of_a_look)?;
+        let received = self.send(Method::GET, &query, None, deadline).await.map_err(Outcome::of_harmless_request)?;
         let page = xml::page(&received.body).ok_or_else(|| misunderstood(&received))?;
         match page.keys.iter().all(|key| key.starts_with(prefix)) {
             true => Ok(page),

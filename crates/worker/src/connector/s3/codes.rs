@@ -34,7 +34,7 @@ pub(super) fn classify(status: u16, code: Option<&str>, retry_after: Option<Dura
             ),
             _,
         ) => Outcome::Retry(failure),
-        // What the object or the bucket is, not who we are.
+        // It is about the object or the bucket, not about the credentials.
         (Some("InvalidObjectState" | "ObjectLocked" | "MethodNotAllowed"), _) => Outcome::Rejected(failure),
         (
             Some(
@@ -62,10 +62,10 @@ pub(super) fn classify(status: u16, code: Option<&str>, retry_after: Option<Dura
     }
 }
 
-/// What the errors of single keys come to, `gone` others having been deleted by the same request. None if there are none.
-pub(super) fn of_keys(errors: &[String], gone: usize) -> Option<Outcome> {
+/// Classifies the errors of single keys; the same request deleted `gone` others. None if there is no error.
+pub(super) fn classify_key_errors(errors: &[String], gone: usize) -> Option<Outcome> {
     let outcomes = errors.iter().map(|code| match classify(200, Some(code), None) {
-        // Where others of the same request were deleted, we are known and allowed: it is this object that may not.
+        // Others of the same request were deleted, so the credentials are accepted: the refusal is about this object.
         Outcome::Unauthorized(failure) if gone > 0 => Outcome::Rejected(failure),
         outcome => outcome,
     });

@@ -1,5 +1,5 @@
-//! Where the access key comes from: the settings, a file, or whatever `object_store` finds in the environment (variables,
-//! a web identity, the credentials of a container, of a pod, of an instance).
+//! The access key: from the settings, a file, or the environment as `object_store` reads it (variables, a web identity, the
+//! credentials of a container, a pod or an instance).
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use object_store::{
     client::{HttpClient, HttpConnector},
 };
 use secrecy::{ExposeSecret, SecretString};
-use sexton_core::{config::S3 as Settings, outcome::Outcome};
+use sexton_core::{config::target::s3::S3 as Settings, outcome::Outcome};
 
 use super::super::{
     auth::{self, Source},

@@ -1,8 +1,8 @@
 //! The `s3` connector: deletes one object, or all objects under a prefix, in a bucket of Amazon's or a compatible service.
 //!
-//! Deleting a key that is not there succeeds, so "already gone" cannot be told from "wrong key" for a single object; a
-//! prefix under which nothing was found is "already gone". After the last page of a prefix it is listed once more: it is
-//! confirmed only if nothing is left.
+//! - Deleting a key that is not there succeeds. So for a single object "already gone" cannot be told from "wrong key".
+//! - A prefix under which nothing was found is "already gone".
+//! - After the last page of a prefix it is listed once more, and confirmed only if nothing is left.
 
 mod bucket;
 mod codes;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sexton_core::{
-    config::{S3 as Settings, Target},
+    config::{Target, target::s3::S3 as Settings},
     outcome::{Answer, Failure, Look, Outcome},
     template::{BadTemplate, NameTemplate, Values},
 };
@@ -26,7 +26,7 @@ use super::{
     Call, Connector, SetupError,
     clients::{Clients, Transport},
     exchange::{Exchange, retry},
-    headers::bad,
+    headers::bad_template,
 };
 
 /// S3's own limit (Developer Guide, "Object key names").
@@ -35,14 +35,21 @@ const LONGEST_KEY: usize = 1024;
 /// Deletes in one bucket.
 pub(super) struct S3 {
     bucket: Bucket,
-    what: What,
+    name: Name,
     timeout: Duration,
     repeatable: bool,
 }
 
-enum What {
+/// What a row's objects are named by.
+enum Name {
     Key(NameTemplate),
     Prefix(NameTemplate),
+}
+
+/// The objects of one row.
+enum Objects {
+    WithKey(String),
+    WithPrefix(String),
 }
 
 impl S3 {
@@ -53,68 +60,79 @@ impl S3 {
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let failed = |why: String| SetupError::Target { target: target.name.to_string(), why };
         let region = credentials::region(settings);
-        // It becomes a part of headers; `object_store` 0.14.2 panics on what cannot.
+        // It becomes a part of headers; `object_store` 0.14.2 panics on text that cannot.
         if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(failed(format!("the region `{}` is none: set `region`, or AWS_REGION", region.escape_debug())));
         }
         let url = bucket::url(settings, &region).map_err(failed)?;
-        let what = match (&settings.key, &settings.prefix) {
-            (Some(key), _) => What::Key(key.clone()),
-            (None, Some(prefix)) => What::Prefix(prefix.clone()),
+        let name = match (&settings.key, &settings.prefix) {
+            (Some(key), _) => Name::Key(key.clone()),
+            (None, Some(prefix)) => Name::Prefix(prefix.clone()),
             (None, None) => return Err(failed("neither key nor prefix is set".to_owned())),
         };
-        // Where the machine's own credentials are is link-local, and no row has a say in it.
+        // The machine's own credentials are at a link-local address, which no row chooses.
         let finder = clients.get(&Transport::new(true))?;
         let credentials = Credentials::new(settings, finder).map_err(|error| failed(error.to_string()))?;
-        let exchange = Exchange::new(clients.get(&Transport::of(target))?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
         Ok(Self {
             bucket: Bucket::new(exchange, url, region, credentials),
-            what,
+            name,
             timeout: target.timeout,
             repeatable: target.repeatable,
         })
     }
 
-    async fn object(&self, key: String) -> Result<Outcome, Outcome> {
+    async fn delete_object(&self, key: String) -> Result<Outcome, Outcome> {
         let deleted = self.bucket.delete(&[key], Instant::now() + self.timeout).await?;
-        Ok(codes::of_keys(&deleted.errors, 0).unwrap_or(Outcome::Confirmed { answer: Answer::Deleted { status: 200 } }))
+        Ok(codes::classify_key_errors(&deleted.errors, 0)
+            .unwrap_or(Outcome::Confirmed { answer: Answer::Deleted { status: 200 } }))
     }
 
-    /// Whether nothing is there. What a listing of a key gives first is that key, if there is such an object: those that only
-    /// begin with it are longer. A URL could not carry every key.
-    async fn is_there(&self, name: &str, is_prefix: bool) -> Result<Look, Outcome> {
+    /// Looks by a listing, because a URL cannot carry every key. A listing gives an object with exactly the key first: the
+    /// keys of the others are longer.
+    async fn look_for(&self, objects: &Objects) -> Result<Look, Outcome> {
+        let (Objects::WithKey(name) | Objects::WithPrefix(name)) = objects;
         let page = self.bucket.list(name, None, 1, Instant::now() + self.timeout).await?;
-        let found = page.keys.first().is_some_and(|found| is_prefix || found == name);
+        let found = match objects {
+            Objects::WithKey(key) => page.keys.first() == Some(key),
+            Objects::WithPrefix(_) => !page.keys.is_empty(),
+        };
         let failure = Failure { status: Some(200), reason: "objects_there".to_owned() };
         Ok(if found { Look::Differs(failure) } else { Look::Gone })
     }
 
-    fn name(&self, row: &Values) -> Result<(String, bool), BadTemplate> {
-        let (template, is_prefix) = match &self.what {
-            What::Key(key) => (key, false),
-            What::Prefix(prefix) => (prefix, true),
-        };
-        Ok((checked(template.render(row)?, is_prefix)?, is_prefix))
+    fn objects_of(&self, row: &Values) -> Result<Objects, BadTemplate> {
+        Ok(match &self.name {
+            Name::Key(key) => Objects::WithKey(check_length(key.render(row)?)?),
+            Name::Prefix(prefix) => {
+                let prefix = check_length(prefix.render(row)?)?;
+                // A prefix of slashes only belongs to no row.
+                if prefix.bytes().all(|b| b == b'/') {
+                    return Err(BadTemplate::Shape);
+                }
+                Objects::WithPrefix(prefix)
+            }
+        })
     }
 
-    /// Page by page.
-    async fn all_under(&self, prefix: &str) -> Outcome {
+    /// Deletes all objects under a prefix, page by page.
+    async fn delete_prefix(&self, prefix: &str) -> Outcome {
         let mut gone = 0;
-        let outcome = self.pages(prefix, &mut gone).await.unwrap_or_else(|outcome| outcome);
+        let outcome = self.delete_pages(prefix, &mut gone).await.unwrap_or_else(|outcome| outcome);
         match outcome {
             Outcome::Lost(failure) if !self.repeatable => Outcome::Lost(failure),
-            // A long way in steps is no failure: the next call goes on where this one stopped.
+            // The timeout of a prefix with many objects is no failure: the next call continues where this one stopped.
             Outcome::Retry(failure) | Outcome::Lost(failure) if failure.reason == "timeout" && gone > 0 => {
                 let failure = Failure { status: None, reason: "more_to_delete".to_owned() };
-                // Nobody has asked for patience: other deletions of the lane go on.
+                // The service did not ask for patience: other deletions of the lane are not delayed.
                 Outcome::Throttled { retry_after: Some(Duration::ZERO), failure }
             }
             outcome => outcome,
         }
     }
 
-    /// `gone` counts as it goes, for whoever looks when the time is over.
-    async fn pages(&self, prefix: &str, gone: &mut usize) -> Result<Outcome, Outcome> {
+    /// Counts in `gone` what is deleted, also if the timeout ends the work.
+    async fn delete_pages(&self, prefix: &str, gone: &mut usize) -> Result<Outcome, Outcome> {
         let deadline = Instant::now() + self.timeout;
         let mut next: Option<String> = None;
         loop {
@@ -122,7 +140,7 @@ impl S3 {
             for keys in page.keys.chunks(PAGE) {
                 let deleted = self.bucket.delete(keys, deadline).await?;
                 *gone += deleted.gone;
-                if let Some(outcome) = codes::of_keys(&deleted.errors, *gone) {
+                if let Some(outcome) = codes::classify_key_errors(&deleted.errors, *gone) {
                     return Ok(outcome);
                 }
             }
@@ -144,23 +162,21 @@ impl S3 {
 #[async_trait]
 impl Connector for S3 {
     async fn delete(&self, call: Call<'_>) -> Outcome {
-        match self.name(call.row) {
-            Ok((prefix, true)) => self.all_under(&prefix).await,
-            Ok((key, false)) => self.object(key).await.unwrap_or_else(|outcome| outcome),
-            Err(why) => bad(why),
+        match self.objects_of(call.row) {
+            Ok(Objects::WithPrefix(prefix)) => self.delete_prefix(&prefix).await,
+            Ok(Objects::WithKey(key)) => self.delete_object(key).await.unwrap_or_else(|outcome| outcome),
+            Err(why) => bad_template(why),
         }
     }
 
     async fn look(&self, call: Call<'_>) -> Look {
-        match self.name(call.row) {
-            Ok((name, is_prefix)) => self.is_there(&name, is_prefix).await.unwrap_or_else(Look::failed),
-            Err(why) => Look::Failed(bad(why)),
+        match self.objects_of(call.row) {
+            Ok(objects) => self.look_for(&objects).await.unwrap_or_else(Look::failed),
+            Err(why) => Look::Failed(bad_template(why)),
         }
     }
 }
 
-/// A prefix of slashes only would be that of what belongs to nobody; a key that is too long is none.
-fn checked(text: String, is_prefix: bool) -> Result<String, BadTemplate> {
-    let empty = is_prefix && text.bytes().all(|b| b == b'/');
-    if empty || text.len() > LONGEST_KEY { Err(BadTemplate::Shape) } else { Ok(text) }
+fn check_length(name: String) -> Result<String, BadTemplate> {
+    if name.len() > LONGEST_KEY { Err(BadTemplate::Shape) } else { Ok(name) }
 }

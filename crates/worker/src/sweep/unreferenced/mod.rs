@@ -1,35 +1,37 @@
 //! `unreferenced`: rows that nothing references any more are deprecated, hidden and deleted.
 
-mod covered;
-mod place;
-mod through;
+mod checkpoint;
+mod coverage;
+mod figures;
+mod table_run;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json as object};
 use sexton_core::{
-    catalog::Unreferenced,
-    config::{Config, SweepBudget},
+    catalog::{Table, Unreferenced},
+    config::{Config, Resource, SweepBudget},
     db,
     guard::unguarded,
+    ids::ResourceName,
     ledger::SweepRun,
 };
 
-use self::{place::Place, through::Through};
-use super::{Allowance, Ground, Sweep, json, over, paused};
+use self::{checkpoint::Checkpoint, table_run::TableRun};
+use super::{
+    Effect, Sweep, SweepContext,
+    budget::RemainingBudget,
+    run::{finished_run, paused_run, to_json},
+};
 
-/// Between two passes at most.
+/// The longest time between two passes.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 pub(super) struct UnreferencedRows;
 
 #[async_trait]
 impl Sweep for UnreferencedRows {
-    fn name(&self) -> &'static str {
-        "unreferenced"
-    }
-
     /// Short enough for every age to count, and for rows to be hidden in time.
     fn interval(&self, config: &Config) -> Duration {
         let all = config.resources.values().filter_map(|resource| resource.unreferenced.as_ref());
@@ -44,65 +46,83 @@ impl Sweep for UnreferencedRows {
 
     async fn run(
         &self,
-        ground: Ground<'_>,
+        context: SweepContext<'_>,
         cursor: Value,
         budget: SweepBudget,
-        dry: bool,
+        effect: Effect,
     ) -> Result<SweepRun, db::Error> {
-        // A cursor that another release left in another form begins anew.
-        let mut place: Place = serde_json::from_value(cursor).unwrap_or_default();
-        let mut allowance = Allowance::new(budget);
-        let at = place.resource.clone();
-        let named = ground.config.resources.iter().filter(|(_, resource)| resource.unreferenced.is_some());
+        // A cursor that another release left in another form starts the pass anew.
+        let mut checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let mut budget = RemainingBudget::new(budget);
+        let at = checkpoint.resource.clone();
+        let named = context.config.resources.iter().filter(|(_, resource)| resource.unreferenced.is_some());
         for (name, resource) in named.skip_while(|(name, _)| at.as_ref().is_some_and(|at| *name < at)) {
-            // As the foreign keys are now: one may have been added since this process started.
-            let loaded = match Unreferenced::load(&ground.store.db, name, resource).await {
-                Ok(None) => continue,
-                Ok(Some(Ok(loaded))) if loaded.problems.is_empty() => loaded,
-                Ok(Some(Ok(Unreferenced { problems, .. }) | Err(problems))) => {
-                    let why = problems.first().map(ToString::to_string).unwrap_or_default();
-                    tracing::warn!(resource = %name, "unreferenced rows are left alone: {why}");
-                    place.error = Some(why);
-                    continue;
-                }
-                Err(error) => {
-                    place.failed(name, error)?;
-                    continue;
-                }
+            let Some(unreferenced) = load(context, name, resource, &mut checkpoint).await? else { continue };
+            let table = context.store.catalog.table(name).map(AsRef::as_ref);
+            let Some(is_guarded) = check_guards(context, &unreferenced, table, &mut checkpoint).await? else {
+                continue;
             };
-            let table = ground.store.catalog.table(name).map(AsRef::as_ref);
-            let unguarded = match unguarded(&ground.store.db.conn, &ground.store.ledger, &loaded, table).await {
-                Ok(unguarded) => unguarded,
-                Err(error) => {
-                    place.failed(name, error)?;
-                    continue;
-                }
-            };
-            if let Some(why) = &unguarded {
-                tracing::warn!(resource = %name, "unreferenced rows are not deleted: {why}");
-                place.error = Some(why.to_string());
-            }
-            let is_guarded = unguarded.is_none();
-            let through = Through { ground, unreferenced: &loaded, table, is_guarded, dry };
-            through.enter(&mut place).await?;
+            let run = TableRun { context, unreferenced: &unreferenced, table, is_guarded, effect };
+            run.enter(&mut checkpoint).await?;
             loop {
-                if allowance.is_used_up() {
-                    return paused(&place, &place.figures, &place.progress, place.error.clone());
+                if budget.is_used_up() {
+                    let Checkpoint { figures, progress, error, .. } = &checkpoint;
+                    return paused_run(&checkpoint, figures, progress, error.clone());
                 }
-                match through.page(&mut place, &mut allowance).await {
+                match run.sweep_next_page(&mut checkpoint, &mut budget).await {
                     Ok(true) => {}
                     Ok(false) => {
-                        through.leave(&mut place).await?;
+                        run.leave(&mut checkpoint).await?;
                         break;
                     }
                     Err(error) => {
-                        place.failed(name, error)?;
+                        checkpoint.record_refusal(name, error)?;
                         break;
                     }
                 }
             }
         }
-        let run = over(json(&place.figures)?, place.progress);
-        Ok(SweepRun { error: place.error, cursor: object!({ "covered": place.covered }), ..run })
+        let run = finished_run(to_json(&checkpoint.figures)?, checkpoint.progress);
+        Ok(SweepRun { error: checkpoint.error, cursor: object!({ "covered": checkpoint.covered }), ..run })
+    }
+}
+
+/// The table with its foreign keys as they are now: one may have been added since this process started. None if the
+/// table cannot be swept; the checkpoint says why.
+async fn load(
+    context: SweepContext<'_>,
+    name: &ResourceName,
+    resource: &Resource,
+    checkpoint: &mut Checkpoint,
+) -> Result<Option<Unreferenced>, db::Error> {
+    match Unreferenced::load(&context.store.db, name, resource).await {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(unreferenced))) if unreferenced.problems.is_empty() => Ok(Some(unreferenced)),
+        Ok(Some(Ok(Unreferenced { problems, .. }) | Err(problems))) => {
+            let why = problems.first().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(resource = %name, "unreferenced rows are not looked for: {why}");
+            checkpoint.error = Some(why);
+            Ok(None)
+        }
+        Err(error) => checkpoint.record_refusal(name, error).map(|()| None),
+    }
+}
+
+/// Whether the guards are installed without which no row may be deleted. None if the database refuses to tell.
+async fn check_guards(
+    context: SweepContext<'_>,
+    unreferenced: &Unreferenced,
+    table: Option<&Table>,
+    checkpoint: &mut Checkpoint,
+) -> Result<Option<bool>, db::Error> {
+    let name = &unreferenced.name;
+    match unguarded(&context.store.db.conn, &context.store.ledger, unreferenced, table).await {
+        Ok(None) => Ok(Some(true)),
+        Ok(Some(why)) => {
+            tracing::warn!(resource = %name, "unreferenced rows are not deleted: {why}");
+            checkpoint.error = Some(why.to_string());
+            Ok(Some(false))
+        }
+        Err(error) => checkpoint.record_refusal(name, error).map(|()| None),
     }
 }

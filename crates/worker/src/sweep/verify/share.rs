@@ -1,15 +1,15 @@
-//! Which deletions are looked at.
+//! Which deletions are in the share.
 
 use sexton_core::ids::DeletionId;
 use sha2::{Digest, Sha256};
 
-/// Whether a deletion is in the share: by its id alone, so that whoever looks comes to the same, and a larger share has all of
-/// a smaller one. The id is hashed, because a part of it is the time.
+/// Whether a deletion is in the share. Its id alone decides, so every run decides alike, and a larger share contains all of a
+/// smaller one. The id is hashed, because a part of it is the time.
 pub(super) fn is_in_share(id: DeletionId, share: f64) -> bool {
     let digest = Sha256::digest(id.as_uuid().as_bytes());
-    let place = digest.iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+    let number = digest.iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
     // Below 1 for every id, so that a share of 1 has them all.
-    ((place >> 11) as f64) / ((1_u64 << 53) as f64) < share
+    ((number >> 11) as f64) / ((1_u64 << 53) as f64) < share
 }
 
 #[cfg(test)]
