@@ -123,9 +123,10 @@ fn setting_in_the_environment_overrides_the_file() {
         assert_eq!(config.database.url.expose_secret(), "postgres://other@db:5432/app?a=b,c");
         return;
     }
-    let name = "ledger::config::setting_in_the_environment_overrides_the_file";
+    let module = module_path!().split_once("::").unwrap().1;
+    let name = format!("{module}::setting_in_the_environment_overrides_the_file");
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name])
+        .args(["--exact", &name])
         .env("SEXTON_WORKER__CONCURRENCY", "7")
         .env("SEXTON_DATABASE__URL", "postgres://other@db:5432/app?a=b,c")
         .env("SEXTON_PORT_8088_TCP", "set by an orchestrator, and none of our settings")
