@@ -4,7 +4,7 @@
 //!
 //! To add a kind of target:
 //! 1. Write its settings in a file here: a struct that implements [`Deserialize`](serde::Deserialize) with
-//!    `deny_unknown_fields`, and [`KindSettings`].
+//!    `deny_unknown_fields`, and `KindSettings`.
 //! 2. Name the file among the modules, and the kind in the registry, both below.
 //! 3. Write its connector: see the recipe in `crates/worker/src/connector/mod.rs`.
 
