@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde::Serialize;
 use sexton_core::{
     ids::{DeletionId, ResourceName},
-    ledger::{Action, DeadLetter, Filter},
+    ledger::{DeadLetter, Filter, Operator},
     outcome::DeadKind,
 };
 
@@ -177,13 +177,13 @@ async fn act(path: &Path, bulk: Bulk, verb: &str, reason: Option<&str>) -> Resul
         confirm(&format!("{verb} {} dead letters", letters.len()))?;
     }
     let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
-    let action = Action { who: &bulk.by, action: verb, reason };
+    let operator = Operator { who: &bulk.by, reason };
     let mut done = Vec::new();
     // In batches: one transaction over a hundred thousand rows would hold their locks for all of it.
     for batch in ids.chunks(500) {
         let changed = match verb {
-            "retry" => opened.ledger.retry_dead(&opened.db, batch, &action).await?,
-            _ => opened.ledger.discard_dead(&opened.db, batch, &action).await?,
+            "retry" => opened.ledger.retry_dead(&opened.db, batch, &operator).await?,
+            _ => opened.ledger.discard_dead(&opened.db, batch, &operator).await?,
         };
         done.extend(changed);
     }

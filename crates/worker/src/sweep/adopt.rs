@@ -116,7 +116,7 @@ impl Place {
 
     fn missed(&mut self, orphan: &Orphan) {
         self.figures.missed += 1;
-        self.progress.left_since(orphan.marked_at.as_deref());
+        self.progress.note_backlog_since(orphan.marked_at.as_deref());
     }
 }
 
@@ -153,7 +153,7 @@ impl Pass<'_> {
         place.progress.wanted += adoptable;
         let (wanted, left): (Vec<&Orphan>, Vec<&Orphan>) =
             orphans.iter().partition(|orphan| !self.dry && wanted(orphan));
-        left.iter().for_each(|orphan| place.progress.left_since(orphan.marked_at.as_deref()));
+        left.iter().for_each(|orphan| place.progress.note_backlog_since(orphan.marked_at.as_deref()));
         if let Some(first) = left.first() {
             let example = first.key.to_string();
             tracing::info!(resource = %self.table.name, count = left.len(), example, "marked rows without a deletion");
@@ -199,7 +199,7 @@ impl Pass<'_> {
         match orphans {
             [orphan] if !refusal.is_contention() => {
                 place.figures.refused += 1;
-                place.progress.left_since(orphan.marked_at.as_deref());
+                place.progress.note_backlog_since(orphan.marked_at.as_deref());
                 let key = orphan.key.to_string();
                 tracing::warn!(%error, resource = %self.table.name, key, "a marked row cannot be adopted");
             }

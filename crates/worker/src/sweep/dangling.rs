@@ -11,8 +11,7 @@ use sexton_core::{
     db,
     ids::ResourceName,
     ledger::{FinishedAt, Progress, SweepRun},
-    sweep::dangling::Gone,
-    sweep::dangling::{ParentLink, gone_with_children, missing_parents, redelete_parent},
+    sweep::dangling::{CompletedParent, ParentLink, gone_with_children, missing_parents, redelete_parent},
 };
 
 use super::{Allowance, Ground, Sweep, json, over, paused, shape};
@@ -106,11 +105,12 @@ impl Pass<'_> {
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
         let batch = allowance.batch(config.sync.batch);
-        let page = store.ledger.gone_since(&store.db, &names, &since, place.finished.as_ref(), batch).await?;
+        let page = store.ledger.completed_parents(&store.db, &names, &since, place.finished.as_ref(), batch).await?;
         place.figures.completed += page.len() as u64;
         allowance.looked_at(page.len());
         for table in &self.tables {
-            let of_table: Vec<Gone> = page.iter().filter(|one| one.resource == table.name.as_str()).cloned().collect();
+            let of_table: Vec<CompletedParent> =
+                page.iter().filter(|one| one.resource == table.name.as_str()).cloned().collect();
             self.attempt(place, table, &of_table).await?;
         }
         place.in_tables = page.len() < batch;
@@ -154,7 +154,7 @@ impl Pass<'_> {
     }
 
     /// [`Self::take_up`]; what the database refuses for one resource keeps no other from it.
-    async fn attempt(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
+    async fn attempt(&self, place: &mut Place, table: &Table, gone: &[CompletedParent]) -> Result<(), db::Error> {
         if gone.is_empty() {
             return Ok(());
         }
@@ -164,7 +164,7 @@ impl Pass<'_> {
         }
     }
 
-    async fn take_up(&self, place: &mut Place, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
+    async fn take_up(&self, place: &mut Place, table: &Table, gone: &[CompletedParent]) -> Result<(), db::Error> {
         let store = self.ground.store;
         for (one, values) in gone_with_children(store, table, gone).await? {
             place.figures.dangling += 1;

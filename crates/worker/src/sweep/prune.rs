@@ -8,7 +8,7 @@ use sexton_core::{
     config::{Config, SweepBudget},
     db,
     ledger::{Progress, SweepRun},
-    sweep::{PrunePlace, prune},
+    sweep::prune::{Checkpoint, Mode, prune},
 };
 
 use super::{Ground, Sweep, json, over};
@@ -33,17 +33,17 @@ impl Sweep for Prune {
         dry: bool,
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form is no reason never to prune again.
-        let place: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
-        let config = ground.config;
-        let place = prune(ground.store, &config.sync, place, budget, dry).await?;
-        let done = &place.done;
+        let checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let mode = if dry { Mode::DryRun } else { Mode::Delete };
+        let checkpoint = prune(ground.store, &ground.config.sync, checkpoint, budget, mode).await?;
+        let done = &checkpoint.done;
         let went = done.deletions + done.attempts + done.refs;
         // What stays for a good reason is no backlog.
         let progress = Progress { found: went, wanted: went, done: if dry { 0 } else { went }, oldest_at: None };
         let figures = json(done)?;
-        if place.is_over() {
+        if checkpoint.is_over() {
             return Ok(over(figures, progress));
         }
-        Ok(SweepRun { cursor: json(&place)?, figures, progress, over: false, error: None })
+        Ok(SweepRun { cursor: json(&checkpoint)?, figures, progress, over: false, error: None })
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use sexton_core::{
     db,
-    ledger::{MANY_CUT_SHORT, MANY_STALLED, Streak, SweepRun},
+    ledger::{BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepRun, UnfinishedRuns},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -65,8 +65,8 @@ pub(crate) async fn run_once(
     let Some(cursor) = cursor else { return Ok(None) };
     match sweep.run(ground, cursor, config.sync.budget, false).await {
         Ok(run) => {
-            let streak = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
-            warn_of(name, streak.unwrap_or_default());
+            let unfinished = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
+            warn_of(name, unfinished.unwrap_or_default());
             Ok(Some(run))
         }
         Err(error) => {
@@ -79,16 +79,16 @@ pub(crate) async fn run_once(
 }
 
 /// Says so when runs have ended in the same way for long, and now and then while they go on to.
-fn warn_of(name: &str, streak: Streak) {
-    let Streak { cut_short, stalled } = streak;
-    if cut_short > 0 && cut_short % MANY_CUT_SHORT == 0 {
+fn warn_of(name: &str, unfinished: UnfinishedRuns) {
+    let UnfinishedRuns { cut_short, stalled } = unfinished;
+    if cut_short > 0 && cut_short % BEHIND_AFTER_RUNS == 0 {
         tracing::warn!(
             sweep = name,
             cut_short,
             "{name} has used up its budget {cut_short} times in a row, and its pass is not over"
         );
     }
-    if stalled > 0 && stalled % MANY_STALLED == 0 {
+    if stalled > 0 && stalled % STUCK_AFTER_PASSES == 0 {
         tracing::warn!(
             sweep = name,
             stalled,

@@ -77,7 +77,7 @@ impl Place {
     }
 
     pub(super) fn left(&mut self, seen: &[&Observation]) {
-        seen.iter().for_each(|one| self.progress.left_since(one.since.as_deref()));
+        seen.iter().for_each(|one| self.progress.note_backlog_since(one.since.as_deref()));
     }
 
     pub(super) fn done(&mut self, step: Step, count: usize, requested: bool) {

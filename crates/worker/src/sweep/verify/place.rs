@@ -120,7 +120,7 @@ impl Place {
     /// They are left as they are. What came back is remembered before what is another's.
     pub(super) fn leave(&mut self, completed: &Completed, lanes: Vec<Lane>, found: Found) {
         if found == Found::Returned {
-            self.progress.left_since(Some(&completed.at));
+            self.progress.note_backlog_since(Some(&completed.at));
         }
         let lanes = lanes.into_iter().map(|lane| (lane, found));
         if let Some(left) = self.left.iter_mut().find(|left| left.finished == completed.finished) {

@@ -3,7 +3,7 @@
 
 use sexton_core::guard::guards;
 
-use super::fixture::{Fixture, Server};
+use crate::rig::{Server, ledger::Fixture};
 
 const TABLES: &str = "create table toy (
         id bigint primary key, name text, kind text, deleted_at TIME_TYPE, deprecated_at TIME_TYPE, gone_at TIME_TYPE);
@@ -25,7 +25,7 @@ url = "https://shop.example/{name}"
 "#;
 
 async fn texts_of_guards(server: Server, time_type: &str) -> String {
-    let f = Fixture::on(server, &TABLES.replace("TIME_TYPE", time_type), TOY).await;
+    let f = Fixture::with(server, &TABLES.replace("TIME_TYPE", time_type), TOY).await;
     let guards = guards(&f.store.db.conn, &f.store).await.unwrap();
     let sql = guards.iter().flat_map(|guard| guard.trigger.sql_create.iter().chain([&guard.trigger.sql_drop]));
     sql.map(|sql| format!("{sql};\n")).collect()
@@ -33,12 +33,12 @@ async fn texts_of_guards(server: Server, time_type: &str) -> String {
 
 #[tokio::test]
 async fn texts_of_guards_are_those_that_are_installed_on_postgres() {
-    let server = Server::Postgres(sexton_tests::TestDb::new().await);
-    assert_eq!(texts_of_guards(server, "timestamptz").await, include_str!("guards/postgres.sql"));
+    let server = Server::postgres().await;
+    assert_eq!(texts_of_guards(server, "timestamptz").await, include_str!("texts/postgres.sql"));
 }
 
 #[tokio::test]
 async fn texts_of_guards_are_those_that_are_installed_on_sqlite() {
-    let server = Server::Sqlite(sexton_tests::SqliteDb::new().await);
-    assert_eq!(texts_of_guards(server, "timestamp_text").await, include_str!("guards/sqlite.sql"));
+    let server = Server::sqlite().await;
+    assert_eq!(texts_of_guards(server, "timestamp_text").await, include_str!("texts/sqlite.sql"));
 }
