@@ -6,6 +6,7 @@ mod own_deletions;
 mod postgres;
 mod recorded;
 mod reused_keys;
+mod texts;
 
 use crate::rig::{RESOURCE, Rig, Server, on_both};
 

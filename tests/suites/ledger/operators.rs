@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{
     ids::DeletionId,
-    ledger::{Action, Drift, FailedAttempt, Filter, Settlement},
+    ledger::{Drift, FailedAttempt, Filter, Operator, Settlement},
     outcome::DeadKind,
     state::Event,
 };
@@ -81,8 +81,8 @@ async fn dead_letter_retried_starts_anew_and_keeps_its_history(f: Fixture) {
     let id = dead(&f, "1", DeadKind::Rejected, "calendar").await;
     let open = f.request_one("block", "2").await.id;
     f.execute("update sexton_deletion set rescues = 2 where state = 'dead'").await;
-    let action = Action { who: "me", action: "retry", reason: Some("fixed") };
-    assert_eq!(f.store.ledger.retry_dead(&f.store.db, &[id, open, DeletionId::new()], &action).await.unwrap(), [id]);
+    let operator = Operator { who: "me", reason: Some("fixed") };
+    assert_eq!(f.store.ledger.retry_dead(&f.store.db, &[id, open, DeletionId::new()], &operator).await.unwrap(), [id]);
     assert_eq!(f.deletions().await, ["1|pending|1|0|0", "2|pending|0|0|0"]);
     let record = f.store.ledger.record(&f.store.db.conn, id).await.unwrap().unwrap();
     assert_eq!((record.dead_kind, record.dead_at, record.failed_attempts.len()), (None, None, 1));
@@ -95,9 +95,9 @@ async fn dead_letter_retried_starts_anew_and_keeps_its_history(f: Fixture) {
 async fn discarded_dead_letter_is_kept_as_cancelled(f: Fixture) {
     f.blocks(1).await;
     let id = dead(&f, "1", DeadKind::Rejected, "calendar").await;
-    let action = Action { who: "me", action: "discard", reason: Some("gone for good") };
-    assert_eq!(f.store.ledger.discard_dead(&f.store.db, &[id], &action).await.unwrap(), [id]);
-    assert!(f.store.ledger.discard_dead(&f.store.db, &[id], &action).await.unwrap().is_empty());
+    let operator = Operator { who: "me", reason: Some("gone for good") };
+    assert_eq!(f.store.ledger.discard_dead(&f.store.db, &[id], &operator).await.unwrap(), [id]);
+    assert!(f.store.ledger.discard_dead(&f.store.db, &[id], &operator).await.unwrap().is_empty());
     let record = f.store.ledger.record(&f.store.db.conn, id).await.unwrap().unwrap();
     assert_eq!((record.state.as_str(), record.cancelled_by.as_deref()), ("cancelled", Some("discarded")));
     assert_eq!(record.actions.len(), 1);

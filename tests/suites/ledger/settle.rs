@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{
     ids::Fence,
-    ledger::{Action, FailedAttempt, Settlement},
+    ledger::{FailedAttempt, Operator, Settlement},
     outcome::DeadKind,
     state::Event,
 };
@@ -138,8 +138,8 @@ async fn stale_fence_writes_nothing(f: Fixture) {
     let third = f.claim_one(stale.id).await;
     f.kill(&third, Default::default()).await;
     untouched("dead").await;
-    let action = Action { who: "me", action: "retry", reason: None };
-    assert_eq!(f.store.ledger.retry_dead(&f.store.db, &[stale.id], &action).await.unwrap(), [stale.id]);
+    let operator = Operator { who: "me", reason: None };
+    assert_eq!(f.store.ledger.retry_dead(&f.store.db, &[stale.id], &operator).await.unwrap(), [stale.id]);
     untouched("retried by on-call").await;
     assert_eq!(f.claim_one(stale.id).await.fence, Fence(4));
     untouched("claimed again").await;

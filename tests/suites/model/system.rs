@@ -8,7 +8,7 @@ use std::{
 use sexton_core::{
     config::Config,
     ids::{BatchId, DeletionId, Lane},
-    ledger::{Action as Audit, Candidates, Claim, ClaimRequest, Ledger, Settlement},
+    ledger::{Candidates, Claim, ClaimRequest, Ledger, Operator, Settlement},
     restore::{restore, restore_batch},
     soft_remove::{Request, soft_remove},
     state::Event,
@@ -138,12 +138,12 @@ impl<'b> System<'b> {
     }
 
     pub(super) async fn retry(&self, id: Id) -> bool {
-        let audit = Audit { who: "model", action: "retry", reason: None };
+        let audit = Operator { who: "model", reason: None };
         !self.store.ledger.retry_dead(&self.store.db, &[self.id(id)], &audit).await.unwrap().is_empty()
     }
 
     pub(super) async fn discard(&self, id: Id) -> bool {
-        let audit = Audit { who: "model", action: "discard", reason: Some("the model says so") };
+        let audit = Operator { who: "model", reason: Some("the model says so") };
         !self.store.ledger.discard_dead(&self.store.db, &[self.id(id)], &audit).await.unwrap().is_empty()
     }
 

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use sexton_core::{
     config::{SweepBudget, Sync, Verification, VerifyMode},
     ledger::{Progress, SweepRun},
-    sweep::{PrunePlace, Pruned},
+    sweep::prune::{Checkpoint, Mode, Pruned},
 };
 
 use crate::rig::{Server, ledger::Fixture, on_both};
@@ -61,14 +61,14 @@ async fn remaining(f: &Fixture) -> Vec<usize> {
     f.rows(sql).await.iter().map(|id| id[24..].parse().unwrap()).collect()
 }
 
-async fn run(f: &Fixture, place: PrunePlace, budget: SweepBudget, dry: bool) -> PrunePlace {
+async fn run(f: &Fixture, place: Checkpoint, budget: SweepBudget, mode: Mode) -> Checkpoint {
     let verify = Verification { share: 0.0, after: DAY, mode: VerifyMode::Report };
     let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY, verify };
-    sexton_core::sweep::prune(&f.store, &sync, place, budget, dry).await.unwrap()
+    sexton_core::sweep::prune::prune(&f.store, &sync, place, budget, mode).await.unwrap()
 }
 
 async fn prune(f: &Fixture) -> Pruned {
-    let place = run(f, PrunePlace::default(), UNLIMITED, false).await;
+    let place = run(f, Checkpoint::default(), UNLIMITED, Mode::Delete).await;
     assert!(place.is_over());
     place.done
 }
@@ -208,12 +208,12 @@ const OF_MANY: Pruned = Pruned { partitions: 0, deletions: 2000, kept: 500, atte
 
 async fn small_budget_needs_more_runs_and_comes_to_the_same(f: Fixture) {
     many(&f).await;
-    let (mut place, mut runs) = (PrunePlace::default(), 0);
+    let (mut place, mut runs) = (Checkpoint::default(), 0);
     while !place.is_over() {
         // As it is kept between two runs.
         let kept = serde_json::to_string(&place).unwrap();
         let budget = SweepBudget { rows: 1, time: DAY };
-        place = run(&f, serde_json::from_str(&kept).unwrap(), budget, false).await;
+        place = run(&f, serde_json::from_str(&kept).unwrap(), budget, Mode::Delete).await;
         runs += 1;
     }
     assert_eq!(place.done, OF_MANY);
@@ -224,7 +224,7 @@ async fn small_budget_needs_more_runs_and_comes_to_the_same(f: Fixture) {
 
 async fn dry_run_counts_the_same_and_changes_nothing(f: Fixture) {
     many(&f).await;
-    let place = run(&f, PrunePlace::default(), UNLIMITED, true).await;
+    let place = run(&f, Checkpoint::default(), UNLIMITED, Mode::DryRun).await;
     // The refs of what would go are not there to be scrubbed afterwards.
     assert_eq!(place.done, Pruned { refs: 2500, ..OF_MANY });
     assert_eq!(f.rows("select count(*), count(refs) from sexton_deletion_done").await, ["2500|2500"]);
@@ -370,9 +370,9 @@ async fn batches_of_a_prune_use_indexes_on_a_large_table() {
         let before = f.rows(scans).await;
         // One run does a part of the work, so that both passes have some to do.
         let budget = SweepBudget { rows: 1500, time: DAY };
-        let mut place = PrunePlace::default();
+        let mut place = Checkpoint::default();
         for _ in 0..if analyzed { 9 } else { 1 } {
-            place = run(&f, place, budget, false).await;
+            place = run(&f, place, budget, Mode::Delete).await;
         }
         tokio::time::sleep(Duration::from_millis(1500)).await;
         assert_eq!(f.rows(scans).await, before, "a whole table is read (analyzed: {analyzed})");

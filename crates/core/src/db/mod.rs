@@ -4,8 +4,10 @@ mod connect;
 mod dialect;
 mod error;
 mod failpoint;
+mod page;
 mod query;
 mod read;
+mod rendered;
 mod row;
 mod sql;
 
@@ -14,7 +16,9 @@ pub(crate) use dialect::literal;
 pub use dialect::{Dialect, quote, recordset};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
-pub use query::{Query, Sql};
+pub use page::{Named, Pages};
+pub use query::{Query, Sql, run_script};
+pub use rendered::{Rendered, Statements};
 pub use row::Row;
 pub use sql::{Function, Words};
 

@@ -50,6 +50,24 @@ impl Sql {
         let statement = self.dialect.statement(&*self.sql, bound.collect::<Vec<_>>());
         Query { statement, purpose: Arc::clone(&self.purpose), about }
     }
+
+    /// Runs a text without values, which may hold several statements.
+    ///
+    /// # Errors
+    /// [`Error`], with what the text does.
+    pub async fn run_script(&self, conn: &impl ConnectionTrait) -> Result<(), Error> {
+        run_script(conn, &self.purpose, &self.sql).await
+    }
+}
+
+/// Runs a text that is made elsewhere and has no values; it may hold several statements.
+///
+/// * `doing`: what the text does, to be read after "cannot".
+///
+/// # Errors
+/// [`Error`], with what the text does.
+pub async fn run_script(conn: &impl ConnectionTrait, doing: &str, sql: &str) -> Result<(), Error> {
+    conn.execute_unprepared(sql).await.map(drop).map_err(|source| Error::new(doing, None, source))
 }
 
 /// A statement with its values, to be run once.

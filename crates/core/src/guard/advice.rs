@@ -11,10 +11,10 @@ use crate::{
     store::Store,
 };
 
-/// What somebody should know of the guards: each with its key path and a remedy. Nothing of it keeps a worker from starting.
+/// What operators should know of the guards, each with its key path and a remedy. None of it keeps a worker from starting.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses.
 pub async fn advice(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Problem>, db::Error> {
     let mut advice = Vec::new();
     for guard in guards(conn, store).await? {
@@ -42,13 +42,13 @@ pub async fn advice(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Pr
     Ok(advice)
 }
 
-/// Why unreferenced rows of a table are not deleted, if that is for want of guards: between the request and the end of a
-/// deletion nobody may reference such a row any more, and an external delete cannot be taken back.
+/// Why unreferenced rows of a table are not deleted, if guards are missing: between the request and the end of a deletion
+/// nothing may reference such a row any more, and an external delete cannot be taken back.
 ///
-/// * `table`: the same table, if its rows can be removed as well.
+/// * `table`: the same table, if its rows can be soft-removed as well.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses.
 pub async fn unguarded(
     conn: &impl ConnectionTrait,
     ledger: &Ledger,

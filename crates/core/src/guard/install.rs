@@ -1,29 +1,29 @@
-//! Installing and removing guards: those of a resource in one transaction, which does not wait for long, because
-//! everybody else who writes to the table would wait behind it.
+//! Installing and removing guards: those of a resource in one transaction. It does not wait for long, because every other
+//! writer of the table would wait behind it.
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
 use super::{State, Trigger, state::state};
 use crate::{
     db::{self, Dialect},
-    ledger::Ledger,
+    ledger::{Action, Ledger, Operator},
     store::Store,
 };
 
 /// How often the lock on the table is tried for, each time for as long as [`LOCK`] says.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(800);
-/// The second is for those who do the same: a function cannot be created twice at once.
+/// The second is for others who install guards: a function cannot be created twice at once.
 const LOCK: &str =
     "set local lock_timeout = '200ms'; select pg_advisory_xact_lock(hashtextextended('sexton guard', 0))";
 
 /// Why nothing was installed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// Somebody holds locks on the table.
+    /// Other transactions hold locks on the table.
     #[error(
         "{table} is busy: a transaction that is open has kept us from its lock for {TRIES} seconds; nothing was changed, \
              try again when it is over"
@@ -43,9 +43,24 @@ pub enum InstallError {
         /// What the database says.
         why: String,
     },
-    /// Whatever the database says.
+    /// The database does not answer, or refuses for another reason.
     #[error("the database failed: {0}")]
     Database(#[from] db::Error),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Install,
+    Remove,
+}
+
+impl Change {
+    const fn action(self) -> Action {
+        match self {
+            Self::Install => Action::Guard,
+            Self::Remove => Action::RemoveGuard,
+        }
+    }
 }
 
 /// Installs those of the guards that are missing, outdated or disabled. Returns their names.
@@ -58,7 +73,7 @@ pub async fn install(
     triggers: &[Trigger],
     who: &str,
 ) -> Result<Vec<String>, InstallError> {
-    change(store, (resource, triggers), who, true).await
+    change(store, resource, triggers, who, Change::Install).await
 }
 
 /// Removes those of the guards that are there. Returns their names.
@@ -71,19 +86,29 @@ pub async fn remove(
     triggers: &[Trigger],
     who: &str,
 ) -> Result<Vec<String>, InstallError> {
-    change(store, (resource, triggers), who, false).await
+    change(store, resource, triggers, who, Change::Remove).await
 }
 
 async fn change(
     store: &Store,
-    (resource, triggers): (&str, &[Trigger]),
+    resource: &str,
+    triggers: &[Trigger],
     who: &str,
-    wanted: bool,
+    change: Change,
 ) -> Result<Vec<String>, InstallError> {
     let table = || triggers.first().map(|trigger| trigger.on_table.clone()).unwrap_or_default();
     for _ in 0..TRIES {
         let transaction = store.db.begin().await?;
-        let error = match in_transaction(&transaction, &store.ledger, (resource, triggers), who, wanted).await {
+        let changed = async {
+            let changed = change_all(&transaction, &store.ledger, triggers, change).await?;
+            if !changed.is_empty() {
+                let detail = json!({ "resource": resource, "triggers": changed });
+                let operator = Operator { who, reason: None };
+                store.ledger.record_change(&transaction, change.action(), &operator, &detail).await?;
+            }
+            Ok::<_, db::Error>(changed)
+        };
+        let error = match changed.await {
             Ok(changed) => {
                 transaction.commit().await.map_err(db::Error::from)?;
                 return Ok(changed);
@@ -92,7 +117,7 @@ async fn change(
         };
         transaction.rollback().await.map_err(db::Error::from)?;
         match error.refusal() {
-            // Whoever waits behind a lock that is waited for goes on meanwhile.
+            // Meanwhile those go on that wait behind the lock that we waited for.
             Some(refusal) if refusal.is_contention() => tokio::time::sleep(PAUSE).await,
             Some(refusal) if refusal.code == "42501" => {
                 return Err(InstallError::Denied { table: table(), why: error.to_string() });
@@ -103,35 +128,34 @@ async fn change(
     Err(InstallError::Busy { table: table() })
 }
 
-async fn in_transaction(
+async fn change_all(
     transaction: &DatabaseTransaction,
     ledger: &Ledger,
-    (resource, triggers): (&str, &[Trigger]),
-    who: &str,
-    wanted: bool,
+    triggers: &[Trigger],
+    change: Change,
 ) -> Result<Vec<String>, db::Error> {
     if ledger.dialect == Dialect::Postgres {
-        transaction.execute_unprepared(LOCK).await?;
+        db::run_script(transaction, "lock guards", LOCK).await?;
     }
+    let wanted = match change {
+        Change::Install => State::Installed,
+        Change::Remove => State::Missing,
+    };
     let mut changed = Vec::new();
     for trigger in triggers {
         let state = state(transaction, ledger, trigger).await?;
-        if state == if wanted { State::Installed } else { State::Missing } {
+        if state == wanted {
             continue;
         }
         if state != State::Missing {
-            transaction.execute_unprepared(&trigger.sql_drop).await?;
+            db::run_script(transaction, "drop a guard", &trigger.sql_drop).await?;
         }
-        if wanted {
+        if change == Change::Install {
             for sql in &trigger.sql_create {
-                transaction.execute_unprepared(sql).await?;
+                db::run_script(transaction, "create a guard", sql).await?;
             }
         }
         changed.push(trigger.name.clone());
-    }
-    if !changed.is_empty() {
-        let action = if wanted { "guard" } else { "remove_guard" };
-        ledger.record_change(transaction, who, action, &json!({ "resource": resource, "triggers": changed })).await?;
     }
     Ok(changed)
 }

@@ -1,9 +1,11 @@
-//! Guards: triggers on the application's tables that keep what others do there from slipping past the ledger.
+//! Guards: triggers on the application's tables, so that what others do there does not slip past the ledger.
 //!
-//! `deleted` records the deletion of a row that somebody deleted with plain SQL; `referenced` keeps rows that go once
-//! nothing references them from being referenced too late. They are generated from the resolved table, so what is installed
-//! is held against what would be generated now (`state`), and nothing of it changes before an operator says so
-//! ([`install`]). A guard that fails fails the statement that fired it: record or do not delete.
+//! * `deleted` records the deletion of a row that was deleted with plain SQL.
+//! * `referenced` keeps a row that nothing references from being referenced too late.
+//!
+//! They are generated from the resolved table. What is installed is compared with what would be generated now (`state`), and
+//! changes only when an operator says so ([`install`]). A guard that fails fails the statement that fired it: record or do
+//! not delete.
 //!
 //! Deletes of our own say so for as long as they take ([`begin_own`]), in the transaction that is open: on PostgreSQL by
 //! the setting `sexton.deleting`, which is the depth of triggers at which they run, so that what an application's trigger

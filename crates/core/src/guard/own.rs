@@ -1,51 +1,61 @@
-//! Letting guards know that rows are deleted by Sexton itself.
+//! Letting guards know that Sexton itself deletes rows.
 
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use crate::{
-    db::{self, Dialect},
+    db::{self, Sql, Words},
     ledger::Ledger,
 };
+
+struct Statements {
+    begin: Sql,
+    end: Sql,
+}
+
+impl db::Statements for Statements {
+    fn render(words: &Words) -> Self {
+        let begin = words.pick(
+            "-- tell guards that a delete is our own
+             select set_config('sexton.deleting', pg_trigger_depth()::text, true)",
+            "-- tell guards that a delete is our own
+             insert or ignore into {deleting} (table_name) select value from json_each(@tables)",
+        );
+        let end = words.pick(
+            "-- tell guards that our own delete is over
+             select set_config('sexton.deleting', '', true)",
+            "-- tell guards that our own delete is over
+             delete from {deleting}",
+        );
+        Self { begin: words.render(begin), end: words.render(end) }
+    }
+}
 
 /// From here on, rows of `tables` (their quoted names) are deleted by Sexton in this transaction. Nothing is done if there
 /// are none. On PostgreSQL all tables are meant.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses; the caller rolls back.
 pub async fn begin_own(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     tables: &[String],
 ) -> Result<(), db::Error> {
-    let d = ledger.dialect;
     if tables.is_empty() {
         return Ok(());
     }
-    let (sql, values) = match d {
-        Dialect::Postgres => {
-            ("select set_config('sexton.deleting', pg_trigger_depth()::text, true)".to_owned(), Vec::new())
-        }
-        Dialect::Sqlite => (
-            format!("insert or ignore into {} (table_name) select value from json_each($1)", ledger.deleting),
-            vec![serde_json::Value::from(tables.to_vec()).to_string().into()],
-        ),
-    };
-    transaction.execute_raw(d.statement(sql, values)).await.map(drop).map_err(Into::into)
+    let begin = ledger.statements::<Statements>().begin.bind([("tables", json!(tables).to_string().into())]);
+    begin.execute(transaction).await.map(drop)
 }
 
 /// What is deleted from here on is not Sexton's any more. To be called also when deleting failed: on SQLite the caller's
-/// transaction may go on after that, and would leave the table unguarded.
+/// transaction may be continued after that, and would leave the table unguarded.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses; the caller rolls back.
 pub async fn end_own(transaction: &impl ConnectionTrait, ledger: &Ledger, tables: &[String]) -> Result<(), db::Error> {
-    let d = ledger.dialect;
     if tables.is_empty() {
         return Ok(());
     }
-    let sql = match d {
-        Dialect::Postgres => "select set_config('sexton.deleting', '', true)".to_owned(),
-        Dialect::Sqlite => format!("delete from {}", ledger.deleting),
-    };
-    transaction.execute_raw(d.statement(sql, [])).await.map(drop).map_err(Into::into)
+    ledger.statements::<Statements>().end.bind([]).execute(transaction).await.map(drop)
 }

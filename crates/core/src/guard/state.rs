@@ -1,4 +1,4 @@
-//! What is installed, held against what would be generated now.
+//! Comparing what is installed with what would be generated now.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Trigger, referenced, trigger::PREFIX, triggers};
 use crate::{
     catalog::{Table, Unreferenced},
-    db::{self, Dialect, quote},
+    db::{self, Dialect, Row, Sql, Words, quote},
     ids::ResourceName,
     ledger::Ledger,
     store::Store,
@@ -22,7 +22,7 @@ pub enum State {
     Installed,
     /// It is there, but made from another configuration, another table, or by another release.
     Outdated,
-    /// It is there, but somebody disabled it (PostgreSQL, ALTER TABLE … DISABLE TRIGGER).
+    /// It is there, but disabled (PostgreSQL, ALTER TABLE … DISABLE TRIGGER).
     Disabled,
     /// It is not there.
     Missing,
@@ -41,6 +41,29 @@ impl State {
     }
 }
 
+struct Statements {
+    read: Sql,
+    list: Sql,
+}
+
+impl db::Statements for Statements {
+    fn render(words: &Words) -> Self {
+        let read = words.pick(
+            include_str!("state.read.postgres.sql"),
+            "-- see how a guard stands
+             select sql from sqlite_schema where type = 'trigger' and name = @name",
+        );
+        let list = words.pick(
+            include_str!("state.list.postgres.sql"),
+            "-- list guards
+             select name, tbl_name as on_table from sqlite_schema
+             where type = 'trigger' and substr(name, 1, length(@prefix)) = @prefix
+             order by name",
+        );
+        Self { read: words.render(read), list: words.render(list) }
+    }
+}
+
 /// A guard of a resource and how it stands.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -55,7 +78,7 @@ pub struct Guard {
 /// The guards that the resources could have.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses.
 pub async fn guards(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Guard>, db::Error> {
     let mut guards = Vec::new();
     for (resource, trigger) in triggers(store) {
@@ -81,28 +104,22 @@ pub(super) async fn keeps_references(
 }
 
 pub(super) async fn state(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
+    let read = ledger.statements::<Statements>().read.bind([
+        ("schema", ledger.schema.as_deref().unwrap_or_default().into()),
+        ("name", trigger.name.as_str().into()),
+        ("table", trigger.on_table.as_str().into()),
+        ("source", trigger.source.as_str().into()),
+    ]);
+    let Some(row) = read.one(conn).await? else { return Ok(State::Missing) };
     match ledger.dialect {
-        Dialect::Postgres => postgres(conn, ledger, trigger).await,
-        Dialect::Sqlite => sqlite(conn, ledger, trigger).await,
+        Dialect::Postgres => postgres(&row),
+        Dialect::Sqlite => sqlite(&row, trigger),
     }
 }
 
-async fn postgres(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
-    let sql = "select f.prosrc = $4 as same, f.prosecdef as definer, t.tgenabled::text as enabled
-        from pg_proc f join pg_namespace n on n.oid = f.pronamespace and n.nspname = $1
-            left join pg_trigger t on t.tgfoid = f.oid and t.tgname = $2 and t.tgrelid = $3::text::regclass
-        where f.proname = $2 and f.pronargs = 0";
-    let values = [
-        ledger.schema.clone().unwrap_or_default().into(),
-        trigger.name.as_str().into(),
-        trigger.on_table.as_str().into(),
-        trigger.source.as_str().into(),
-    ];
-    let Some(row) = conn.query_one_raw(ledger.dialect.statement(sql, values)).await? else {
-        return Ok(State::Missing);
-    };
-    let (same, definer): (bool, bool) = (row.try_get("", "same")?, row.try_get("", "definer")?);
-    let enabled: Option<String> = row.try_get("", "enabled")?;
+fn postgres(row: &Row) -> Result<State, db::Error> {
+    let (same, definer): (bool, bool) = (row.get("same")?, row.get("definer")?);
+    let enabled: Option<String> = row.get("enabled")?;
     Ok(match enabled.as_deref() {
         // The function alone, or on a table that was the resource's before.
         None => State::Outdated,
@@ -112,47 +129,33 @@ async fn postgres(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigge
     })
 }
 
-async fn sqlite(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
-    let sql = "select sql from sqlite_schema where type = 'trigger' and name = $1";
-    let statement = ledger.dialect.statement(sql, [trigger.name.as_str().into()]);
-    let Some(row) = conn.query_one_raw(statement).await? else { return Ok(State::Missing) };
-    let installed: String = row.try_get("", "sql")?;
+fn sqlite(row: &Row, trigger: &Trigger) -> Result<State, db::Error> {
+    let installed: String = row.get("sql")?;
     let same = installed.get("create trigger ".len()..).is_some_and(|rest| rest.trim_start() == trigger.source);
     Ok(if same { State::Installed } else { State::Outdated })
 }
 
-/// Guards that are installed although no resource of `catalog` has them: its resource was renamed or is not configured any
-/// more, and what they record nobody works on. Each with its name, its tables for people, and the statement that drops it.
+/// Guards that are installed although no resource of `catalog` has them: the resource was renamed or is not configured any
+/// more, and no worker claims what they record. Each with its name, its tables for people, and the statement that drops it.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses.
 pub async fn left_over(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Trigger>, db::Error> {
     let known: HashSet<String> = triggers(store).into_iter().map(|(_, trigger)| trigger.name).collect();
-    let sql = match store.ledger.dialect {
-        Dialect::Postgres => {
-            "select f.proname::text as name, coalesce(string_agg(t.tgrelid::regclass::text, ', '), '') as on_table
-             from pg_proc f join pg_namespace n on n.oid = f.pronamespace and n.nspname = $2
-                 left join pg_trigger t on t.tgfoid = f.oid and not t.tgisinternal
-             where starts_with(f.proname, $1) and f.prorettype = 'trigger'::regtype group by 1 order by 1"
-        }
-        Dialect::Sqlite => {
-            "select name, tbl_name as on_table from sqlite_schema
-             where type = 'trigger' and substr(name, 1, length($1)) = $1 and $2 is not null order by name"
-        }
-    };
-    let schema = store.ledger.schema.clone().unwrap_or_default();
-    let rows = conn.query_all_raw(store.ledger.dialect.statement(sql, [PREFIX.into(), schema.as_str().into()])).await?;
+    let schema = store.ledger.schema.as_deref().unwrap_or_default();
+    let list =
+        store.ledger.statements::<Statements>().list.bind([("prefix", PREFIX.into()), ("schema", schema.into())]);
     let mut left = Vec::new();
-    for row in rows {
-        let name: String = row.try_get("", "name")?;
+    for row in list.all(conn).await? {
+        let name: String = row.get("name")?;
         if known.contains(&name) {
             continue;
         }
         let sql_drop = match store.ledger.dialect {
-            Dialect::Postgres => format!("drop function if exists {}.{}() cascade", quote(&schema), quote(&name)),
+            Dialect::Postgres => format!("drop function if exists {}.{}() cascade", quote(schema), quote(&name)),
             Dialect::Sqlite => format!("drop trigger if exists {}", quote(&name)),
         };
-        let on_table = row.try_get("", "on_table")?;
+        let on_table = row.get("on_table")?;
         left.push(Trigger { name, on_table, sql_create: Vec::new(), sql_drop, source: String::new() });
     }
     Ok(left)

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    db::{Dialect, quote},
+    db::{Dialect, Words, quote},
     ids::ResourceName,
     ledger::Ledger,
 };
@@ -28,8 +28,8 @@ pub struct Trigger {
     pub(super) source: String,
 }
 
-/// Where a trigger is, and when it fires.
-pub(super) struct Place<'p> {
+/// On which table a trigger is, and when it fires.
+pub(super) struct Spec<'p> {
     /// What it does in a word, and for which resource: its name.
     pub(super) kind: &'p str,
     pub(super) resource: &'p ResourceName,
@@ -46,12 +46,12 @@ pub(super) struct Place<'p> {
 impl Trigger {
     /// `body` is that of a PL/pgSQL function on PostgreSQL, and statements on SQLite.
     ///
-    /// The function acts with the rights of who installed it, so that those who write to the table need none on the ledger;
-    /// so nobody else may make a trigger of it, names in it are qualified, and the search path is its own (PostgreSQL,
-    /// CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely").
-    pub(super) fn new(ledger: &Ledger, place: &Place<'_>, body: &str) -> Self {
-        let Place { table, fires, for_each, when, .. } = place;
-        let name = name(place.kind, place.resource);
+    /// The function acts with the rights of the role that installed it, so that roles that write to the table need none on
+    /// the ledger. Therefore no other role may make a trigger of it, names in it are qualified, and the search path is its
+    /// own (PostgreSQL, CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely").
+    pub(super) fn new(ledger: &Ledger, spec: &Spec<'_>, body: &str) -> Self {
+        let Spec { table, fires, for_each, when, .. } = spec;
+        let name = name(spec.kind, spec.resource);
         let quoted = quote(&name);
         let (sql_create, sql_drop, source) = match ledger.dialect {
             Dialect::Postgres => {
@@ -80,6 +80,13 @@ impl Trigger {
         };
         Self { name, on_table: (*table).to_owned(), sql_create, sql_drop, source }
     }
+}
+
+/// The body of a trigger: the text without its first line, a comment. It is compared with what is installed, so it is put
+/// together exactly as it is written.
+pub(super) fn body(words: &Words, text: &str) -> String {
+    let (_, statements) = text.split_once('\n').unwrap_or_default();
+    format!("\n{}", words.expand(statements))
 }
 
 /// The same name for the same resource, and another for another.

@@ -1,20 +1,20 @@
-//! Breakers: targets that are left alone, as all processes know it.
+//! Breakers: targets that no process calls for now.
 //!
 //! They are kept in the ledger and not in Redis: one that waits for a human must outlive a Redis that is emptied, and
 //! processes without Redis share them as well. They change seldom, and are read once a second.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
-use super::{Ledger, notify};
+use super::Ledger;
 use crate::{
-    db::{self, Db, millis},
+    db::{self, Db, Dialect, Query, Row, Sql, Words, millis},
     ids::Lane,
 };
 
-/// Why a target is left alone.
+/// Why a target is not called for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -22,10 +22,19 @@ pub enum Cause {
     Failures,
     /// It refuses our credentials.
     Unauthorized,
-    /// Too many first calls were answered "gone": somebody has to look.
+    /// Too many first calls were answered "gone": an operator has to look.
     Gone,
     /// It asked for patience.
     Throttled,
+}
+
+impl FromStr for Cause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let cause = Self::ALL.into_iter().find(|cause| cause.as_str() == text);
+        cause.ok_or_else(|| format!("`{text}` is not the cause of a breaker"))
+    }
 }
 
 impl Cause {
@@ -44,7 +53,7 @@ impl Cause {
     }
 }
 
-/// A target that is left alone; the field names are part of the contract of `--json`.
+/// A target that is not called for now; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenBreaker {
     /// `resource.target`.
@@ -62,44 +71,62 @@ pub struct OpenBreaker {
     pub left_ms: Option<i64>,
 }
 
+#[derive(Debug)]
+pub(super) struct Statements {
+    list: Sql,
+    open: Sql,
+    throttle: Sql,
+    take_probe: Sql,
+    close: Sql,
+}
+
+impl Statements {
+    pub(super) fn render(words: &Words) -> Self {
+        let list = "-- list breakers
+            select lane, cause, reason, {iso:since} as since, probes, -({ms_since:until}) as left_ms from {breaker}
+            where cause <> 'throttled' or until > {now}
+            order by lane";
+        let close = "-- close a breaker
+            delete from {breaker} where lane = @lane and cause <> 'gone'";
+        let least = |dialect, values: &str| match dialect {
+            Dialect::Postgres => format!("least({values})"),
+            Dialect::Sqlite => format!("min({values})"),
+        };
+        let words = words.clone().with_function("least", least).with_function("bigint", |d, x| d.cast(x, "bigint"));
+        Self {
+            list: words.render(list),
+            open: words.render(include_str!("breaker.open.sql")),
+            throttle: words.render(include_str!("breaker.throttle.sql")),
+            take_probe: words.render(include_str!("breaker.take_probe.sql")),
+            close: words.render(close),
+        }
+    }
+}
+
 impl Ledger {
-    /// The targets that are left alone now. Those whose throttling ended are not among them.
+    /// The targets that are not called for now. Those whose throttling ended are not among them.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn breakers(&self, conn: &impl ConnectionTrait) -> Result<Vec<OpenBreaker>, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "select lane, cause, reason, {} as since, probes, -({}) as left_ms from {}
-             where cause <> 'throttled' or until > {} order by lane",
-            d.iso("since"),
-            d.ms_since("until"),
-            self.breaker,
-            d.now()
-        );
-        let rows = conn.query_all_raw(d.statement(sql, [])).await?;
-        rows.iter()
-            .map(|row| {
-                let cause: String = row.try_get("", "cause")?;
-                let known = Cause::ALL.into_iter().find(|known| known.as_str() == cause);
-                Ok(OpenBreaker {
-                    lane: Lane::from_ledger(row.try_get("", "lane")?),
-                    cause: known
-                        .ok_or_else(|| db::Error::unreadable(format!("`{cause}` is not the cause of a breaker")))?,
-                    reason: row.try_get("", "reason")?,
-                    since: row.try_get("", "since")?,
-                    probes: row.try_get("", "probes")?,
-                    left_ms: row.try_get("", "left_ms")?,
-                })
+        let breaker = |row: &Row| {
+            Ok(OpenBreaker {
+                lane: Lane::from_ledger(row.get("lane")?),
+                cause: row.parse("cause")?,
+                reason: row.get("reason")?,
+                since: row.get("since")?,
+                probes: row.get("probes")?,
+                left_ms: row.get("left_ms")?,
             })
-            .collect()
+        };
+        self.sql.breaker.list.bind([]).all(conn).await?.iter().map(breaker).collect()
     }
 
     /// Opens the breaker of `lane`, to be probed after `first_probe` (never, if none: until an operator resumes it).
     /// False if it was open already. Throttling gives way to it.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn open_breaker(
         &self,
         db: &Db,
@@ -108,43 +135,34 @@ impl Ledger {
         reason: &str,
         first_probe: Option<Duration>,
     ) -> Result<bool, db::Error> {
-        let d = self.dialect;
-        let until = first_probe.map_or_else(|| "null".to_owned(), |after| d.in_ms(&millis(after).to_string()));
-        let sql = format!(
-            "insert into {} as b (lane, cause, reason, until) values ($1, $2, $3, {until})
-             on conflict (lane) do update set cause = excluded.cause, reason = excluded.reason, until = excluded.until,
-                since = {}, probes = 0
-             where b.cause = 'throttled' or (excluded.cause = 'gone' and b.cause <> 'gone')",
-            self.breaker,
-            d.now()
-        );
-        self.change_breaker(db, sql, [lane.as_str().into(), cause.as_str().into(), reason.into()]).await
+        let open = self.sql.breaker.open.bind([
+            ("lane", lane.as_str().into()),
+            ("cause", cause.as_str().into()),
+            ("reason", reason.into()),
+            ("first_probe_ms", first_probe.map(millis).into()),
+        ]);
+        self.change_breaker(db, open).await
     }
 
-    /// Leaves `lane` alone for `time`, as its target asked. Changes nothing if its breaker is open, or it is left alone for
-    /// longer anyway.
+    /// Keeps calls from `lane` for `time`, as its target asked. Changes nothing if its breaker is open, or if it is
+    /// throttled for longer already.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn throttle(&self, db: &Db, lane: &Lane, reason: &str, time: Duration) -> Result<bool, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "insert into {} as b (lane, cause, reason, until) values ($1, 'throttled', $2, {})
-             on conflict (lane) do update set reason = excluded.reason, until = excluded.until,
-                since = case when b.until < {now} then {now} else b.since end
-             where b.cause = 'throttled' and b.until < excluded.until",
-            self.breaker,
-            d.in_ms("$3"),
-            now = d.now()
-        );
-        self.change_breaker(db, sql, [lane.as_str().into(), reason.into(), millis(time).into()]).await
+        let throttle = self.sql.breaker.throttle.bind([
+            ("lane", lane.as_str().into()),
+            ("reason", reason.into()),
+            ("time_ms", millis(time).into()),
+        ]);
+        self.change_breaker(db, throttle).await
     }
 
     /// Takes the right to probe `lane`, which one process has until the next probe: that comes after `interval`, doubled
     /// with each probe so far, but not later than after `most`.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn take_probe(
         &self,
         db: &Db,
@@ -152,38 +170,26 @@ impl Ledger {
         interval: Duration,
         most: Duration,
     ) -> Result<bool, db::Error> {
-        let d = self.dialect;
-        let shift = "(1 << case when probes < 20 then probes + 1 else 20 end)";
-        let least = if d == crate::db::Dialect::Postgres { "least" } else { "min" };
-        let sql = format!(
-            "update {} set probes = probes + 1, until = {}
-             where lane = $1 and cause in ('failures', 'unauthorized') and until <= {}",
-            self.breaker,
-            d.in_ms(&format!("{least}({} * {shift}, {})", d.param(2, "bigint"), d.param(3, "bigint"))),
-            d.now()
-        );
-        let values = [lane.as_str().into(), millis(interval).into(), millis(most).into()];
-        Ok(db.conn.execute_raw(d.statement(sql, values)).await?.rows_affected() > 0)
+        let take = self.sql.breaker.take_probe.bind([
+            ("lane", lane.as_str().into()),
+            ("interval_ms", millis(interval).into()),
+            ("most_ms", millis(most).into()),
+        ]);
+        Ok(take.execute(&db.conn).await? > 0)
     }
 
     /// Closes the breaker of `lane` after a good probe. One that waits for an operator stays open.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn close_breaker(&self, db: &Db, lane: &Lane) -> Result<bool, db::Error> {
-        let sql = format!("delete from {} where lane = $1 and cause <> 'gone'", self.breaker);
-        self.change_breaker(db, sql, [lane.as_str().into()]).await
+        self.change_breaker(db, self.sql.breaker.close.bind([("lane", lane.as_str().into())])).await
     }
 
-    async fn change_breaker<const N: usize>(
-        &self,
-        db: &Db,
-        sql: String,
-        values: [Value; N],
-    ) -> Result<bool, db::Error> {
-        let changed = db.conn.execute_raw(self.dialect.statement(sql, values)).await?.rows_affected() > 0;
+    async fn change_breaker(&self, db: &Db, change: Query) -> Result<bool, db::Error> {
+        let changed = change.execute(&db.conn).await? > 0;
         if changed {
-            notify(&db.conn, self.dialect).await?;
+            self.notify(&db.conn).await?;
         }
         Ok(changed)
     }

@@ -12,6 +12,7 @@
 
 mod breaker;
 mod deletions;
+mod finished_at;
 mod open;
 mod operators;
 mod partitions;
@@ -26,10 +27,15 @@ pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,
     FailedAttempt, Finish, Lease, Phase, Record, Rescued, RowOutcome, Settlement,
 };
+pub use finished_at::FinishedAt;
+pub(crate) use finished_at::after_last;
 pub use open::{Ledger, OpenError};
-pub use operators::{Action, DeadLetter, Filter, FinishedAt, LaneStatus, Moment, Pause, Scope, Span, Status};
+pub use operators::{
+    Action, DeadLetter, Filter, FinishedBetween, LaneStatus, Moment, Operator, Pause, PauseScope, Status,
+};
 pub use resources::Drift;
 pub(crate) use statements::{state_after, states_before};
-pub use sweep_state::{MANY_CUT_SHORT, MANY_STALLED, Progress, Streak, SweepHealth, SweepRun, SweepState};
+pub use sweep_state::{
+    BEHIND_AFTER_RUNS, Progress, STUCK_AFTER_PASSES, SweepHealth, SweepRun, SweepState, UnfinishedRuns,
+};
 pub use wake::DUE_CHANNEL;
-pub(crate) use wake::notify;

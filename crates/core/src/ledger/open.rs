@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use serde_json::json;
 
 use super::statements::{self, Statements};
-use crate::db::{self, Db, Dialect, Words, quote};
+use crate::db::{self, Db, Dialect, Rendered, Words, quote};
 
 /// Where Sexton's tables are.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Ledger {
     /// What texts of statements on these tables may say.
     pub(crate) words: Words,
     pub(super) sql: Arc<Statements>,
+    /// Statements on these tables of modules that the ledger does not know.
+    rendered: Rendered,
 }
 
 /// Why the ledger cannot be used.
@@ -103,6 +105,11 @@ impl Ledger {
         sql.bind([]).all(&db.conn).await.map(drop)
     }
 
+    /// The statements that another module has on these tables.
+    pub(crate) fn statements<T: db::Statements>(&self) -> Arc<T> {
+        self.rendered.get(&self.words)
+    }
+
     pub(super) fn in_schema(dialect: Dialect, schema: Option<String>) -> Self {
         let table = |name: &str| match &schema {
             Some(schema) => format!("{}.{}", quote(schema), quote(name)),
@@ -111,6 +118,7 @@ impl Ledger {
         let words = statements::words(dialect, table);
         Self {
             sql: Arc::new(Statements::render(&words)),
+            rendered: Rendered::default(),
             words,
             dialect,
             deletion: table("sexton_deletion"),

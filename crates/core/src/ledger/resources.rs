@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use super::Ledger;
 use crate::{
     config::Resource,
-    db::{self, Db},
+    db::{self, Db, Sql, Words},
     ids::ResourceName,
 };
 
@@ -18,64 +17,73 @@ pub enum Drift {
     /// It is configured here but was never migrated.
     #[error("resources.{0} is not in the database; run `sexton migrate` with this configuration")]
     Missing(ResourceName),
-    /// It is defined otherwise.
+    /// It is defined differently.
     #[error(
         "resources.{0} differs from what `sexton migrate` wrote; run it with this configuration, or start with --allow-drift"
     )]
     Different(ResourceName),
 }
 
+#[derive(Debug)]
+pub(super) struct Statements {
+    write: Sql,
+    list_statements: Sql,
+    list_definitions: Sql,
+}
+
+impl Statements {
+    pub(super) fn render(words: &Words) -> Self {
+        let list_statements = "-- read what is stored for the SQL functions
+            select name, {text:statements} as statements from {resource}";
+        let list_definitions = "-- read the definitions of resources
+            select name, {text:definition} as definition from {resource}";
+        Self {
+            write: words.render(include_str!("resources.write.sql")),
+            list_statements: words.render(list_statements),
+            list_definitions: words.render(list_definitions),
+        }
+    }
+}
+
 impl Ledger {
     /// Writes the definitions of `resources`, each together with its entry in `statements`; those of others stay. A
-    /// resource without an entry is left without statements, and the SQL functions refuse it.
+    /// resource without an entry has no statements then, and the SQL functions refuse it.
     ///
     /// * `statements`: what [`statements`](crate::sql_functions::statements) made of the same resources.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; nothing is written then.
     pub async fn write_resources(
         &self,
         db: &Db,
         resources: &BTreeMap<ResourceName, Resource>,
         statements: &BTreeMap<ResourceName, Value>,
     ) -> Result<(), db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "insert into {} (name, definition, statements) values ($1, {}, {})
-             on conflict (name) do update set definition = excluded.definition, statements = excluded.statements,
-                migrated_at = {}",
-            self.resource,
-            d.param(2, "jsonb"),
-            d.param(3, "jsonb"),
-            d.now(),
-        );
         let transaction = db.begin().await?;
         for (name, resource) in resources {
-            let of_resource = statements.get(name).map(Value::to_string);
-            let values = [name.as_str().into(), definition(resource)?.to_string().into(), of_resource.into()];
-            transaction.execute_raw(d.statement(sql.clone(), values)).await?;
+            let write = self.sql.resources.write.bind([
+                ("name", name.as_str().into()),
+                ("definition", definition(resource)?.to_string().into()),
+                ("statements", statements.get(name).map(Value::to_string).into()),
+            ]);
+            write.execute(&transaction).await?;
         }
-        transaction.commit().await.map_err(Into::into)
+        Ok(transaction.commit().await?)
     }
 
     /// The resources whose statements in the database are not those in `statements`: another release wrote them, or the
     /// tables are no longer what they were.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn stale_statements(
         &self,
         db: &Db,
         statements: &BTreeMap<ResourceName, Value>,
     ) -> Result<Vec<ResourceName>, db::Error> {
-        let d = self.dialect;
-        let sql = format!("select name, {} as statements from {}", d.cast("statements", "text"), self.resource);
-        let mut known = BTreeMap::new();
-        for row in db.conn.query_all_raw(d.statement(sql, [])).await? {
-            let text: Option<String> = row.try_get("", "statements")?;
-            let there: Value = serde_json::from_str(text.as_deref().unwrap_or("null"))
-                .map_err(|e| db::Error::unreadable(e.to_string()))?;
-            known.insert(row.try_get::<String>("", "name")?, there);
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        for row in self.sql.resources.list_statements.bind([]).all(&db.conn).await? {
+            known.insert(row.get("name")?, row.json_opt("statements")?.unwrap_or_default());
         }
         // A release that writes the same statements does not make them stale.
         let same = |there: &Value, here: &Value| {
@@ -94,16 +102,11 @@ impl Ledger {
     /// The resources whose definition here is not the one in the database.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn drift(&self, db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Vec<Drift>, db::Error> {
-        let d = self.dialect;
-        let sql = format!("select name, {} as definition from {}", d.cast("definition", "text"), self.resource);
-        let mut known = BTreeMap::new();
-        for row in db.conn.query_all_raw(d.statement(sql, [])).await? {
-            let definition: String = row.try_get("", "definition")?;
-            let definition: Value =
-                serde_json::from_str(&definition).map_err(|e| db::Error::unreadable(e.to_string()))?;
-            known.insert(row.try_get::<String>("", "name")?, definition);
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        for row in self.sql.resources.list_definitions.bind([]).all(&db.conn).await? {
+            known.insert(row.get("name")?, row.json("definition")?);
         }
         let mut drift = Vec::new();
         for (name, resource) in resources {
@@ -118,5 +121,6 @@ impl Ledger {
 }
 
 fn definition(resource: &Resource) -> Result<Value, db::Error> {
-    serde_json::to_value(resource.definition()).map_err(|e| db::Error::unreadable(e.to_string()))
+    serde_json::to_value(resource.definition())
+        .map_err(|error| db::Error::other("write a resource's definition", error))
 }

@@ -3,9 +3,16 @@
 //! Each operation has its texts beside it: `lease.renew.postgres.sql` and `lease.renew.sqlite.sql` are run by `lease.rs`, and
 //! a text without a dialect in its name is for both. To add a database, write one more text wherever [`Words::pick`] chooses.
 
-use super::deletions::{
-    advance, archive, batch, call, claim, due, find, finish, forget, key_hash, lease, link, lock, record, relatives,
-    rescue, retained, settle,
+use super::{
+    breaker,
+    deletions::{
+        advance, archive, batch, call, claim, due, find, finish, forget, key_hash, lease, link, lock, record,
+        relatives, rescue, retained, settle,
+    },
+    operators::{action, dead_letters, export, figures, pause, status},
+    partitions, resources,
+    sweep_state::run,
+    wake,
 };
 use crate::{
     db::{Dialect, Words, literal},
@@ -16,12 +23,17 @@ use crate::{
 /// The statements, by the operation that runs them.
 #[derive(Debug)]
 pub(super) struct Statements {
+    pub(super) action: action::Statements,
     pub(super) advance: advance::Statements,
     pub(super) archive: archive::Statements,
     pub(super) batch: batch::Statements,
+    pub(super) breaker: breaker::Statements,
     pub(super) call: call::Statements,
     pub(super) claim: claim::Statements,
+    pub(super) dead_letters: dead_letters::Statements,
     pub(super) due: due::Statements,
+    pub(super) export: export::Statements,
+    pub(super) figures: figures::Statements,
     pub(super) find: find::Statements,
     pub(super) finish: finish::Statements,
     pub(super) forget: forget::Statements,
@@ -29,21 +41,32 @@ pub(super) struct Statements {
     pub(super) lease: lease::Statements,
     pub(super) link: link::Statements,
     pub(super) lock: lock::Statements,
+    pub(super) partitions: partitions::Statements,
+    pub(super) pause: pause::Statements,
     pub(super) record: record::Statements,
     pub(super) relatives: relatives::Statements,
     pub(super) rescue: rescue::Statements,
+    pub(super) resources: resources::Statements,
     pub(super) settle: settle::Statements,
+    pub(super) status: status::Statements,
+    pub(super) sweep_run: run::Statements,
+    pub(super) wake: wake::Statements,
 }
 
 impl Statements {
     pub(super) fn render(words: &Words) -> Self {
         Self {
+            action: action::Statements::render(words),
             advance: advance::Statements::render(words),
             archive: archive::Statements::render(words),
             batch: batch::Statements::render(words),
+            breaker: breaker::Statements::render(words),
             call: call::Statements::render(words),
             claim: claim::Statements::render(words),
+            dead_letters: dead_letters::Statements::render(words),
             due: due::Statements::render(words),
+            export: export::Statements::render(words),
+            figures: figures::Statements::render(words),
             find: find::Statements::render(words),
             finish: finish::Statements::render(words),
             forget: forget::Statements::render(words),
@@ -51,10 +74,16 @@ impl Statements {
             lease: lease::Statements::render(words),
             link: link::Statements::render(words),
             lock: lock::Statements::render(words),
+            partitions: partitions::Statements::render(words),
+            pause: pause::Statements::render(words),
             record: record::Statements::render(words),
             relatives: relatives::Statements::render(words),
             rescue: rescue::Statements::render(words),
+            resources: resources::Statements::render(words),
             settle: settle::Statements::render(words),
+            status: status::Statements::render(words),
+            sweep_run: run::Statements::render(words),
+            wake: wake::Statements::render(words),
         }
     }
 }

@@ -2,22 +2,35 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::db::{self, Dialect};
+use super::Ledger;
+use crate::db::{self, Dialect, Sql, Words};
 
 /// The channel of PostgreSQL's LISTEN on which a notification, whatever it says, means "something may be due". It is the
 /// same in every schema; one too many costs a worker a look into the ledger.
 ///
 /// The commit of a transaction that has notified holds a lock which no two such transactions in a database have at once
-/// (PostgreSQL's `PreCommit_Notify` in async.c), so that their commits happen one after another. Whoever pushes hints
-/// should therefore not notify as well. A transaction that has notified cannot be prepared for a two-phase commit
+/// (PostgreSQL's `PreCommit_Notify` in async.c), so that their commits happen one after another. A producer that pushes
+/// hints should therefore not notify as well. A transaction that has notified cannot be prepared for a two-phase commit
 /// (PREPARE TRANSACTION, "Notes").
 pub const DUE_CHANNEL: &str = "sexton_due";
 
-/// Wakes listening workers when the transaction commits. SQLite has nobody to tell: its workers look by themselves.
-pub(crate) async fn notify(transaction: &impl ConnectionTrait, dialect: Dialect) -> Result<(), db::Error> {
-    if dialect == Dialect::Postgres {
-        let statement = dialect.statement("select pg_notify($1, '')", [DUE_CHANNEL.into()]);
-        transaction.query_one_raw(statement).await?;
+#[derive(Debug)]
+pub(super) struct Statements {
+    notify: Sql,
+}
+
+impl Statements {
+    pub(super) fn render(words: &Words) -> Self {
+        Self { notify: words.render("-- notify workers\nselect pg_notify(@channel, '')") }
     }
-    Ok(())
+}
+
+impl Ledger {
+    /// Wakes listening workers when the transaction commits. On SQLite nothing listens: workers look by themselves.
+    pub(crate) async fn notify(&self, transaction: &impl ConnectionTrait) -> Result<(), db::Error> {
+        if self.dialect == Dialect::Postgres {
+            self.sql.wake.notify.bind([("channel", DUE_CHANNEL.into())]).one(transaction).await?;
+        }
+        Ok(())
+    }
 }

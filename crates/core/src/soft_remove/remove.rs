@@ -7,7 +7,7 @@ use super::{
     record::record,
     request::{Request, Requested},
 };
-use crate::{catalog::Table, db, key::Key, ledger::notify, state::State, store::Store};
+use crate::{catalog::Table, db, key::Key, state::State, store::Store};
 
 /// Marks the rows with these keys and records their deletions, within the caller's transaction. On PostgreSQL this is
 /// one statement, whatever the number of keys. A key without a row is left out of the result.
@@ -40,7 +40,7 @@ pub async fn soft_remove(
     let requested: Vec<Requested> = recorded.into_iter().map(|one| one.requested).collect();
     // A deletion that waits has children whose own are due.
     if request.notify && requested.iter().any(|one| one.due || one.state == State::Waiting) {
-        notify(transaction, table.dialect).await?;
+        store.ledger.notify(transaction).await?;
     }
     Ok(requested)
 }

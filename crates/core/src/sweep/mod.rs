@@ -2,8 +2,6 @@
 
 pub mod adopt;
 pub mod dangling;
-mod prune;
+pub mod prune;
 pub mod unreferenced;
 pub mod verify;
-
-pub use prune::{PrunePlace, Pruned, prune};

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 use serde::Serialize;
 use sexton_core::{
     ids::{DeletionId, ResourceName},
-    ledger::{Action, DeadLetter, Filter},
+    ledger::{DeadLetter, Filter, Operator},
     outcome::DeadKind,
 };
 
@@ -197,13 +197,13 @@ async fn act(path: &Path, bulk: Bulk, action: DeadLetterAction, reason: Option<&
         confirm(&format!("{verb} {} dead letters", letters.len()))?;
     }
     let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
-    let recorded = Action { who: &bulk.by, action: verb, reason };
+    let operator = Operator { who: &bulk.by, reason };
     let mut done = Vec::new();
     // In batches: one transaction over a hundred thousand rows would lock all of them until it ends.
     for batch in ids.chunks(500) {
         let changed = match action {
-            DeadLetterAction::Retry => opened.ledger.retry_dead(&opened.db, batch, &recorded).await?,
-            DeadLetterAction::Discard => opened.ledger.discard_dead(&opened.db, batch, &recorded).await?,
+            DeadLetterAction::Retry => opened.ledger.retry_dead(&opened.db, batch, &operator).await?,
+            DeadLetterAction::Discard => opened.ledger.discard_dead(&opened.db, batch, &operator).await?,
         };
         done.extend(changed);
     }

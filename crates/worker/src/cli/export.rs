@@ -7,7 +7,7 @@ use std::{
 
 use sexton_core::{
     ids::ResourceName,
-    ledger::{Moment, Record, Span},
+    ledger::{FinishedBetween, Moment, Record},
 };
 
 use super::{
@@ -46,9 +46,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
     let since = moment(&opened, "--since", &args.since).await?;
     let until = moment(&opened, "--until", &args.until).await?;
-    let span = Span { since, until, resource: args.resource };
+    let between = FinishedBetween { since, until, resource: args.resource };
     let Some(file) = args.output else {
-        return match write(&opened, &span, &mut BufWriter::new(stdout())).await {
+        return match write(&opened, &between, &mut BufWriter::new(stdout())).await {
             // The reader has closed the pipe.
             Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(failure) => Err(failure.into()),
@@ -58,7 +58,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let cannot = |error: io::Error| Error::Failed(anyhow::anyhow!("cannot write {}: {error}", file.display()));
     let mut draft = tempfile::NamedTempFile::new_in(dir).map_err(cannot)?;
-    let written = match write(&opened, &span, &mut BufWriter::new(draft.as_file_mut())).await {
+    let written = match write(&opened, &between, &mut BufWriter::new(draft.as_file_mut())).await {
         Err(Failure::Write(error)) => return Err(cannot(error)),
         result => result?,
     };
@@ -88,10 +88,14 @@ impl From<Failure> for Error {
 }
 
 /// Writes page by page and returns how many deletions it wrote.
-async fn write(opened: &Installation, span: &Span, to: &mut impl Write) -> std::result::Result<u64, Failure> {
+async fn write(
+    opened: &Installation,
+    between: &FinishedBetween,
+    to: &mut impl Write,
+) -> std::result::Result<u64, Failure> {
     let (mut after, mut written) = (None, 0);
     loop {
-        let page = opened.ledger.finished(&opened.db, span, after.as_ref(), PAGE).await;
+        let page = opened.ledger.finished(&opened.db, between, after.as_ref(), PAGE).await;
         let (records, last) = page.map_err(|error| Failure::Other(error.into()))?;
         for record in &records {
             line(record, to)?;

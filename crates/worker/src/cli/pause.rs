@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use serde::Serialize;
-use sexton_core::{ids::Lane, ledger::Scope};
+use sexton_core::{
+    ids::Lane,
+    ledger::{Operator, PauseScope},
+};
 
 use super::{
     error::{Error, Result},
@@ -49,7 +52,7 @@ struct Changed {
 pub(super) async fn pause(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
     let scope = scope(&args, &opened.config.lanes())?;
-    let changed = opened.ledger.pause(&opened.db, &scope, &args.by, args.reason.as_deref()).await?;
+    let changed = opened.ledger.pause(&opened.db, &scope, &operator(&args)).await?;
     if args.json {
         return output::json(&Changed { scope: scope.to_string(), paused: true, changed });
     }
@@ -60,7 +63,7 @@ pub(super) async fn pause(path: &Path, args: Args) -> Result {
 pub(super) async fn resume(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
     let scope = scope(&args, &opened.config.lanes())?;
-    if !opened.ledger.resume(&opened.db, &scope, &args.by, args.reason.as_deref()).await? {
+    if !opened.ledger.resume(&opened.db, &scope, &operator(&args)).await? {
         return Err(Error::NotFound(format!(
             "{scope} is neither paused nor left alone; `sexton status` lists what is"
         )));
@@ -72,10 +75,14 @@ pub(super) async fn resume(path: &Path, args: Args) -> Result {
     Ok(())
 }
 
-fn scope(args: &Args, lanes: &[Lane]) -> Result<Scope> {
+fn operator(args: &Args) -> Operator<'_> {
+    Operator { who: &args.by, reason: args.reason.as_deref() }
+}
+
+fn scope(args: &Args, lanes: &[Lane]) -> Result<PauseScope> {
     match &args.scope {
-        None => Ok(Scope::HardDeletes),
-        Some(scope) if lanes.iter().any(|lane| lane.as_str() == scope) => Ok(Scope::Lane(scope.clone())),
+        None => Ok(PauseScope::HardDeletes),
+        Some(scope) if lanes.iter().any(|lane| lane.as_str() == scope) => Ok(PauseScope::Lane(scope.clone())),
         Some(scope) => {
             let known = lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(", ");
             Err(Error::Usage(format!("there is no resource or target `{scope}`; the configuration has {known}")))

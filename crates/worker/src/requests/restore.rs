@@ -3,7 +3,7 @@
 use sexton_core::{
     db::{self, kill_point},
     ids::DeletionId,
-    ledger::Action,
+    ledger::{Action, Operator},
     restore::{RestoreError, Restored, restore, restore_batch},
     store::Store,
 };
@@ -38,7 +38,7 @@ pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Resu
         [itself].into_iter().chain(children).collect()
     };
     let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
-    store.ledger.record_action(&transaction, &Action { who, action: "restore", reason }, &ids).await?;
+    store.ledger.record_action(&transaction, Action::Restore, &Operator { who, reason }, &ids).await?;
     kill_point("restore::before");
     transaction.commit().await.map_err(db::Error::from)?;
     kill_point("restore::committed");

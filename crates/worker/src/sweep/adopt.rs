@@ -118,7 +118,7 @@ impl Checkpoint {
 
     fn count_missed(&mut self, orphan: &Orphan) {
         self.figures.missed += 1;
-        self.progress.left_since(orphan.marked_at.as_deref());
+        self.progress.note_backlog_since(orphan.marked_at.as_deref());
     }
 }
 
@@ -164,7 +164,7 @@ impl TableRun<'_> {
         checkpoint.progress.wanted += adoptable;
         let (wanted, left): (Vec<&Orphan>, Vec<&Orphan>) =
             orphans.iter().partition(|orphan| self.effect == Effect::Act && wanted(orphan));
-        left.iter().for_each(|orphan| checkpoint.progress.left_since(orphan.marked_at.as_deref()));
+        left.iter().for_each(|orphan| checkpoint.progress.note_backlog_since(orphan.marked_at.as_deref()));
         if let Some(first) = left.first() {
             let example = first.key.to_string();
             tracing::info!(resource = %self.table.name, count = left.len(), example, "marked rows without a deletion");
@@ -211,7 +211,7 @@ impl TableRun<'_> {
         match orphans {
             [orphan] if !refusal.is_contention() => {
                 checkpoint.figures.refused += 1;
-                checkpoint.progress.left_since(orphan.marked_at.as_deref());
+                checkpoint.progress.note_backlog_since(orphan.marked_at.as_deref());
                 let key = orphan.key.to_string();
                 tracing::warn!(%error, resource = %self.table.name, key, "a marked row cannot be adopted");
             }

@@ -11,7 +11,7 @@ use sexton_core::{
     db,
     ids::ResourceName,
     ledger::{FinishedAt, Progress, SweepRun},
-    sweep::dangling::{Gone, ParentLink, gone_with_children, missing_parents, redelete_parent},
+    sweep::dangling::{CompletedParent, ParentLink, gone_with_children, missing_parents, redelete_parent},
 };
 
 use super::{
@@ -113,11 +113,13 @@ impl Pass<'_> {
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
         let batch = budget.batch(config.sync.batch);
-        let page = store.ledger.gone_since(&store.db, &names, &since, checkpoint.finished.as_ref(), batch).await?;
+        let page =
+            store.ledger.completed_parents(&store.db, &names, &since, checkpoint.finished.as_ref(), batch).await?;
         checkpoint.figures.completed += page.len() as u64;
         budget.spend(page.len());
         for table in &self.tables {
-            let of_table: Vec<Gone> = page.iter().filter(|one| one.resource == table.name.as_str()).cloned().collect();
+            let of_table: Vec<CompletedParent> =
+                page.iter().filter(|one| one.resource == table.name.as_str()).cloned().collect();
             self.try_take_up(checkpoint, table, &of_table).await?;
         }
         checkpoint.in_tables = page.len() < batch;
@@ -166,7 +168,12 @@ impl Pass<'_> {
     }
 
     /// [`Self::take_up`]; a refusal of the database for one resource does not stop the others.
-    async fn try_take_up(&self, checkpoint: &mut Checkpoint, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
+    async fn try_take_up(
+        &self,
+        checkpoint: &mut Checkpoint,
+        table: &Table,
+        gone: &[CompletedParent],
+    ) -> Result<(), db::Error> {
         if gone.is_empty() {
             return Ok(());
         }
@@ -177,7 +184,12 @@ impl Pass<'_> {
     }
 
     /// Takes up the deletions of parents that still have children.
-    async fn take_up(&self, checkpoint: &mut Checkpoint, table: &Table, gone: &[Gone]) -> Result<(), db::Error> {
+    async fn take_up(
+        &self,
+        checkpoint: &mut Checkpoint,
+        table: &Table,
+        gone: &[CompletedParent],
+    ) -> Result<(), db::Error> {
         let store = self.context.store;
         for (one, values) in gone_with_children(store, table, gone).await? {
             checkpoint.figures.dangling += 1;

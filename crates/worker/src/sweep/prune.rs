@@ -8,7 +8,7 @@ use sexton_core::{
     config::{Config, SweepBudget},
     db,
     ledger::{Progress, SweepRun},
-    sweep::{PrunePlace, prune},
+    sweep::prune::{Checkpoint, Mode, prune},
 };
 
 use super::{
@@ -32,9 +32,10 @@ impl Sweep for Prune {
         effect: Effect,
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form starts the pass anew.
-        let checkpoint: PrunePlace = serde_json::from_value(cursor).unwrap_or_default();
+        let checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
         let sync = &context.config.sync;
-        let checkpoint = prune(context.store, sync, checkpoint, budget, effect.is_dry_run()).await?;
+        let mode = if effect.is_dry_run() { Mode::DryRun } else { Mode::Delete };
+        let checkpoint = prune(context.store, sync, checkpoint, budget, mode).await?;
         let done = &checkpoint.done;
         let found = done.deletions + done.attempts + done.refs;
         let removed = if effect.is_dry_run() { 0 } else { found };

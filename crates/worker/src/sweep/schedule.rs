@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use sexton_core::{
     db,
-    ledger::{MANY_CUT_SHORT, MANY_STALLED, Streak, SweepRun},
+    ledger::{BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepRun, UnfinishedRuns},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -68,8 +68,8 @@ pub(crate) async fn run_once(
     let Some(cursor) = cursor else { return Ok(None) };
     match sweep.sweep.run(context, cursor, config.sync.budget, Effect::Act).await {
         Ok(run) => {
-            let streak = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
-            warn_of_streak(name, streak.unwrap_or_default());
+            let unfinished = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
+            warn_of_unfinished(name, unfinished.unwrap_or_default());
             Ok(Some(run))
         }
         Err(error) => {
@@ -82,16 +82,16 @@ pub(crate) async fn run_once(
 }
 
 /// Warns when many runs in a row ended in the same way, and now and then as long as they do.
-fn warn_of_streak(name: &str, streak: Streak) {
-    let Streak { cut_short, stalled } = streak;
-    if cut_short > 0 && cut_short % MANY_CUT_SHORT == 0 {
+fn warn_of_unfinished(name: &str, unfinished: UnfinishedRuns) {
+    let UnfinishedRuns { cut_short, stalled } = unfinished;
+    if cut_short > 0 && cut_short % BEHIND_AFTER_RUNS == 0 {
         tracing::warn!(
             sweep = name,
             cut_short,
             "{name} has used up its budget {cut_short} times in a row, and its pass is not over"
         );
     }
-    if stalled > 0 && stalled % MANY_STALLED == 0 {
+    if stalled > 0 && stalled % STUCK_AFTER_PASSES == 0 {
         tracing::warn!(
             sweep = name,
             stalled,

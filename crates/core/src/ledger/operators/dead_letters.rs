@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    db::{self, Db, kill_point, millis},
+    db::{self, Db, Named, Query, Row, Sql, Words, kill_point, millis},
     ids::{DeletionId, ResourceName},
-    ledger::{Action, Ledger, state_after, states_before},
+    ledger::{Action, Ledger, Operator},
     outcome::DeadKind,
-    state::{Cancellation, Event, State},
+    state::Cancellation,
 };
 
 /// Which dead letters are meant. Everything that is given must match.
@@ -24,9 +25,9 @@ pub struct Filter {
     pub kind: Option<DeadKind>,
     /// Dead for longer than this.
     pub older_than: Option<Duration>,
-    /// These ones.
+    /// Among these; empty: among all.
     pub ids: Vec<DeletionId>,
-    /// The oldest so many.
+    /// At most this many, the oldest.
     pub limit: Option<u64>,
 }
 
@@ -46,111 +47,104 @@ pub struct DeadLetter {
     pub requested_by: String,
 }
 
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    retry: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        Self { retry: words.render(include_str!("dead_letters.retry.sql")) }
+    }
+}
+
+const LIST: &str = include_str!("dead_letters.list.sql");
+const IS_DEAD: &str = "d.state = {dead}";
+const OF_RESOURCE: &str = "d.resource = @resource";
+const AT_TARGET: &str = "{last_target} = @target";
+const OF_KIND: &str = "d.dead_kind = @kind";
+const DEAD_FOR_LONGER: &str = "d.dead_at < {in_ms:-@older_than_ms}";
+const AMONG: &str = "d.id in (select {uuid:value} from {texts:@ids} wanted)";
+const LAST_TARGET: &str =
+    "(select a.target from {attempt} a where a.deletion_id = d.id order by a.fence desc, a.at desc limit 1)";
+
+impl Filter {
+    fn query(&self, words: &Words) -> Query {
+        let mut conditions = vec![IS_DEAD];
+        let mut values: Vec<Named> = Vec::new();
+        let mut add = |condition, value: Named| {
+            conditions.push(condition);
+            values.push(value);
+        };
+        if let Some(resource) = &self.resource {
+            add(OF_RESOURCE, ("resource", resource.as_str().into()));
+        }
+        if let Some(target) = &self.target {
+            add(AT_TARGET, ("target", target.as_str().into()));
+        }
+        if let Some(kind) = self.kind {
+            add(OF_KIND, ("kind", kind.as_str().into()));
+        }
+        if let Some(age) = self.older_than {
+            add(DEAD_FOR_LONGER, ("older_than_ms", millis(age).into()));
+        }
+        if !self.ids.is_empty() {
+            add(AMONG, ("ids", json!(self.ids).to_string().into()));
+        }
+        let at_most = self.limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
+        let words = words.clone().with([("last_target", words.expand(LAST_TARGET))]);
+        let conditions: Vec<_> = conditions.into_iter().map(|condition| words.expand(condition)).collect();
+        let words = words.with([("conditions", conditions.join(" and ")), ("at_most", at_most)]);
+        words.render(LIST).bind_all(values)
+    }
+}
+
 impl Ledger {
     /// The dead letters that `filter` means, oldest first.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn dead_letters(
         &self,
         conn: &impl ConnectionTrait,
         filter: &Filter,
     ) -> Result<Vec<DeadLetter>, db::Error> {
-        let d = self.dialect;
-        let (conditions, values) = self.conditions(filter);
-        let sql = format!(
-            "select {} as id, resource, key, dead_kind as kind, {} as dead_at, attempts, {} as target,
-                last_error as error, {} as requested_at, requested_by
-             from {} d where {conditions}",
-            d.cast("d.id", "text"),
-            d.iso("dead_at"),
-            self.last_target(),
-            d.iso("requested_at"),
-            self.deletion,
-        );
-        let rows = conn.query_all_raw(d.statement(sql, values)).await?;
-        rows.iter()
-            .map(|row| {
-                let id: String = row.try_get("", "id")?;
-                Ok(DeadLetter {
-                    id: id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
-                    resource: row.try_get("", "resource")?,
-                    key: row.try_get("", "key")?,
-                    kind: row.try_get("", "kind")?,
-                    dead_at: row.try_get("", "dead_at")?,
-                    attempts: row.try_get("", "attempts")?,
-                    target: row.try_get("", "target")?,
-                    error: row.try_get("", "error")?,
-                    requested_at: row.try_get("", "requested_at")?,
-                    requested_by: row.try_get("", "requested_by")?,
-                })
-            })
-            .collect()
+        filter.query(&self.words).all(conn).await?.iter().map(dead_letter).collect()
     }
 
     /// Gives dead deletions another try: due now, attempts and rescues zeroed, history and confirmations kept. With a
     /// child's deletion those are retried that died of it, and with a deletion that died of its children's also these.
-    /// Returns those that were dead; recorded as `action`.
+    /// Returns those that were dead.
     ///
     /// # Errors
-    /// Whatever the database says; nothing changed then.
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn retry_dead(
         &self,
         db: &Db,
         deletions: &[DeletionId],
-        action: &Action<'_>,
+        operator: &Operator<'_>,
     ) -> Result<Vec<DeletionId>, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "with recursive below (id) as (
-                select {} from {} wanted
-                union
-                select w.child_id from {wait} w join below on below.id = w.deletion_id
-                    join {table} p on p.id = w.deletion_id and p.dead_kind = '{child_dead}'
-             ),
-             related (id) as (
-                select id from below
-                union
-                select w.deletion_id from {wait} w join related on related.id = w.child_id
-                    join {table} p on p.id = w.deletion_id and p.dead_kind = '{child_dead}'
-             )
-             update {table} set state = {}, run_at = {}, attempts = 0, rescues = 0, first_attempt_at = null,
-                dead_kind = null, dead_at = null
-             where id in (select related.id from related) and state in ({}) returning {} as id",
-            d.cast("value", "uuid"),
-            d.json_texts(1),
-            state_after(Event::Retried),
-            d.now(),
-            states_before(Event::Retried),
-            d.cast("id", "text"),
-            table = self.deletion,
-            wait = self.wait,
-            child_dead = DeadKind::ChildDead,
-        );
-        let ids: Vec<_> = deletions.iter().map(ToString::to_string).collect();
         let transaction = db.begin().await?;
-        let statement = d.statement(sql, [serde_json::Value::from(ids).to_string().into()]);
-        let rows = transaction.query_all_raw(statement).await?;
-        let id = |row: &sea_orm::QueryResult| row.try_get::<String>("", "id")?.parse().map_err(db::Error::unreadable);
-        let mut retried: Vec<DeletionId> = rows.iter().map(id).collect::<Result<_, _>>()?;
+        let query = self.sql.dead_letters.retry.bind([("deletions", json!(deletions).to_string().into())]);
+        let rows = query.all(&transaction).await?;
+        let mut retried = rows.iter().map(|row| row.parse("id")).collect::<Result<Vec<DeletionId>, _>>()?;
         retried.sort();
-        self.record_action(&transaction, action, &retried).await?;
+        self.record_action(&transaction, Action::Retry, operator, &retried).await?;
         kill_point("retry::before");
         transaction.commit().await?;
         kill_point("retry::committed");
         Ok(retried)
     }
 
-    /// Gives dead deletions up: their rows stay marked and are never adopted. Returns those that were dead; recorded as
-    /// `action`.
+    /// Gives dead deletions up: their rows stay marked and are never adopted. Returns those that were dead.
     ///
     /// # Errors
-    /// Whatever the database says; nothing changed then.
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn discard_dead(
         &self,
         db: &Db,
         deletions: &[DeletionId],
-        action: &Action<'_>,
+        operator: &Operator<'_>,
     ) -> Result<Vec<DeletionId>, db::Error> {
         let transaction = db.begin().await?;
         let mut discarded: Vec<_> =
@@ -158,50 +152,25 @@ impl Ledger {
         discarded.sort();
         // Its children stay marked as well.
         self.forget_waits(&transaction, &discarded).await?;
-        self.record_action(&transaction, action, &discarded).await?;
+        self.record_action(&transaction, Action::Discard, operator, &discarded).await?;
         kill_point("discard::before");
         transaction.commit().await?;
         kill_point("discard::committed");
         Ok(discarded)
     }
+}
 
-    fn last_target(&self) -> String {
-        format!(
-            "(select a.target from {} a where a.deletion_id = d.id order by a.fence desc, a.at desc limit 1)",
-            self.attempt
-        )
-    }
-
-    fn conditions(&self, filter: &Filter) -> (String, Vec<Value>) {
-        let d = self.dialect;
-        let mut conditions = vec![format!("d.state = '{}'", State::Dead)];
-        let mut values: Vec<Value> = Vec::new();
-        let mut place = |value: Value| {
-            values.push(value);
-            values.len()
-        };
-        if let Some(resource) = &filter.resource {
-            let n = place(resource.as_str().into());
-            conditions.push(format!("d.resource = ${n}"));
-        }
-        if let Some(target) = &filter.target {
-            let n = place(target.as_str().into());
-            conditions.push(format!("{} = ${n}", self.last_target()));
-        }
-        if let Some(kind) = filter.kind {
-            let n = place(kind.as_str().into());
-            conditions.push(format!("d.dead_kind = ${n}"));
-        }
-        if let Some(age) = filter.older_than {
-            let n = place(millis(age).into());
-            conditions.push(format!("d.dead_at < {}", d.in_ms(&format!("-${n}"))));
-        }
-        if !filter.ids.is_empty() {
-            let ids: Vec<_> = filter.ids.iter().map(ToString::to_string).collect();
-            let n = place(serde_json::Value::from(ids).to_string().into());
-            conditions.push(format!("d.id in (select {} from {} wanted)", d.cast("value", "uuid"), d.json_texts(n)));
-        }
-        let limit = filter.limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
-        (format!("{} order by d.dead_at, d.id{limit}", conditions.join(" and ")), values)
-    }
+fn dead_letter(row: &Row) -> Result<DeadLetter, db::Error> {
+    Ok(DeadLetter {
+        id: row.parse("id")?,
+        resource: row.get("resource")?,
+        key: row.get("key")?,
+        kind: row.get("kind")?,
+        dead_at: row.get("dead_at")?,
+        attempts: row.get("attempts")?,
+        target: row.get("target")?,
+        error: row.get("error")?,
+        requested_at: row.get("requested_at")?,
+        requested_by: row.get("requested_by")?,
+    })
 }

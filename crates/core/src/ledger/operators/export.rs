@@ -2,15 +2,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::Value;
-
-use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
-    db::{self, Db, Dialect, Row, millis},
+    db::{self, Db, Dialect, Pages, Row, Sql, Words, millis},
     ids::{DeletionId, ResourceName},
     ledger::{
-        ActionRecord, AttemptRecord, Ledger, Record,
+        FinishedAt, Ledger, Record, after_last,
         deletions::record::{action_record, attempt_record, record},
     },
 };
@@ -20,27 +18,19 @@ use crate::{
 pub enum Moment {
     /// A date or time in RFC 3339; a date alone begins at midnight UTC.
     At(String),
-    /// So long ago, by the database's clock.
+    /// This long ago, by the database's clock.
     Ago(Duration),
 }
 
 /// Which finished deletions are meant, with times as the database writes them.
 #[derive(Debug, Clone)]
-pub struct Span {
+pub struct FinishedBetween {
     /// Finished then or later.
     pub since: String,
     /// Finished earlier than then.
     pub until: String,
     /// Of this resource only.
     pub resource: Option<ResourceName>,
-}
-
-/// After which deletion the next page begins. In their order if both are of one database: it writes times in UTC, the one
-/// that is a part of the other sorting first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct FinishedAt {
-    pub(crate) at: String,
-    pub(crate) id: String,
 }
 
 impl std::str::FromStr for Moment {
@@ -52,7 +42,7 @@ impl std::str::FromStr for Moment {
         let digits = |from: usize, to: usize| text.get(from..to).is_some_and(|s| s.bytes().all(|b| b.is_ascii_digit()));
         if digits(0, 4) && digits(5, 7) && digits(8, 10) && text.get(4..5) == Some("-") && text.get(7..8) == Some("-") {
             let rest = &text[10..];
-            let time = rest.is_empty() || (["T", "t", " "].iter().any(|t| rest.starts_with(t)) && zone(rest));
+            let time = rest.is_empty() || (["T", "t", " "].iter().any(|t| rest.starts_with(t)) && has_zone(rest));
             return if time { Ok(Self::At(text.replace(['t', ' '], "T"))) } else { Err(wrong()) };
         }
         humantime::parse_duration(text).map(Self::Ago).map_err(|_| wrong())
@@ -60,28 +50,69 @@ impl std::str::FromStr for Moment {
 }
 
 /// Whether a time says how far it is from UTC: without, it would mean something else on each machine.
-fn zone(time: &str) -> bool {
+fn has_zone(time: &str) -> bool {
     let sign = time.rfind(['+', '-']).filter(|at| *at > 5);
     time.ends_with(['Z', 'z']) || sign.is_some_and(|at| time.len() == at + 6)
+}
+
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    time_at: Sql,
+    time_ago: Sql,
+    page: Pages,
+    page_of_resource: Pages,
+    attempts: Sql,
+    actions: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        let time_at = words.pick(
+            "-- read a time
+             select (@time::text::timestamptz)::text as at",
+            "-- read a time
+             select strftime('%Y-%m-%dT%H:%M:%fZ', @time) as at",
+        );
+        let time_ago = "-- tell the time
+            select {text:({in_ms:-@age_ms})} as at";
+        let attempts = "-- read failed attempts
+            select {attempt_columns} from {attempt}
+            where sexton_attempt.deletion_id {any_uuid:@deletions}
+            order by sexton_attempt.deletion_id, fence, sexton_attempt.at";
+        let actions = "-- read what operators did
+            select {action_columns} from {action}
+            where sexton_action.deletion_id {any_uuid:@deletions}
+            order by sexton_action.id";
+        let page = |of_resource: &str| {
+            let words = words.clone().with([("of_resource", of_resource.to_owned())]);
+            let after = after_last("sexton_deletion_done.finished_at", "sexton_deletion_done.id");
+            Pages::render(&words, include_str!("export.page.sql"), &after)
+        };
+        Self {
+            time_at: words.render(time_at),
+            time_ago: words.render(time_ago),
+            page: page(""),
+            page_of_resource: page("and resource = @resource"),
+            attempts: words.render(attempts),
+            actions: words.render(actions),
+        }
+    }
 }
 
 impl Ledger {
     /// The moment as the database writes times; none if there is no such moment (February 30).
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn moment(&self, db: &Db, moment: &Moment) -> Result<Option<String>, db::Error> {
-        let d = self.dialect;
-        let (sql, value): (_, Value) = match (d, moment) {
-            (Dialect::Postgres, Moment::At(text)) => ("$1::text::timestamptz".to_owned(), text.as_str().into()),
-            (Dialect::Sqlite, Moment::At(text)) => {
-                ("strftime('%Y-%m-%dT%H:%M:%fZ', $1)".to_owned(), text.to_uppercase().into())
-            }
-            (_, Moment::Ago(age)) => (d.in_ms("-$1"), millis(*age).into()),
+        let sql = &self.sql.export;
+        let query = match (self.dialect, moment) {
+            (_, Moment::Ago(age)) => sql.time_ago.bind([("age_ms", millis(*age).into())]),
+            (Dialect::Postgres, Moment::At(text)) => sql.time_at.bind([("time", text.as_str().into())]),
+            (Dialect::Sqlite, Moment::At(text)) => sql.time_at.bind([("time", text.to_uppercase().into())]),
         };
-        let sql = format!("select {} as at", d.cast(&format!("({sql})"), "text"));
-        match db.read_only(sql, vec![value]).await {
-            Ok(rows) => rows.first().map_or(Ok(None), |row| row.try_get("", "at").map_err(db::Error::from)),
+        match query.read_only(db).await {
+            Ok(rows) => rows.first().map_or(Ok(None), |row| row.get("at")),
             // Class 22: the text is no time.
             Err(error) if error.refusal().is_some_and(|r| r.code.starts_with("22")) => Ok(None),
             Err(error) => Err(error),
@@ -91,90 +122,53 @@ impl Ledger {
     /// The moment `age` ago, as the database writes times.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, db::Error> {
         let moment = self.moment(db, &Moment::Ago(age)).await?;
         moment.ok_or_else(|| db::Error::unreadable("it cannot tell the time"))
     }
 
-    /// The next finished deletions of `span`, at most `limit`, with their failed attempts and actions; and where to go
-    /// on.
+    /// The next finished deletions, at most `limit`, with their failed attempts and actions; and the last of them, after
+    /// which the next page begins.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn finished(
         &self,
         db: &Db,
-        span: &Span,
+        between: &FinishedBetween,
         after: Option<&FinishedAt>,
         limit: usize,
     ) -> Result<(Vec<Record>, Option<FinishedAt>), db::Error> {
-        let mut values: Vec<(&str, Value)> = vec![
-            ("since", span.since.as_str().into()),
-            ("until", span.until.as_str().into()),
-            ("limit", i64::try_from(limit).unwrap_or(i64::MAX).into()),
-        ];
-        let (mut beyond, mut of_resource) = ("", "");
-        if let Some(FinishedAt { at, id }) = after {
-            values.extend([("at", at.as_str().into()), ("id", id.as_str().into())]);
-            beyond = "and (sexton_deletion_done.finished_at, sexton_deletion_done.id)
-                > ({timestamptz:{text:@at}}, {uuid:{text:@id}})";
-        }
-        if let Some(resource) = &span.resource {
+        let sql = &self.sql.export;
+        let mut values = vec![("since", between.since.as_str().into()), ("until", between.until.as_str().into())];
+        let mut page = &sql.page;
+        if let Some(resource) = &between.resource {
             values.push(("resource", resource.as_str().into()));
-            of_resource = "and resource = @resource";
+            page = &sql.page_of_resource;
         }
-        let words = self.words.clone();
-        let words = words.with([("beyond", self.words.expand(beyond)), ("of_resource", of_resource.to_owned())]);
-        let finished = words.render(
-            "-- read finished deletions
-            select {text:id} as id, {text:finished_at} as at, {done_columns} from {done}
-            where sexton_deletion_done.finished_at >= {timestamptz:{text:@since}}
-                and sexton_deletion_done.finished_at < {timestamptz:{text:@until}} {beyond} {of_resource}
-            order by sexton_deletion_done.finished_at, sexton_deletion_done.id limit @limit",
-        );
-        let rows = finished.bind_all(values).read_only(db).await?;
+        let rows = page.after(after.map(FinishedAt::named), limit, values).read_only(db).await?;
         let mut records =
-            rows.iter().map(|row| record(row.parse("id")?, row)).collect::<Result<Vec<_>, db::Error>>()?;
-        let ids: Vec<_> = records.iter().map(|record| record.id.to_string()).collect();
-        let ids = serde_json::Value::from(ids).to_string();
-        let mut attempts = self.attempts_of(db, &ids).await?;
-        let mut actions = self.actions_of(db, &ids).await?;
+            rows.iter().map(|row| record(row.parse("id")?, row)).collect::<Result<Vec<Record>, db::Error>>()?;
+        let ids: Vec<DeletionId> = records.iter().map(|record| record.id).collect();
+        let deletions = || [("deletions", json!(ids).to_string().into())];
+        let mut attempts = by_deletion(&sql.attempts.bind(deletions()).read_only(db).await?, attempt_record)?;
+        let mut actions = by_deletion(&sql.actions.bind(deletions()).read_only(db).await?, action_record)?;
         for record in &mut records {
             record.failed_attempts = attempts.remove(&record.id).unwrap_or_default();
             record.actions = actions.remove(&record.id).unwrap_or_default();
         }
-        let place = |row: &Row| -> Result<_, db::Error> { Ok(FinishedAt { at: row.get("at")?, id: row.get("id")? }) };
-        let last = rows.last().map(place);
-        Ok((records, last.transpose()?))
-    }
-
-    async fn attempts_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<AttemptRecord>>, db::Error> {
-        let attempts = self.words.render(
-            "-- read failed attempts
-            select {attempt_columns} from {attempt} where sexton_attempt.deletion_id {any_uuid:@ids}
-            order by sexton_attempt.deletion_id, fence, sexton_attempt.at",
-        );
-        grouped(&attempts.bind([("ids", ids.into())]).read_only(db).await?, attempt_record)
-    }
-
-    async fn actions_of(&self, db: &Db, ids: &str) -> Result<HashMap<DeletionId, Vec<ActionRecord>>, db::Error> {
-        let actions = self.words.render(
-            "-- read actions
-            select {action_columns} from {action} where sexton_action.deletion_id {any_uuid:@ids}
-            order by sexton_action.id",
-        );
-        grouped(&actions.bind([("ids", ids.into())]).read_only(db).await?, action_record)
+        Ok((records, rows.last().map(FinishedAt::read).transpose()?))
     }
 }
 
-fn grouped<T>(
+fn by_deletion<T>(
     rows: &[Row],
-    of: impl Fn(&Row) -> Result<T, db::Error>,
+    read: impl Fn(&Row) -> Result<T, db::Error>,
 ) -> Result<HashMap<DeletionId, Vec<T>>, db::Error> {
     let mut groups: HashMap<DeletionId, Vec<T>> = HashMap::new();
     for row in rows {
-        groups.entry(row.parse("deletion_id")?).or_default().push(of(row)?);
+        groups.entry(row.parse("deletion_id")?).or_default().push(read(row)?);
     }
     Ok(groups)
 }

@@ -1,14 +1,14 @@
 //! Statements for operators: what they did, what they paused, dead letters, figures and the export.
 
-mod action;
-mod dead_letters;
-mod export;
-mod figures;
-mod pause;
-mod status;
+pub(super) mod action;
+pub(super) mod dead_letters;
+pub(super) mod export;
+pub(super) mod figures;
+pub(super) mod pause;
+pub(super) mod status;
 
-pub use action::Action;
+pub use action::{Action, Operator};
 pub use dead_letters::{DeadLetter, Filter};
-pub use export::{FinishedAt, Moment, Span};
-pub use pause::{Pause, Scope};
+pub use export::{FinishedBetween, Moment};
+pub use pause::{Pause, PauseScope};
 pub use status::{LaneStatus, Status};

@@ -2,28 +2,29 @@
 
 use std::fmt;
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    db::{self, Db},
+    db::{self, Db, Row, Sql, Words},
     ids::Lane,
-    ledger::{Action, Ledger, notify},
+    ledger::{Action, Ledger, Operator},
 };
 
 /// What can be paused, by its name in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub enum PauseScope {
     /// A resource, or `resource.target`: nothing of it is claimed, and calls that have not begun do not begin.
     Lane(String),
-    /// Targets are asked, but rows that all of them confirmed stay until it is resumed.
+    /// Targets are called, but rows that all of them confirmed stay until it is resumed.
     HardDeletes,
 }
 
-/// The name of [`Scope::HardDeletes`], which no resource can have.
+/// The name of [`PauseScope::HardDeletes`], which no resource can have.
 const HARD_DELETES: &str = "(hard deletes)";
 
-impl fmt::Display for Scope {
+impl fmt::Display for PauseScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lane(lane) => f.write_str(lane),
@@ -59,93 +60,93 @@ impl Pause {
     }
 }
 
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    list: Sql,
+    begin: Sql,
+    end: Sql,
+    close_breaker: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        let list = "-- list what is paused
+            select scope, {iso:paused_at} as since, paused_by, reason from {control}
+            where resumed_at is null
+            order by scope";
+        let begin = "-- pause
+            insert into {control} (scope, paused_by, reason) values (@scope, @who, {text:@reason})
+            on conflict do nothing";
+        let end = "-- resume
+            update {control} set resumed_at = {now}, resumed_by = @who where scope = @scope and resumed_at is null";
+        let close_breaker = "-- close the breaker of what is resumed
+            delete from {breaker} where lane = @scope";
+        Self {
+            list: words.render(list),
+            begin: words.render(begin),
+            end: words.render(end),
+            close_breaker: words.render(close_breaker),
+        }
+    }
+}
+
 impl Ledger {
     /// What is paused now.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn pauses(&self, conn: &impl ConnectionTrait) -> Result<Vec<Pause>, db::Error> {
-        let sql = format!(
-            "select scope, {} as since, paused_by, reason from {} where resumed_at is null order by scope",
-            self.dialect.iso("paused_at"),
-            self.control
-        );
-        let rows = conn.query_all_raw(self.dialect.statement(sql, [])).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Pause {
-                    scope: row.try_get("", "scope")?,
-                    since: row.try_get("", "since")?,
-                    by: row.try_get("", "paused_by")?,
-                    reason: row.try_get("", "reason")?,
-                })
+        let pause = |row: &Row| {
+            Ok(Pause {
+                scope: row.get("scope")?,
+                since: row.get("since")?,
+                by: row.get("paused_by")?,
+                reason: row.get("reason")?,
             })
-            .collect()
+        };
+        self.sql.pause.list.bind([]).all(conn).await?.iter().map(pause).collect()
     }
 
     /// Pauses `scope` and tells all processes. False if it was paused already: nothing changes then.
     ///
     /// # Errors
-    /// Whatever the database says; nothing is paused then.
-    pub async fn pause(&self, db: &Db, scope: &Scope, who: &str, reason: Option<&str>) -> Result<bool, db::Error> {
-        let d = self.dialect;
+    /// [`db::Error`] when the database does not answer or refuses; nothing is paused then.
+    pub async fn pause(&self, db: &Db, scope: &PauseScope, operator: &Operator<'_>) -> Result<bool, db::Error> {
         let transaction = db.begin().await?;
-        let sql = format!(
-            "insert into {} (scope, paused_by, reason) values ($1, $2, {}) on conflict do nothing",
-            self.control,
-            d.param(3, "text")
-        );
-        let values: [Value; 3] = [scope.to_string().into(), who.into(), reason.map(str::to_owned).into()];
-        let new = transaction.execute_raw(d.statement(sql, values)).await?.rows_affected() > 0;
-        if new {
-            self.record_scope_action(&transaction, &Action { who, action: "pause", reason }, scope).await?;
-            notify(&transaction, d).await?;
+        let begin = self.sql.pause.begin.bind([
+            ("scope", scope.to_string().into()),
+            ("who", operator.who.into()),
+            ("reason", operator.reason.into()),
+        ]);
+        let is_new = begin.execute(&transaction).await? > 0;
+        if is_new {
+            self.record_change(&transaction, Action::Pause, operator, &detail(scope)).await?;
+            self.notify(&transaction).await?;
         }
         transaction.commit().await?;
-        Ok(new)
+        Ok(is_new)
     }
 
     /// Resumes `scope`, closes the breaker of that name, and tells all processes. False if there was neither: nothing
     /// changes then. The time of the pause is not counted in `give_up_after`.
     ///
     /// # Errors
-    /// Whatever the database says; nothing is resumed then.
-    pub async fn resume(&self, db: &Db, scope: &Scope, who: &str, reason: Option<&str>) -> Result<bool, db::Error> {
-        let d = self.dialect;
+    /// [`db::Error`] when the database does not answer or refuses; nothing is resumed then.
+    pub async fn resume(&self, db: &Db, scope: &PauseScope, operator: &Operator<'_>) -> Result<bool, db::Error> {
         let transaction = db.begin().await?;
-        let end = format!(
-            "update {} set resumed_at = {}, resumed_by = $2 where scope = $1 and resumed_at is null",
-            self.control,
-            d.now()
-        );
-        let values: [Value; 2] = [scope.to_string().into(), who.into()];
-        let resumed = transaction.execute_raw(d.statement(end, values)).await?.rows_affected();
-        let close = format!("delete from {} where lane = $1", self.breaker);
-        let closed = transaction.execute_raw(d.statement(close, [scope.to_string().into()])).await?.rows_affected();
-        if resumed + closed > 0 {
-            self.record_scope_action(&transaction, &Action { who, action: "resume", reason }, scope).await?;
-            notify(&transaction, d).await?;
+        let sql = &self.sql.pause;
+        let end = sql.end.bind([("scope", scope.to_string().into()), ("who", operator.who.into())]);
+        let close = sql.close_breaker.bind([("scope", scope.to_string().into())]);
+        let changed = end.execute(&transaction).await? + close.execute(&transaction).await? > 0;
+        if changed {
+            self.record_change(&transaction, Action::Resume, operator, &detail(scope)).await?;
+            self.notify(&transaction).await?;
         }
         transaction.commit().await?;
-        Ok(resumed + closed > 0)
+        Ok(changed)
     }
+}
 
-    async fn record_scope_action(
-        &self,
-        transaction: &impl ConnectionTrait,
-        action: &Action<'_>,
-        scope: &Scope,
-    ) -> Result<(), db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "insert into {} (who, action, detail, reason) values ($1, $2, {}, {})",
-            self.action,
-            d.param(3, "jsonb"),
-            d.param(4, "text")
-        );
-        let detail = serde_json::json!({ "scope": scope.to_string() }).to_string();
-        let values: [Value; 4] =
-            [action.who.into(), action.action.into(), detail.into(), action.reason.map(str::to_owned).into()];
-        transaction.execute_raw(d.statement(sql, values)).await.map(drop).map_err(Into::into)
-    }
+fn detail(scope: &PauseScope) -> serde_json::Value {
+    json!({ "scope": scope.to_string() })
 }

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use crate::{
-    db,
+    db::{self, Row, Sql, Words},
     ids::Lane,
     ledger::{Ledger, OpenBreaker, Pause, SweepState},
 };
@@ -20,13 +20,13 @@ pub struct Status {
     pub dead: BTreeMap<String, i64>,
     /// What operators paused.
     pub paused: Vec<Pause>,
-    /// The targets that are left alone.
+    /// The targets that are not called for now.
     pub breakers: Vec<OpenBreaker>,
     /// The lanes with anything pending or running.
     pub lanes: Vec<LaneStatus>,
     /// Milliseconds since the oldest due deletion became due; none if none is due.
     pub oldest_due_ms: Option<i64>,
-    /// The sweeps that ever ran. Those that never did are for whoever knows them.
+    /// The sweeps that ever ran; the ledger does not know the others.
     pub sweeps: Vec<SweepState>,
 }
 
@@ -45,25 +45,42 @@ pub struct LaneStatus {
     pub oldest_due_ms: Option<i64>,
 }
 
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    by_state: Sql,
+    dead_by_kind: Sql,
+    lanes: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        let by_state = "-- count deletions by state
+            select state, count(*) as n from {deletion} group by state
+            union all
+            select state, count(*) from {done} group by state";
+        let dead_by_kind = "-- count dead letters by kind
+            select dead_kind, count(*) as n from {deletion} where state = {dead} group by dead_kind";
+        Self {
+            by_state: words.render(by_state),
+            dead_by_kind: words.render(dead_by_kind),
+            lanes: words.render(include_str!("status.lanes.sql")),
+        }
+    }
+}
+
 impl Ledger {
     /// Counts the ledger. It reads every open deletion once; not for every tick.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn status(&self, conn: &impl ConnectionTrait) -> Result<Status, db::Error> {
-        let d = self.dialect;
+        let sql = &self.sql.status;
         let mut status = Status::default();
-        let states = format!(
-            "select state, count(*) as n from {} group by state union all select state, count(*) from {} group by state",
-            self.deletion, self.done
-        );
-        for row in conn.query_all_raw(d.statement(states, [])).await? {
-            status.states.insert(row.try_get("", "state")?, row.try_get("", "n")?);
+        for row in sql.by_state.bind([]).all(conn).await? {
+            status.states.insert(row.get("state")?, row.get("n")?);
         }
-        let dead =
-            format!("select dead_kind, count(*) as n from {} where state = 'dead' group by dead_kind", self.deletion);
-        for row in conn.query_all_raw(d.statement(dead, [])).await? {
-            status.dead.insert(row.try_get("", "dead_kind")?, row.try_get("", "n")?);
+        for row in sql.dead_by_kind.bind([]).all(conn).await? {
+            status.dead.insert(row.get("dead_kind")?, row.get("n")?);
         }
         status.paused = self.pauses(conn).await?;
         status.breakers = self.breakers(conn).await?;
@@ -76,31 +93,17 @@ impl Ledger {
     /// How each lane with anything pending or running stands.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn lane_status(&self, conn: &impl ConnectionTrait) -> Result<Vec<LaneStatus>, db::Error> {
-        let d = self.dialect;
-        let count = |condition: &str| format!("coalesce(sum(case when {condition} then 1 else 0 end), 0)");
-        let due = format!("state = 'pending' and run_at <= {}", d.now_once());
-        let sql = format!(
-            "select lane, {} as due, {} as later, {} as running, {} as oldest from {}
-             where state in ('pending', 'running') group by lane order by lane",
-            count(&due),
-            count(&format!("state = 'pending' and run_at > {}", d.now_once())),
-            count("state = 'running'"),
-            d.ms_since(&format!("min(case when {due} then run_at end)")),
-            self.deletion,
-        );
-        let rows = conn.query_all_raw(d.statement(sql, [])).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LaneStatus {
-                    lane: Lane::from_ledger(row.try_get("", "lane")?),
-                    due: row.try_get("", "due")?,
-                    later: row.try_get("", "later")?,
-                    running: row.try_get("", "running")?,
-                    oldest_due_ms: row.try_get("", "oldest")?,
-                })
+        let lane = |row: &Row| {
+            Ok(LaneStatus {
+                lane: Lane::from_ledger(row.get("lane")?),
+                due: row.get("due")?,
+                later: row.get("later")?,
+                running: row.get("running")?,
+                oldest_due_ms: row.get("oldest")?,
             })
-            .collect()
+        };
+        self.sql.status.lanes.bind([]).all(conn).await?.iter().map(lane).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! How a sweep gets on, in one word: what is silent must not be taken for what is well.
+//! How a sweep gets on, in one word: a sweep that says nothing need not be well.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::Serialize;
 use crate::{config::Sync, ledger::SweepState};
 
 /// Runs in a row that used up their budget, after which a sweep is behind.
-pub const MANY_CUT_SHORT: i64 = 10;
+pub const BEHIND_AFTER_RUNS: i64 = 10;
 
 /// Passes in a row that dealt with nothing, after which a sweep is stuck.
-pub const MANY_STALLED: i64 = 3;
+pub const STUCK_AFTER_PASSES: i64 = 3;
 
-/// How many times it may be passed over before a sweep is overdue: others go first, and leases of those that died have to end.
+/// Turns that a sweep may miss before it is overdue: other sweeps go first, and leases of dead processes have to end.
 const TURNS: u32 = 5;
 
 /// How a sweep gets on; the words are part of the contract of `status --json`.
@@ -26,11 +26,11 @@ pub enum SweepHealth {
     Never,
     /// Run after run uses up its budget: the pass is not over.
     Behind,
-    /// It finds what it is to deal with, and deals with none of it.
+    /// It deals with nothing of what it finds and is to deal with.
     Stuck,
-    /// Nobody has run it although it is time.
+    /// No process has run it although it is time.
     Overdue,
-    /// The last run failed, or could not do all of its part.
+    /// The last run failed, or could not do all of its work.
     Failing,
 }
 
@@ -73,15 +73,15 @@ impl SweepState {
         }
     }
 
-    /// How it gets on, if its passes begin `every` so often.
+    /// How it gets on, if a pass begins `every` this long.
     #[must_use]
     pub fn judged(&self, sync: &Sync, every: Duration) -> SweepHealth {
         let Some(idle) = self.idle() else { return SweepHealth::Never };
         match self {
             Self { error: Some(_), .. } => SweepHealth::Failing,
-            Self { stalled: MANY_STALLED.., .. } => SweepHealth::Stuck,
+            Self { stalled: STUCK_AFTER_PASSES.., .. } => SweepHealth::Stuck,
             _ if self.is_overdue(sync, every, idle) => SweepHealth::Overdue,
-            Self { cut_short: MANY_CUT_SHORT.., .. } => SweepHealth::Behind,
+            Self { cut_short: BEHIND_AFTER_RUNS.., .. } => SweepHealth::Behind,
             _ => SweepHealth::Ok,
         }
     }
@@ -92,7 +92,7 @@ impl SweepState {
         self.idle_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
     }
 
-    /// Whether `idle` is longer than it should be, if its passes begin `every` so often.
+    /// Whether `idle` is longer than it should be, if a pass begins `every` this long.
     #[must_use]
     pub fn is_overdue(&self, sync: &Sync, every: Duration, idle: Duration) -> bool {
         let in_the_middle = self.cut_short > 0 || self.passed_at.is_none();

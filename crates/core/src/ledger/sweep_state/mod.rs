@@ -1,7 +1,7 @@
-//! What the ledger knows of sweeps: who leads one, how far it came, and how it gets on.
+//! What the ledger knows of sweeps: which process leads one, how far it came, and how it gets on.
 
 mod health;
-mod run;
+pub(super) mod run;
 
-pub use health::{MANY_CUT_SHORT, MANY_STALLED, SweepHealth};
-pub use run::{Progress, Streak, SweepRun, SweepState};
+pub use health::{BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepHealth};
+pub use run::{Progress, SweepRun, SweepState, UnfinishedRuns};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::{self, Db, millis},
+    db::{self, Db, Row, Sql, Words, millis},
     ledger::{Ledger, SweepHealth},
 };
 
@@ -16,16 +16,16 @@ use crate::{
 pub struct Progress {
     /// What the pass has found so far.
     pub found: u64,
-    /// How much of it is to be dealt with, whether or not it was: what is only reported is not.
+    /// How much of it is to be dealt with, whether or not it was. What is only reported is not.
     pub wanted: u64,
     /// How much of it was dealt with.
     pub done: u64,
-    /// Since when the oldest of what is left as it is has been so, RFC 3339; none if that is not known.
+    /// Since when the oldest of the backlog has been in it, RFC 3339; none if that is not known.
     pub oldest_at: Option<String>,
 }
 
 impl Progress {
-    /// How much is left as it is.
+    /// How much of what was found was not dealt with.
     #[must_use]
     pub fn backlog(&self) -> u64 {
         self.found.saturating_sub(self.done)
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// Takes the older of two times for that of the oldest.
-    pub fn left_since(&mut self, at: Option<&str>) {
+    pub fn note_backlog_since(&mut self, at: Option<&str>) {
         if let Some(at) = at.filter(|at| self.oldest_at.as_deref().is_none_or(|oldest| *at < oldest)) {
             self.oldest_at = Some(at.to_owned());
         }
@@ -84,13 +84,13 @@ pub struct SweepState {
     pub found: i64,
     /// How much of it was dealt with.
     pub done: i64,
-    /// How much of it is left as it is.
+    /// How much of it was not dealt with.
     pub backlog: i64,
-    /// Milliseconds since the oldest of what is left has been so, if that is known.
+    /// For how many milliseconds the oldest of the backlog has been in it, if that is known.
     pub oldest_ms: Option<i64>,
-    /// How many runs one after the other ended because their budget was used up.
+    /// How many runs in a row ended because their budget was used up.
     pub cut_short: i64,
-    /// How many passes one after the other left all that was to be dealt with, or runs did not move.
+    /// How many times in a row a pass dealt with nothing of what it was to deal with, or a run did not move its cursor.
     pub stalled: i64,
     /// Why the last run failed, or what it could not do.
     pub error: Option<String>,
@@ -98,21 +98,48 @@ pub struct SweepState {
     pub figures: serde_json::Value,
 }
 
-/// How often one after the other the runs of a sweep ended in the same way.
+/// How many runs in a row did not finish their work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Streak {
-    /// With their budget used up.
+pub struct UnfinishedRuns {
+    /// Those that used up their budget.
     pub cut_short: i64,
-    /// Without having dealt with anything of what was to be dealt with.
+    /// Those that dealt with nothing of what they were to deal with.
     pub stalled: i64,
 }
 
+#[derive(Debug)]
+pub(in crate::ledger) struct Statements {
+    lead: Sql,
+    end: Sql,
+    leave: Sql,
+    cursor: Sql,
+    list: Sql,
+}
+
+impl Statements {
+    pub(in crate::ledger) fn render(words: &Words) -> Self {
+        let leave = "-- give the lead of a sweep back
+            update {sweep}
+            set leader = null, lease_until = null, ran_at = {now}, error = coalesce({text:@error}, error)
+            where name = @name and leader = @leader";
+        let cursor = "-- read the cursor of a sweep
+            select {text:cursor} as cursor from {sweep} where name = @name";
+        Self {
+            lead: words.render(include_str!("run.lead.sql")),
+            end: words.render(include_str!("run.end.sql")),
+            leave: words.render(leave),
+            cursor: words.render(cursor),
+            list: words.render(include_str!("run.list.sql")),
+        }
+    }
+}
+
 impl Ledger {
-    /// Makes `leader` the one that runs the sweep for the time of `lease`, if nobody else is and its last complete run
-    /// was at least `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and now.
+    /// Makes `leader` the process that runs the sweep for the time of `lease`, if no other is and its last pass was over at
+    /// least `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and now.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; the lead is as before then.
     pub async fn lead_sweep(
         &self,
         db: &Db,
@@ -121,31 +148,20 @@ impl Ledger {
         lease: Duration,
         every: Duration,
     ) -> Result<Option<serde_json::Value>, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "insert into {} as s (name, leader, lease_until) values ($1, $2, {})
-             on conflict (name) do update set leader = excluded.leader, lease_until = excluded.lease_until
-             where (s.lease_until is null or s.lease_until < {now} or s.leader = excluded.leader)
-                and (s.last_run_at is null or s.last_run_at <= {} or s.cut_short > 0)
-             returning {} as cursor",
-            self.sweep,
-            d.in_ms("$3"),
-            d.in_ms("-$4"),
-            d.cast("cursor", "text"),
-            now = d.now(),
-        );
-        let values: [Value; 4] = [name.into(), leader.into(), millis(lease).into(), millis(every).into()];
-        let row = db.conn.query_one_raw(d.statement(sql, values)).await?;
-        let Some(row) = row else { return Ok(None) };
-        let cursor: String = row.try_get("", "cursor")?;
-        serde_json::from_str(&cursor).map(Some).map_err(|e| db::Error::unreadable(e.to_string()))
+        let lead = self.sql.sweep_run.lead.bind([
+            ("name", name.into()),
+            ("leader", leader.into()),
+            ("lease_ms", millis(lease).into()),
+            ("every_ms", millis(every).into()),
+        ]);
+        lead.one(&db.conn).await?.map(|row| row.json("cursor")).transpose()
     }
 
-    /// Ends a run that took so long: the next begins at its cursor. A run that was the last of its pass leaves its figures.
-    /// Nothing happens if another process leads by now, which is none.
+    /// Ends a run that took this long: the next begins at its cursor. The last run of a pass leaves its figures.
+    /// If another process leads by now, nothing changes and the answer is none.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; the run is not ended then.
     pub async fn end_sweep(
         &self,
         db: &Db,
@@ -153,110 +169,73 @@ impl Ledger {
         leader: &str,
         run: &SweepRun,
         took: Duration,
-    ) -> Result<Option<Streak>, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "update {} set leader = null, lease_until = null, error = $11, ran_at = {now}, took_ms = $3,
-                cursor = {cursor}, found = $5, done = $6, backlog = $7, oldest_at = {oldest},
-                figures = case when $9 then {figures} else figures end,
-                last_run_at = case when $9 then {now} else last_run_at end,
-                cut_short = case when $9 then 0 else cut_short + 1 end,
-                stalled = case when $12 or (not $9 and cursor = {cursor}) then stalled + 1 when $9 then 0 else stalled end
-             where name = $1 and leader = $2 returning cut_short, stalled",
-            self.sweep,
-            now = d.now(),
-            cursor = d.param(4, "jsonb"),
-            oldest = d.param(8, "text::timestamptz"),
-            figures = d.param(10, "jsonb"),
-        );
+    ) -> Result<Option<UnfinishedRuns>, db::Error> {
         let count = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
-        let values: [Value; 12] = [
-            name.into(),
-            leader.into(),
-            millis(took).into(),
-            run.cursor.to_string().into(),
-            count(run.progress.found),
-            count(run.progress.done),
-            count(run.progress.backlog()),
-            run.progress.oldest_at.clone().into(),
-            run.over.into(),
-            run.figures.to_string().into(),
-            run.error.clone().into(),
-            (run.over && run.progress.is_stalled()).into(),
-        ];
-        let row = db.conn.query_one_raw(d.statement(sql, values)).await?;
-        let count = |row: &QueryResult, name: &str| row.try_get::<i32>("", name).map(i64::from);
-        row.map(|row| Ok(Streak { cut_short: count(&row, "cut_short")?, stalled: count(&row, "stalled")? })).transpose()
+        let end = self.sql.sweep_run.end.bind([
+            ("name", name.into()),
+            ("leader", leader.into()),
+            ("took_ms", millis(took).into()),
+            ("cursor", run.cursor.to_string().into()),
+            ("found", count(run.progress.found)),
+            ("done", count(run.progress.done)),
+            ("backlog", count(run.progress.backlog())),
+            ("oldest_at", run.progress.oldest_at.clone().into()),
+            ("over", run.over.into()),
+            ("figures", run.figures.to_string().into()),
+            ("error", run.error.clone().into()),
+            ("stalled", (run.over && run.progress.is_stalled()).into()),
+        ]);
+        let unfinished =
+            |row: Row| Ok(UnfinishedRuns { cut_short: row.integer("cut_short")?, stalled: row.integer("stalled")? });
+        end.one(&db.conn).await?.map(unfinished).transpose()
     }
 
-    /// Gives the lead back after a run that failed because of `error`, or that somebody ended; the next begins where it began.
+    /// Gives the lead back after a run that failed because of `error`, or that was ended from outside; the next begins where
+    /// it began.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses; the lead ends with its lease then.
     pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: Option<&str>) -> Result<(), db::Error> {
-        let sql = format!(
-            "update {} set leader = null, lease_until = null, ran_at = {}, error = coalesce({}, error)
-             where name = $1 and leader = $2",
-            self.sweep,
-            self.dialect.now(),
-            self.dialect.param(3, "text"),
-        );
-        let values = [name.into(), leader.into(), error.into()];
-        db.conn.execute_raw(self.dialect.statement(sql, values)).await.map(drop).map_err(Into::into)
+        let values = [("name", name.into()), ("leader", leader.into()), ("error", error.into())];
+        self.sql.sweep_run.leave.bind(values).execute(&db.conn).await.map(drop)
     }
 
     /// The cursor that a sweep left; an empty object if it never ran.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses, or the cursor is no JSON.
     pub async fn sweep_cursor(&self, db: &Db, name: &str) -> Result<serde_json::Value, db::Error> {
-        let d = self.dialect;
-        let sql = format!("select {} as cursor from {} where name = $1", d.cast("cursor", "text"), self.sweep);
-        let row = db.conn.query_one_raw(d.statement(sql, [name.into()])).await?;
-        let cursor: Option<String> = row.map(|row| row.try_get("", "cursor")).transpose()?;
-        serde_json::from_str(cursor.as_deref().unwrap_or("{}")).map_err(|e| db::Error::unreadable(e.to_string()))
+        let row = self.sql.sweep_run.cursor.bind([("name", name.into())]).one(&db.conn).await?;
+        let cursor = row.map(|row| row.json_opt("cursor")).transpose()?.flatten();
+        Ok(cursor.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())))
     }
 
     /// How each sweep stands that ever ran, by name.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn sweeps(&self, conn: &impl ConnectionTrait) -> Result<Vec<SweepState>, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "select name, leader, {} as lease_until, {} as ran_at, {} as idle_ms, took_ms, {} as passed_at, found, done, backlog,
-                {} as oldest_ms, cut_short, stalled, error, {} as figures
-             from {} order by name",
-            d.iso("lease_until"),
-            d.iso("ran_at"),
-            d.ms_since("ran_at"),
-            d.iso("last_run_at"),
-            d.ms_since("oldest_at"),
-            d.cast("figures", "text"),
-            self.sweep,
-        );
-        conn.query_all_raw(d.statement(sql, [])).await?.iter().map(state).collect()
+        self.sql.sweep_run.list.bind([]).all(conn).await?.iter().map(state).collect()
     }
 }
 
-fn state(row: &QueryResult) -> Result<SweepState, db::Error> {
-    let figures: String = row.try_get("", "figures")?;
+fn state(row: &Row) -> Result<SweepState, db::Error> {
     Ok(SweepState {
-        name: row.try_get("", "name")?,
+        name: row.get("name")?,
         health: SweepHealth::default(),
-        leader: row.try_get("", "leader")?,
-        lease_until: row.try_get("", "lease_until")?,
-        ran_at: row.try_get("", "ran_at")?,
-        idle_ms: row.try_get("", "idle_ms")?,
-        took_ms: row.try_get("", "took_ms")?,
-        passed_at: row.try_get("", "passed_at")?,
-        found: row.try_get("", "found")?,
-        done: row.try_get("", "done")?,
-        backlog: row.try_get("", "backlog")?,
-        oldest_ms: row.try_get("", "oldest_ms")?,
-        cut_short: row.try_get::<i32>("", "cut_short")?.into(),
-        stalled: row.try_get::<i32>("", "stalled")?.into(),
-        error: row.try_get("", "error")?,
-        figures: serde_json::from_str(&figures).map_err(|e| db::Error::unreadable(e.to_string()))?,
+        leader: row.get("leader")?,
+        lease_until: row.get("lease_until")?,
+        ran_at: row.get("ran_at")?,
+        idle_ms: row.get("idle_ms")?,
+        took_ms: row.get("took_ms")?,
+        passed_at: row.get("passed_at")?,
+        found: row.get("found")?,
+        done: row.get("done")?,
+        backlog: row.get("backlog")?,
+        oldest_ms: row.get("oldest_ms")?,
+        cut_short: row.integer("cut_short")?,
+        stalled: row.integer("stalled")?,
+        error: row.get("error")?,
+        figures: row.json("figures")?,
     })
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::Gone;
+use super::{CompletedParent, ParentReopening};
 use crate::{
     catalog::{ChildRule, Cursor, Paging, Table},
     children::{Parent, find},
@@ -40,7 +40,7 @@ pub struct MissingParents {
     /// Children that were read.
     pub rows_read: usize,
     /// Completed deletions of such parents, unless they finished lately.
-    pub gone: Vec<Gone>,
+    pub gone: Vec<CompletedParent>,
     /// How many of the parents have no deletion: perhaps they never were.
     pub unknown: usize,
     /// Where the next page begins; none at the end of the table.
@@ -68,8 +68,8 @@ fn deleting_rule(table: &Table) -> Option<usize> {
 pub async fn gone_with_children<'g>(
     store: &Store,
     table: &Table,
-    gone: &'g [Gone],
-) -> Result<Vec<(&'g Gone, Values)>, db::Error> {
+    gone: &'g [CompletedParent],
+) -> Result<Vec<(&'g CompletedParent, Values)>, db::Error> {
     if deleting_rule(table).is_none() {
         return Ok(Vec::new());
     }
@@ -79,12 +79,12 @@ pub async fn gone_with_children<'g>(
     let all: Vec<Key> = keys.values().cloned().collect();
     let there: HashSet<Key> = table.existing(&store.db.conn, &all).await?.into_iter().collect();
     let texts: Vec<String> = gone.iter().map(|one| one.key.clone()).collect();
-    let open = store.ledger.open_among(&store.db, &table.name, &texts).await?;
+    let open = store.ledger.keys_with_open_deletions(&store.db, &table.name, &texts).await?;
     let candidates = gone.iter().enumerate().filter_map(|(n, one)| {
         let key = keys.get(one.key.as_str()).filter(|key| !there.contains(*key) && !open.contains(&one.key))?;
         Some((n, one, values(table, one, key)))
     });
-    let candidates: Vec<(usize, &Gone, Values)> = candidates.collect();
+    let candidates: Vec<(usize, &CompletedParent, Values)> = candidates.collect();
     let parents: Vec<Parent> = candidates
         .iter()
         .map(|(n, one, values)| Parent {
@@ -107,7 +107,7 @@ pub async fn gone_with_children<'g>(
 }
 
 /// The columns by which children name a row that is gone, as far as its deletion kept them.
-fn values(table: &Table, gone: &Gone, key: &Key) -> Values {
+fn values(table: &Table, gone: &CompletedParent, key: &Key) -> Values {
     let of_key = table.key.iter().zip(key.parts()).map(|((column, _), part)| (column.name.clone(), Some(part.clone())));
     let all: Values = gone.refs.clone().into_iter().chain(of_key).collect();
     table.links(&all)
@@ -143,7 +143,7 @@ pub async fn missing_parents(
     let gone = if missing.is_empty() {
         Vec::new()
     } else {
-        store.ledger.gone_among(&store.db, &table.name, &missing, since).await?
+        store.ledger.completed_parents_with_keys(&store.db, &table.name, &missing, since).await?
     };
     let known: HashSet<&str> = gone.iter().map(|(one, _)| one.key.as_str()).collect();
     let unknown = missing.iter().filter(|key| !known.contains(key.as_str())).count();
@@ -159,12 +159,13 @@ pub async fn missing_parents(
 pub async fn redelete_parent(
     store: &Store,
     table: &Table,
-    gone: &Gone,
+    gone: &CompletedParent,
     values: &Values,
 ) -> Result<Option<DeletionId>, db::Error> {
     let Some(rule) = deleting_rule(table) else { return Ok(None) };
     let transaction = store.db.begin_giving_way().await?;
-    match store.ledger.take_up_again(&transaction, gone, values, rule, BY, REASON).await {
+    let reopening = ParentReopening { parent: gone, values, rule, by: BY, reason: REASON };
+    match store.ledger.reopen_parent(&transaction, &reopening).await {
         Ok(id) => {
             kill_point("redelete_parent::before");
             transaction.commit().await?;

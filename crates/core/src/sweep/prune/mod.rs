@@ -1,24 +1,24 @@
 //! Pruning: finished deletions go when they are old enough, whole months at once where the database can.
 //!
-//! The newest entry of a row that is still there with its marker stays, however old it is: it is what says that the row
-//! was dealt with (kept, or its deletion discarded), so that it is not taken for one that was marked by hand.
+//! The newest entry of a row that is still there with its marker stays, however old it is. It says that the row was dealt
+//! with (kept, or its deletion discarded), so that no sweep takes it for one that was marked by hand.
 //!
-//! A pass goes through four stages; a run does as much of them as its budget allows, and leaves its place to the next.
+//! A pass goes through four stages; a run does as much of them as its budget allows, and leaves a checkpoint to the next.
 //! Every batch is a transaction of its own, and doing one twice does no harm.
 
 mod attempts;
 mod entries;
 mod partitions;
 mod refs;
-mod stays;
+mod still_marked;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{SweepBudget, Sync},
-    db,
+    db::{self, Words},
     ledger::FinishedAt,
     store::Store,
 };
@@ -42,10 +42,10 @@ pub struct Pruned {
     pub refs: u64,
 }
 
-/// Where a pass stands; kept as JSON in `sexton_sweep.cursor`.
+/// How far a pass came; kept as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct PrunePlace {
+pub struct Checkpoint {
     stage: Stage,
     after: Option<FinishedAt>,
     /// What the pass did so far.
@@ -63,7 +63,7 @@ enum Stage {
     Over,
 }
 
-impl PrunePlace {
+impl Checkpoint {
     /// Whether the pass is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -71,46 +71,103 @@ impl PrunePlace {
     }
 }
 
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What is old is deleted.
+    Delete,
+    /// What would be deleted is counted.
+    DryRun,
+}
+
 /// What a run works with.
 struct Run<'a> {
     store: &'a Store,
+    sql: Arc<Statements>,
+    /// The words of `sql`, for statements on a partition.
+    words: Words,
     /// What finished earlier goes, as the database writes times.
     cutoff: String,
     refs_cutoff: String,
-    dry: bool,
+    mode: Mode,
 }
 
-/// Goes on with a pass from `place` until it is over or the budget is used up, and returns where it stands then.
-/// A dry run counts and changes nothing.
+struct Statements {
+    attempts: attempts::Statements,
+    entries: entries::Statements,
+    partitions: partitions::Statements,
+    refs: refs::Statements,
+}
+
+impl db::Statements for Statements {
+    fn render(words: &Words) -> Self {
+        let words = &with_conditions(words);
+        Self {
+            attempts: attempts::Statements::render(words),
+            entries: entries::Statements::render(words),
+            partitions: partitions::Statements::render(words),
+            refs: refs::Statements::render(words),
+        }
+    }
+}
+
+fn with_conditions(words: &Words) -> Words {
+    let conditions = [
+        ("may_leave_row", words.expand(still_marked::MAY_LEAVE_ROW)),
+        ("is_newest", words.expand(still_marked::IS_NEWEST)),
+    ];
+    words.clone().with(conditions)
+}
+
+/// What a batch came to.
+struct Scanned {
+    rows: u64,
+    /// Whether nothing is left for its stage.
+    is_last: bool,
+}
+
+impl Scanned {
+    const fn page(rows: usize, limit: usize) -> Self {
+        Self { rows: rows as u64, is_last: rows < limit }
+    }
+
+    const fn nothing_more() -> Self {
+        Self { rows: 0, is_last: true }
+    }
+}
+
+/// Continues a pass from `checkpoint` until it is over or the budget is used up, and returns how far it came then.
 ///
 /// # Errors
-/// Whatever the database says; what was committed before stays done.
+/// [`db::Error`] when the database does not answer or refuses; what was committed before stays done.
 pub async fn prune(
     store: &Store,
     sync: &Sync,
-    mut place: PrunePlace,
+    mut checkpoint: Checkpoint,
     budget: SweepBudget,
-    dry: bool,
-) -> Result<PrunePlace, db::Error> {
+    mode: Mode,
+) -> Result<Checkpoint, db::Error> {
     let run = Run {
         store,
+        sql: store.ledger.statements(),
+        words: with_conditions(&store.ledger.words),
         cutoff: store.ledger.ago(&store.db, sync.keep_completed).await?,
         refs_cutoff: store.ledger.ago(&store.db, sync.keep_refs).await?,
-        dry,
+        mode,
     };
     let (start, mut rows) = (Instant::now(), 0);
-    while !place.is_over() && rows < budget.rows && start.elapsed() < budget.time {
-        let (seen, over) = match place.stage {
-            Stage::Partitions => run.drop_months(&mut place.done).await?,
-            Stage::Entries => run.entries(&mut place).await?,
-            Stage::Attempts => run.attempts(&mut place).await?,
-            Stage::Refs => run.refs(&mut place).await?,
-            Stage::Over => (0, true),
+    while !checkpoint.is_over() && rows < budget.rows && start.elapsed() < budget.time {
+        let scanned = match checkpoint.stage {
+            Stage::Partitions => run.drop_months(&mut checkpoint.done).await?,
+            Stage::Entries => run.prune_entries(&mut checkpoint).await?,
+            Stage::Attempts => run.prune_attempts(&mut checkpoint).await?,
+            Stage::Refs => run.scrub_refs(&mut checkpoint).await?,
+            Stage::Over => Scanned::nothing_more(),
         };
-        rows += seen;
-        if over {
-            place.after = None;
-            place.stage = match place.stage {
+        rows += scanned.rows;
+        if scanned.is_last {
+            checkpoint.after = None;
+            checkpoint.stage = match checkpoint.stage {
                 Stage::Partitions => Stage::Entries,
                 Stage::Entries => Stage::Attempts,
                 Stage::Attempts => Stage::Refs,
@@ -118,5 +175,5 @@ pub async fn prune(
             };
         }
     }
-    Ok(place)
+    Ok(checkpoint)
 }

@@ -1,41 +1,57 @@
 //! Columns that were kept for later checks, once it is too late for those.
 
-use crate::db;
-use sea_orm::{ConnectionTrait, Value};
+use serde_json::json;
 
-use super::{BATCH, PrunePlace, Run};
+use super::{BATCH, Checkpoint, Mode, Run, Scanned};
+use crate::{
+    db::{self, Sql, Words},
+    ledger::FinishedAt,
+};
+
+pub(super) struct Statements {
+    count: Sql,
+    batch: Sql,
+    scrub: Sql,
+}
+
+impl Statements {
+    pub(super) fn render(words: &Words) -> Self {
+        let count = "-- count what old deletions still know of their rows
+            select count(*) as n from {done} where refs is not null and finished_at < {timestamptz:@cutoff}";
+        let batch = "-- read which old deletions still know their rows
+            select {text:d.id} as id, {text:d.finished_at} as at
+            from {done} d
+            where refs is not null and finished_at < {timestamptz:@cutoff}
+            order by d.finished_at, d.id
+            limit @limit";
+        let scrub = "-- forget what old deletions know of their rows
+            update {done} set refs = null
+            where id {any_uuid:@deletions} and finished_at >= {timestamptz:@first} and finished_at <= {timestamptz:@last}";
+        Self { count: words.render(count), batch: words.render(batch), scrub: words.render(scrub) }
+    }
+}
 
 impl Run<'_> {
-    /// One batch. Returns how many entries were scrubbed, and whether those were the last.
-    pub(super) async fn refs(&self, place: &mut PrunePlace) -> Result<(u64, bool), db::Error> {
-        let (d, done) = (self.store.ledger.dialect, &self.store.ledger.done);
-        let time = |n: usize| d.param(n, "text::timestamptz");
-        let due = format!("refs is not null and finished_at < {}", time(1));
-        let cutoff: Value = self.refs_cutoff.as_str().into();
-        if self.dry {
-            let rows =
-                self.store.db.read_only(format!("select count(*) as n from {done} where {due}"), vec![cutoff]).await?;
-            let n: i64 = rows.first().map_or(Ok(0), |row| row.try_get("", "n"))?;
-            place.done.refs += u64::try_from(n).unwrap_or_default();
-            return Ok((0, true));
+    /// One batch.
+    pub(super) async fn scrub_refs(&self, checkpoint: &mut Checkpoint) -> Result<Scanned, db::Error> {
+        let (sql, db) = (&self.sql.refs, &self.store.db);
+        let cutoff = || ("cutoff", self.refs_cutoff.as_str().into());
+        if self.mode == Mode::DryRun {
+            let rows = sql.count.bind([cutoff()]).read_only(db).await?;
+            checkpoint.done.refs += rows.first().map_or(Ok(0), |row| row.count::<u64>("n"))?;
+            return Ok(Scanned::nothing_more());
         }
-        let sql = format!(
-            "select {} as id, {} as at from {done} d where {due} order by d.finished_at, d.id limit {BATCH}",
-            d.cast("d.id", "text"),
-            d.cast("d.finished_at", "text"),
-        );
-        let rows = self.store.db.read_only(sql, vec![cutoff]).await?;
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok((0, true)) };
-        let (from, to): (String, String) = (first.try_get("", "at")?, last.try_get("", "at")?);
-        let ids = rows.iter().map(|row| row.try_get::<String>("", "id")).collect::<Result<Vec<_>, _>>()?;
-        let sql = format!(
-            "update {done} set refs = null where id {} and finished_at >= {} and finished_at <= {}",
-            d.any_of(1, "uuid"),
-            time(2),
-            time(3)
-        );
-        let values = [serde_json::Value::from(ids).to_string().into(), from.into(), to.into()];
-        place.done.refs += self.store.db.conn.execute_raw(d.statement(sql, values)).await?.rows_affected();
-        Ok((rows.len() as u64, rows.len() < BATCH))
+        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let rows = sql.batch.bind([cutoff(), ("limit", limit.into())]).read_only(db).await?;
+        let batch = rows.iter().map(FinishedAt::read).collect::<Result<Vec<_>, _>>()?;
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Scanned::nothing_more()) };
+        let ids: Vec<&str> = batch.iter().map(|one| one.id.as_str()).collect();
+        let scrub = sql.scrub.bind([
+            ("deletions", json!(ids).to_string().into()),
+            ("first", first.at.as_str().into()),
+            ("last", last.at.as_str().into()),
+        ]);
+        checkpoint.done.refs += scrub.execute(&db.conn).await?;
+        Ok(Scanned::page(batch.len(), BATCH))
     }
 }

@@ -1,12 +1,12 @@
-//! Completed deletions in the order in which they finished, for those who look at their twins once more.
+//! Completed deletions in the order in which they finished, and opening the deletion of twins that came back.
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use crate::{
-    db::{self, Db},
+    db::{self, Db, Pages, Row, Sql, Words},
     ids::{DeletionId, Lane},
-    ledger::{Confirmations, FinishedAt, Ledger, Phase},
-    state::State,
+    ledger::{Confirmations, FinishedAt, Ledger, after_last},
     template::Values,
 };
 
@@ -33,39 +33,53 @@ pub struct Completed {
     pub refs: Values,
 }
 
-/// A completed deletion as it is taken up again.
+/// The deletion of twins that came back, made of one that is completed.
 #[derive(Debug, Clone)]
-pub struct AskAgain<'a> {
+pub struct RedeletionRequest<'a> {
     /// The one that is completed.
     pub completed: &'a Completed,
-    /// What is still confirmed: the other targets are asked.
+    /// What is still confirmed: the other targets are called.
     pub confirmed: Confirmations,
-    /// What they are asked with.
+    /// What they are called with.
     pub values: &'a Values,
     /// In which lane.
     pub lane: Lane,
     /// The way of marking by which it ends.
     pub rule: usize,
-    /// Who asks.
+    /// Who requests it.
     pub by: &'a str,
     /// Why.
     pub reason: String,
 }
 
-impl FinishedAt {
-    /// The deletion.
-    #[must_use]
-    pub fn deletion(&self) -> Option<DeletionId> {
-        self.id.parse().ok()
+struct Statements {
+    finished: Pages,
+    completed: Sql,
+    redelete: Sql,
+}
+
+impl db::Statements for Statements {
+    fn render(words: &Words) -> Self {
+        let finished = "-- read which deletions finished
+            select {text:d.id} as id, {text:d.finished_at} as at
+            from {done} d
+            where d.finished_at >= {timestamptz:@since} and d.finished_at < {timestamptz:@until} {after}
+            order by d.finished_at, d.id
+            limit @limit";
+        Self {
+            finished: Pages::render(words, finished, &after_last("d.finished_at", "d.id")),
+            completed: words.render(include_str!("completed.read.sql")),
+            redelete: words.render(include_str!("completed.redelete.sql")),
+        }
     }
 }
 
 impl Ledger {
-    /// The next of those that finished, however they did, from `since` until `until` (as the database writes times), at most
-    /// `limit`. They are read from the index alone.
+    /// The next deletions that finished, however they did, from `since` until `until` (as the database writes times), at
+    /// most `limit`. They are read from the index alone.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn finished_in_order(
         &self,
         db: &Db,
@@ -74,120 +88,63 @@ impl Ledger {
         after: Option<&FinishedAt>,
         limit: usize,
     ) -> Result<Vec<FinishedAt>, db::Error> {
-        let d = self.dialect;
-        let time = |n: usize| d.param(n, "text::timestamptz");
-        let mut values: Vec<Value> = vec![since.into(), until.into()];
-        let mut beyond = String::new();
-        if let Some(FinishedAt { at, id }) = after {
-            values.extend([at.as_str().into(), id.as_str().into()]);
-            beyond = format!("and (d.finished_at, d.id) > ({}, {})", time(3), d.param(4, "text::uuid"));
-        }
-        let sql = format!(
-            "select {} as id, {} as at from {} d where d.finished_at >= {} and d.finished_at < {} {beyond}
-             order by d.finished_at, d.id limit {limit}",
-            d.cast("d.id", "text"),
-            d.cast("d.finished_at", "text"),
-            self.done,
-            time(1),
-            time(2),
-        );
-        db.read_giving_way(sql, values).await?.iter().map(finished_at).collect()
+        let values = vec![("since", since.into()), ("until", until.into())];
+        let page = self.statements::<Statements>().finished.after(after.map(FinishedAt::named), limit, values);
+        page.read_giving_way(db).await?.iter().map(FinishedAt::read).collect()
     }
 
     /// Those of the deletions that are completed, in their order.
     ///
     /// # Errors
-    /// Whatever the database says.
+    /// [`db::Error`] when the database does not answer or refuses.
     pub async fn completed(&self, db: &Db, which: &[FinishedAt]) -> Result<Vec<Completed>, db::Error> {
         let (Some(first), Some(last)) = (which.iter().min(), which.iter().max()) else { return Ok(Vec::new()) };
-        let d = self.dialect;
-        let json = |column: &str| d.cast(&format!("d.{column}"), "text");
-        let sql = format!(
-            "select {} as id, {} as at, {} as iso, d.resource, d.key, d.row_outcome = 'kept' as kept, d.requested_by,
-                {} as confirmations, coalesce({}, '{{}}') as refs
-             from {} d where d.id {} and d.finished_at >= {} and d.finished_at <= {} and d.state = '{}'
-             order by d.finished_at, d.id",
-            d.cast("d.id", "text"),
-            d.cast("d.finished_at", "text"),
-            d.iso("d.finished_at"),
-            json("confirmations"),
-            json("refs"),
-            self.done,
-            d.any_of(1, "uuid"),
-            // So that only the partitions are read that have them.
-            d.param(2, "text::timestamptz"),
-            d.param(3, "text::timestamptz"),
-            State::Completed,
-        );
         let ids: Vec<&str> = which.iter().map(|one| one.id.as_str()).collect();
-        let ids = serde_json::Value::from(ids).to_string();
-        let values = vec![ids.into(), first.at.as_str().into(), last.at.as_str().into()];
-        db.read_giving_way(sql, values).await?.iter().map(read).collect()
+        let query = self.statements::<Statements>().completed.bind([
+            ("deletions", json!(ids).to_string().into()),
+            ("first", first.at.as_str().into()),
+            ("last", last.at.as_str().into()),
+        ]);
+        query.read_giving_way(db).await?.iter().map(completed).collect()
     }
 
-    /// Takes a completed deletion up again, so that a worker asks targets once more. Its row is gone, so it cannot be restored.
+    /// Opens a deletion that calls targets of a completed one once more. Its row is gone, so it cannot be restored.
     /// Returns the new deletion, or none if the row has an open or dead one by now.
     ///
     /// # Errors
-    /// Whatever the database says.
-    pub async fn ask_again(
+    /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.
+    pub async fn record_redeletion(
         &self,
         conn: &impl ConnectionTrait,
-        again: &AskAgain<'_>,
+        request: &RedeletionRequest<'_>,
     ) -> Result<Option<DeletionId>, db::Error> {
-        let d = self.dialect;
-        let sql = format!(
-            "insert into {} as d (id, resource, key, lane, state, phase, run_at, batch_id, marker_rule, marker_column, marker_value,
-                targets, confirmations, payload, requested_by, reason, called_at)
-             select {id}, f.resource, f.key, $2, '{pending}', '{confirm}', {now}, f.batch_id, {rule}, f.marker_column,
-                f.marker_value, f.targets, {confirmations}, {payload}, $5, $6, {now}
-             from {done} f where f.id = {done_id} and f.finished_at = {finished_at} and f.key is not null
-             on conflict (resource, key) do nothing returning 1",
-            self.deletion,
-            id = d.param(1, "uuid"),
-            pending = State::Pending,
-            confirm = Phase::Confirm.as_str(),
-            now = d.now(),
-            confirmations = d.param(3, "jsonb"),
-            payload = d.param(4, "jsonb"),
-            done = self.done,
-            rule = again.rule,
-            done_id = d.param(7, "text::uuid"),
-            finished_at = d.param(8, "text::timestamptz"),
-        );
+        let FinishedAt { at, id: completed } = &request.completed.finished;
         let id = DeletionId::new();
-        let text = |json: serde_json::Result<String>| json.map_err(|error| db::Error::unreadable(error.to_string()));
-        let values: [Value; 8] = [
-            id.to_string().into(),
-            again.lane.as_str().into(),
-            text(serde_json::to_string(&again.confirmed))?.into(),
-            text(serde_json::to_string(again.values))?.into(),
-            again.by.into(),
-            again.reason.as_str().into(),
-            again.completed.finished.id.as_str().into(),
-            again.completed.finished.at.as_str().into(),
-        ];
-        Ok(conn.query_one_raw(d.statement(sql, values)).await?.map(|_| id))
+        let query = self.statements::<Statements>().redelete.bind([
+            ("id", id.to_string().into()),
+            ("lane", request.lane.as_str().into()),
+            ("rule", i64::try_from(request.rule).unwrap_or(i64::MAX).into()),
+            ("confirmed", json!(request.confirmed).to_string().into()),
+            ("values", json!(request.values).to_string().into()),
+            ("by", request.by.into()),
+            ("reason", request.reason.as_str().into()),
+            ("completed", completed.as_str().into()),
+            ("finished_at", at.as_str().into()),
+        ]);
+        Ok(query.one(conn).await?.map(|_| id))
     }
 }
 
-fn finished_at(row: &QueryResult) -> Result<FinishedAt, db::Error> {
-    Ok(FinishedAt { at: row.try_get("", "at")?, id: row.try_get("", "id")? })
-}
-
-fn read(row: &QueryResult) -> Result<Completed, db::Error> {
-    let finished = finished_at(row)?;
-    let json = |error: serde_json::Error| db::Error::unreadable(error.to_string());
-    let (confirmations, refs): (String, String) = (row.try_get("", "confirmations")?, row.try_get("", "refs")?);
+fn completed(row: &Row) -> Result<Completed, db::Error> {
     Ok(Completed {
-        id: finished.id.parse().map_err(|error: uuid::Error| db::Error::unreadable(error.to_string()))?,
-        finished,
-        at: row.try_get("", "iso")?,
-        resource: row.try_get("", "resource")?,
-        key: row.try_get("", "key")?,
-        kept: row.try_get("", "kept")?,
-        requested_by: row.try_get("", "requested_by")?,
-        confirmations: serde_json::from_str(&confirmations).map_err(json)?,
-        refs: serde_json::from_str(&refs).map_err(json)?,
+        finished: FinishedAt::read(row)?,
+        id: row.parse("id")?,
+        at: row.get("iso")?,
+        resource: row.get("resource")?,
+        key: row.get("key")?,
+        kept: row.get("kept")?,
+        requested_by: row.get("requested_by")?,
+        confirmations: row.json("confirmations")?,
+        refs: row.json("refs")?,
     })
 }

@@ -4,5 +4,5 @@ mod completed;
 mod redelete;
 mod same_values;
 
-pub use completed::{AskAgain, Completed};
+pub use completed::{Completed, RedeletionRequest};
 pub use redelete::{BY, Redeletion, belongs_to_another_row, may_belong_to_row, redelete};

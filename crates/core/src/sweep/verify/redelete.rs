@@ -6,7 +6,7 @@
 //! * no row has the values by which the twin is named;
 //! * the deletion still knows all values of the request to its target.
 
-use super::{AskAgain, Completed};
+use super::{Completed, RedeletionRequest};
 use crate::{
     catalog::Table,
     config::{AfterConfirmation, Target},
@@ -162,9 +162,9 @@ async fn record(
     let lane = table.lane(|name| confirmed.contains_key(name));
     let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     let reason = format!("the twin in {} was there again", names.join(", "));
-    let request = AskAgain { completed, confirmed, values, lane, rule, by: BY, reason };
+    let request = RedeletionRequest { completed, confirmed, values, lane, rule, by: BY, reason };
     let transaction = store.db.begin_giving_way().await?;
-    match store.ledger.ask_again(&transaction, &request).await {
+    match store.ledger.record_redeletion(&transaction, &request).await {
         Ok(id) => {
             kill_point("redelete::before");
             transaction.commit().await?;

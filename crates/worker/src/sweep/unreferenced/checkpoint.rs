@@ -54,7 +54,7 @@ impl Checkpoint {
 
     /// Rows that are not to be changed.
     pub(super) fn count_left(&mut self, seen: &[&Observation]) {
-        seen.iter().for_each(|one| self.progress.left_since(one.since.as_deref()));
+        seen.iter().for_each(|one| self.progress.note_backlog_since(one.since.as_deref()));
     }
 
     /// Rows with which a step was done.

@@ -93,7 +93,7 @@ impl Checkpoint {
     /// Remembers twins that are there and not deleted. Those that returned take precedence over those of another row.
     pub(super) fn remember(&mut self, completed: &Completed, lanes: Vec<Lane>, found: Finding) {
         if found == Finding::Returned {
-            self.progress.left_since(Some(&completed.at));
+            self.progress.note_backlog_since(Some(&completed.at));
         }
         let lanes = lanes.into_iter().map(|lane| (lane, found));
         if let Some(left) = self.left.iter_mut().find(|left| left.finished == completed.finished) {

@@ -1,0 +1,79 @@
+create function "public"."sexton_guard_deleted_toy"() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, pg_temp set row_security = off set standard_conforming_strings = on as $sexton$
+-- after delete referencing old table as gone for each statement when (current_setting('sexton.deleting', true) is distinct from pg_trigger_depth()::text)
+begin
+    insert into "public"."sexton_deletion" as d (id, resource, key, lane, state, run_at, batch_id, targets, payload, requested_by, reason)
+    select "public".sexton_uuidv7(), 'toy', gone."id"::text, 'toy.shop', 'pending', (clock_timestamp() + (3600000) * interval '1 millisecond'),
+        coalesce(nullif(current_setting('sexton.guard_batch', true), ''),
+            set_config('sexton.guard_batch', "public".sexton_uuidv7()::text, true))::uuid,
+        '["shop"]', jsonb_build_object('name', gone."name"::text, 'kind', gone."kind"::text), 'sexton guard', 'the row was deleted without a request' || ', by ' || session_user
+    from gone where not ((((gone."gone_at" is null and gone."kind" = ('T')::text) or (gone."deleted_at" is null and (gone."kind" <> ('T')::text or gone."kind" is null))) is not true) and exists (select 1 from "public"."sexton_deletion_done" f where f.resource = 'toy' and (f.key = gone."id"::text or f.key_hash = encode(sha256(convert_to((select value from "public"."sexton_secret" where name = 'key_salt') || '/' || 'toy' || '/' || gone."id"::text,
+                'UTF8')), 'hex')) and f.marker_value = case case when gone."kind" = ('T')::text then 0 else 1 end when 0 then (to_jsonb(gone."gone_at" at time zone 'UTC') #>> '{}') when 1 then (to_jsonb(gone."deleted_at" at time zone 'UTC') #>> '{}') end
+            and (f.row_outcome = 'kept' or f.cancelled_by = 'discarded')))
+    on conflict (resource, key) do update set former = d.former || jsonb_build_array(excluded.payload),
+            confirmations = '{}', lane = excluded.lane, phase = 'confirm'
+        where d.state <> 'running' and not d.payload @> excluded.payload and not d.former @> jsonb_build_array(excluded.payload);
+    if found then
+        perform pg_notify('sexton_due', '');
+    end if;
+    return null;
+end
+$sexton$;
+revoke all on function "public"."sexton_guard_deleted_toy"() from public;
+create trigger "sexton_guard_deleted_toy" after delete on "public"."toy" referencing old table as gone for each statement
+    when (current_setting('sexton.deleting', true) is distinct from pg_trigger_depth()::text) execute function "public"."sexton_guard_deleted_toy"();
+drop function if exists "public"."sexton_guard_deleted_toy"() cascade;
+create function "public"."sexton_guard_referenced1_insert_toy"() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, pg_temp set row_security = off set standard_conforming_strings = on as $sexton$
+-- after insert for each row when (new."toy_id" is not null)
+<<guard>>
+declare
+    is_marked boolean;
+    is_hidden boolean;
+begin
+    select t."deprecated_at" is not null, (coalesce(t."deprecated_at"::timestamptz <= (clock_timestamp() - 604800000 * interval '1 millisecond'), false) or (((t."gone_at" is null and t."kind" = ('T')::text) or (t."deleted_at" is null and (t."kind" <> ('T')::text or t."kind" is null))) is not true)) into guard.is_marked, guard.is_hidden from "public"."toy" t where t."id" operator(pg_catalog.=) new."toy_id" for key share;
+    if guard.is_marked is not true then
+        return null;
+    end if;
+    if guard.is_hidden then
+        raise foreign_key_violation using message = 'a row of toy that nothing has referenced for 7days can no longer be referenced', schema = tg_table_schema, table = tg_table_name, constraint = tg_name,
+            hint = 'It is about to be deleted; choose another, or clear its ' || 'deprecated_at' || ' first.';
+    end if;
+    perform 1 from "public"."toy" t where t."id" operator(pg_catalog.=) new."toy_id" for no key update skip locked;
+    if found then
+        update "public"."toy" t set "deprecated_at" = null where t."id" operator(pg_catalog.=) new."toy_id" and t."deprecated_at" is not null;
+    end if;
+    return null;
+end
+$sexton$;
+revoke all on function "public"."sexton_guard_referenced1_insert_toy"() from public;
+create trigger "sexton_guard_referenced1_insert_toy" after insert on "public"."person" for each row
+    when (new."toy_id" is not null) execute function "public"."sexton_guard_referenced1_insert_toy"();
+drop function if exists "public"."sexton_guard_referenced1_insert_toy"() cascade;
+create function "public"."sexton_guard_referenced1_update_toy"() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, pg_temp set row_security = off set standard_conforming_strings = on as $sexton$
+-- after update for each row when (new."toy_id" is not null and (old."toy_id" is distinct from new."toy_id"))
+<<guard>>
+declare
+    is_marked boolean;
+    is_hidden boolean;
+begin
+    select t."deprecated_at" is not null, (coalesce(t."deprecated_at"::timestamptz <= (clock_timestamp() - 604800000 * interval '1 millisecond'), false) or (((t."gone_at" is null and t."kind" = ('T')::text) or (t."deleted_at" is null and (t."kind" <> ('T')::text or t."kind" is null))) is not true)) into guard.is_marked, guard.is_hidden from "public"."toy" t where t."id" operator(pg_catalog.=) new."toy_id" for key share;
+    if guard.is_marked is not true then
+        return null;
+    end if;
+    if guard.is_hidden then
+        raise foreign_key_violation using message = 'a row of toy that nothing has referenced for 7days can no longer be referenced', schema = tg_table_schema, table = tg_table_name, constraint = tg_name,
+            hint = 'It is about to be deleted; choose another, or clear its ' || 'deprecated_at' || ' first.';
+    end if;
+    perform 1 from "public"."toy" t where t."id" operator(pg_catalog.=) new."toy_id" for no key update skip locked;
+    if found then
+        update "public"."toy" t set "deprecated_at" = null where t."id" operator(pg_catalog.=) new."toy_id" and t."deprecated_at" is not null;
+    end if;
+    return null;
+end
+$sexton$;
+revoke all on function "public"."sexton_guard_referenced1_update_toy"() from public;
+create trigger "sexton_guard_referenced1_update_toy" after update on "public"."person" for each row
+    when (new."toy_id" is not null and (old."toy_id" is distinct from new."toy_id")) execute function "public"."sexton_guard_referenced1_update_toy"();
+drop function if exists "public"."sexton_guard_referenced1_update_toy"() cascade;
