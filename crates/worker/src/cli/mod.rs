@@ -2,7 +2,7 @@
 //!
 //! To add a command:
 //! 1. Write it in a file of its name here: a struct of arguments with examples in `after_help`, and `run`.
-//! 2. Name the file among the modules, and the command in [`Command`] and [`Command::run`], both below.
+//! 2. Name the file among the modules, and the command in `Command` and `Command::run`, both below.
 //! 3. Add it to the commands in README.md, and test it in `tests/suites/cli/`.
 
 mod bulk;
