@@ -1,6 +1,6 @@
 //! What can go wrong, said so that the reader knows the row and the remedy.
 
-use sexton_core::{catalog, db, ids::BatchId, key::InvalidKey, ledger::OpenError, restore::RestoreError, transport};
+use sexton_core::{catalog, db, ids::BatchId, key::InvalidKey, ledger::OpenError, restore, transport};
 
 /// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
 /// returns one, except as [`Self::Database`] and [`Self::Interrupted`] say.
@@ -98,7 +98,7 @@ pub enum Error {
     },
     /// The deletion cannot be taken back.
     #[error(transparent)]
-    Restore(#[from] RestoreError),
+    Restore(#[from] restore::Error),
     /// Removing many rows stopped. What was committed before stays requested.
     #[error("stopped after {requested} rows of table `{table}`: {source}; `resume({batch})` goes on")]
     Interrupted {

@@ -75,7 +75,7 @@ pub use scope::Scope;
 pub use select::SoftRemoveSelect;
 pub use sexton_core::{
     ids::{BatchId, DeletionId},
-    restore::{RestoreError, Restored},
+    restore::{Error as RestoreError, Restored},
     soft_remove::Requested,
 };
 pub use transaction::Transaction;

@@ -6,7 +6,7 @@ use sexton_core::{
     catalog::Table,
     ids::{BatchId, DeletionId},
     key::Key,
-    restore::RestoreError,
+    restore,
 };
 
 use crate::{Error, Producer, entities::configured};
@@ -72,8 +72,8 @@ impl Wanted {
 
     pub(crate) fn unknown(&self) -> Error {
         match self {
-            Self::Deletion(id) => RestoreError::NotFound(*id).into(),
-            Self::Batch(batch) => RestoreError::NothingInBatch(*batch).into(),
+            Self::Deletion(id) => restore::Error::NotFound(*id).into(),
+            Self::Batch(batch) => restore::Error::NothingInBatch(*batch).into(),
             Self::Row(row) => Error::NotRequested {
                 resource: row.table.name.to_string(),
                 table: row.table.resource.table.clone(),

@@ -10,7 +10,7 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::hard_delete::Completion;
+use crate::hard_delete::HardDeleteOutcome;
 
 /// Says what each metric means; called once, when the recorder is installed.
 pub(crate) fn describe() {
@@ -68,10 +68,10 @@ pub(crate) fn called(resource: &str, target: &str, outcome: &Outcome, duration: 
     counter!("sexton_calls_total", &[resource, target, ("outcome", outcome.to_owned())]).increment(1);
 }
 
-pub(crate) fn finished(resource: &str, completion: &Completion) {
+pub(crate) fn finished(resource: &str, completion: &HardDeleteOutcome) {
     let row = match completion {
-        Completion::Deleted => "deleted",
-        Completion::AlreadyGone => "already_gone",
+        HardDeleteOutcome::Deleted => "deleted",
+        HardDeleteOutcome::AlreadyGone => "already_gone",
         _ => "kept",
     };
     counter!("sexton_completions_total", "resource" => resource.to_owned(), "row" => row).increment(1);

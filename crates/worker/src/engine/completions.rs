@@ -8,7 +8,7 @@ use sexton_core::{db, ids::ResourceName};
 use super::Context;
 use crate::{
     engine::batcher::{Batcher, Outcome, Process},
-    hard_delete::{Completion, Removal, remove},
+    hard_delete::{HardDelete, HardDeleteOutcome, hard_delete},
 };
 
 /// Most rows in one transaction.
@@ -16,7 +16,7 @@ const BATCH: usize = 100;
 
 /// Completes deletions in batches, one batcher a table.
 pub(crate) struct Completions {
-    batchers: BTreeMap<ResourceName, Batcher<Removal, Completion>>,
+    batchers: BTreeMap<ResourceName, Batcher<HardDelete, HardDeleteOutcome>>,
 }
 
 impl Completions {
@@ -24,19 +24,19 @@ impl Completions {
         let batchers = context.store.catalog.tables().map(|table| {
             let (context, name) = (Arc::clone(context), table.name.clone());
             let table = Arc::clone(table);
-            let process: Process<Removal, Completion> = Arc::new(move |batch: Vec<Removal>| {
+            let process: Process<HardDelete, HardDeleteOutcome> = Arc::new(move |batch: Vec<HardDelete>| {
                 let (context, table) = (Arc::clone(&context), Arc::clone(&table));
-                let work = async move { remove(&context.store, &table, &batch).await };
-                Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, db::Error>>
+                let work = async move { hard_delete(&context.store, &table, &batch).await };
+                Box::pin(work) as BoxFuture<'static, Result<Vec<HardDeleteOutcome>, db::Error>>
             });
             (name, Batcher::start(BATCH, 2, process))
         });
         Self { batchers: batchers.collect() }
     }
 
-    pub(crate) async fn complete(&self, resource: &ResourceName, removal: Removal) -> Outcome<Completion> {
+    pub(crate) async fn complete(&self, resource: &ResourceName, deletion: HardDelete) -> Outcome<HardDeleteOutcome> {
         match self.batchers.get(resource) {
-            Some(batcher) => batcher.submit(removal).await,
+            Some(batcher) => batcher.submit(deletion).await,
             None => {
                 Err(Arc::new(db::Error::other("complete a deletion", format!("resource {resource} is not configured"))))
             }

@@ -23,7 +23,7 @@ use super::{
     verdict::{Miss, Verdict, verdict},
 };
 use crate::{
-    hard_delete::{Completion, Now, Removal},
+    hard_delete::{HardDelete, HardDeleteOutcome, Now},
     metrics,
 };
 
@@ -178,7 +178,7 @@ impl<'e> Execution<'e> {
             settlement.give_back = true;
             return self.write(settlement).await;
         }
-        let removal = Removal {
+        let deletion = HardDelete {
             id: self.claim.id,
             fence: self.claim.fence,
             key: key.clone(),
@@ -188,8 +188,8 @@ impl<'e> Execution<'e> {
             delete: then != AfterConfirmation::Keep,
         };
         let completion = loop {
-            match self.engine.completions.complete(&self.table.name, removal.clone()).await {
-                Ok(Completion::ManyChildren) => match self.remove_many_children(&removal).await {
+            match self.engine.completions.complete(&self.table.name, deletion.clone()).await {
+                Ok(HardDeleteOutcome::ManyChildren) => match self.delete_many_children(&deletion).await {
                     Ok(None) => {}
                     Ok(Some(why)) => break why,
                     Err(error) => return self.row_unreadable(&error).await,
@@ -204,14 +204,16 @@ impl<'e> Execution<'e> {
         };
         let id = self.claim.id;
         match completion {
-            Completion::Deleted | Completion::AlreadyGone | Completion::Kept => {
+            HardDeleteOutcome::Deleted | HardDeleteOutcome::AlreadyGone | HardDeleteOutcome::Kept => {
                 metrics::finished(&self.claim.resource, &completion);
                 self.tell_parent();
                 tracing::debug!(%id, row = ?completion, "deletion {id} is completed");
             }
-            Completion::Lost => tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it"),
-            Completion::Locked => self.row_locked().await,
-            Completion::Changed(now) => {
+            HardDeleteOutcome::Lost => {
+                tracing::warn!(%id, "the lease of deletion {id} was lost; another worker takes it")
+            }
+            HardDeleteOutcome::Locked => self.row_locked().await,
+            HardDeleteOutcome::Changed(now) => {
                 self.refresh(now);
                 // A row that never settles down must not keep its deletion open for ever.
                 if self.claim.age + self.since.elapsed() >= self.engine.context.config.retry.give_up_after {
@@ -219,16 +221,16 @@ impl<'e> Execution<'e> {
                 }
                 self.row_changed().await;
             }
-            Completion::LiveAgain => self.live_again().await,
-            Completion::Refused => {
+            HardDeleteOutcome::LiveAgain => self.live_again().await,
+            HardDeleteOutcome::Refused => {
                 let why = format!("{} kept the row without an error: a trigger or rule", self.table.resource.table);
                 self.die(DeadKind::NotDeleted, &why).await;
             }
-            Completion::ChildrenFirst => self.let_children_go_first(&key).await,
-            Completion::ChildRefused(table) => self.child_refused(&table).await,
+            HardDeleteOutcome::ChildrenFirst => self.let_children_go_first(&key).await,
+            HardDeleteOutcome::ChildRefused(table) => self.child_refused(&table).await,
             // Only few are left now; others may have arrived.
-            Completion::ManyChildren => self.row_locked().await,
-            Completion::Referenced(by) => {
+            HardDeleteOutcome::ManyChildren => self.row_locked().await,
+            HardDeleteOutcome::Referenced(by) => {
                 let failure = Failure { status: None, reason: format!("still referenced ({by})") };
                 self.row_missed(Outcome::Retry(failure), Some(DeadKind::Referenced)).await;
             }
