@@ -1,4 +1,4 @@
-//! Which rows, or deletions, a call is about.
+//! The rows, or deletions, that a call is about.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,7 +9,7 @@ use sexton_core::{
     restore,
 };
 
-use crate::{Error, Producer, entities::configured};
+use crate::{Error, Producer, entity_tables::configured};
 
 /// Rows of one resource.
 pub(crate) struct Rows {
@@ -18,7 +18,7 @@ pub(crate) struct Rows {
 }
 
 /// What is to be restored.
-pub(crate) enum Wanted {
+pub(crate) enum ToRestore {
     Deletion(DeletionId),
     Batch(BatchId),
     Row(Rows),
@@ -61,7 +61,7 @@ impl Rows {
     }
 }
 
-impl Wanted {
+impl ToRestore {
     pub(crate) fn described(&self) -> String {
         match self {
             Self::Deletion(id) => format!("deletion {id}"),

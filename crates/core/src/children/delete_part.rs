@@ -22,7 +22,7 @@ use crate::{
 /// What became of a part of the descendants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeletedPart {
-    /// So many were deleted, or reference no parent any more.
+    /// This number were deleted, or reference no parent any more.
     Some(usize),
     /// None is left.
     NoneLeft,

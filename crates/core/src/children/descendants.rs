@@ -42,7 +42,7 @@ pub(super) struct Descendant {
     pub(super) children: Vec<usize>,
 }
 
-/// A row that stays and is to reference its parent no longer.
+/// A row that is not deleted and is to reference its parent no longer.
 #[derive(Debug)]
 pub(super) struct RowToClear {
     pub(super) parent: Node,
@@ -71,7 +71,7 @@ pub struct Descendants {
     pub(super) unfinished: Vec<Vec<Unfinished>>,
     /// For each row to delete: whether another transaction has locked a descendant.
     pub(super) locked: Vec<bool>,
-    /// Whether there are more descendants than were asked for.
+    /// Whether there are more descendants than the limit.
     pub(super) truncated: bool,
     /// Whether rows reference each other in a circle: none can be deleted before the others.
     pub(super) circle: bool,
@@ -138,7 +138,7 @@ impl Descendants {
         rows
     }
 
-    /// The rows that stay when those rows are deleted, and are to reference their parents no longer.
+    /// The rows that are not deleted with those rows and are to reference their parents no longer.
     pub(super) fn to_clear<'d>(&'d self, chosen: &'d [bool]) -> impl Iterator<Item = &'d RowToClear> {
         let deleted = self.numbers_of_chosen(chosen);
         self.to_clear.iter().filter(move |row| match row.parent {

@@ -92,11 +92,11 @@ impl Find<'_> {
 
     /// The children of one parent (SQLite).
     async fn of_parent(&self, conn: &impl ConnectionTrait, parent: &Parent) -> Result<Vec<FoundChild>, db::Error> {
-        let Some((is_child, mut values)) = self.rule.is_child_of("c", &parent.values) else { return Ok(Vec::new()) };
+        let Some(mut values) = self.rule.parent_values(&parent.values) else { return Ok(Vec::new()) };
         values.push(("parent_resource".into(), parent.resource.as_str().into()));
         values.push(("parent_key".into(), parent.key.as_str().into()));
         values.push(("limit".into(), self.limit().into()));
-        let words = self.words().with([("is_child_of_parent", is_child)]);
+        let words = self.words().with([("is_child_of_parent", self.rule.names_bound("c"))]);
         let rows = words.render(include_str!("find.sqlite.sql")).bind_all(values).all(conn).await?;
         let mut children = Vec::with_capacity(rows.len());
         let mut marked = Vec::new();
@@ -118,7 +118,7 @@ impl Find<'_> {
         let words = self.words().with([
             ("parent_columns", PARENT_COLUMNS.to_owned()),
             ("is_child_of_parent", self.rule.matches("c", "x.v")),
-            ("is_child_of_any", self.rule.among("c")),
+            ("is_child_of_any", self.rule.names_any_of("c", "@parents")),
             ("locks", if self.locks == RowLocks::SkipLocked { "for update of c skip locked" } else { "" }.to_owned()),
         ]);
         words.render_for(include_str!("find.postgres.sql"), &["parents"])

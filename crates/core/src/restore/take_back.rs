@@ -26,17 +26,17 @@ pub struct Restored {
     pub resource: String,
     /// The row's key.
     pub key: String,
-    /// Whether the row is live again; false if it is gone, no longer carried the marker that we wrote, or was removed
+    /// Whether the row is live again. False if it is gone, no longer carried the marker that we wrote, or was removed
     /// together with another row as well.
     pub row_restored: bool,
     /// The deletions of its children that were taken back with it.
     pub children: Vec<Self>,
 }
 
-/// Takes back the deletion `id` within the caller's transaction: the ledger entry ends as cancelled, and the row gets
-/// back what its marker column held before, if it still carries the marker that we wrote and nobody else wants it gone.
-/// So do the rows that the same request removed with it, and their deletions, where they have some. Returns what was
-/// restored.
+/// Takes back the deletion `id` within the caller's transaction. The ledger entry ends as cancelled. The row gets back what
+/// its marker column held before, if it still carries the marker that we wrote and no other deletion wants it removed. So do
+/// the rows that the same request removed with it; their deletions, if they have any, are cancelled as well. Returns what
+/// was restored.
 ///
 /// The row is locked first and the entry second, in the order in which phase 1 locks them. Claims lock the entry, too, so
 /// that of a restore and a claim exactly one wins.
@@ -84,7 +84,7 @@ async fn restore_all(
         open.extend(children.into_iter().filter(|child| wanted.insert(*child)));
     }
     if let [only] = deletions {
-        // The only one that was asked for itself: the others are restored together with those that wait for them.
+        // One that waits for another is restored with it. This one was named by itself.
         if let Some(parent) =
             store.ledger.waiting_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id))
         {

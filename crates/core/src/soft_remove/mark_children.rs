@@ -45,7 +45,7 @@ pub(crate) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Sql
     let words = ledger.words.clone().with([
         ("parent_columns", PARENT_COLUMNS.to_owned()),
         ("is_child_of_parent", rule.matches("c", "x.v")),
-        ("is_child_of_any", rule.among("c")),
+        ("is_child_of_any", rule.names_any_of("c", "@parents")),
         ("resource", literal(child.name.as_str())),
         ("table", child.sql.clone()),
         ("key_of_child", child.key_text("c")),
@@ -70,11 +70,11 @@ async fn mark_children_of(
     child: &Table,
     parent: &Parent,
 ) -> Result<Vec<Parent>, db::Error> {
-    let Some((is_child, values)) = rule.is_child_of("c", &parent.values) else { return Ok(Vec::new()) };
+    let Some(values) = rule.parent_values(&parent.values) else { return Ok(Vec::new()) };
     let words = ledger.words.clone().with([
         ("key", child.key_text("c")),
         ("table", child.sql.clone()),
-        ("is_child", is_child),
+        ("is_child", rule.names_bound("c")),
         ("key_columns", child.key_columns("c")),
     ]);
     let find = words.render(

@@ -68,9 +68,12 @@ pub async fn request_children(
     key: &Key,
     values: &Values,
 ) -> Result<bool, db::Error> {
+    let (id, fence) = claim;
+    let requested = Requested { id, key: key.to_string(), created: false, state: State::Running, fence, due: false };
+    let row = RecordedRow { requested, links: values.clone(), rule: 0 };
     // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process.
     let transaction = store.db.begin_giving_way().await?;
-    match request_children_in(&transaction, store, table, claim, key, values).await {
+    match request_children_in(&transaction, store, table, &row).await {
         Ok(true) => {
             kill_point("request_children::before");
             transaction.commit().await?;
@@ -90,12 +93,10 @@ async fn request_children_in(
     transaction: &DatabaseTransaction,
     store: &Store,
     table: &Table,
-    claim: Lease,
-    key: &Key,
-    values: &Values,
+    row: &RecordedRow,
 ) -> Result<bool, db::Error> {
-    let (id, fence) = claim;
-    let ours = store.ledger.lock_ours(transaction, &[claim]).await?;
+    let (id, fence) = (row.requested.id, row.requested.fence);
+    let ours = store.ledger.lock_ours(transaction, &[(id, fence)]).await?;
     let Some(record) = store.ledger.record(transaction, id).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);
     };
@@ -107,11 +108,9 @@ async fn request_children_in(
         trace_context: None,
         notify: false,
     };
-    let requested = Requested { id, key: key.to_string(), created: false, state: State::Running, fence, due: false };
-    let row = RecordedRow { requested, links: values.clone(), rule: 0 };
     let restorable = HashMap::from([(id, Duration::ZERO)]);
     let deletions = ChildDeletions::new(transaction, store, &request, restorable, DeadDeletions::Leave);
-    let waiting = remove_below(deletions, table, &[&row]).await?;
+    let waiting = remove_below(deletions, table, &[row]).await?;
     store.ledger.hold_back(transaction, &waiting).await?;
     Ok(true)
 }

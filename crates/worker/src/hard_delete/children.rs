@@ -63,7 +63,7 @@ pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Re
 /// What became of a part of the children of a row.
 #[derive(Debug)]
 pub(crate) enum Part {
-    /// So many were deleted; there may be more.
+    /// This number were deleted; there may be more.
     Deleted(usize),
     /// None is left that would have to be deleted before the row.
     NoneLeft,

@@ -75,7 +75,7 @@ async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db:
     let deleted = delete.bind([("rows", records(&rows).to_string().into())]).all(batch.transaction).await?;
     let number = |row: &db::Row| {
         let n: usize = row.count("n")?;
-        to_delete.get(n).copied().ok_or_else(|| db::Error::unreadable("a row that was not asked for"))
+        to_delete.get(n).copied().ok_or_else(|| db::Error::unreadable("a row that was not to be deleted"))
     };
     deleted.iter().map(number).collect()
 }
