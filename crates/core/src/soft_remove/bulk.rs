@@ -69,10 +69,12 @@ impl Condition {
 /// # Errors
 /// [`db::Error`] when the database does not answer, or does not understand the condition.
 pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, db::Error> {
-    let sql = format!("select count(*) as n from {} t where {}", condition.rows_of(table), table.live("t"));
-    let rows = db.read_only(sql, Vec::new()).await?;
-    let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
-    Ok(u64::try_from(n).unwrap_or_default())
+    let words = table.rows.words().with_verbatim([("source", condition.rows_of(table).as_str())]);
+    let count = words
+        .with([("is_live", table.live("t"))])
+        .render("-- count the live rows that meet a condition\nselect count(*) as n from {source} t where {is_live}");
+    let rows = count.bind([]).read_only(db).await?;
+    rows.first().map_or(Ok(0), |row| row.count("n"))
 }
 
 /// The keys of the next live rows that meet the condition, at most `limit`, in key order; and where to go on.
