@@ -117,7 +117,7 @@ exception when data_exception then
 end
 $body$;
 
--- Marks rows and records their deletions: `record` in removal/request.rs.
+-- Marks rows and records their deletions: `record` in soft_remove/record.
 create function @schema@.sexton_record(statements jsonb, wanted jsonb, delay_ms bigint, request jsonb)
 returns table (id text, key text, state text, fence bigint, due boolean, links text, marker_rule smallint)
 language plpgsql as $body$
@@ -129,7 +129,7 @@ begin
 end
 $body$;
 
--- Removes the children of the row of a deletion, to any depth: `remove_below` in removal/children.rs. `root` has the
+-- Removes the children of the row of a deletion, to any depth: `remove_below` in soft_remove/remove_children.rs. `root` has the
 -- deletion as `n`, resource, key and the columns by which children name it as `r`, `k` and `v`. Returns whether the
 -- deletion waits for others.
 create function @schema@.sexton_remove_below(root jsonb, delay_ms bigint, request jsonb) returns boolean
@@ -246,7 +246,7 @@ begin
 end
 $body$;
 
--- `soft_remove` in removal/request.rs, for one row.
+-- `soft_remove` in soft_remove/remove.rs, for one row.
 create function @schema@.sexton_soft_remove(
     resource text, key text, reason text default null, requested_by text default session_user,
     after interval default '0', batch uuid default null, trace_context text default null
@@ -300,7 +300,7 @@ begin
 end
 $body$;
 
--- Says why a deletion was not in a state to be restored: `refusal` in removal/restore.rs.
+-- Says why a deletion was not in a state to be restored: `refusal` in restore/take_back.rs.
 create function @schema@.sexton_refuse_restore(id uuid, reason text default null) returns void
 language plpgsql as $body$
 #variable_conflict use_column
@@ -327,7 +327,7 @@ begin
 end
 $body$;
 
--- `restore_all` in removal/restore.rs: all or nothing. Those that were asked for come first.
+-- `restore_all` in restore/take_back.rs: all or nothing. Those that were asked for come first.
 create function @schema@.sexton_restore_all(deletions uuid[], reason text, restored_by text)
 returns setof @schema@.sexton_restored
 language plpgsql as $body$

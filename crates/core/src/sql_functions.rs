@@ -1,31 +1,31 @@
 //! The statements of phase 1 and of restoring as texts, for the SQL functions of PostgreSQL.
 //!
 //! `sexton migrate` writes them beside the definition of each resource, and `sexton_soft_remove` and `sexton_restore` run
-//! them as they are. So there is one source of every statement, whoever runs it; what the functions add is the order in
-//! which they are run, which is that of this module's neighbours.
+//! them as they are. So every statement has one source. The functions add the order in which they are run, which is that of
+//! [`soft_remove`](crate::soft_remove) and [`restore`](crate::restore).
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     catalog::{Catalog, ChildRule, Table},
     children::find_statement,
     config::{AfterConfirmation, ChildThen, Resource},
-    db::{Dialect, millis, recordset},
+    db::{Dialect, Sql, Words, millis},
     ids::ResourceName,
     ledger::{DUE_CHANNEL, Ledger, RowOutcome},
     restore::{take_back, unmark},
-    soft_remove::{at_once, mark_children, postgres},
+    soft_remove::{delete_at_once, mark_children, record},
     state::Cancellation,
     store::Store,
 };
 
-/// Of what the functions expect in `sexton_resource.statements`: they refuse any other number. Whoever changes the names,
-/// the parameters or the results of the statements gives it the next one, and replaces the functions in a migration.
+/// The format that the functions expect in `sexton_resource.statements`; they refuse any other number. A change of the names,
+/// the parameters or the results of the statements needs the next number, and a migration that replaces the functions.
 const STATEMENTS_FORMAT: u32 = 1;
 
-/// The statements for each resource, with what is needed to run them; nothing on SQLite, which has no such functions.
+/// The statements for each resource, with what is needed to run them; none on SQLite, which has no such functions.
 ///
 /// They hold names of tables and columns, configured marker values, and the definitions from which they were made, but no
 /// URL and no credential.
@@ -38,8 +38,7 @@ pub fn statements(store: &Store) -> BTreeMap<ResourceName, Value> {
 }
 
 fn of_table(store: &Store, table: &Table) -> Value {
-    let targets = &table.resource.targets;
-    let columns: Map<String, Value> = targets.iter().map(|t| (t.name.to_string(), json!(t.columns()))).collect();
+    let (ledger, targets) = (&store.ledger, &table.resource.targets);
     json!({
         "format": STATEMENTS_FORMAT,
         "release": env!("CARGO_PKG_VERSION"),
@@ -47,20 +46,20 @@ fn of_table(store: &Store, table: &Table) -> Value {
         "resource": table.name,
         "grace_ms": millis(table.resource.grace),
         "targets": targets.iter().map(|target| target.name.to_string()).collect::<Vec<_>>(),
-        "columns": columns,
+        "columns": record::target_columns(table),
         "key": {
             "columns": table.key.iter().map(|(column, _)| &column.name).collect::<Vec<_>>(),
             "types": table.key.iter().map(|(column, _)| &column.base_type).collect::<Vec<_>>(),
-            "statement": canonical_key(table),
+            "statement": canonical_key(table).text(),
         },
-        "record": postgres::statement(store, table),
+        "record": record::statement(store, table).text(),
         "at_once": at_once(&store.catalog, table),
         "children": table.children.iter().filter_map(|rule| of_rule(store, rule)).collect::<Vec<_>>(),
-        "lock": take_back::lock(table),
-        "unmark": unmark::of_row(&store.ledger, table),
-        "lock_children": unmark::lock_children(&store.ledger, table),
-        "unmark_children": unmark::of_children(&store.ledger, table),
-        "ledger": of_ledger(&store.ledger),
+        "lock": take_back::lock_statement(table).text(),
+        "unmark": unmark::row_statement(ledger, table).text(),
+        "lock_children": unmark::lock_children_statement(ledger, table).text(),
+        "unmark_children": unmark::children_statement(ledger, table).text(),
+        "ledger": of_ledger(ledger),
     })
 }
 
@@ -69,18 +68,20 @@ fn definition(resource: &Resource) -> Value {
     serde_json::to_value(resource.definition()).unwrap_or_default()
 }
 
-/// `$1` is an array with one `{k0, k1, …}`; returns the key as the ledger keeps it, or fails as the types do.
-fn canonical_key(table: &Table) -> String {
+/// `@keys` is an array with one `{k0, k1, …}`; returns the key as the ledger keeps it, or fails as the types do.
+fn canonical_key(table: &Table) -> Sql {
     let mut rows = table.rows.clone();
     for (n, (column, _)) in rows.key.iter_mut().enumerate() {
         column.name = format!("k{n}");
     }
-    format!("select {} as key from {}", rows.key_text("x"), recordset(1, &rows.key_record()))
+    let words = Words::new(rows.dialect).with([("key", rows.key_text("x")), ("key_record", rows.key_record())]);
+    let text = "-- read a key\nselect {key} as key from jsonb_to_recordset(@keys::jsonb) as x({key_record})";
+    words.render_for(text, &["keys"])
 }
 
-/// How rows are deleted at once, and for which markers; null where a worker does it. Children are left to workers: how many
-/// may go in the caller's transaction, and in what order, is more than statements can say. So are rows of a table with
-/// another resource that has targets: its guard would have to be told.
+/// How rows are deleted at once, and for which markers; null where a worker does it:
+/// * rows with children, as statements cannot say how many may go in the caller's transaction, and in what order;
+/// * rows of a table with another resource that has targets, as its guard would have to be told.
 fn at_once(catalog: &Catalog, table: &Table) -> Value {
     if !table.resource.targets.is_empty()
         || !table.children.is_empty()
@@ -90,7 +91,7 @@ fn at_once(catalog: &Catalog, table: &Table) -> Value {
     }
     let rules = 0..table.rules.len();
     let deleted: Vec<usize> = rules.filter(|rule| table.then(*rule) == AfterConfirmation::Delete).collect();
-    json!({ "statement": at_once::statement(table), "rules": deleted })
+    json!({ "statement": delete_at_once::statement(table).text(), "rules": deleted })
 }
 
 /// How the children of some rows are found or marked; none where phase 1 does nothing.
@@ -105,7 +106,7 @@ fn of_rule(store: &Store, rule: &ChildRule) -> Option<Value> {
         "then": rule.then,
         "resource": child.name,
         "definition": definition(&child.resource),
-        "statement": statement,
+        "statement": statement.text(),
     }))
 }
 
@@ -124,7 +125,7 @@ fn of_ledger(ledger: &Ledger) -> Value {
         "children_to_restore": ledger.children_to_restore_statement(),
         "waiting_for": ledger.waiting_for_statement(),
         "finished_child": ledger.finished_child_statement(),
-        "restorable": take_back::restorable(ledger),
+        "restorable": take_back::restorable_statement(ledger).text(),
         "cancel": ledger.cancel_statement(Cancellation::Restored),
         "restored": Cancellation::Restored.as_str(),
         "forget_waits": ledger.forget_waits_statement(),

@@ -4,7 +4,7 @@ use sea_orm::DatabaseConnection;
 use sexton_core::{config::Config, db::Db, ledger::Ledger, store::Store};
 use tracing::warn;
 
-use crate::{Error, Producer, Removal, entities::Entities, hints::Hints, producer::Shared};
+use crate::{Error, Producer, Request, entity_tables::EntityTables, hints::Hints, producer::Shared};
 
 /// Settings of a [`Producer`]; see [`Producer::builder`].
 #[derive(Debug)]
@@ -12,18 +12,18 @@ use crate::{Error, Producer, Removal, entities::Entities, hints::Hints, producer
 pub struct Builder<'c> {
     conn: DatabaseConnection,
     config: &'c Config,
-    removal: Removal,
+    request: Request,
     hints: bool,
 }
 
 impl<'c> Builder<'c> {
     pub(crate) fn new(conn: DatabaseConnection, config: &'c Config) -> Self {
-        Self { conn, config, removal: Removal::default(), hints: true }
+        Self { conn, config, request: Request::default(), hints: true }
     }
 
     /// What is recorded with deletions for which [`Producer::with`] says nothing else.
-    pub fn removal(mut self, removal: Removal) -> Self {
-        self.removal = removal;
+    pub fn request(mut self, request: Request) -> Self {
+        self.request = request;
         self
     }
 
@@ -47,13 +47,13 @@ impl<'c> Builder<'c> {
         let ledger = Ledger::open(&db).await?;
         let store = Store::load(db, ledger, self.config).await?;
         let resolving = || Error::database("resolve the configured tables");
-        let entities = Entities::find(&store.db, store.catalog.tables()).await.map_err(resolving())?;
-        let choices = Entities::find(&store.db, store.catalog.unreferenced()).await.map_err(resolving())?;
+        let entities = EntityTables::find(&store.db, store.catalog.tables()).await.map_err(resolving())?;
+        let choices = EntityTables::find(&store.db, store.catalog.unreferenced()).await.map_err(resolving())?;
         let drift = store.ledger.drift(&store.db, &self.config.resources).await;
         for drift in drift.map_err(Error::database("read the resource definitions"))? {
             warn!(%drift, "this application's configuration is not the daemon's");
         }
         let hints = if self.hints { Hints::start(&self.config.queue)? } else { Hints::off() };
-        Ok(Producer::new(Shared { store, entities, choices, hints }, self.removal))
+        Ok(Producer::new(Shared { store, entities, choices, hints }, self.request))
     }
 }

@@ -1,13 +1,13 @@
 //! What can go wrong, said so that the reader knows the row and the remedy.
 
-use sexton_core::{catalog, db, ids::BatchId, key::InvalidKey, ledger::OpenError, restore::RestoreError, transport};
+use sexton_core::{catalog, db, ids::BatchId, key::InvalidKey, ledger::OpenError, restore, transport};
 
 /// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
 /// returns one, except as [`Self::Database`] and [`Self::Interrupted`] say.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The database has no ledger, or did not answer when asked for it.
+    /// The database has no ledger, or did not answer.
     #[error(transparent)]
     Ledger(#[from] OpenError),
     /// `sexton.toml` does not fit the database.
@@ -98,8 +98,8 @@ pub enum Error {
     },
     /// The deletion cannot be taken back.
     #[error(transparent)]
-    Restore(#[from] RestoreError),
-    /// Removing many rows stopped. What was committed before stays requested.
+    Restore(#[from] restore::Error),
+    /// Removing many rows stopped. What was committed before is requested.
     #[error("stopped after {requested} rows of table `{table}`: {source}; `resume({batch})` goes on")]
     Interrupted {
         /// The table.
@@ -112,7 +112,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The database refused or did not answer. If it was the commit that failed, only the ledger knows whether it took
-    /// place; asking again is safe.
+    /// place; another try is safe.
     #[error("cannot {action}: {source}")]
     Database {
         /// What was being done.

@@ -1,4 +1,4 @@
-//! Carrying hints to Redis without making anybody wait for it.
+//! Carrying hints to Redis without a caller waiting for it.
 //!
 //! Callers put hints into a bounded channel and go on; one background task pushes them. When Redis is slow or gone the
 //! channel fills and further hints are dropped, which is harmless: the daemon finds due deletions in the ledger.

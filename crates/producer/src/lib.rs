@@ -15,7 +15,7 @@
 //! #     impl ActiveModelBehavior for ActiveModel {}
 //! # }
 //! use sea_orm::{ColumnTrait, Database, EntityTrait, QueryFilter};
-//! use sexton_producer::{Producer, Removal, prelude::*};
+//! use sexton_producer::{Producer, Request, prelude::*};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let db = Database::connect("postgres://app@localhost/app").await?;
@@ -26,7 +26,7 @@
 //! let bookings = booking::Entity::find_live(&producer)?.filter(booking::Column::Room.eq("blue")).all(&db).await?;
 //!
 //! // Mark one and record its deletion; the daemon then deletes it in the calendar, and at last here.
-//! let alice = producer.with(Removal::by("alice").reason("room closed"));
+//! let alice = producer.with(Request::by("alice").reason("room closed"));
 //! for booking in &bookings {
 //!     let requested = booking.soft_remove(&alice).await?;
 //!     println!("deletion {}", requested.id);
@@ -46,38 +46,38 @@
 mod builder;
 mod choice;
 mod condition;
-mod entities;
-mod entity;
+mod entity_tables;
 mod error;
 mod hints;
-mod keys;
-mod many;
-mod page;
+mod key_of_row;
+mod key_pages;
 mod pending;
 mod producer;
-mod removal;
-mod row;
+mod request;
 mod rows;
 mod scope;
-mod select;
+mod soft_remove_entity;
+mod soft_remove_many;
+mod soft_remove_row;
+mod soft_remove_select;
 mod transaction;
 
 pub use builder::Builder;
 pub use choice::Choice;
-pub use entity::SoftRemoveEntity;
 pub use error::Error;
-pub use many::{Progress, SoftRemoveMany};
 pub use pending::Pending;
 pub use producer::Producer;
-pub use removal::Removal;
-pub use row::{SoftRemoveRow, SoftRemoveRows};
+pub use request::Request;
 pub use scope::Scope;
-pub use select::SoftRemoveSelect;
 pub use sexton_core::{
     ids::{BatchId, DeletionId},
-    restore::{RestoreError, Restored},
+    restore::{Error as RestoreError, Restored},
     soft_remove::Requested,
 };
+pub use soft_remove_entity::SoftRemoveEntity;
+pub use soft_remove_many::{Progress, SoftRemoveMany};
+pub use soft_remove_row::{SoftRemoveRow, SoftRemoveRows};
+pub use soft_remove_select::SoftRemoveSelect;
 pub use transaction::Transaction;
 
 /// The traits, without their names: what makes the methods appear.

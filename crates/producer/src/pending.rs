@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sexton_core::{hint::Hint, soft_remove::Requested};
 
-/// Hints at deletions that were requested in a transaction which somebody else commits; see
+/// Hints at deletions that were requested in a transaction which the caller commits; see
 /// [`Transaction::into_pending`](crate::Transaction::into_pending). Hand it to
 /// [`Producer::enqueue`](crate::Producer::enqueue) after the commit, and drop it after a rollback. Dropping it after a
 /// commit is harmless: the daemon then finds the deletions in the ledger, a little later.

@@ -9,7 +9,7 @@ use sexton_core::{
     store::Store,
 };
 
-use crate::{Builder, Error, Pending, Removal, entities::Entities, hints::Hints};
+use crate::{Builder, Error, Pending, Request, entity_tables::EntityTables, hints::Hints};
 
 /// Marks rows of the configured tables and records their deletions. Cheap to clone; clones share everything.
 ///
@@ -17,14 +17,14 @@ use crate::{Builder, Error, Pending, Removal, entities::Entities, hints::Hints};
 #[derive(Debug, Clone)]
 pub struct Producer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) removal: Removal,
+    pub(crate) request: Request,
 }
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
-    pub(crate) entities: Entities<Table>,
-    pub(crate) choices: Entities<Unreferenced>,
+    pub(crate) entities: EntityTables<Table>,
+    pub(crate) choices: EntityTables<Unreferenced>,
     pub(crate) hints: Hints,
 }
 
@@ -42,9 +42,9 @@ impl Producer {
     /// ```no_run
     /// # async fn example(db: sea_orm::DatabaseConnection, config: sexton_core::config::Config)
     /// # -> Result<(), sexton_producer::Error> {
-    /// use sexton_producer::{Producer, Removal};
+    /// use sexton_producer::{Producer, Request};
     ///
-    /// let producer = Producer::builder(db, &config).removal(Removal::by("booking-service")).connect().await?;
+    /// let producer = Producer::builder(db, &config).request(Request::by("booking-service")).connect().await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -52,17 +52,17 @@ impl Producer {
         Builder::new(conn, config)
     }
 
-    pub(crate) fn new(shared: Shared, removal: Removal) -> Self {
-        Self { shared: Arc::new(shared), removal }
+    pub(crate) fn new(shared: Shared, request: Request) -> Self {
+        Self { shared: Arc::new(shared), request }
     }
 
-    /// A clone whose removals are recorded with `removal`.
+    /// A clone that records `request` with its deletions.
     #[must_use]
-    pub fn with(&self, removal: Removal) -> Self {
-        Self { shared: Arc::clone(&self.shared), removal }
+    pub fn with(&self, request: Request) -> Self {
+        Self { shared: Arc::clone(&self.shared), request }
     }
 
-    /// Tells the daemon of deletions that were requested in somebody else's transaction, now that it has committed. It
+    /// Tells the daemon of deletions that were requested in a transaction of the caller, now that it has committed. It
     /// never waits and cannot fail: if the hint does not reach Redis, the daemon finds the deletions in the ledger.
     pub fn enqueue(&self, pending: Pending) {
         self.shared.hints.push(pending.0.into_iter());

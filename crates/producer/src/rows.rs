@@ -1,4 +1,4 @@
-//! Which rows, or deletions, a call is about.
+//! The rows, or deletions, that a call is about.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -6,10 +6,10 @@ use sexton_core::{
     catalog::Table,
     ids::{BatchId, DeletionId},
     key::Key,
-    restore::RestoreError,
+    restore,
 };
 
-use crate::{Error, Producer, entities::configured};
+use crate::{Error, Producer, entity_tables::configured};
 
 /// Rows of one resource.
 pub(crate) struct Rows {
@@ -18,7 +18,7 @@ pub(crate) struct Rows {
 }
 
 /// What is to be restored.
-pub(crate) enum Wanted {
+pub(crate) enum ToRestore {
     Deletion(DeletionId),
     Batch(BatchId),
     Row(Rows),
@@ -61,7 +61,7 @@ impl Rows {
     }
 }
 
-impl Wanted {
+impl ToRestore {
     pub(crate) fn described(&self) -> String {
         match self {
             Self::Deletion(id) => format!("deletion {id}"),
@@ -72,8 +72,8 @@ impl Wanted {
 
     pub(crate) fn unknown(&self) -> Error {
         match self {
-            Self::Deletion(id) => RestoreError::NotFound(*id).into(),
-            Self::Batch(batch) => RestoreError::NothingInBatch(*batch).into(),
+            Self::Deletion(id) => restore::Error::NotFound(*id).into(),
+            Self::Batch(batch) => restore::Error::NothingInBatch(*batch).into(),
             Self::Row(row) => Error::NotRequested {
                 resource: row.table.name.to_string(),
                 table: row.table.resource.table.clone(),

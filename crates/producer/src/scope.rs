@@ -1,4 +1,4 @@
-//! Where phase 1 and its undoing take place: always within a transaction, ours or the caller's.
+//! The transaction in which rows are removed and restored: ours or the caller's.
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ use sexton_core::{
 use crate::{
     Error, Producer,
     pending::due,
-    rows::{Rows, Wanted},
+    rows::{Rows, ToRestore},
 };
 use sealed::{At, Sealed};
 
@@ -25,14 +25,14 @@ use sealed::{At, Sealed};
 ///
 /// ```no_run
 /// # async fn example(producer: sexton_producer::Producer) -> Result<(), sexton_producer::Error> {
-/// use sexton_producer::{BatchId, Removal, prelude::*};
+/// use sexton_producer::{BatchId, Request, prelude::*};
 ///
 /// let requested = producer.soft_remove_by_key("block", "42").await?;
 /// producer.restore(requested.id).await?;
 ///
 /// // Several calls under one batch id, which can be taken back together.
 /// let batch = BatchId::new();
-/// let closing = producer.with(Removal::by("alice").reason("office closed").batch(batch));
+/// let closing = producer.with(Request::by("alice").reason("office closed").batch(batch));
 /// let tx = closing.begin().await?;
 /// tx.soft_remove_by_key("block", "43").await?;
 /// tx.soft_remove_by_key("member", r#"["tenant-7", 42]"#).await?;
@@ -62,13 +62,13 @@ pub trait Scope: Sealed {
     }
 
     /// Takes the deletion back, until the first external call: the ledger entry ends as cancelled, and the row is live
-    /// again, unless somebody else changed its marker meanwhile ([`Restored::row_restored`] says so).
+    /// again, unless its marker was changed meanwhile ([`Restored::row_restored`] says so).
     ///
     /// # Errors
     /// [`Error::Restore`] when there is no such deletion or it is too late, [`Error::Database`]. Nothing was changed.
     fn restore(&self, id: DeletionId) -> impl Future<Output = Result<Restored, Error>> + Send {
         let at = self.at();
-        async move { at.restore_one(Wanted::Deletion(id)).await }
+        async move { at.restore_one(ToRestore::Deletion(id)).await }
     }
 
     /// Takes back all deletions that were recorded under one batch id and are not cancelled yet: all of them, or none.
@@ -77,7 +77,7 @@ pub trait Scope: Sealed {
     /// As [`Self::restore`]: [`Error::Restore`] names the first deletion for which it is too late.
     fn restore_batch(&self, batch: BatchId) -> impl Future<Output = Result<Vec<Restored>, Error>> + Send {
         let at = self.at();
-        async move { at.restore(&Wanted::Batch(batch)).await }
+        async move { at.restore(&ToRestore::Batch(batch)).await }
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) mod sealed {
         fn at(&self) -> At<'_>;
     }
 
-    /// The place itself.
+    /// The producer, and the transaction that calls join.
     #[doc(hidden)]
     #[derive(Debug, Clone, Copy)]
     pub struct At<'s> {
@@ -134,13 +134,13 @@ impl At<'_> {
         Ok(requested)
     }
 
-    pub(crate) async fn restore_one(self, wanted: Wanted) -> Result<Restored, Error> {
+    pub(crate) async fn restore_one(self, wanted: ToRestore) -> Result<Restored, Error> {
         let restored = self.restore(&wanted).await?.into_iter().next();
-        // One deletion was asked for, and none is an error by now.
+        // One deletion was to be restored, and none is an error by now.
         restored.ok_or_else(|| wanted.unknown())
     }
 
-    pub(crate) async fn restore(self, wanted: &Wanted) -> Result<Vec<Restored>, Error> {
+    pub(crate) async fn restore(self, wanted: &ToRestore) -> Result<Vec<Restored>, Error> {
         if let Some((transaction, _)) = self.joined {
             return self.producer.restore_in(transaction, wanted).await;
         }
@@ -157,14 +157,14 @@ impl Producer {
         self.shared.store.db.begin().await.map_err(Error::database("begin a transaction"))
     }
 
-    /// Marks the rows and records their deletions, under `batch` or as the producer's [`Removal`](crate::Removal) says.
+    /// Marks the rows and records their deletions, under `batch` or as the producer's [`Request`](crate::Request) says.
     pub(crate) async fn request(
         &self,
         transaction: &DatabaseTransaction,
         rows: &Rows,
         batch: Option<BatchId>,
     ) -> Result<Vec<Requested>, Error> {
-        let mut request = self.removal.request(batch);
+        let mut request = self.request.for_ledger(batch);
         request.notify = self.shared.hints.are_off();
         soft_remove(transaction, &self.shared.store, &rows.table, &rows.keys, &request)
             .await
@@ -185,12 +185,12 @@ impl Producer {
         Ok(())
     }
 
-    async fn restore_in(&self, transaction: &DatabaseTransaction, wanted: &Wanted) -> Result<Vec<Restored>, Error> {
+    async fn restore_in(&self, transaction: &DatabaseTransaction, wanted: &ToRestore) -> Result<Vec<Restored>, Error> {
         let store = &self.shared.store;
         let id = match wanted {
-            Wanted::Batch(batch) => return Ok(restore_batch(transaction, store, *batch).await?),
-            Wanted::Deletion(id) => *id,
-            Wanted::Row(row) => {
+            ToRestore::Batch(batch) => return Ok(restore_batch(transaction, store, *batch).await?),
+            ToRestore::Deletion(id) => *id,
+            ToRestore::Row(row) => {
                 let found = store.ledger.find(transaction, row.table.name.as_str(), &row.key()).await;
                 let looking = row.described("look for the deletion of");
                 found.map_err(Error::database(looking))?.ok_or_else(|| wanted.unknown())?

@@ -37,7 +37,7 @@ use crate::{
 /// }
 /// tx.commit().await?;
 ///
-/// // One that somebody else began and will commit.
+/// // One that was begun and will be committed elsewhere.
 /// let joined = producer.join(&theirs);
 /// booking::Entity::soft_remove_by_id(43, &joined).await?;
 /// let pending = joined.into_pending();
@@ -65,7 +65,7 @@ impl Producer {
     }
 
     /// Makes a transaction that was begun elsewhere one that rows can be removed through: `&DatabaseTransaction` where
-    /// somebody else commits it, [`DatabaseTransaction`] where [`Transaction::commit`] does. It must be of the producer's
+    /// it is committed elsewhere, [`DatabaseTransaction`] where [`Transaction::commit`] does. It must be of the producer's
     /// own database, and on SQLite should have begun `IMMEDIATE`.
     pub fn join<T: Borrow<DatabaseTransaction>>(&self, transaction: T) -> Transaction<T> {
         Transaction { producer: self.clone(), transaction, collected: Collected::default() }
@@ -76,7 +76,7 @@ impl Transaction {
     /// Commits, and tells the daemon.
     ///
     /// # Errors
-    /// [`Error::Database`]; then only the ledger knows whether the commit took place, and asking again is safe.
+    /// [`Error::Database`]; then only the ledger knows whether the commit took place, and another try is safe.
     pub async fn commit(self) -> Result<(), Error> {
         let Self { producer, transaction, collected } = self;
         transaction.commit().await.map_err(Error::database("commit the transaction"))?;
@@ -94,7 +94,7 @@ impl Transaction {
 }
 
 impl Transaction<&DatabaseTransaction> {
-    /// What is left to do after the commit, which is somebody else's: [`Producer::enqueue`].
+    /// What remains to be done after the commit, which takes place elsewhere: [`Producer::enqueue`].
     pub fn into_pending(self) -> Pending {
         self.collected.into_pending()
     }

@@ -13,7 +13,7 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::hard_delete::Completion;
+use crate::hard_delete::HardDeleteOutcome;
 
 /// Declares metrics: a constant with the name of each, and `describe`, which tells the recorder their help.
 macro_rules! declare {
@@ -95,10 +95,10 @@ pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, durati
     counter!(CALLS, &[resource, target, ("outcome", outcome.to_owned())]).increment(1);
 }
 
-pub(crate) fn count_completion(resource: &str, completion: &Completion) {
+pub(crate) fn count_completion(resource: &str, completion: &HardDeleteOutcome) {
     let row = match completion {
-        Completion::Deleted => "deleted",
-        Completion::AlreadyGone => "already_gone",
+        HardDeleteOutcome::Deleted => "deleted",
+        HardDeleteOutcome::AlreadyGone => "already_gone",
         _ => "kept",
     };
     counter!(COMPLETIONS, "resource" => resource.to_owned(), "row" => row).increment(1);

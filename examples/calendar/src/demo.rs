@@ -13,7 +13,7 @@ use sexton_core::{
     db::Db,
     ledger::{Ledger, Status},
 };
-use sexton_producer::{Producer, Removal, prelude::*};
+use sexton_producer::{Producer, Request, prelude::*};
 use sexton_worker::Daemon;
 use tokio::{signal::ctrl_c, time::interval};
 
@@ -125,8 +125,8 @@ impl Demo {
         sexton_worker::migrate(config).await?;
         let db = Db::of_application(conn.clone()).await?;
         let ledger = Ledger::open(&db).await?;
-        let removal = Removal::by("examples/calendar").reason("demonstration");
-        let producer = Producer::builder(conn.clone(), config).removal(removal).connect().await?;
+        let request = Request::by("examples/calendar").reason("demonstration");
+        let producer = Producer::builder(conn.clone(), config).request(request).connect().await?;
         Ok(Self { conn, db, ledger, producer, calendar, bookings })
     }
 
@@ -175,7 +175,7 @@ impl Demo {
 
     async fn remove_by_mistake(&self) -> anyhow::Result<()> {
         let hour = Duration::from_secs(3600);
-        let careful = self.producer.with(Removal::by("examples/calendar").reason("mistake").after(hour));
+        let careful = self.producer.with(Request::by("examples/calendar").reason("mistake").after(hour));
         for booking in self.bookings.kept.iter().take(RESTORED) {
             booking.soft_remove(&careful).await?;
             booking.restore(&careful).await?;

@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    children::{Root, Tree, delete},
+    children::{Descendants, RowLocks, RowToDelete, delete},
     restore::restore,
     soft_remove::{Request, request_children, soft_remove},
     store::Store,
@@ -145,17 +145,18 @@ async fn families_are_found_by_index(analyze: bool) {
         }
         let claim = claim(requested.id).await;
         check("a claim", scans(&f, &db).await);
-        let root = Root { resource: table.name.clone(), key: key.to_string(), values: claim.payload.clone() };
-        let tree = Tree::find(&db.conn, &store, std::slice::from_ref(&root), 1000, false).await.unwrap();
-        assert!(tree.has_unfinished(&db.conn, ledger, 0, claim.id).await.unwrap());
-        assert_eq!(tree.count(0), 2);
+        let row = RowToDelete { resource: table.name.clone(), key: key.to_string(), values: claim.payload.clone() };
+        let descendants =
+            Descendants::find(&db.conn, &store, std::slice::from_ref(&row), 1000, RowLocks::None).await.unwrap();
+        assert!(descendants.has_unfinished(&db.conn, ledger, 0, claim.id).await.unwrap());
+        assert_eq!(descendants.count(0), 2);
         check("looking for children", scans(&f, &db).await);
         let held = (claim.id, claim.fence);
         assert!(request_children(&store, &table, held, &key, &claim.payload).await.unwrap());
         check("asking for children", scans(&f, &db).await);
         let transaction = db.begin().await.unwrap();
-        let tree = Tree::find(&transaction, &store, &[root], 1000, true).await.unwrap();
-        delete(&transaction, &tree, &[true]).await.unwrap();
+        let descendants = Descendants::find(&transaction, &store, &[row], 1000, RowLocks::SkipLocked).await.unwrap();
+        delete(&transaction, &descendants, &[true]).await.unwrap();
         ledger.forget_children(&transaction, &[claim.id]).await.unwrap();
         transaction.commit().await.unwrap();
         check("deleting children", scans(&f, &db).await);

@@ -2,7 +2,7 @@
 
 use sexton_core::{
     ids::BatchId,
-    restore::{RestoreError, Restored, restore_batch},
+    restore::{Error as RestoreError, Restored, restore_batch},
     soft_remove::{Request, soft_remove},
 };
 

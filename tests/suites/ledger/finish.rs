@@ -3,7 +3,7 @@
 use sexton_core::{
     ids::{DeletionId, Fence},
     ledger::{Candidates, Claim, Finish, RowOutcome},
-    restore::{RestoreError, Restored, restore},
+    restore::{Error as RestoreError, Restored, restore},
     state::{Cancellation, Event},
 };
 

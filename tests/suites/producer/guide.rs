@@ -6,7 +6,7 @@ use sea_orm::{
     RelationTrait, Set, Statement, TransactionTrait,
     sea_query::{Expr, ExprTrait, Index, OnConflict},
 };
-use sexton_producer::{BatchId, Error, Producer, Removal, RestoreError, prelude::*};
+use sexton_producer::{BatchId, Error, Producer, Request, RestoreError, prelude::*};
 
 use super::{
     entities::color,
@@ -55,7 +55,7 @@ async fn removing(producer: &Producer, booking: booking::Model) -> Result {
 
 async fn saying_who(producer: &Producer, rooms: &[room::Model], bookings: &[booking::Model]) -> Result {
     let batch = BatchId::new();
-    let alice = producer.with(Removal::by("alice").reason("office closed").batch(batch));
+    let alice = producer.with(Request::by("alice").reason("office closed").batch(batch));
     bookings.soft_remove_all(&alice).await?;
     rooms.soft_remove_all(&alice).await?;
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
-use sexton_producer::{DeletionId, Removal, prelude::*};
+use sexton_producer::{DeletionId, Request, prelude::*};
 use sexton_tests::{PATIENCE, Redis, eventually};
 use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
@@ -78,7 +78,7 @@ async fn deletion_that_is_not_due_is_not_hinted_at(fixture: Fixture) {
     let redis = Redis::start().await;
     let blocks = insert_blocks(&fixture.conn, 2).await;
     let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
-    let patient = producer.with(Removal::by("test").after(Duration::from_secs(60)));
+    let patient = producer.with(Request::by("test").after(Duration::from_secs(60)));
     blocks[0].soft_remove(&patient).await.unwrap();
     let due = blocks[1].soft_remove(&producer).await.unwrap();
     eventually_hinted(&mut redis.connect().await, vec![due.id]).await;
@@ -189,7 +189,7 @@ async fn producer_notifies_only_without_redis() {
     blocks[0].soft_remove(&hinting).await.unwrap();
     blocks[3].soft_remove(&hinting).await.unwrap();
     let producer = fixture.producer().await;
-    blocks[1].soft_remove(&producer.with(Removal::by("test").after(Duration::from_secs(60)))).await.unwrap();
+    blocks[1].soft_remove(&producer.with(Request::by("test").after(Duration::from_secs(60)))).await.unwrap();
     blocks[2].soft_remove(&producer).await.unwrap();
     // Notifications arrive in the order of the commits: this one comes after all that there were.
     fixture.execute("notify sexton_due, 'the end'").await;

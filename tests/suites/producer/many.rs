@@ -6,7 +6,7 @@ use std::{
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
-use sexton_producer::{BatchId, Error, Producer, Removal, SoftRemoveMany, prelude::*};
+use sexton_producer::{BatchId, Error, Producer, Request, SoftRemoveMany, prelude::*};
 use sexton_tests::{Redis, eventually};
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ async fn every_live_match_is_taken_under_one_batch_id(fixture: Fixture) {
     assert_eq!(fixture.marked().await, ["7"], "a dry run removes nothing");
 
     let mut seen = Vec::new();
-    let by = producer.with(Removal::by("alice").reason("room closed"));
+    let by = producer.with(Request::by("alice").reason("room closed"));
     let done = many().on_progress(|progress| seen.push((progress.transactions, progress.requested))).exec(&by);
     let done = done.await.unwrap();
     assert_eq!((done.requested, done.open_already, done.transactions), (1199, 0, 3));

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sexton_producer::{Error, Removal, prelude::*};
+use sexton_producer::{Error, Request, prelude::*};
 
 use super::{
     entities::{insert_block, insert_blocks},
@@ -100,8 +100,8 @@ async fn row_that_is_gone_is_named(fixture: Fixture) {
 async fn who_why_and_when_are_recorded(fixture: Fixture) {
     let block = insert_block(&fixture.conn, 1, None).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let removal = Removal::by("alice").reason("room closed").after(Duration::from_secs(3600)).trace_context(trace);
-    let requested = block.soft_remove(&fixture.producer().await.with(removal)).await.unwrap();
+    let request = Request::by("alice").reason("room closed").after(Duration::from_secs(3600)).trace_context(trace);
+    let requested = block.soft_remove(&fixture.producer().await.with(request)).await.unwrap();
     assert!(!requested.due);
     assert_eq!(
         fixture.query("select requested_by, reason, trace_context from sexton_deletion").await,

@@ -1,5 +1,5 @@
 use sea_orm::{EntityTrait, IntoActiveModel};
-use sexton_producer::{BatchId, DeletionId, Error, Removal, RestoreError, prelude::*};
+use sexton_producer::{BatchId, DeletionId, Error, Request, RestoreError, prelude::*};
 
 use super::{
     entities::{block, insert_block, insert_blocks, insert_member, member},
@@ -114,7 +114,7 @@ async fn batch_of_several_calls_is_restored_as_a_whole(fixture: Fixture) {
     let blocks = insert_blocks(&fixture.conn, 4).await;
     let batch = BatchId::new();
     let producer = fixture.producer().await;
-    let closing = producer.with(Removal::by("alice").batch(batch));
+    let closing = producer.with(Request::by("alice").batch(batch));
     blocks[0].soft_remove(&closing).await.unwrap();
     blocks[1..3].soft_remove_all(&closing).await.unwrap();
     blocks[3].soft_remove(&producer).await.unwrap();
@@ -126,7 +126,7 @@ async fn batch_that_is_too_far_stays_removed_as_a_whole(fixture: Fixture) {
     let blocks = insert_blocks(&fixture.conn, 3).await;
     let batch = BatchId::new();
     let producer = fixture.producer().await;
-    blocks.soft_remove_all(&producer.with(Removal::by("alice").batch(batch))).await.unwrap();
+    blocks.soft_remove_all(&producer.with(Request::by("alice").batch(batch))).await.unwrap();
     fixture.execute("update sexton_deletion set called_at = '2026-01-31T10:00:00.000Z' where key = '3'").await;
     let error = producer.restore_batch(batch).await.unwrap_err();
     assert!(matches!(error, Error::Restore(RestoreError::TooLate { .. })), "{error}");

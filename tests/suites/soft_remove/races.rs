@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     ledger::Candidates,
-    restore::{RestoreError, restore},
+    restore::{Error as RestoreError, restore},
     soft_remove::{Request, soft_remove},
     state::{Event, State},
 };

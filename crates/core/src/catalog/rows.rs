@@ -131,6 +131,24 @@ impl Rows {
         conditions.collect::<Vec<_>>().join(" and ")
     }
 
+    /// Whether the row is one of those with these keys, and the values to bind.
+    #[must_use]
+    pub fn key_is_any_of(&self, alias: &str, keys: &[Key]) -> (String, Vec<(String, sea_orm::Value)>) {
+        let mut values = Vec::new();
+        let key_is = |(row, key): (usize, &Key)| {
+            let columns = self.key.iter().zip(key.parts()).enumerate();
+            let equals = columns.map(|(n, ((column, kind), part))| {
+                let name = format!("key{row}_{n}");
+                let equals = column.equals_text(*kind, alias, &format!("@{name}"));
+                values.push((name, part.as_str().into()));
+                equals
+            });
+            format!("({})", equals.collect::<Vec<_>>().join(" and "))
+        };
+        let any = keys.iter().enumerate().map(key_is).collect::<Vec<_>>().join(" or ");
+        (any, values)
+    }
+
     /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
     #[must_use]
     pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {

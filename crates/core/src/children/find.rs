@@ -1,205 +1,172 @@
 //! The children of some rows by one rule, in one statement (PostgreSQL) or one a parent (SQLite).
 
-use sea_orm::{ConnectionTrait, QueryResult};
-use serde_json::{Value, json};
+use sea_orm::ConnectionTrait;
 
+use super::parent::{PARENT_COLUMNS, Parent, parents_as_json};
 use crate::{
     catalog::{ChildRule, Table},
     config::ChildThen,
-    db::{self, Dialect, literal},
+    db::{self, Dialect, Function, Row, Sql, Words, literal},
     ids::DeletionId,
-    ledger::Ledger,
     state::State,
     store::Store,
     template::Values,
 };
 
-/// A row whose children are looked for.
-#[derive(Debug, Clone)]
-pub(crate) struct Parent {
-    /// How the caller recognizes what was found for it.
-    pub(crate) label: String,
-    /// Its resource and key: a row is not its own child.
-    pub(crate) resource: String,
-    pub(crate) key: String,
-    /// The columns by which children name it.
-    pub(crate) values: Values,
-}
-
 /// A row that was found.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundChild {
     /// The parent's label.
     pub(crate) label: String,
     pub(crate) key: String,
-    /// The columns by which its own children name it; empty for a table that is no resource.
+    /// The columns by which its own children reference it; empty for a table that is no resource.
     pub(crate) values: Values,
     /// Its own deletion, if it has one that is open or dead.
     pub(crate) deletion: Option<(DeletionId, State)>,
 }
 
-/// The columns of a parent in the JSON that statements read: label, resource, key, and the values as an object.
-pub(crate) const FRONTIER: &str = "n text, r text, k text, v jsonb";
-
-/// Parents as the JSON that statements read.
-pub(crate) fn frontier(parents: &[Parent]) -> String {
-    let record = |p: &Parent| json!({ "n": p.label, "r": p.resource, "k": p.key, "v": p.values });
-    parents.iter().map(record).collect::<Value>().to_string()
+/// What is done about the locks of rows that are found; SQLite has no locks of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowLocks {
+    /// None is taken.
+    None,
+    /// They are taken until the transaction ends, and rows that another transaction has locked are left out.
+    SkipLocked,
 }
 
-/// Reads the children of `parents` by `rule`; of a rule that requests deletions those that are not finished yet. With
-/// `lock` they are locked, and those that somebody else has locked are left out (PostgreSQL); with `limit` at most so many
-/// are read, on SQLite so many a parent.
-pub(crate) async fn find(
+/// Reads all children of `parents` by `rule`; of a rule that requests deletions those that are not finished yet.
+pub(crate) async fn find_children(
     conn: &impl ConnectionTrait,
     store: &Store,
     rule: &ChildRule,
     parents: &[Parent],
-    lock: bool,
-    limit: Option<usize>,
-) -> Result<Vec<Found>, db::Error> {
-    let limit = limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
-    let child = rule.resource.as_ref().and_then(|name| store.catalog.table(name)).map(AsRef::as_ref);
-    let requested = rule.then == ChildThen::Request;
-    match rule.rows.dialect {
-        Dialect::Postgres => {
-            let lock = if lock { "for update of c skip locked" } else { "" };
-            let sql = format!("{} {limit} {lock}", statement(store, rule));
-            let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, [frontier(parents).into()])).await?;
-            rows.iter().map(|row| found(row, row.try_get("", "label")?)).collect()
-        }
-        Dialect::Sqlite => {
-            let mut all = Vec::new();
-            for parent in parents {
-                let mut values = Vec::new();
-                let Some(matches) = rule.matches_one("c", &parent.values, &mut values) else { continue };
-                let sql = format!("{} {limit}", sqlite(&store.ledger, rule, child, requested, &matches, parent));
-                let rows = conn.query_all_raw(rule.rows.dialect.statement(sql, values)).await?;
-                let mut marked = Vec::new();
-                for row in rows {
-                    let one = found(&row, parent.label.clone())?;
-                    marked.extend(row.try_get::<Option<String>>("", "marker")?.map(|marker| (one.key.clone(), marker)));
-                    all.push(one);
-                }
-                if let Some(child) = child.filter(|child| requested && child.resource.hash_key) {
-                    let finished =
-                        store.ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended("")).await?;
-                    all.retain(|one| {
-                        one.label != parent.label || one.deletion.is_some() || !finished.contains(&one.key)
-                    });
-                }
-            }
-            Ok(all)
-        }
-    }
+    locks: RowLocks,
+) -> Result<Vec<FoundChild>, db::Error> {
+    Find { store, rule, locks, limit: None }.run(conn, parents).await
 }
 
-/// `$1` is an array of parents, see [`FRONTIER`]; returns label, key, links, and the child's own deletion (PostgreSQL).
-pub(crate) fn statement(store: &Store, rule: &ChildRule) -> String {
-    let child = rule.resource.as_ref().and_then(|name| store.catalog.table(name)).map(AsRef::as_ref);
-    let requested = rule.then == ChildThen::Request;
-    let key = rule.rows.key_text("c");
-    let (own, joined) = own_deletion(&store.ledger, child, &key);
-    let unfinished =
-        child.filter(|_| requested).map(|child| format!("and {}", unfinished(&store.ledger, child, "c", &key)));
-    format!(
-        "select x.n as label, {key} as key, ({links})::text as links, {own}
-         from jsonb_to_recordset($1::jsonb) as x({FRONTIER}) join {table} c on {matches} {joined}
-         where {among} and not (x.r = {name} and x.k = {key}) {unfinished}
-         order by {order}",
-        among = rule.among("c"),
-        links = child.map_or_else(|| "'{}'::jsonb".to_owned(), |child| child.links_json("c")),
-        table = rule.rows.sql,
-        matches = rule.matches("c", "x.v"),
-        name = literal(rule.resource.as_ref().map_or("", |name| name.as_str())),
-        unfinished = unfinished.unwrap_or_default(),
-        order = rule.rows.key_columns("c"),
-    )
-}
-
-fn sqlite(
-    ledger: &Ledger,
+/// The same, but at most `limit` rows; on SQLite of each parent.
+pub(crate) async fn find_first_children(
+    conn: &impl ConnectionTrait,
+    store: &Store,
     rule: &ChildRule,
-    child: Option<&Table>,
-    requested: bool,
-    matches: &str,
-    parent: &Parent,
-) -> String {
-    let key = rule.rows.key_text("c");
-    let (own, joined) = own_deletion(ledger, child, &key);
-    let unfinished = child.filter(|_| requested).map(|child| format!("and {}", unfinished(ledger, child, "c", &key)));
-    let itself = match &rule.resource {
-        Some(name) if name.as_str() == parent.resource => format!("and {key} <> {}", literal(&parent.key)),
-        _ => String::new(),
-    };
-    format!(
-        "select {key} as key, {links} as links, {marker} as marker, {own} from {table} c {joined}
-         where {matches} {itself} {unfinished} order by {order}",
-        links = child.map_or_else(|| "'{}'".to_owned(), |child| child.links_json("c")),
-        marker = child.map_or_else(|| "null".to_owned(), |child| child.marker_text("c", &child.rule_number("c"))),
-        table = rule.rows.sql,
-        unfinished = unfinished.unwrap_or_default(),
-        order = rule.rows.key_columns("c"),
-    )
+    parents: &[Parent],
+    limit: usize,
+) -> Result<Vec<FoundChild>, db::Error> {
+    Find { store, rule, locks: RowLocks::None, limit: Some(limit) }.run(conn, parents).await
 }
 
-/// What to select of, and how to join, the child's own deletion.
-fn own_deletion(ledger: &Ledger, child: Option<&Table>, key: &str) -> (String, String) {
-    match child {
-        None => ("null as id, null as state".to_owned(), String::new()),
-        Some(child) => {
-            (format!("{} as id, d.state", ledger.dialect.cast("d.id", "text")), own_joined(ledger, child, key))
+/// The statement by which the database finds children (PostgreSQL). `sexton_remove_below` in the database runs it, too.
+/// `@parents` is what [`parents_as_json`] gives; it returns label, key, links, and the child's own deletion.
+pub(crate) fn statement(store: &Store, rule: &ChildRule) -> Sql {
+    Find { store, rule, locks: RowLocks::None, limit: None }.postgres()
+}
+
+/// How children are looked for.
+pub(super) struct Find<'f> {
+    pub(super) store: &'f Store,
+    pub(super) rule: &'f ChildRule,
+    pub(super) locks: RowLocks,
+    /// Most rows that are read; on SQLite of each parent.
+    pub(super) limit: Option<usize>,
+}
+
+impl Find<'_> {
+    pub(super) async fn run(
+        &self,
+        conn: &impl ConnectionTrait,
+        parents: &[Parent],
+    ) -> Result<Vec<FoundChild>, db::Error> {
+        if self.rule.rows.dialect == Dialect::Postgres {
+            let mut values = vec![("parents", parents_as_json(parents).into())];
+            values.push(("limit", self.limit().into()));
+            let rows = self.postgres().bind_all(values).all(conn).await?;
+            return rows.iter().map(|row| found(row, row.get("label")?)).collect();
         }
+        let mut all = Vec::new();
+        for parent in parents {
+            all.extend(self.of_parent(conn, parent).await?);
+        }
+        Ok(all)
+    }
+
+    /// The children of one parent (SQLite).
+    async fn of_parent(&self, conn: &impl ConnectionTrait, parent: &Parent) -> Result<Vec<FoundChild>, db::Error> {
+        let Some(mut values) = self.rule.parent_values(&parent.values) else { return Ok(Vec::new()) };
+        values.push(("parent_resource".into(), parent.resource.as_str().into()));
+        values.push(("parent_key".into(), parent.key.as_str().into()));
+        values.push(("limit".into(), self.limit().into()));
+        let words = self.words().with([("is_child_of_parent", self.rule.names_bound("c"))]);
+        let rows = words.render(include_str!("find.sqlite.sql")).bind_all(values).all(conn).await?;
+        let mut children = Vec::with_capacity(rows.len());
+        let mut marked = Vec::new();
+        for row in rows {
+            let child = found(&row, parent.label.clone())?;
+            marked.extend(row.get::<Option<String>>("marker")?.map(|marker| (child.key.clone(), marker)));
+            children.push(child);
+        }
+        if let Some(child) = self.child().filter(|child| self.is_requested() && child.resource.hash_key) {
+            let ledger = &self.store.ledger;
+            let ended = format!("state = '{}' or cancelled_by = 'discarded'", State::Completed);
+            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended).await?;
+            children.retain(|child| child.deletion.is_some() || !finished.contains(&child.key));
+        }
+        Ok(children)
+    }
+
+    fn postgres(&self) -> Sql {
+        let words = self.words().with([
+            ("parent_columns", PARENT_COLUMNS.to_owned()),
+            ("is_child_of_parent", self.rule.matches("c", "x.v")),
+            ("is_child_of_any", self.rule.names_any_of("c", "@parents")),
+            ("locks", if self.locks == RowLocks::SkipLocked { "for update of c skip locked" } else { "" }.to_owned()),
+        ]);
+        words.render_for(include_str!("find.postgres.sql"), &["parents"])
+    }
+
+    /// What both texts say of the table `c` in which children are looked for.
+    fn words(&self) -> Words {
+        const KEEP: Function = |_, sql| sql.to_owned();
+        const DROP: Function = |_, _| String::new();
+        let (ledger, rule, child) = (&self.store.ledger, self.rule, self.child());
+        let (key, resource) = (rule.rows.key_text("c"), rule.resource.as_ref().map_or("", |name| name.as_str()));
+        let resource = literal(resource);
+        let words = ledger.words.clone().with([
+            ("table", rule.rows.sql.clone()),
+            ("key_columns", rule.rows.key_columns("c")),
+            ("links", child.map_or_else(|| self.no_links(), |child| child.links_json("c"))),
+            ("marker", child.map_or_else(|| "null".to_owned(), |t| t.marker_text("c", &t.rule_number("c")))),
+            ("is_kept_under_key", ledger.is_kept_as("f", &resource, &key)),
+            ("key", key),
+            ("resource", resource),
+            ("limit", self.limit.map_or("", |_| "limit @limit").to_owned()),
+        ]);
+        let is_requested = child.is_some() && self.is_requested();
+        words
+            .with_function("if_resource", if child.is_some() { KEEP } else { DROP })
+            .with_function("if_no_resource", if child.is_some() { DROP } else { KEEP })
+            .with_function("if_requested", if is_requested { KEEP } else { DROP })
+    }
+
+    fn no_links(&self) -> String {
+        self.rule.rows.dialect.cast("'{}'", "jsonb")
+    }
+
+    fn limit(&self) -> Option<i64> {
+        self.limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX))
+    }
+
+    /// The resource that the children are rows of.
+    fn child(&self) -> Option<&Table> {
+        self.rule.resource.as_ref().and_then(|name| self.store.catalog.table(name)).map(AsRef::as_ref)
+    }
+
+    fn is_requested(&self) -> bool {
+        self.rule.then == ChildThen::Request
     }
 }
 
-/// At most one, so that PostgreSQL looks it up by its index for each row, whatever it knows of the ledger.
-fn own_joined(ledger: &Ledger, child: &Table, key: &str) -> String {
-    let (deletion, name) = (&ledger.deletion, literal(child.name.as_str()));
-    match ledger.dialect {
-        Dialect::Postgres => format!(
-            "left join lateral (
-                select o.id, o.state from {deletion} o where o.resource = {name} and o.key = {key} limit 1
-             ) d on true"
-        ),
-        Dialect::Sqlite => format!("left join {deletion} d on d.resource = {name} and d.key = {key}"),
-    }
-}
-
-/// Whether a marked row's deletion, `d`, is not finished: it is open or dead, or there is none that ended; a row that is kept, or whose deletion on-call gave up, still carries
-/// the marker of a deletion that ended.
-pub(crate) fn unfinished(ledger: &Ledger, table: &Table, alias: &str, key: &str) -> String {
-    let marker = table.marker_text(alias, &table.rule_number(alias));
-    let name = literal(table.name.as_str());
-    format!(
-        "(d.id is not null or not exists (select 1 from {} f where f.resource = {name} and {} and f.marker_value = {marker}
-            and ({})))",
-        ledger.done,
-        ledger.is_kept_as("f", &name, key),
-        ended("f."),
-    )
-}
-
-/// Whether a deletion was completed, or given up by on-call.
-fn ended(alias: &str) -> String {
-    format!("{alias}state = '{}' or {alias}cancelled_by = 'discarded'", State::Completed)
-}
-
-fn found(row: &QueryResult, label: String) -> Result<Found, db::Error> {
-    let links: String = row.try_get("", "links")?;
-    let id: Option<String> = row.try_get("", "id")?;
-    let state: Option<String> = row.try_get("", "state")?;
-    let deletion = match id.zip(state) {
-        None => None,
-        Some((id, state)) => Some((
-            id.parse().map_err(|e: uuid::Error| db::Error::unreadable(e.to_string()))?,
-            state.parse().map_err(|e: crate::state::UnknownState| db::Error::unreadable(e.to_string()))?,
-        )),
-    };
-    Ok(Found {
-        label,
-        key: row.try_get("", "key")?,
-        values: serde_json::from_str(&links).map_err(|e| db::Error::unreadable(e.to_string()))?,
-        deletion,
-    })
+fn found(row: &Row, label: String) -> Result<FoundChild, db::Error> {
+    let deletion = row.parse_opt("id")?.zip(row.parse_opt("state")?);
+    Ok(FoundChild { label, key: row.get("key")?, values: row.json("links")?, deletion })
 }

@@ -11,8 +11,15 @@
 //! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names. When the
 //! [`Query`](super::Query) fails, its [`Error`](super::Error) says what the comment says. Comments stand on lines of their own
 //! and are not sent to the database.
+//!
+//! What a text says more than once may stand below it, after a line that names it; such a part may use those below itself:
+//!
+//! ```sql
+//! -- where {is_running} is
+//! d.state in ({from:Finished})
+//! ```
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{Dialect, Sql};
 
@@ -38,7 +45,7 @@ pub type Function = fn(Dialect, &str) -> String;
 #[derive(Debug, Clone)]
 pub struct Words {
     dialect: Dialect,
-    words: BTreeMap<&'static str, String>,
+    words: BTreeMap<Cow<'static, str>, String>,
     functions: BTreeMap<&'static str, Function>,
 }
 
@@ -63,13 +70,14 @@ impl Words {
             ("texts", Dialect::texts),
             ("skip_locked", Dialect::skip_locked),
         ];
-        Self { dialect, words: BTreeMap::from(words), functions: BTreeMap::from(functions) }
+        let words = words.into_iter().map(|(name, sql)| (name.into(), sql)).collect();
+        Self { dialect, words, functions: BTreeMap::from(functions) }
     }
 
     /// The same and these words; a word that was there already means this from now on.
     #[must_use]
     pub fn with<const N: usize>(mut self, more: [(&'static str, String); N]) -> Self {
-        self.words.extend(more);
+        self.words.extend(more.into_iter().map(|(name, sql)| (name.into(), sql)));
         self
     }
 
@@ -113,9 +121,15 @@ impl Words {
     /// As [`Self::render`].
     #[must_use]
     pub fn render_for(&self, text: &str, parameters: &[&str]) -> Sql {
+        let (text, parts) = parts(text);
+        let mut words = Cow::Borrowed(self);
+        for (name, part) in parts.into_iter().rev() {
+            let sql = words.expand(purpose(part).1.as_str());
+            words.to_mut().words.insert(name.to_owned().into(), sql);
+        }
         let (purpose, body) = purpose(text);
         let mut names = parameters.iter().map(|name| (*name).to_owned()).collect();
-        let sql = number(&self.expand(&body), &mut names);
+        let sql = number(&words.expand(&body), &mut names);
         Sql { dialect: self.dialect, purpose: purpose.into(), sql: sql.into(), names: names.into() }
     }
 
@@ -170,6 +184,17 @@ fn closing_brace(text: &str) -> Option<usize> {
 
 const fn is_name(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
+}
+
+/// The text before its parts, and the parts by their names.
+fn parts(text: &str) -> (&str, Vec<(&str, &str)>) {
+    let mut sections = text.split("-- where {");
+    let statement = sections.next().unwrap_or_default();
+    let named = sections.filter_map(|section| {
+        let (line, part) = section.split_once('\n')?;
+        Some((line.trim_end().strip_suffix("} is")?, part))
+    });
+    (statement, named.collect())
 }
 
 /// The words of the first comment, and the text without comments.
@@ -272,6 +297,12 @@ mod tests {
         let condition = "a = @b -- it's\nand c @> '{now}' and d = $1";
         let sql = words().with_verbatim([("condition", condition)]).render("select {condition}, @id, '@id'");
         assert_eq!(sql.text(), format!("select {condition}, $1, '@id'"));
+    }
+
+    #[test]
+    fn parts_stand_below_the_statement() {
+        let text = "-- do a thing\nselect {a}, {a}\n-- where {a} is\n-- A reason.\n{b} + @n\n-- where {b} is\n1\n";
+        assert_eq!(words().render(text).text(), "select 1 + $1, 1 + $1");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! Everything here runs in the caller's transaction.
 
+mod error;
 pub(crate) mod take_back;
 pub(crate) mod unmark;
 
-pub use take_back::{RestoreError, Restored, restore, restore_batch};
+pub use error::Error;
+pub use take_back::{Restored, restore, restore_batch};

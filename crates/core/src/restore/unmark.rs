@@ -1,134 +1,119 @@
-//! Taking markers back, as far as nobody else wants the row removed.
+//! Taking markers back, unless another deletion wants the row removed.
 
 use sea_orm::ConnectionTrait;
 
 use crate::{
     catalog::Table,
-    db::{self, Dialect, literal},
+    db::{self, Dialect, Row, Sql, Words, literal},
     ids::DeletionId,
     ledger::Ledger,
     store::Store,
 };
 
-/// A mark as the ledger remembers it.
-struct Mark {
-    resource: String,
-    key: String,
-    rule: i64,
-    value: Option<String>,
-    before: Option<String>,
-}
-
-/// Gives the row of a deletion back what its marker column held before; false if it is gone, no longer carries the marker
-/// that was written, or was removed together with another row as well.
+/// Gives the row of a deletion back what its marker column held before. False if the row is gone, no longer carries the
+/// marker that was written, or was removed together with another row as well.
 pub(super) async fn unmark_row(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
     table: &Table,
     id: DeletionId,
 ) -> Result<bool, db::Error> {
-    let d = table.dialect;
-    if d == Dialect::Postgres {
-        let statement = d.statement(of_row(ledger, table), [id.to_string().into()]);
-        return Ok(transaction.execute_raw(statement).await?.rows_affected() > 0);
+    if table.dialect == Dialect::Postgres {
+        let unmark = row_statement(ledger, table).bind([("id", id.to_string().into())]);
+        return Ok(unmark.execute(transaction).await? > 0);
     }
-    let sql = format!(
-        "select resource, key, marker_rule, marker_value, marker_before from {} where id = $1",
-        ledger.deletion
+    let read = ledger.words.render(
+        "-- read the marker of a deletion
+         select resource, key, marker_rule, marker_value, marker_before from {deletion} where id = @id",
     );
-    match marks(transaction, ledger, &sql, id).await?.first() {
-        Some(mark) => unmark(transaction, ledger, table, mark, id).await,
+    match read.bind([("id", id.to_string().into())]).one(transaction).await? {
+        Some(row) => unmark(transaction, ledger, table, &Mark::read(&row)?, id).await,
         None => Ok(false),
     }
 }
 
-/// The same for the rows that were marked with the row of the deletion, which then are forgotten.
+/// The same for the rows that were marked with the row of the deletion; then the ledger forgets them.
 pub(super) async fn unmark_children(
     transaction: &impl ConnectionTrait,
     store: &Store,
     id: DeletionId,
 ) -> Result<(), db::Error> {
-    let d = store.ledger.dialect;
-    let tables = || store.catalog.tables().filter(|table| store.catalog.is_child(&table.name));
-    if d == Dialect::Postgres {
-        for table in tables() {
+    let ledger = &store.ledger;
+    if ledger.dialect == Dialect::Postgres {
+        for table in store.catalog.tables().filter(|table| store.catalog.is_child(&table.name)) {
             // In a statement of its own, so that the next one sees what was committed while this one waited: whether
             // another deletion wants the row gone, or does so no longer.
-            transaction
-                .query_all_raw(d.statement(lock_children(&store.ledger, table), [id.to_string().into()]))
-                .await?;
-            transaction.execute_raw(d.statement(of_children(&store.ledger, table), [id.to_string().into()])).await?;
+            lock_children_statement(ledger, table).bind([("id", id.to_string().into())]).all(transaction).await?;
+            children_statement(ledger, table).bind([("id", id.to_string().into())]).execute(transaction).await?;
         }
     } else {
-        let sql = format!(
-            "select resource, key, marker_rule, marker_value, marker_before from {} where deletion_id = $1",
-            store.ledger.child
+        let read = ledger.words.render(
+            "-- read the markers of children
+             select resource, key, marker_rule, marker_value, marker_before from {child} where deletion_id = @id",
         );
-        for mark in marks(transaction, &store.ledger, &sql, id).await? {
+        for row in read.bind([("id", id.to_string().into())]).all(transaction).await? {
+            let mark = Mark::read(&row)?;
             if let Some(table) = store.catalog.by_name(&mark.resource) {
-                unmark(transaction, &store.ledger, table, &mark, id).await?;
+                unmark(transaction, ledger, table, &mark, id).await?;
             }
         }
     }
-    store.ledger.forget_children(transaction, &[id]).await
+    ledger.forget_children(transaction, &[id]).await
 }
 
-/// `$1` is the deletion (PostgreSQL).
-pub(crate) fn of_row(ledger: &Ledger, table: &Table) -> String {
-    format!("{} and h.id = $1::uuid", update(ledger, table, &ledger.deletion, "o.id <> h.id"))
+/// The statement that takes back the marker of the row of the deletion `@id`. `sexton_restore_all` in the database runs
+/// these, too (PostgreSQL).
+pub(crate) fn row_statement(ledger: &Ledger, table: &Table) -> Sql {
+    words(ledger, table).render_for(include_str!("unmark.row.postgres.sql"), &["id"])
 }
 
-/// `$1` is the deletion of the parent (PostgreSQL).
-pub(crate) fn of_children(ledger: &Ledger, table: &Table) -> String {
-    format!("{} and h.deletion_id = $1::uuid", update(ledger, table, &ledger.child, "true"))
+/// The statement that takes back the markers of the children that were removed with the row of the deletion `@id`
+/// (PostgreSQL).
+pub(crate) fn children_statement(ledger: &Ledger, table: &Table) -> Sql {
+    words(ledger, table).render_for(include_str!("unmark.children.postgres.sql"), &["id"])
 }
 
-/// Locks the children in the order in which phase 1 does; `$1` is the deletion of the parent (PostgreSQL).
-pub(crate) fn lock_children(ledger: &Ledger, table: &Table) -> String {
-    format!(
-        "select 1 from {child} h join {table} t on {key} where h.resource = {name} and h.deletion_id = $1::uuid
-         order by {order} for update of t",
-        child = ledger.child,
-        table = table.sql,
-        key = table.key_is("t", "h.key"),
-        name = literal(table.name.as_str()),
-        order = table.key_columns("t"),
-    )
+/// The statement that locks those children in the order in which phase 1 does (PostgreSQL).
+pub(crate) fn lock_children_statement(ledger: &Ledger, table: &Table) -> Sql {
+    let text = "-- lock the children of a row
+        select 1 from {child} h join {table} t on {key_is_remembered}
+        where h.resource = {resource} and h.deletion_id = @id::uuid
+        order by {key_columns} for update of t";
+    words(ledger, table).render_for(text, &["id"])
 }
 
-fn update(ledger: &Ledger, table: &Table, from: &str, another: &str) -> String {
-    format!(
-        "update {table} t set {unmark} from {from} h
-         where h.resource = {name} and {key} and {marker} is not distinct from h.marker_value
-            and not exists (select 1 from {child} o where o.resource = h.resource and o.key = h.key and o.deletion_id <> $1::uuid)
-            and not exists (select 1 from {deletion} o where o.resource = h.resource and o.key = h.key and {another})",
-        table = table.sql,
-        unmark = table.unmark("h.marker_rule", "h.marker_before"),
-        name = literal(table.name.as_str()),
-        key = table.key_is("t", "h.key"),
-        marker = table.marker_text("t", "h.marker_rule"),
-        child = ledger.child,
-        deletion = ledger.deletion,
-    )
+/// What the texts for PostgreSQL say of the table `t` and of the ledger's record `h` of the mark.
+fn words(ledger: &Ledger, table: &Table) -> Words {
+    ledger.words.clone().with([
+        ("table", table.sql.clone()),
+        ("resource", literal(table.name.as_str())),
+        ("unmark", table.unmark("h.marker_rule", "h.marker_before")),
+        ("marker", table.marker_text("t", "h.marker_rule")),
+        ("key_is_remembered", table.key_is("t", "h.key")),
+        ("key_columns", table.key_columns("t")),
+    ])
 }
 
-async fn marks(
-    transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    sql: &str,
-    id: DeletionId,
-) -> Result<Vec<Mark>, db::Error> {
-    let rows = transaction.query_all_raw(ledger.dialect.statement(sql, [id.to_string().into()])).await?;
-    let mark = |row: &sea_orm::QueryResult| {
-        Ok(Mark {
-            resource: row.try_get("", "resource")?,
-            key: row.try_get("", "key")?,
-            rule: row.try_get("", "marker_rule")?,
-            value: row.try_get("", "marker_value")?,
-            before: row.try_get("", "marker_before")?,
+/// A mark as the ledger remembers it.
+struct Mark {
+    resource: String,
+    key: String,
+    /// The number of the marker rule.
+    rule: usize,
+    value: Option<String>,
+    before: Option<String>,
+}
+
+impl Mark {
+    fn read(row: &Row) -> Result<Self, db::Error> {
+        Ok(Self {
+            resource: row.get("resource")?,
+            key: row.get("key")?,
+            rule: row.count("marker_rule")?,
+            value: row.get("marker_value")?,
+            before: row.get("marker_before")?,
         })
-    };
-    rows.iter().map(mark).collect()
+    }
 }
 
 /// One row (SQLite).
@@ -140,25 +125,20 @@ async fn unmark(
     id: DeletionId,
 ) -> Result<bool, db::Error> {
     let Ok(key) = table.parse_key(&mark.key) else { return Ok(false) };
-    let rule = usize::try_from(mark.rule).unwrap_or_default();
-    let Some(marker) = table.rules.get(rule) else { return Ok(false) };
-    let mut values: Vec<sea_orm::Value> = vec![
-        mark.before.clone().into(),
-        mark.value.clone().into(),
-        mark.resource.clone().into(),
-        mark.key.clone().into(),
-        id.to_string().into(),
-    ];
-    let matches = table.key_matches("t", &key, &mut values);
-    let sql = format!(
-        "update {} as t set {} where {matches} and {} is not distinct from $2
-            and not exists (select 1 from {} o where o.resource = $3 and o.key = $4 and o.deletion_id <> $5)
-            and not exists (select 1 from {} o where o.resource = $3 and o.key = $4 and o.id <> $5)",
-        table.sql,
-        table.unmark(&rule.to_string(), "$1"),
-        marker.column.text("t"),
-        ledger.child,
-        ledger.deletion,
-    );
-    Ok(transaction.execute_raw(table.dialect.statement(sql, values)).await?.rows_affected() > 0)
+    let Some(rule) = table.rules.get(mark.rule) else { return Ok(false) };
+    let words = ledger.words.clone().with([
+        ("table", table.sql.clone()),
+        ("unmark", table.unmark(&mark.rule.to_string(), "@marker_before")),
+        ("marker", rule.column.text("t")),
+        ("key_is_bound", table.key_is_bound("t")),
+    ]);
+    let mut values = key.values();
+    values.extend([
+        ("marker_before".into(), mark.before.clone().into()),
+        ("marker_value".into(), mark.value.clone().into()),
+        ("resource".into(), mark.resource.as_str().into()),
+        ("key".into(), mark.key.as_str().into()),
+        ("id".into(), id.to_string().into()),
+    ]);
+    Ok(words.render(include_str!("unmark.sqlite.sql")).bind_all(values).execute(transaction).await? > 0)
 }

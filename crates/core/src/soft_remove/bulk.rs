@@ -1,9 +1,9 @@
 //! Choosing many rows by a condition that an operator wrote.
 //!
-//! The condition is SQL on the table's own columns. It stands alone on its line, in parentheses, in a query of its own
-//! that only reads: what follows it cannot become part of it, nor it part of what follows. That query runs as a prepared
-//! statement in a transaction that cannot write. Under the lock of the transaction that removes the rows the condition
-//! is asked once more, so that a row that changed in between stays.
+//! The condition is SQL on the table's own columns. It stands alone on its line, in parentheses, in a query of its own that
+//! only reads: what follows it cannot become part of it, nor it part of what follows. That query runs as a prepared
+//! statement in a transaction that cannot write. The transaction that removes the rows locks them and evaluates the
+//! condition once more, so that a row that changed in between is not removed.
 
 use sea_orm::ConnectionTrait;
 
@@ -21,7 +21,7 @@ pub struct Condition(String);
 /// A text that is not one condition.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidCondition {
-    /// It says nothing.
+    /// It is empty.
     #[error("the condition is empty; say `true` if every live row is meant")]
     Empty,
     /// It holds a `;` outside of quotes.
@@ -33,7 +33,7 @@ pub enum InvalidCondition {
 }
 
 impl Condition {
-    /// Takes the text for a condition. Whether the database understands it shows when it is asked.
+    /// Takes the text for a condition. Whether the database understands it shows when it is run.
     ///
     /// # Errors
     /// [`InvalidCondition`] when it cannot be one expression.
@@ -67,18 +67,20 @@ impl Condition {
 /// How many live rows meet the condition.
 ///
 /// # Errors
-/// Whatever the database says, above all of the condition.
+/// [`db::Error`] when the database does not answer, or does not understand the condition.
 pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result<u64, db::Error> {
-    let sql = format!("select count(*) as n from {} t where {}", condition.rows_of(table), table.live("t"));
-    let rows = db.read_only(sql, Vec::new()).await?;
-    let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
-    Ok(u64::try_from(n).unwrap_or_default())
+    let words = table.rows.words().with_verbatim([("source", condition.rows_of(table).as_str())]);
+    let count = words
+        .with([("is_live", table.live("t"))])
+        .render("-- count the live rows that meet a condition\nselect count(*) as n from {source} t where {is_live}");
+    let rows = count.bind([]).read_only(db).await?;
+    rows.first().map_or(Ok(0), |row| row.count("n"))
 }
 
 /// The keys of the next live rows that meet the condition, at most `limit`, in key order; and where to go on.
 ///
 /// # Errors
-/// Whatever the database says, above all of the condition.
+/// [`db::Error`] when the database does not answer, or does not understand the condition.
 pub async fn live_page(
     db: &Db,
     table: &Table,
@@ -92,7 +94,7 @@ pub async fn live_page(
 /// Locks those of the rows that are still live and still meet the condition, and returns their keys.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses.
 pub async fn lock_live(
     transaction: &impl ConnectionTrait,
     table: &Table,

@@ -3,19 +3,17 @@
 //! Everything here runs in the caller's transaction, so that nothing external is ever deleted without a durable record
 //! that was committed together with the mark.
 
-pub(crate) mod at_once;
 pub mod bulk;
-mod children;
-mod kept;
+mod child_deletions;
+mod confirmations;
+pub(crate) mod delete_at_once;
 pub(crate) mod mark_children;
-pub(crate) mod postgres;
-mod record;
+mod mark_row;
+pub(crate) mod record;
 mod remove;
+mod remove_children;
 mod request;
-mod sqlite;
-mod sqlite_mark;
-mod sqlite_record;
 
-pub use children::request_children;
 pub use remove::soft_remove;
+pub use remove_children::request_children;
 pub use request::{Request, Requested};

@@ -1,4 +1,4 @@
-//! What is asked for, and what comes of it.
+//! A request for deletions, and the deletions that it made.
 
 use std::time::Duration;
 
@@ -7,15 +7,14 @@ use crate::{
     db::millis,
     ids::{BatchId, DeletionId, Fence},
     state::State,
-    template::Values,
 };
 
-/// Who asks for what, and why.
+/// Who requests deletions, and why.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Groups the deletions of this request.
     pub batch: BatchId,
-    /// Who asks.
+    /// Who requests them.
     pub by: String,
     /// Why.
     pub reason: Option<String>,
@@ -60,21 +59,13 @@ pub struct Requested {
     pub due: bool,
 }
 
-/// A deletion that was requested, and the values by which children name its row.
-pub(super) struct Recorded {
-    pub(super) requested: Requested,
-    pub(super) links: Values,
-    /// The rule by which it was marked.
-    pub(super) rule: usize,
-}
-
-/// The delay before such a deletion is due, in milliseconds.
+/// The delay before a deletion of this request is due, in milliseconds.
 pub(super) fn delay_ms(table: &Table, request: &Request) -> i64 {
     millis(table.resource.grace.max(request.after))
 }
 
 /// The names of the configured targets as a JSON array.
-pub(super) fn targets(table: &Table) -> String {
+pub(super) fn target_names(table: &Table) -> String {
     let names: Vec<_> = table.resource.targets.iter().map(|target| target.name.to_string()).collect();
     serde_json::Value::from(names).to_string()
 }

@@ -9,7 +9,7 @@ use axum::{
 use serde::Serialize;
 use sexton_core::{
     db::{self, Refusal},
-    restore::RestoreError,
+    restore,
 };
 use utoipa::{IntoResponses, ToSchema};
 
@@ -156,14 +156,14 @@ impl From<RequestError> for Problem {
     }
 }
 
-impl From<RestoreError> for Problem {
-    fn from(error: RestoreError) -> Self {
+impl From<restore::Error> for Problem {
+    fn from(error: restore::Error) -> Self {
         match error {
-            RestoreError::Database(error) => error.into(),
-            RestoreError::NotFound(_) => Self::not_found(error.to_string()),
-            RestoreError::NothingInBatch(_) | RestoreError::TooLate { .. } | RestoreError::UnknownResource { .. } => {
-                Self::conflict(format!("{error}; nothing was restored"))
-            }
+            restore::Error::Database(error) => error.into(),
+            restore::Error::NotFound(_) => Self::not_found(error.to_string()),
+            restore::Error::NothingInBatch(_)
+            | restore::Error::TooLate { .. }
+            | restore::Error::UnknownResource { .. } => Self::conflict(format!("{error}; nothing was restored")),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use sexton_core::{
     ids::DeletionId,
-    restore::{RestoreError, Restored},
+    restore::{self, Restored},
     store::Store,
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let what = Restore { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };
     let restored = match restore_deletions(&store, &what).await {
         Ok(restored) => restored,
-        Err(RestoreError::Database(error)) => return Err(error.into()),
+        Err(restore::Error::Database(error)) => return Err(error.into()),
         Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),
     };
     restored.into_iter().try_for_each(|one| report(one, args.json))

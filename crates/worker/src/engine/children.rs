@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sexton_core::{
-    children::{Root, Tree},
+    children::{Descendants, RowLocks, RowToDelete},
     db,
     key::Key,
     soft_remove::request_children,
@@ -11,7 +11,7 @@ use sexton_core::{
 };
 
 use super::execution::Execution;
-use crate::hard_delete::{Completion, Part, Removal, remove_part};
+use crate::hard_delete::{HardDelete, HardDeleteOutcome, Part, delete_part_of_children};
 
 /// Children that are looked for before the targets are called; more are found when the row is about to go.
 const LOOK: usize = 1000;
@@ -23,10 +23,11 @@ impl Execution<'_> {
         if !context.store.catalog.waits_for_children(&self.table.name) {
             return Ok(false);
         }
-        let root = Root { resource: self.table.name.clone(), key: key.to_string(), values: self.payload.clone() };
+        let resource = self.table.name.clone();
+        let row = RowToDelete { resource, key: key.to_string(), values: self.payload.clone() };
         let (conn, ledger) = (&context.store.db.conn, &context.store.ledger);
-        let tree = Tree::find(conn, &context.store, &[root], LOOK, false).await?;
-        tree.has_unfinished(conn, ledger, 0, self.claim.id).await
+        let descendants = Descendants::find(conn, &context.store, &[row], LOOK, RowLocks::None).await?;
+        descendants.has_unfinished(conn, ledger, 0, self.claim.id).await
     }
 
     /// Sees to it that every child that needs one has a deletion, and waits for them.
@@ -53,20 +54,23 @@ impl Execution<'_> {
 
     /// Deletes the children of a row that has very many, until few enough are left to go with it. Returns what keeps
     /// the row from going, or nothing.
-    pub(super) async fn remove_many_children(&self, removal: &Removal) -> Result<Option<Completion>, db::Error> {
+    pub(super) async fn delete_many_children(
+        &self,
+        deletion: &HardDelete,
+    ) -> Result<Option<HardDeleteOutcome>, db::Error> {
         let context = &self.engine.context;
         let mut went = 0;
         loop {
-            let part = remove_part(&context.store, &self.table, removal).await?;
+            let part = delete_part_of_children(&context.store, &self.table, deletion).await?;
             match part {
-                Part::Some(some) => went += some,
-                Part::All => return Ok(None),
-                Part::Not(why) => return Ok(Some(why)),
+                Part::Deleted(some) => went += some,
+                Part::NoneLeft => return Ok(None),
+                Part::Stopped(why) => return Ok(Some(why)),
             }
             let id = self.claim.id;
             tracing::debug!(%id, went, "children of deletion {id} go in parts");
             if self.engine.closing.is_cancelled() || self.lease.remaining().is_zero() {
-                return Ok(Some(Completion::Locked));
+                return Ok(Some(HardDeleteOutcome::Locked));
             }
         }
     }

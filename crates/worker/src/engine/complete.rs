@@ -13,7 +13,7 @@ use super::{
     execution::Execution,
 };
 use crate::{
-    hard_delete::{Completion, Removal, remove},
+    hard_delete::{HardDelete, HardDeleteOutcome, hard_delete},
     metrics,
 };
 
@@ -22,7 +22,7 @@ const BATCH: usize = 100;
 
 /// Completes deletions in batches, one batcher a table.
 pub(super) struct Completions {
-    batchers: BTreeMap<ResourceName, Batcher<Removal, Completion>>,
+    batchers: BTreeMap<ResourceName, Batcher<HardDelete, HardDeleteOutcome>>,
 }
 
 impl Completions {
@@ -30,19 +30,19 @@ impl Completions {
         let batchers = context.store.catalog.tables().map(|table| {
             let (context, name) = (Arc::clone(context), table.name.clone());
             let table = Arc::clone(table);
-            let process: Process<Removal, Completion> = Arc::new(move |batch: Vec<Removal>| {
+            let process: Process<HardDelete, HardDeleteOutcome> = Arc::new(move |batch: Vec<HardDelete>| {
                 let (context, table) = (Arc::clone(&context), Arc::clone(&table));
-                let work = async move { remove(&context.store, &table, &batch).await };
-                Box::pin(work) as BoxFuture<'static, Result<Vec<Completion>, db::Error>>
+                let work = async move { hard_delete(&context.store, &table, &batch).await };
+                Box::pin(work) as BoxFuture<'static, Result<Vec<HardDeleteOutcome>, db::Error>>
             });
             (name, Batcher::start(BATCH, 2, process))
         });
         Self { batchers: batchers.collect() }
     }
 
-    async fn complete(&self, resource: &ResourceName, removal: Removal) -> BatchResult<Completion> {
+    async fn complete(&self, resource: &ResourceName, deletion: HardDelete) -> BatchResult<HardDeleteOutcome> {
         match self.batchers.get(resource) {
-            Some(batcher) => batcher.submit(removal).await,
+            Some(batcher) => batcher.submit(deletion).await,
             None => {
                 let why = format!("resource {resource} is not configured");
                 Err(Arc::new(db::Error::other("complete a deletion", why)))
@@ -71,7 +71,7 @@ impl Execution<'_> {
             settlement.give_back = true;
             return self.write_back(settlement).await;
         }
-        let removal = Removal {
+        let deletion = HardDelete {
             id: self.claim.id,
             fence: self.claim.fence,
             key,
@@ -81,8 +81,8 @@ impl Execution<'_> {
             delete: then != AfterConfirmation::Keep,
         };
         let completion = loop {
-            match self.engine.completions.complete(&self.table.name, removal.clone()).await {
-                Ok(Completion::ManyChildren) => match self.remove_many_children(&removal).await {
+            match self.engine.completions.complete(&self.table.name, deletion.clone()).await {
+                Ok(HardDeleteOutcome::ManyChildren) => match self.delete_many_children(&deletion).await {
                     Ok(None) => {}
                     Ok(Some(why)) => break why,
                     Err(error) => return self.row_unreadable(&error).await,
@@ -95,20 +95,20 @@ impl Execution<'_> {
                 },
             }
         };
-        self.note_completion(completion, &removal.key).await;
+        self.note_completion(completion, &deletion.key).await;
     }
 
-    async fn note_completion(mut self, completion: Completion, key: &Key) {
+    async fn note_completion(mut self, completion: HardDeleteOutcome, key: &Key) {
         let id = self.claim.id;
         match completion {
-            Completion::Deleted | Completion::AlreadyGone | Completion::Kept => {
+            HardDeleteOutcome::Deleted | HardDeleteOutcome::AlreadyGone | HardDeleteOutcome::Kept => {
                 metrics::count_completion(&self.claim.resource, &completion);
                 self.tell_parent();
                 tracing::debug!(%id, row = ?completion, "deletion {id} is completed");
             }
-            Completion::Lost => self.log_lost_lease(),
-            Completion::Locked => self.row_locked().await,
-            Completion::Changed(now) => {
+            HardDeleteOutcome::Lost => self.log_lost_lease(),
+            HardDeleteOutcome::Locked => self.row_locked().await,
+            HardDeleteOutcome::Changed(now) => {
                 self.refresh_payload(now);
                 // A row that never settles down must not keep its deletion open for ever.
                 if self.claim.age + self.since.elapsed() >= self.engine.context.config.retry.give_up_after {
@@ -116,13 +116,13 @@ impl Execution<'_> {
                 }
                 self.row_changed().await;
             }
-            Completion::LiveAgain => self.row_live_again().await,
-            Completion::Refused => self.row_not_deleted().await,
-            Completion::ChildrenFirst => self.let_children_go_first(key).await,
-            Completion::ChildRefused(table) => self.child_not_deleted(&table).await,
+            HardDeleteOutcome::LiveAgain => self.row_live_again().await,
+            HardDeleteOutcome::Refused => self.row_not_deleted().await,
+            HardDeleteOutcome::ChildrenFirst => self.let_children_go_first(key).await,
+            HardDeleteOutcome::ChildRefused(table) => self.child_not_deleted(&table).await,
             // Few were left; others may have arrived since.
-            Completion::ManyChildren => self.row_locked().await,
-            Completion::Referenced(by) => self.row_referenced(&by).await,
+            HardDeleteOutcome::ManyChildren => self.row_locked().await,
+            HardDeleteOutcome::Referenced(by) => self.row_referenced(&by).await,
         }
     }
 }

@@ -10,7 +10,7 @@
 //! 6. `engine/ask_targets.rs`: each target that has not confirmed is asked, in order.
 //! 7. `engine/call_target.rs`: one call, through its gate (`gate/`) and its connector (`connector/`).
 //! 8. `engine/complete.rs`: when all targets confirmed, the row goes, in one transaction with others.
-//! 9. `hard_delete/remove.rs`: that transaction, and what its errors mean.
+//! 9. `hard_delete/transaction.rs`: that transaction, and what its errors mean.
 //! 10. `hard_delete/postgres.rs`, `hard_delete/sqlite.rs`: the row is locked, compared and deleted; the ledger says so.
 //!
 //! Without a hint, `take_due.rs` or `take_rescued.rs` stands for the first three steps. What does not end in step 10 is

@@ -6,12 +6,12 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value, json};
 use sexton_core::{
     catalog::Table,
-    db::{self, Dialect, recordset},
+    db::{self, Dialect, Words},
     key::Key,
     template::Values,
 };
 
-/// A row as it is now, held against what was captured.
+/// A row as it is now, compared with what was captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Now {
     /// Every captured column is unchanged.
@@ -30,7 +30,7 @@ pub(crate) type Captured<'a> = (&'a Key, Option<usize>, &'a Values);
 /// Reads rows of one table as they are now, in one statement, without locking them. One answer for each, in order.
 ///
 /// # Errors
-/// Whatever the database says.
+/// [`db::Error`] when the database does not answer or refuses.
 pub(crate) async fn compare(
     conn: &impl ConnectionTrait,
     table: &Table,
@@ -38,33 +38,40 @@ pub(crate) async fn compare(
 ) -> Result<Vec<Now>, db::Error> {
     match table.dialect {
         Dialect::Postgres => {
-            let mut found = select(conn, table, rows, "").await?;
+            let mut found = read_existing(conn, table, rows, Locks::None).await?;
             Ok((0..rows.len()).map(|n| found.remove(&n).unwrap_or(Now::Gone)).collect())
         }
         Dialect::Sqlite => {
             let mut now = Vec::with_capacity(rows.len());
-            for (key, rule, captured) in rows {
-                now.push(match table.read_row(conn, key).await? {
-                    None => Now::Gone,
-                    Some(values) => judge(table, *rule, captured, values),
-                });
+            for row in rows {
+                now.push(compare_one(conn, table, *row).await?);
             }
             Ok(now)
         }
     }
 }
 
-/// Holds values that were just read against those that were captured. A row that was gone when its deletion was recorded
-/// and is there is another one, whatever it says: nobody asked for that one.
-pub(crate) fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: Values) -> Now {
+/// The same for one row (SQLite).
+pub(super) async fn compare_one(
+    conn: &impl ConnectionTrait,
+    table: &Table,
+    (key, rule, captured): Captured<'_>,
+) -> Result<Now, db::Error> {
+    let now = table.read_row(conn, key).await?;
+    Ok(now.map_or(Now::Gone, |now| judge(table, rule, captured, now)))
+}
+
+/// Compares values that were just read with those that were captured. A row that was gone when its deletion was recorded and
+/// is there now is another one, whose deletion was not requested.
+fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: Values) -> Now {
     let Some(rule) = rule else { return Now::LiveAgain };
     let same = |column: &str| captured.get(column) == now.get(column);
     let marker = table.rules.get(rule);
     if let Some(marker) = marker.filter(|marker| !same(&marker.column.name)) {
-        // Another time in a time marker: un-removed and removed again while this deletion was running, which phase 1
-        // leaves alone. It is wanted gone, as it is now.
-        let removed_again = marker.value.is_none() && now.get(&marker.column.name).is_some_and(Option::is_some);
-        if removed_again { Now::Changed(now) } else { Now::LiveAgain }
+        // Another time in a time marker: the row was un-removed and removed anew while this deletion was running, which
+        // phase 1 does not change. It is to be deleted as it is now.
+        let removed_anew = marker.value.is_none() && now.get(&marker.column.name).is_some_and(Option::is_some);
+        if removed_anew { Now::Changed(now) } else { Now::LiveAgain }
     } else if table.payload.iter().all(|column| same(&column.name)) {
         Now::Same
     } else {
@@ -72,34 +79,49 @@ pub(crate) fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: 
     }
 }
 
-/// The rows that exist, by their place in `rows` (PostgreSQL). `lock` is empty or a locking clause for `t`.
-pub(super) async fn select(
+/// What is done about the locks of rows that are read (PostgreSQL).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locks {
+    /// None is taken.
+    None,
+    /// They are taken, and waited for.
+    Wait,
+    /// They are taken, and rows that another transaction has locked are left out.
+    Skip,
+}
+
+/// The rows that exist, by their number in `rows` (PostgreSQL).
+pub(super) async fn read_existing(
     conn: &impl ConnectionTrait,
     table: &Table,
     rows: &[Captured<'_>],
-    lock: &str,
+    locks: Locks,
 ) -> Result<HashMap<usize, Now>, db::Error> {
-    let sql = format!(
-        "select x.n, ({payload})::text as payload from {wanted} join {table} t on {key} order by {order} {lock}",
-        payload = table.payload_json("t"),
-        wanted = recordset(1, &format!("n int, {}", table.key_record())),
-        table = table.sql,
-        key = table.key_equals("t", "x"),
-        order = table.key_columns("t"),
-    );
-    let values = [records(rows).to_string().into()];
+    let locks = match locks {
+        Locks::None => "",
+        Locks::Wait => "for update of t",
+        Locks::Skip => "for update of t skip locked",
+    };
+    let words = Words::new(table.dialect).with([
+        ("table", table.sql.clone()),
+        ("payload", table.payload_json("t")),
+        ("key_record", table.key_record()),
+        ("key_is_wanted", table.key_equals("t", "x")),
+        ("key_columns", table.key_columns("t")),
+        ("locks", locks.to_owned()),
+    ]);
+    let read = words.render(include_str!("compare.postgres.sql")).bind([("rows", records(rows).to_string().into())]);
     let mut found = HashMap::new();
-    for row in conn.query_all_raw(table.dialect.statement(sql, values)).await? {
-        let n = usize::try_from(row.try_get::<i32>("", "n")?).unwrap_or_default();
-        let payload: String = row.try_get("", "payload")?;
-        let values: Values = serde_json::from_str(&payload).map_err(|e| db::Error::unreadable(e.to_string()))?;
+    for row in read.all(conn).await? {
+        let n: usize = row.count("n")?;
+        let values: Values = row.json("payload")?;
         let Some((_, rule, captured)) = rows.get(n) else { continue };
         found.insert(n, judge(table, *rule, captured, values));
     }
     Ok(found)
 }
 
-/// The rows as records of `n`, the key's parts, and what was captured.
+/// The rows as records of their number, the key's parts, and what was captured.
 pub(super) fn records(rows: &[Captured<'_>]) -> Value {
     let record = |(n, (key, _, captured)): (usize, &Captured<'_>)| {
         let mut record = Map::new();

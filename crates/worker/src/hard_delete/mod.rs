@@ -1,14 +1,18 @@
 //! The application's rows: reading them as they are now, and deleting them together with the ledger's completion.
 
+mod children;
 mod compare;
-mod family;
+mod deletion;
+mod finish;
+mod outcome;
+mod plan;
 mod postgres;
 mod references;
-mod removal;
-mod remove;
 mod sqlite;
+mod transaction;
 
+pub(crate) use children::{Part, delete_part_of_children};
 pub(crate) use compare::{Now, compare};
-pub(crate) use family::{Part, remove_part};
-pub(crate) use removal::{Completion, Removal};
-pub(crate) use remove::remove;
+pub(crate) use deletion::HardDelete;
+pub(crate) use outcome::HardDeleteOutcome;
+pub(crate) use transaction::hard_delete;

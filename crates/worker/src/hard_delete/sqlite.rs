@@ -1,64 +1,59 @@
 //! Hard delete on SQLite: the same steps, row by row, under the one write lock.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use std::collections::HashSet;
+
 use sexton_core::{
-    catalog::Table,
-    db,
+    db::{self, Words},
     guard::{begin_own, end_own},
-    store::Store,
 };
 
 use super::{
-    compare::{Now, judge},
-    family::remove_children,
-    postgres::{all_went, finish},
-    removal::{Completion, Removal, Undone},
+    children::delete_children,
+    compare::compare_one,
+    deletion::Batch,
+    finish::finish,
+    outcome::{HardDeleteOutcome, Stopped},
+    plan::Plan,
 };
 
-pub(super) async fn remove(
-    transaction: &DatabaseTransaction,
-    store: &Store,
-    table: &Table,
-    batch: &[Removal],
-) -> Result<Vec<Completion>, Undone> {
-    let claims: Vec<_> = batch.iter().map(|removal| (removal.id, removal.fence)).collect();
-    let ours = store.ledger.lock_ours(transaction, &claims).await?;
-    let mut answers = Vec::with_capacity(batch.len());
-    for removal in batch {
-        let is_ours = ours.contains(&removal.id);
-        answers.push(if is_ours { look(transaction, table, removal).await? } else { Completion::Lost });
-    }
-    // What fails on the way is rolled back, with this.
-    let tables = store.catalog.tables_deleted_with(table);
-    begin_own(transaction, &store.ledger, &tables).await?;
-    let children = remove_children(transaction, store, table, batch, &mut answers).await?;
-    for (removal, answer) in batch.iter().zip(&mut answers).filter(|(_, answer)| **answer == Completion::Refused) {
-        let mut values = Vec::new();
-        let matches = table.key_matches("t", &removal.key, &mut values);
-        let sql = format!("delete from {} as t where {matches}", table.sql);
-        if transaction.execute_raw(table.dialect.statement(sql, values)).await.map_err(db::Error::from)?.rows_affected()
-            > 0
-        {
-            *answer = Completion::Deleted;
-        }
-    }
-    end_own(transaction, &store.ledger, &tables).await?;
-    all_went(table, &answers)?;
-    finish(transaction, &store.ledger, table, batch, &answers, &children).await?;
-    Ok(answers)
+pub(super) async fn hard_delete(batch: &Batch<'_>) -> Result<Vec<HardDeleteOutcome>, Stopped> {
+    let mut plans = plan(batch).await?;
+    // What fails from here on is rolled back, with this.
+    let tables = batch.store.catalog.tables_deleted_with(batch.table);
+    begin_own(batch.transaction, &batch.store.ledger, &tables).await?;
+    let children = delete_children(batch, &mut plans).await?;
+    let deleted = delete(batch, &plans).await?;
+    end_own(batch.transaction, &batch.store.ledger, &tables).await?;
+    let outcomes = plans.into_iter().enumerate().map(|(n, plan)| plan.outcome(deleted.contains(&n))).collect();
+    finish(batch, outcomes, &children).await
 }
 
-/// What is to be done with a row; `Refused` until the delete returns it.
-async fn look(transaction: &DatabaseTransaction, table: &Table, removal: &Removal) -> Result<Completion, db::Error> {
-    let now = match table.read_row(transaction, &removal.key).await? {
-        None => return Ok(Completion::AlreadyGone),
-        Some(now) => judge(table, removal.rule, &removal.payload, now),
-    };
-    Ok(match now {
-        Now::Same if removal.delete => Completion::Refused,
-        Now::Same => Completion::Kept,
-        Now::Changed(now) => Completion::Changed(now),
-        Now::LiveAgain => Completion::LiveAgain,
-        Now::Gone => Completion::AlreadyGone,
-    })
+async fn plan(batch: &Batch<'_>) -> Result<Vec<Plan>, db::Error> {
+    let ours = batch.lock_ours().await?;
+    let mut plans = Vec::with_capacity(batch.deletions.len());
+    for deletion in batch.deletions {
+        plans.push(if ours.contains(&deletion.id) {
+            let now = compare_one(batch.transaction, batch.table, deletion.captured()).await?;
+            Plan::of_row(&now, deletion.delete)
+        } else {
+            Plan::Leave(HardDeleteOutcome::Lost)
+        });
+    }
+    Ok(plans)
+}
+
+/// Returns the numbers of the rows that the database deleted: a trigger may keep some.
+async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db::Error> {
+    let table = batch.table;
+    let words =
+        Words::new(table.dialect).with([("table", table.sql.clone()), ("key_is_bound", table.key_is_bound("t"))]);
+    let delete = words.render("-- delete the row\ndelete from {table} as t where {key_is_bound}");
+    let mut deleted = HashSet::new();
+    for (n, _) in plans.iter().enumerate().filter(|(_, plan)| **plan == Plan::Delete) {
+        let query = delete.bind_all(batch.deletions[n].key.values());
+        if query.execute(batch.transaction).await? > 0 {
+            deleted.insert(n);
+        }
+    }
+    Ok(deleted)
 }

@@ -4,7 +4,7 @@ use sexton_core::{
     db::{self, kill_point},
     ids::DeletionId,
     ledger::{Action, Operator},
-    restore::{RestoreError, Restored, restore, restore_batch},
+    restore::{self, Restored, restore, restore_batch},
     store::Store,
 };
 
@@ -24,13 +24,13 @@ pub(crate) struct Restore<'a> {
 /// Restores a deletion, in a transaction that is committed when it returns. Returns it and what was restored with it.
 ///
 /// # Errors
-/// [`RestoreError`]; nothing was changed.
-pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Result<Vec<Restored>, RestoreError> {
+/// [`restore::Error`]; nothing was changed.
+pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Result<Vec<Restored>, restore::Error> {
     let &Restore { id, batch, who, reason } = what;
     let transaction = store.db.begin().await?;
     let restored = if batch {
         let record = store.ledger.record(&transaction, id).await?;
-        let batch = record.map(|record| record.batch_id).ok_or(RestoreError::NotFound(id))?;
+        let batch = record.map(|record| record.batch_id).ok_or(restore::Error::NotFound(id))?;
         restore_batch(&transaction, store, batch).await?
     } else {
         let mut itself = restore(&transaction, store, id).await?;

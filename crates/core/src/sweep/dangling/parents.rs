@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::{CompletedParent, ParentReopening};
 use crate::{
     catalog::{ChildRule, Cursor, Paging, Table},
-    children::{Parent, find},
+    children::{Parent, find_first_children},
     config::AfterConfirmation,
     db::{self, kill_point},
     ids::DeletionId,
@@ -97,7 +97,7 @@ pub async fn gone_with_children<'g>(
     let mut found = BTreeSet::new();
     if !parents.is_empty() {
         for rule in &table.children {
-            let children = find(&store.db.conn, store, rule, &parents, false, Some(MOST_CHILDREN)).await?;
+            let children = find_first_children(&store.db.conn, store, rule, &parents, MOST_CHILDREN).await?;
             // A child with a deletion of its own, open or dead, is on its way or for on-call to look at.
             found.extend(children.into_iter().filter(|child| child.deletion.is_none()).map(|child| child.label));
         }

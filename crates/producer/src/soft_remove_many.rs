@@ -1,4 +1,4 @@
-//! Removing all rows that a filter matches, a bounded number a transaction.
+//! Removing all rows that a filter matches, a bounded number in each transaction.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,18 +7,18 @@ use sexton_core::{catalog::Table, ids::BatchId, key::Key};
 
 use crate::{
     Error, Producer,
-    page::{Cursor, Page, Pages},
+    key_pages::{Cursor, Locks, Page, Pages},
     rows::Rows,
 };
 
 /// Rows a transaction, unless [`SoftRemoveMany::batch_size`] says otherwise.
 const BATCH_SIZE: usize = 500;
 
-/// The removal of all live rows that a filter matches; see
+/// Removes all live rows that a filter matches; see
 /// [`SoftRemoveEntity::soft_remove_many`](crate::SoftRemoveEntity::soft_remove_many).
 ///
 /// Rows are taken in the order of their keys, a bounded number in each transaction and in memory, so that no lock is held
-/// for long. What a transaction committed stays requested whatever happens later. All of it is under one batch id, by
+/// for long. What a transaction committed is requested, whatever happens later. All of it is under one batch id, by
 /// which it can be resumed, and taken back by [`Scope::restore_batch`](crate::Scope::restore_batch). Rows that appear
 /// behind its back while it runs are not looked for.
 ///
@@ -33,20 +33,20 @@ const BATCH_SIZE: usize = 500;
 /// #     impl ActiveModelBehavior for ActiveModel {}
 /// # }
 /// use sea_orm::ColumnTrait;
-/// use sexton_producer::{BatchId, Producer, Removal, prelude::*};
+/// use sexton_producer::{BatchId, Producer, Request, prelude::*};
 ///
 /// # async fn example(producer: Producer) -> Result<(), sexton_producer::Error> {
 /// let in_blue = || booking::Entity::soft_remove_many(booking::Column::Room.eq("blue"));
 /// println!("{} bookings to remove", in_blue().dry_run(&producer).await?);
 ///
-/// let alice = producer.with(Removal::by("alice").reason("room closed"));
+/// let alice = producer.with(Request::by("alice").reason("room closed"));
 /// let done = in_blue()
 ///     .batch_size(200)
 ///     .on_progress(|progress| println!("{} removed", progress.requested))
 ///     .exec(&alice)
 ///     .await?;
 ///
-/// // A job that may be killed: the same id again goes on where it was.
+/// // A job that may be killed: with the same id it resumes where it was.
 /// let batch = BatchId::new(); // kept with the job
 /// in_blue().resume(batch).exec(&alice).await?;
 /// # Ok(())
@@ -63,7 +63,7 @@ pub struct SoftRemoveMany<'p, E> {
 
 type OnProgress<'p> = Box<dyn FnMut(&Progress) + Send + 'p>;
 
-/// How far the removal of many rows is.
+/// How far [`SoftRemoveMany`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -82,7 +82,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         Self { filter, batch_size: BATCH_SIZE, resume: None, on_progress: None, entity: PhantomData }
     }
 
-    /// At most so many rows a transaction: 500 unless said otherwise, at least one.
+    /// The most rows of a transaction: 500 unless this says otherwise, at least one.
     pub fn batch_size(mut self, rows: usize) -> Self {
         self.batch_size = rows.max(1);
         self
@@ -115,8 +115,8 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         };
         let (mut count, mut cursor) = (0, None);
         loop {
-            let page = pages.read::<E>(conn, cursor, false).await?;
-            count += not_yet(producer, table, conn, batch, &page).await?.len() as u64;
+            let page = pages.read::<E>(conn, cursor, Locks::None).await?;
+            count += not_requested_yet(producer, table, conn, batch, &page).await?.len() as u64;
             if page.len() < self.batch_size {
                 return Ok(count);
             }
@@ -131,13 +131,13 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
     /// batch id to resume.
     pub async fn exec(mut self, producer: &Producer) -> Result<Progress, Error> {
         let table = producer.table_of::<E>()?;
-        let batch = self.resume.or(producer.removal.batch_id()).unwrap_or_default();
+        let batch = self.resume.or(producer.request.batch_id()).unwrap_or_default();
         let mut on_progress = self.on_progress.take();
         let pages = Pages::new(table, self.filter, self.batch_size);
         let mut progress = Progress { batch, requested: 0, open_already: 0, transactions: 0 };
         let mut cursor = None;
         loop {
-            let step = step::<E>(producer, &pages, cursor, self.resume.is_some(), &mut progress).await;
+            let step = step::<E>(producer, &pages, cursor, self.resume, &mut progress).await;
             let page = step.map_err(|source| Error::Interrupted {
                 table: table.resource.table.clone(),
                 batch,
@@ -163,18 +163,18 @@ async fn step<E: EntityTrait>(
     producer: &Producer,
     pages: &Pages<'_>,
     after: Option<Cursor>,
-    resumed: bool,
+    resume: Option<BatchId>,
     progress: &mut Progress,
 ) -> Result<Page, Error> {
     let transaction = producer.begin_own().await?;
-    let page = pages.read::<E>(&transaction, after, true).await?;
+    let page = pages.read::<E>(&transaction, after, Locks::Wait).await?;
     if page.is_empty() {
         transaction.rollback().await.map_err(Error::database("end a transaction"))?;
         return Ok(page);
     }
-    let keys = match resumed {
-        true => not_yet(producer, pages.table, &transaction, progress.batch, &page).await?,
-        false => page.keys().cloned().collect(),
+    let keys = match resume {
+        Some(batch) => not_requested_yet(producer, pages.table, &transaction, batch, &page).await?,
+        None => page.keys().cloned().collect(),
     };
     let rows = Rows::new(pages.table, keys.into_iter().map(Ok))?;
     let requested = producer.request(&transaction, &rows, Some(progress.batch)).await?;
@@ -187,7 +187,7 @@ async fn step<E: EntityTrait>(
 }
 
 /// The keys of the page that an earlier run under this id did not request.
-async fn not_yet(
+async fn not_requested_yet(
     producer: &Producer,
     table: &Table,
     conn: &impl ConnectionTrait,

@@ -1,19 +1,19 @@
-//! Who asks for a deletion, why, and how soon.
+//! Who requests deletions, why, and how soon.
 
 use std::time::Duration;
 
-use sexton_core::{ids::BatchId, soft_remove::Request};
+use sexton_core::{ids::BatchId, soft_remove};
 
 /// What is recorded with a deletion besides the row; see [`Producer::with`](crate::Producer::with).
 ///
 /// ```
 /// use std::time::Duration;
-/// use sexton_producer::Removal;
+/// use sexton_producer::Request;
 ///
-/// let removal = Removal::by("alice").reason("account closed").after(Duration::from_secs(3600));
+/// let request = Request::by("alice").reason("account closed").after(Duration::from_secs(3600));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
+pub struct Request {
     by: String,
     reason: Option<String>,
     after: Duration,
@@ -21,21 +21,21 @@ pub struct Removal {
     trace_context: Option<String>,
 }
 
-impl Removal {
-    /// A removal that `who` asks for: a user, or a part of the application. Kept with the proof of the deletion.
+impl Request {
+    /// A request by `who`: a user, or a part of the application. It is kept with the proof of the deletion.
     #[must_use]
     pub fn by(who: impl Into<String>) -> Self {
         Self { by: who.into(), reason: None, after: Duration::ZERO, batch: None, trace_context: None }
     }
 
-    /// Why. Kept with the proof of the deletion, so it should not hold personal data.
+    /// Why. It is kept with the proof of the deletion, so it should not hold personal data.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// No external call is made before this time has passed, so that the removal can be taken back; the resource's own
+    /// No external call is made before this time has passed, so that the request can be taken back; the resource's own
     /// `grace` counts if it is longer.
     #[must_use]
     pub const fn after(mut self, delay: Duration) -> Self {
@@ -62,9 +62,9 @@ impl Removal {
         self.batch
     }
 
-    /// As the ledger wants it, under `batch` if there is one.
-    pub(crate) fn request(&self, batch: Option<BatchId>) -> Request {
-        let mut request = Request::by(&self.by);
+    /// As the ledger wants it, under `batch` if that is given.
+    pub(crate) fn for_ledger(&self, batch: Option<BatchId>) -> soft_remove::Request {
+        let mut request = soft_remove::Request::by(&self.by);
         if let Some(batch) = batch.or(self.batch) {
             request.batch = batch;
         }
@@ -75,7 +75,7 @@ impl Removal {
     }
 }
 
-impl Default for Removal {
+impl Default for Request {
     /// By "application", at once, for no stated reason.
     fn default() -> Self {
         Self::by("application")

@@ -1,4 +1,4 @@
-//! Reading the keys of live rows in the order of the keys, a page at a time.
+//! Reading the keys of live rows in key order, a page at a time.
 
 use std::sync::Arc;
 
@@ -21,7 +21,16 @@ pub(crate) struct Pages<'p> {
     size: usize,
 }
 
-/// Where a page ended: the key columns as the database holds them, for on SQLite one key may be held in several ways.
+/// What is done about the locks of rows that are read; SQLite has no locks of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locks {
+    /// None is taken.
+    None,
+    /// They are taken, and waited for.
+    Wait,
+}
+
+/// Where a page ended: the key columns as the database holds them, as SQLite may store one key in several ways.
 pub(crate) struct Cursor(Vec<Value>);
 
 /// Some rows' keys.
@@ -59,12 +68,12 @@ impl<'p> Pages<'p> {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// The first of those after `after`, with `lock` locked.
+    /// The first of those after `after`.
     pub(crate) async fn read<E: EntityTrait>(
         &self,
         transaction: &impl ConnectionTrait,
         after: Option<Cursor>,
-        lock: bool,
+        locks: Locks,
     ) -> Result<Page, Error> {
         let alias = alias::<E>();
         let mut query = self.query::<E>();
@@ -82,7 +91,7 @@ impl<'p> Pages<'p> {
             query.and_where(self.after(&alias, after));
         }
         query.limit(self.size as u64);
-        if lock && self.table.dialect == Dialect::Postgres {
+        if locks == Locks::Wait && self.table.dialect == Dialect::Postgres {
             query.lock(LockType::Update);
         }
         let table = &self.table.resource.table;
@@ -115,7 +124,7 @@ impl<'p> Pages<'p> {
             columns.clone().map(|n| row.try_get("", &format!("k{n}"))).collect::<Result<_, _>>().map_err(unread())?;
         let cursor = match self.table.dialect {
             Dialect::Postgres => parts.iter().map(|part| Value::from(part.as_str())).collect(),
-            Dialect::Sqlite => columns.map(|n| held(row, n)).collect::<Result<_, _>>().map_err(unread())?,
+            Dialect::Sqlite => columns.map(|n| stored_value(row, n)).collect::<Result<_, _>>().map_err(unread())?,
         };
         let text = match &parts[..] {
             [one] => one.clone(),
@@ -127,7 +136,7 @@ impl<'p> Pages<'p> {
 }
 
 /// The value of a key column as SQLite holds it.
-fn held(row: &QueryResult, n: usize) -> Result<Value, DbErr> {
+fn stored_value(row: &QueryResult, n: usize) -> Result<Value, DbErr> {
     let (column, kind) = (format!("c{n}"), row.try_get::<String>("", &format!("t{n}"))?);
     Ok(match kind.as_str() {
         "integer" => row.try_get::<i64>("", &column)?.into(),

@@ -8,7 +8,9 @@ use sea_orm::{
 };
 use sexton_core::{restore::Restored, soft_remove::Requested};
 
-use crate::{Error, Producer, Scope, SoftRemoveMany, SoftRemoveSelect, condition, row::rows, rows::Wanted};
+use crate::{
+    Error, Producer, Scope, SoftRemoveMany, SoftRemoveSelect, condition, rows::ToRestore, soft_remove_row::rows,
+};
 
 /// What every entity whose table is a configured resource can do, next to SeaORM's own `find`, `find_by_id` and
 /// `delete_many`.
@@ -113,7 +115,7 @@ pub trait SoftRemoveEntity: EntityTrait {
         T: Into<<Self::PrimaryKey as PrimaryKeyTrait>::ValueType>,
     {
         let (at, row) = (scope.at(), rows(scope.at().producer, &[with_id::<Self>(id.into())]));
-        async move { at.restore_one(Wanted::Row(row?)).await }
+        async move { at.restore_one(ToRestore::Row(row?)).await }
     }
 
     /// Removes all live rows that `filter` matches, some hundred a transaction and all under one batch id; see

@@ -7,8 +7,8 @@ use sexton_core::{restore::Restored, soft_remove::Requested};
 
 use crate::{
     Error, Producer, Scope,
-    keys::key_of,
-    rows::{Rows, Wanted},
+    key_of_row::key_of,
+    rows::{Rows, ToRestore},
 };
 use sealed::{OfActiveModel, OfModel, Row};
 
@@ -61,7 +61,7 @@ pub trait SoftRemoveRow<Kind>: Row<Kind> {
     /// [`Error::Database`]. Nothing was changed.
     fn restore<S: Scope>(&self, scope: &S) -> impl Future<Output = Result<Restored, Error>> + Send {
         let (at, row) = (scope.at(), rows(scope.at().producer, std::slice::from_ref(self)));
-        async move { at.restore_one(Wanted::Row(row?)).await }
+        async move { at.restore_one(ToRestore::Row(row?)).await }
     }
 }
 

@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::EntityTrait;
 use sexton_core::{
     catalog::{Table, Unreferenced},
-    db::{Db, Dialect},
+    db::{self, Db, Dialect, Words},
     ids::ResourceName,
 };
 
@@ -20,7 +20,7 @@ type Name = (Option<String>, String);
 /// The configured tables by the names under which entities know them: with a schema, and without one if that is the
 /// table which the application's sessions find under the bare name.
 #[derive(Debug)]
-pub(crate) struct Entities<T> {
+pub(crate) struct EntityTables<T> {
     dialect: Dialect,
     by_name: HashMap<Name, Vec<Arc<T>>>,
 }
@@ -63,43 +63,45 @@ impl Configured for Unreferenced {
 }
 
 const NAMES: &str = "
+-- resolve the configured tables
 select wanted.sql, n.nspname::text as schema, c.relname::text as name, pg_table_is_visible(c.oid) as visible
-from jsonb_array_elements_text($1::jsonb) wanted(sql)
+from jsonb_array_elements_text(@tables::jsonb) wanted(sql)
 join pg_class c on c.oid = wanted.sql::regclass
 join pg_namespace n on n.oid = c.relnamespace";
 
-impl<T: Configured> Entities<T> {
-    pub(crate) async fn find<'t>(db: &Db, tables: impl Iterator<Item = &'t Arc<T>>) -> Result<Self, DbErr>
+impl<T: Configured> EntityTables<T> {
+    pub(crate) async fn find<'t>(db: &Db, tables: impl Iterator<Item = &'t Arc<T>>) -> Result<Self, db::Error>
     where
         T: 't,
     {
         let all: Vec<&Arc<T>> = tables.collect();
-        let mut entities = Self { dialect: db.dialect, by_name: HashMap::new() };
+        let mut tables_by_name = Self { dialect: db.dialect, by_name: HashMap::new() };
         match db.dialect {
             Dialect::Sqlite => {
                 for table in all {
                     let configured = table.table();
                     let name = configured.strip_prefix("main.").unwrap_or(configured);
-                    entities.add(Some("main"), name, table);
-                    entities.add(None, name, table);
+                    tables_by_name.add(Some("main"), name, table);
+                    tables_by_name.add(None, name, table);
                 }
             }
             Dialect::Postgres => {
                 let tables: BTreeSet<_> = all.iter().map(|table| table.sql()).collect();
                 let tables = serde_json::Value::from_iter(tables).to_string();
-                for row in db.conn.query_all_raw(db.dialect.statement(NAMES, [tables.into()])).await? {
-                    let (sql, schema): (String, String) = (row.try_get("", "sql")?, row.try_get("", "schema")?);
-                    let (name, visible): (String, bool) = (row.try_get("", "name")?, row.try_get("", "visible")?);
+                let names = Words::new(db.dialect).render(NAMES).bind([("tables", tables.into())]);
+                for row in names.all(&db.conn).await? {
+                    let (sql, schema): (String, String) = (row.get("sql")?, row.get("schema")?);
+                    let (name, visible): (String, bool) = (row.get("name")?, row.get("visible")?);
                     for table in all.iter().filter(|table| table.sql() == sql) {
-                        entities.add(Some(&schema), &name, table);
+                        tables_by_name.add(Some(&schema), &name, table);
                         if visible {
-                            entities.add(None, &name, table);
+                            tables_by_name.add(None, &name, table);
                         }
                     }
                 }
             }
         }
-        Ok(entities)
+        Ok(tables_by_name)
     }
 
     fn add(&mut self, schema: Option<&str>, name: &str, table: &Arc<T>) {

@@ -1,0 +1,133 @@
+//! The children of rows that are to be deleted: they are deleted first, in the same transaction.
+
+use sexton_core::{
+    catalog::Table,
+    children::{self, Deleted, DeletedPart, Descendants, RowLocks, RowToDelete, delete, delete_part},
+    db::{self, Dialect, kill_point},
+    guard::{begin_own, end_own},
+    store::Store,
+};
+
+use super::{
+    compare::{Locks, Now, compare_one, read_existing},
+    deletion::{Batch, HardDelete},
+    outcome::{HardDeleteOutcome, Stopped},
+    plan::Plan,
+};
+
+/// Most children that are deleted in one transaction.
+const MOST: usize = 1000;
+
+/// Deletes the children of those rows that are to be deleted or are gone already. A row whose children cannot be deleted now
+/// gets another plan. Returns for each row how many children were deleted.
+pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Result<Vec<usize>, Stopped> {
+    let Batch { transaction, store, table, deletions } = *batch;
+    let mut children = vec![0; deletions.len()];
+    let needs_it = |n: &usize| matches!(plans[*n], Plan::Delete | Plan::FinishGone) && deletions[*n].delete;
+    let chosen: Vec<usize> = (0..deletions.len()).filter(needs_it).collect();
+    if table.children.is_empty() || chosen.is_empty() {
+        return Ok(children);
+    }
+    let rows: Vec<RowToDelete> = chosen.iter().map(|n| deletions[*n].row_to_delete(table)).collect();
+    let descendants = Descendants::find(transaction, store, &rows, MOST, RowLocks::SkipLocked).await?;
+    if descendants.is_truncated() {
+        return Err(Stopped::ManyChildren);
+    }
+    let mut ready = vec![true; rows.len()];
+    for (row, n) in chosen.iter().enumerate() {
+        if descendants.is_locked(row) {
+            plans[*n] = Plan::Leave(HardDeleteOutcome::Locked);
+        } else if descendants.has_unfinished(transaction, &store.ledger, row, deletions[*n].id).await? {
+            plans[*n] = Plan::Leave(HardDeleteOutcome::ChildrenFirst);
+        } else {
+            children[*n] = descendants.count(row);
+            continue;
+        }
+        ready[row] = false;
+    }
+    match delete(transaction, &descendants, &ready).await {
+        Ok(Deleted::Descendants) => Ok(children),
+        Ok(Deleted::WithTheirRows) => {
+            for (n, _) in chosen.iter().zip(ready).filter(|(_, ready)| *ready) {
+                if plans[*n] == Plan::Delete {
+                    plans[*n] = Plan::FinishDeleted;
+                }
+            }
+            Ok(children)
+        }
+        Err(children::Error::RowKept { table }) => Err(Stopped::ChildRefused(table)),
+        Err(children::Error::Database(error)) => Err(error.into()),
+    }
+}
+
+/// What became of a part of the children of a row.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// This number were deleted; there may be more.
+    Deleted(usize),
+    /// None is left that would have to be deleted before the row.
+    NoneLeft,
+    /// None can be deleted now, or at all.
+    Stopped(HardDeleteOutcome),
+}
+
+/// Deletes a part of the children of one row that has more than one transaction should delete, in a transaction of its own.
+///
+/// # Errors
+/// [`db::Error`] when the database does not answer or refuses; nothing was changed then.
+pub(crate) async fn delete_part_of_children(
+    store: &Store,
+    table: &Table,
+    deletion: &HardDelete,
+) -> Result<Part, db::Error> {
+    let transaction = store.db.begin().await?;
+    let deletions = std::slice::from_ref(deletion);
+    let part = part(&Batch { transaction: &transaction, store, table, deletions }, deletion).await;
+    if let Ok(Part::Deleted(_)) = part {
+        kill_point("children::before");
+        transaction.commit().await?;
+        kill_point("children::committed");
+    } else {
+        // A dropped transaction is rolled back only when the pool comes to it. Until then the next part would find its rows
+        // locked.
+        transaction.rollback().await?;
+    }
+    part
+}
+
+async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<Part, db::Error> {
+    let Batch { transaction, store, table, .. } = *batch;
+    let dialect = table.dialect;
+    if dialect == Dialect::Postgres {
+        batch.limit_waiting().await?;
+    }
+    if batch.lock_ours().await?.is_empty() {
+        return Ok(Part::Stopped(HardDeleteOutcome::Lost));
+    }
+    // A row that was un-removed meanwhile keeps its children.
+    let captured = deletion.captured();
+    let now = match dialect {
+        Dialect::Postgres => read_existing(transaction, table, &[captured], Locks::Wait).await?.remove(&0),
+        Dialect::Sqlite => Some(compare_one(transaction, table, captured).await?),
+    };
+    match now {
+        Some(Now::LiveAgain) => return Ok(Part::Stopped(HardDeleteOutcome::LiveAgain)),
+        Some(Now::Changed(now)) => return Ok(Part::Stopped(HardDeleteOutcome::Changed(now))),
+        Some(Now::Same | Now::Gone) | None => {}
+    }
+    let tables = if dialect == Dialect::Sqlite { store.catalog.tables_deleted_with(table) } else { Vec::new() };
+    begin_own(transaction, &store.ledger, &tables).await?;
+    let deleted = delete_part(transaction, store, &deletion.row_to_delete(table), deletion.id, MOST).await;
+    end_own(transaction, &store.ledger, &tables).await?;
+    match deleted {
+        Ok(DeletedPart::NoneLeft) => Ok(Part::NoneLeft),
+        Ok(DeletedPart::Some(children)) => {
+            store.ledger.count_children(transaction, deletion.id, children).await?;
+            Ok(Part::Deleted(children))
+        }
+        Ok(DeletedPart::Locked) => Ok(Part::Stopped(HardDeleteOutcome::Locked)),
+        Ok(DeletedPart::ChildrenFirst) => Ok(Part::Stopped(HardDeleteOutcome::ChildrenFirst)),
+        Err(children::Error::RowKept { table }) => Ok(Part::Stopped(HardDeleteOutcome::ChildRefused(table))),
+        Err(children::Error::Database(error)) => Err(error),
+    }
+}
