@@ -53,15 +53,6 @@ impl Db {
         self.read(sql, values, "set local statement_timeout = 0").await
     }
 
-    /// The same for a bounded number of rows and one who waits for nobody: by index, and 100 ms for a lock on the table
-    /// (PostgreSQL).
-    ///
-    /// # Errors
-    /// As [`Self::read_only`].
-    pub(crate) async fn read_giving_way(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
-        self.read(sql, values, &format!("set local statement_timeout = 0; {GIVE_WAY}; {BY_INDEX}")).await
-    }
-
     async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, Error> {
         self.run(self.dialect.statement(sql, values), limits).await
     }
