@@ -11,10 +11,7 @@ use crate::db::{self, Db, Dialect, Rendered, Words, quote};
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pub(crate) dialect: Dialect,
-    pub(crate) deletion: String,
     pub(crate) done: String,
-    pub(crate) child: String,
-    pub(crate) wait: String,
     /// SQLite only: see [`crate::guard`].
     pub(crate) deleting: String,
     pub(crate) schema: Option<String>,
@@ -115,10 +112,7 @@ impl Ledger {
             rendered: Rendered::default(),
             words,
             dialect,
-            deletion: table("sexton_deletion"),
             done: table("sexton_deletion_done"),
-            child: table("sexton_child"),
-            wait: table("sexton_wait"),
             deleting: table("sexton_deleting"),
             schema,
         }
