@@ -6,6 +6,7 @@ mod error;
 mod failpoint;
 mod read;
 mod row;
+mod session;
 mod sql;
 
 pub use connect::{Db, SearchPath, connect};
@@ -14,4 +15,5 @@ pub use dialect::{Dialect, millis, quote, recordset};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
 pub use row::Row;
+pub use session::SessionError;
 pub use sql::{Function, Query, Sql, Words};
