@@ -15,7 +15,7 @@ declare
 create type @schema@.sexton_restored as (id uuid, resource text, key text, row_restored boolean);
 comment on type @schema@.sexton_restored is 'A deletion that was taken back, and whether its row is live again; not if it is gone, or carries another marker.';
 
--- RFC 9562 §5.7, with the clock's microseconds in the bits after the version (§6.2, method 3): ids made one after another
+-- RFC 9562 section 5.7, with the clock's microseconds in the bits after the version (section 6.2, method 3): ids made one after another
 -- by one connection sort so.
 create function @schema@.sexton_uuidv7() returns uuid
 language plpgsql as $body$
@@ -78,7 +78,7 @@ begin
 end
 $body$;
 
--- A key's parts as statements read them, {"k0": …}. The text of a composite key is a JSON array.
+-- A key's parts as statements read them, {"k0": ...}. The text of a composite key is a JSON array.
 create function @schema@.sexton_key_parts(columns integer, key text) returns jsonb
 language plpgsql immutable as $body$
 begin
@@ -457,7 +457,7 @@ comment on function @schema@.sexton_key is 'Reads a key as people write it.';
 comment on function @schema@.sexton_key_parts is 'A key''s parts as statements read them.';
 comment on function @schema@.sexton_statements is 'What the functions run for a resource, if it is there and fits.';
 comment on function @schema@.sexton_statements_of_ledger is 'What the functions run on the ledger alone.';
-comment on function @schema@.sexton_uuidv7 is 'A UUID of version 7 (RFC 9562 §5.7).';
+comment on function @schema@.sexton_uuidv7 is 'A UUID of version 7 (RFC 9562 section 5.7).';
 
 $functions$;
 begin

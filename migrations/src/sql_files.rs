@@ -60,3 +60,22 @@ async fn run(manager: &SchemaManager<'_>, scripts: &Scripts) -> Result<(), DbErr
     };
     manager.get_connection().execute_unprepared(script).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    /// A server converts every text to the encoding of the database, comments too, and LATIN1 lacks most characters.
+    #[test]
+    fn scripts_are_ascii_so_that_every_encoding_takes_them() -> std::io::Result<()> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql");
+        let mut scripts = 0;
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let text = std::fs::read_to_string(&path)?;
+            let odd = text.lines().find(|line| !line.is_ascii());
+            assert_eq!(odd, None, "{}", path.display());
+            scripts += 1;
+        }
+        assert!(scripts > 30, "{folder} has only {scripts} scripts");
+        Ok(())
+    }
+}

@@ -1,13 +1,16 @@
 //! Opening the pool with sessions that mean the same on every server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgConnectOptions},
+};
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{ConnectError, Dialect, Error, Words};
+use super::{ConnectError, Dialect, Error, Words, session};
 
 /// The schemas in which the role finds tables without naming one, in order. Empty on SQLite.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +80,9 @@ impl Db {
     }
 }
 
+/// How long connecting, and waiting for a connection of the pool, may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// For statements on a bounded number of rows. Statistics may be old or missing, and tables of any size.
 pub(super) const BY_INDEX: &str =
     "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
@@ -87,42 +93,54 @@ pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// Opens a pool of at most `max_connections`.
 ///
-/// On PostgreSQL, sessions run with `row_security = off` (a row that a policy hides must be an error, not "gone"), an
-/// empty `search_path`, READ COMMITTED whatever the role's default is, and limits on statements and locks.
+/// On PostgreSQL every session has what `db/session.rs` lists: among it `row_security = off` (a row that a policy hides must be an
+/// error, not "gone"), an empty `search_path`, READ COMMITTED whatever the role's default is, commits that are on disk, and
+/// limits on statements and locks.
 ///
 /// # Errors
-/// [`ConnectError`] when the URL is wrong or the database cannot be reached within five seconds.
+/// [`ConnectError`] when the URL is wrong, the database cannot be reached within five seconds, or its sessions cannot be set
+/// up: it is a standby, it is read-only, or a pooler drops settings.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, ConnectError> {
     let parsed = Url::parse(url.expose_secret()).map_err(|_| ConnectError::Url)?;
     let place = place(&parsed);
-    let unreachable = |source| ConnectError::Unreachable { place: place.clone(), source: Box::new(source) };
     // SeaORM knows only one of the two schemes that libpq knows.
     let text = url.expose_secret().replacen("postgresql://", "postgres://", 1);
     if parsed.scheme() == "sqlite" {
+        let unreachable = |source| ConnectError::Unreachable { place, source: Box::new(source) };
         let conn = Database::connect(sqlite_options(&text, max_connections)).await.map_err(unreachable)?;
         return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default() });
     }
-    let probe = Database::connect(options(&text, 1)).await.map_err(&unreachable)?;
-    let path = search_path(&probe, Dialect::Postgres).await.map_err(|error| unreachable(error.into_source()))?;
-    probe.close().await.map_err(&unreachable)?;
+    let search_path = probe(&text, &place).await?;
     let mut options = options(&text, max_connections);
-    options.map_sqlx_postgres_opts(|pg| {
-        pg.application_name("sexton").options([
-            ("search_path", ""),
-            ("row_security", "off"),
-            ("default_transaction_isolation", "read committed"),
-            ("statement_timeout", "30s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "60s"),
-            ("TimeZone", "UTC"),
-            // Times that were read as text are compared as text.
-            ("DateStyle", "ISO"),
-            // Literals are written for it; a database may still have the old default.
-            ("standard_conforming_strings", "on"),
-        ])
-    });
+    options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(session::pool);
+    let unreachable = |source| ConnectError::Unreachable { place, source: Box::new(source) };
     let conn = Database::connect(options).await.map_err(unreachable)?;
-    Ok(Db { conn, dialect: Dialect::Postgres, search_path: path })
+    Ok(Db { conn, dialect: Dialect::Postgres, search_path })
+}
+
+/// What is said to the server before the session begins: nothing that a pooler would refuse.
+fn startup(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("sexton").extra_float_digits(None)
+}
+
+/// Opens one connection, because a pool tries until its time is up and then says only that. Returns the role's own search
+/// path.
+async fn probe(url: &str, place: &str) -> Result<SearchPath, ConnectError> {
+    let unreachable = |source: sqlx::Error| ConnectError::Unreachable {
+        place: place.to_owned(),
+        source: Box::new(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
+    };
+    let options: PgConnectOptions = url.parse().map_err(|_| ConnectError::Url)?;
+    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&startup(options))).await;
+    let mut connection = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)?;
+    let schemas = "select array(select unnest(current_schemas(false))::text)";
+    let row = connection.fetch_one(schemas).await.map_err(unreachable)?;
+    let search_path = SearchPath(row.try_get(0).map_err(unreachable)?);
+    session::prepare(&mut connection)
+        .await
+        .map_err(|source| ConnectError::Unfit { place: place.to_owned(), source })?;
+    connection.close().await.map_err(unreachable)?;
+    Ok(search_path)
 }
 
 fn begin(source: DbErr) -> Error {
@@ -133,8 +151,8 @@ fn options(url: &str, max_connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url.to_owned());
     options
         .max_connections(max_connections)
-        .connect_timeout(Duration::from_secs(5))
-        .acquire_timeout(Duration::from_secs(5))
+        .connect_timeout(PATIENCE)
+        .acquire_timeout(PATIENCE)
         .test_before_acquire(false)
         .sqlx_logging(false);
     options

@@ -6,6 +6,8 @@ use std::fmt::Display;
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+use super::{SessionError, session};
+
 /// A statement failed, or its answer cannot be read. Says what was being done and, if it was about one deletion or batch, to
 /// which.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ struct Failure {
 
 impl Error {
     pub(super) fn new(doing: &str, about: Option<String>, source: DbErr) -> Self {
+        if let Some(sqlstate) = sqlstate(&source) {
+            session::note(&sqlstate);
+        }
         Self(Box::new(Failure { doing: doing.to_owned(), about, source }))
     }
 
@@ -76,6 +81,14 @@ pub enum ConnectError {
         /// What the driver said.
         source: Box<DbErr>,
     },
+    /// The server answers, but its sessions are not what Sexton relies on.
+    #[error("the database at {place} cannot be used: {source}")]
+    Unfit {
+        /// Host, port and database name.
+        place: String,
+        /// What is wrong with them.
+        source: SessionError,
+    },
 }
 
 /// A constraint that the database refused to break.
@@ -107,6 +120,18 @@ impl Refusal {
 /// SQLite's code for what a trigger raised (SQLITE_CONSTRAINT_TRIGGER). Its own triggers for `on delete restrict` use it too,
 /// and only their message tells.
 const SQLITE_TRIGGER: &str = "1811";
+
+/// The code that the server gave, whatever it is about.
+fn sqlstate(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(inner))
+    | DbErr::Query(RuntimeErr::SqlxError(inner))
+    | DbErr::Conn(RuntimeErr::SqlxError(inner))) = error
+    else {
+        return None;
+    };
+    let sqlx::Error::Database(error) = &**inner else { return None };
+    error.code().map(std::borrow::Cow::into_owned)
+}
 
 fn refusal(error: &DbErr) -> Option<Refusal> {
     let (DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))) = error else {

@@ -9,6 +9,7 @@ mod query;
 mod read;
 mod rendered;
 mod row;
+mod session;
 mod sql;
 
 pub use connect::{Db, SearchPath, connect};
@@ -20,6 +21,7 @@ pub use page::{Named, Pages};
 pub use query::{Query, Sql, run_script};
 pub use rendered::{Rendered, Statements};
 pub use row::Row;
+pub use session::SessionError;
 pub use sql::{Function, Words};
 
 pub use crate::config::millis;

@@ -1,0 +1,121 @@
+//! What every session on PostgreSQL has, made by statements on each new connection and checked.
+//!
+//! The settings do not travel in the startup packet: PgBouncer refuses them there, or drops them without a word where
+//! `ignore_startup_parameters` lists them. A session that lacks one is not used. Without `row_security = off`, a row that a
+//! policy hides looks deleted.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use sea_orm::sqlx::{self, Executor, PgConnection, Row, postgres::PgPoolOptions};
+
+/// Each setting, its value in `set`, and what `current_setting` then says.
+const SETTINGS: [(&str, &str, &str); 9] = [
+    ("search_path", "''", "\"\""),
+    ("row_security", "off", "off"),
+    ("default_transaction_isolation", "'read committed'", "read committed"),
+    ("statement_timeout", "'30s'", "30s"),
+    ("lock_timeout", "'5s'", "5s"),
+    ("idle_in_transaction_session_timeout", "'1min'", "1min"),
+    ("TimeZone", "'UTC'", "UTC"),
+    // Times that were read as text are compared as text.
+    ("DateStyle", "'ISO, MDY'", "ISO, MDY"),
+    // Literals are written for it; a database may still have the old default.
+    ("standard_conforming_strings", "on", "on"),
+];
+
+/// A claim that is committed must be on disk, and with it every request before it: calls follow. A role that asks for more
+/// than the server's disk (PostgreSQL §20.5.1) keeps it.
+const DURABLE: &str = "select set_config('synchronous_commit',
+    case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)";
+
+/// Why a session cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The server replays another's log: it may lag, and takes no writes.
+    #[error("the server is a standby (in recovery); connect to the primary")]
+    Standby,
+    /// Whatever is written is refused.
+    #[error("the database is read-only (default_transaction_read_only is on for this role or database)")]
+    ReadOnly,
+    /// A setting was made and does not hold.
+    #[error(
+        "the session does not keep `{name} = {wanted}` (it has `{found}`); \
+         a pooler between Sexton and the server must work in session mode"
+    )]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What it was set to.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The statements failed.
+    #[error("the session cannot be set up: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Sets a new session up and checks it.
+///
+/// # Errors
+/// [`SessionError`]; the session must not be used.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), SessionError> {
+    let set: Vec<_> = SETTINGS.iter().map(|(name, value, _)| format!("set {name} = {value}")).collect();
+    connection.execute(sqlx::AssertSqlSafe(format!("{}; {DURABLE}", set.join("; ")))).await?;
+    check(connection).await
+}
+
+/// Asks for the settings in a statement of its own: where a pooler hands statements to any server connection, it may be
+/// another one.
+async fn check(connection: &mut PgConnection) -> Result<(), SessionError> {
+    let settings: Vec<_> = SETTINGS.iter().map(|(name, ..)| format!("current_setting('{name}')")).collect();
+    let sql = format!(
+        "select array[{}], current_setting('synchronous_commit'), current_setting('default_transaction_read_only'),
+            pg_is_in_recovery()",
+        settings.join(", ")
+    );
+    let row = connection.fetch_one(sqlx::AssertSqlSafe(sql)).await?;
+    if row.try_get(3)? {
+        return Err(SessionError::Standby);
+    }
+    let (found, synchronous_commit, read_only): (Vec<String>, String, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    for ((name, _, wanted), found) in SETTINGS.into_iter().zip(found) {
+        if found != wanted {
+            return Err(SessionError::Setting { name, wanted, found });
+        }
+    }
+    if !["on", "remote_apply"].contains(&synchronous_commit.as_str()) {
+        return Err(SessionError::Setting { name: "synchronous_commit", wanted: "on", found: synchronous_commit });
+    }
+    if read_only == "on" { Err(SessionError::ReadOnly) } else { Ok(()) }
+}
+
+/// A pool whose connections are set up, checked, and given up once the server behind them changed.
+pub(super) fn pool(options: PgPoolOptions) -> PgPoolOptions {
+    options
+        .after_connect(|connection, _| {
+            Box::pin(async move { prepare(connection).await.map_err(|error| sqlx::Error::Configuration(error.into())) })
+        })
+        .before_acquire(|_, connection| Box::pin(async move { Ok(!is_suspect(connection.age)) }))
+}
+
+/// When a server last said that it takes no writes or is going away.
+static SUSPECT: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Takes note of an SQLSTATE: after `read_only_sql_transaction` (25006: the server became a standby) and those of class 57P
+/// (it stops, or starts), no connection made before is used any more. One that stays open to a former primary would
+/// otherwise fail until the end of its life.
+pub(super) fn note(sqlstate: &str) {
+    if sqlstate == "25006" || sqlstate.starts_with("57P") {
+        *SUSPECT.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+fn is_suspect(age: Duration) -> bool {
+    let suspect = *SUSPECT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    suspect.is_some_and(|since| since.elapsed() < age)
+}
