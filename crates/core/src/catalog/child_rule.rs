@@ -135,12 +135,6 @@ impl ChildRule {
         }
     }
 
-    /// Whether the row `alias` names any of the parents in `$1`: [`Self::names_any_of`].
-    #[must_use]
-    pub fn among(&self, alias: &str) -> String {
-        self.names_any_of(alias, "$1")
-    }
-
     /// Whether the row `alias` names any of `parents`, a JSON array of objects with the values in `v` (PostgreSQL). To write
     /// besides [`Self::matches`], as an array, so that the link's index is used also by a planner that knows nothing of the
     /// table yet.
@@ -173,14 +167,6 @@ impl ChildRule {
             Some((format!("parent{n}"), value.into()))
         };
         columns.map(value).collect()
-    }
-
-    /// [`Self::names_bound`] with the values added to `values`, by their positions in it.
-    #[must_use]
-    pub fn matches_one(&self, alias: &str, parent: &Values, values: &mut Vec<sea_orm::Value>) -> Option<String> {
-        let first = values.len();
-        values.extend(self.parent_values(parent)?.into_iter().map(|(_, value)| value));
-        Some(self.names(alias, |n| format!("${}", first + n + 1)))
     }
 
     fn names(&self, alias: &str, value: impl Fn(usize) -> String) -> String {

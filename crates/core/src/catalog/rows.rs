@@ -148,15 +148,4 @@ impl Rows {
         let any = keys.iter().enumerate().map(key_is).collect::<Vec<_>>().join(" or ");
         (any, values)
     }
-
-    /// `t."id" = $3 and …` with the key's parts added to `values`, typed so that the key's index is used.
-    #[must_use]
-    pub fn key_matches(&self, alias: &str, key: &Key, values: &mut Vec<sea_orm::Value>) -> String {
-        let columns = self.key.iter().zip(key.parts());
-        let conditions = columns.map(|((column, kind), part)| {
-            values.push(part.as_str().into());
-            column.equals_text(*kind, alias, &format!("${}", values.len()))
-        });
-        conditions.collect::<Vec<_>>().join(" and ")
-    }
 }

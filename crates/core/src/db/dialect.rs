@@ -111,43 +111,12 @@ impl Dialect {
         }
     }
 
-    /// The placeholder `$n`, cast to `type_name` where the dialect has types.
-    #[must_use]
-    pub fn param(self, n: usize, type_name: &str) -> String {
-        match self {
-            Self::Postgres => format!("${n}::{type_name}"),
-            Self::Sqlite => format!("${n}"),
-        }
-    }
-
     /// `expr::type_name`, or `expr` where there are no types.
     #[must_use]
     pub fn cast(self, expr: &str, type_name: &str) -> String {
         match self {
             Self::Postgres => format!("{expr}::{type_name}"),
             Self::Sqlite => expr.to_owned(),
-        }
-    }
-
-    /// The texts of the JSON array in `param`, as a set of rows with the column `value`.
-    #[must_use]
-    pub fn json_texts(self, n: usize) -> String {
-        match self {
-            Self::Postgres => format!("(select value from jsonb_array_elements_text(${n}::jsonb))"),
-            Self::Sqlite => format!("(select value from json_each(${n}))"),
-        }
-    }
-
-    /// The texts of the JSON array in `param` as something to write after `=`, or after `in` where there are no arrays.
-    /// As an array it makes an index condition even for a planner that knows nothing of the table yet; a set it may join
-    /// with the whole table.
-    #[must_use]
-    pub fn any_of(self, n: usize, type_name: &str) -> String {
-        match self {
-            Self::Postgres => {
-                format!("= any (array(select value::{type_name} from jsonb_array_elements_text(${n}::jsonb)))")
-            }
-            Self::Sqlite => format!("in (select value from json_each(${n}))"),
         }
     }
 
@@ -191,12 +160,6 @@ pub fn quote(identifier: &str) -> String {
 /// A text as an SQL literal. PostgreSQL reads backslashes as they are (`standard_conforming_strings`, §4.1.2.1).
 pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Rows of a JSON array of objects as `x`, with the columns of `record` (PostgreSQL).
-#[must_use]
-pub fn recordset(n: usize, record: &str) -> String {
-    format!("jsonb_to_recordset(${n}::jsonb) as x({record})")
 }
 
 #[cfg(test)]

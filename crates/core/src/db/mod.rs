@@ -14,7 +14,7 @@ mod sql;
 
 pub use connect::{Db, SearchPath, connect};
 pub(crate) use dialect::literal;
-pub use dialect::{Dialect, quote, recordset};
+pub use dialect::{Dialect, quote};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
 pub use page::{Named, Pages};

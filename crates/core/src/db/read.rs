@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{AccessMode, ConnectionTrait, IsolationLevel, QueryResult, Statement, TransactionTrait, Value};
+use sea_orm::{AccessMode, ConnectionTrait, IsolationLevel, QueryResult, Statement, TransactionTrait};
 
 use super::{
     Db, Dialect, Error, Query, Row,
@@ -45,18 +45,6 @@ impl Query {
 }
 
 impl Db {
-    /// Runs a query in a transaction of its own that cannot write, without a limit of time.
-    ///
-    /// # Errors
-    /// Whatever the database says.
-    pub async fn read_only(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
-        self.read(sql, values, "set local statement_timeout = 0").await
-    }
-
-    async fn read(&self, sql: String, values: Vec<Value>, limits: &str) -> Result<Vec<QueryResult>, Error> {
-        self.run(self.dialect.statement(sql, values), limits).await
-    }
-
     async fn run(&self, statement: Statement, limits: &str) -> Result<Vec<QueryResult>, Error> {
         match self.dialect {
             Dialect::Postgres => {
