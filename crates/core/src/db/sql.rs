@@ -144,7 +144,9 @@ impl Words {
         while let Some(at) = rest.find('{') {
             out.push_str(&rest[..at]);
             let inside = &rest[at + 1..];
-            let end = inside.find(|c: char| !is_name(c)).unwrap_or(inside.len());
+            // What begins with a digit is the quantifier of a regular expression.
+            let is_word = inside.starts_with(|c: char| c.is_ascii_lowercase());
+            let end = if is_word { inside.find(|c: char| !is_name(c)).unwrap_or(inside.len()) } else { 0 };
             let (name, after) = inside.split_at(end);
             if !name.is_empty() && after.starts_with('}') {
                 let Some(sql) = self.words.get(name) else { panic!("no word {{{name}}} for the statement: {text}") };
@@ -288,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_is_quoted_is_left_as_it_is() {
-        let text = r#"select '@id', "a@b", '{}', 'it''s @id', @id, x @> '{"a": 1}' from t"#;
+        let text = r#"select '@id', "a@b", '{}', 'it''s @id', @id, x @> '{"a": 1}', y ~ '^[0-9]{6}$' from t"#;
         assert_eq!(words().render(text).text(), text.replace(", @id,", ", $1,"));
     }
 

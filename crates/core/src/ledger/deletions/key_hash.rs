@@ -39,10 +39,10 @@ impl Statements {
 /// The hash of a key as an expression (PostgreSQL); the same as [`hash`].
 pub(in crate::ledger) fn key_hash(words: &Words, resource: &str, key: &str) -> String {
     let words = words.clone().with([("hashed_resource", resource.to_owned()), ("hashed_key", key.to_owned())]);
+    // To the letter as in the guards that are installed: another spelling would make them outdated.
     words.expand(
-        "encode(sha256(convert_to(
-            (select value from {secret} where name = 'key_salt') || '/' || {hashed_resource} || '/' || {hashed_key},
-            'UTF8')), 'hex')",
+        "encode(sha256(convert_to((select value from {secret} where name = 'key_salt') || '/' || {hashed_resource} || '/' \
+         || {hashed_key},\n                'UTF8')), 'hex')",
     )
 }
 
