@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds the server programs of PostgreSQL and Redis; tests start servers of their own from them.
+# Finds the server programs of PostgreSQL, Redis and PgBouncer; tests start servers of their own from them.
 # It prints nothing when they are there. On Debian and its derivatives it installs what is missing, as root or with a
 # sudo that asks for no password; elsewhere it says what to install. It starts no service and creates no cluster.
 set -eu
@@ -24,6 +24,7 @@ find_postgres() {
 missing() {
     find_postgres || printf ' postgresql'
     command -v redis-server >/dev/null || printf ' redis-server'
+    [ -x /usr/sbin/pgbouncer ] || printf ' pgbouncer'
     # setpriv changes the user, as PostgreSQL does not run as root, and makes each server end with its test.
     command -v setpriv >/dev/null || printf ' util-linux'
 }

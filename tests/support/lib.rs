@@ -13,6 +13,7 @@ pub mod clients;
 pub mod measure;
 mod moto;
 mod on_both;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
@@ -27,6 +28,7 @@ mod workdir;
 
 pub use self::moto::Moto;
 pub use self::on_both::{FromServer, run};
+pub use self::pgbouncer::Pgbouncer;
 pub use self::postgres::Postgres;
 pub use self::process::{Line, Stream};
 pub use self::radicale::Radicale;

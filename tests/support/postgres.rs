@@ -90,6 +90,19 @@ impl Postgres {
             Err(error) => panic!("the private PostgreSQL does not come back on port {}: {error}", self.port),
         }
     }
+
+    /// Brings a stopped server back as a standby that follows no server: it can be read from, and takes no writes.
+    pub async fn start_as_standby(&mut self) {
+        assert!(self.process.is_none(), "the private PostgreSQL already runs");
+        let replica = ["wal_level=replica"];
+        // A standby can be read from only if its log was written for standbys, to its end.
+        let primary = launch_with(&self.dir, self.port, self.user, &replica, READY).await.expect("it starts");
+        primary.signal(Signal::INT);
+        primary.wait(PATIENCE).await;
+        std::fs::write(data(&self.dir).join("standby.signal"), "").expect("the signal file can be written");
+        let ready = "ready to accept read-only connections";
+        self.process = Some(launch_with(&self.dir, self.port, self.user, &replica, ready).await.expect("it starts"));
+    }
 }
 
 fn data(dir: &Workdir) -> PathBuf {
@@ -107,7 +120,20 @@ fn unprivileged(dir: &Workdir) -> Option<User> {
     Some(user)
 }
 
+const READY: &str = "database system is ready to accept connections";
+
 async fn launch(dir: &Workdir, port: u16, user: Option<User>) -> Result<Process, String> {
+    launch_with(dir, port, user, &[], READY).await
+}
+
+/// Starts the server with `more` settings, which win over the usual ones, and waits until it says that it is `ready`.
+async fn launch_with(
+    dir: &Workdir,
+    port: u16,
+    user: Option<User>,
+    more: &[&str],
+    ready: &str,
+) -> Result<Process, String> {
     let mut command = Command::new(programs::find("postgres"));
     command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
@@ -123,9 +149,9 @@ async fn launch(dir: &Workdir, port: u16, user: Option<User>) -> Result<Process,
         "jit=off",
         "max_connections=300",
     ];
-    for setting in settings {
+    for setting in settings.iter().chain(more) {
         command.args(["-c", setting]);
     }
     let process = Process::start(&command, user);
-    process.line_with("database system is ready to accept connections", PATIENCE).await.map(|_| process)
+    process.line_with(ready, PATIENCE).await.map(|_| process)
 }

@@ -3,6 +3,7 @@
 mod after_confirmation;
 mod answers;
 mod changed_rows;
+mod connections;
 mod hostile_rows;
 mod order;
 mod retries;

@@ -42,7 +42,7 @@ fn debian_newest_first() -> impl Iterator<Item = PathBuf> {
 }
 
 /// The ids of `nobody`, which differ between distributions.
-pub(super) fn nobody() -> User {
+pub(crate) fn nobody() -> User {
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let ids = accounts.lines().find_map(|line| {
         let mut fields = line.strip_prefix("nobody:")?.split(':').skip(1);

@@ -19,7 +19,7 @@ pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
 pub use page::{Named, Pages};
 pub use query::{Query, Sql, run_script};
-pub use rendered::{Rendered, Statements};
+pub use rendered::{Rendered, RenderedByName, Statements};
 pub use row::Row;
 pub use session::SessionError;
 pub use sql::{Function, Words};

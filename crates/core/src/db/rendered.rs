@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::Words;
+use super::{Sql, Words};
 
 /// The statements of an operation.
 pub trait Statements: Send + Sync + 'static {
@@ -25,5 +25,18 @@ impl Rendered {
         let known = rendered.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::render(words)));
         // The map holds a `T` under the id of `T`.
         Arc::clone(known).downcast().unwrap_or_else(|_| Arc::new(T::render(words)))
+    }
+}
+
+/// Statements of one table, each rendered at its first use and kept under the name that its caller gives it. Clones share
+/// them.
+#[derive(Debug, Clone, Default)]
+pub struct RenderedByName(Arc<Mutex<HashMap<&'static str, Sql>>>);
+
+impl RenderedByName {
+    /// The statement called `name`; `render` makes it at the first call.
+    pub fn get(&self, name: &'static str, render: impl FnOnce() -> Sql) -> Sql {
+        let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rendered.entry(name).or_insert_with(render).clone()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! To add a kind of dead letter:
 //! 1. Add it to [`DeadKind`], to [`DeadKind::ALL`] and to [`DeadKind::as_str`].
-//! 2. Return it where the deletion dies; for what a call came to, that is the worker's `engine/verdict.rs`.
+//! 2. Return it where the deletion dies; for what a call came to, that is the worker's `engine/failed_calls.rs`.
 //! 3. Write its section in `docs/runbook.md`.
 
 use std::fmt;

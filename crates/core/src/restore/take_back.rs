@@ -152,7 +152,12 @@ async fn lock_row(transaction: &impl ConnectionTrait, store: &Store, id: Deletio
         return Err(Error::UnknownResource { id, resource });
     };
     if let (Dialect::Postgres, Ok(key)) = (table.dialect, table.parse_key(&key)) {
-        lock_statement(table).bind([("key", key.to_string().into())]).all(transaction).await?;
+        table
+            .rendered
+            .get("restore.lock_row", || lock_statement(table))
+            .bind([("key", key.to_string().into())])
+            .all(transaction)
+            .await?;
     }
     Ok(())
 }

@@ -19,7 +19,10 @@ pub(super) async fn unmark_row(
     id: DeletionId,
 ) -> Result<bool, db::Error> {
     if table.dialect == Dialect::Postgres {
-        let unmark = row_statement(ledger, table).bind([("id", id.to_string().into())]);
+        let unmark = table
+            .rendered
+            .get("restore.unmark_row", || row_statement(ledger, table))
+            .bind([("id", id.to_string().into())]);
         return Ok(unmark.execute(transaction).await? > 0);
     }
     let read = ledger.words.render(
@@ -43,8 +46,18 @@ pub(super) async fn unmark_children(
         for table in store.catalog.tables().filter(|table| store.catalog.is_child(&table.name)) {
             // In a statement of its own, so that the next one sees what was committed while this one waited: whether
             // another deletion wants the row gone, or does so no longer.
-            lock_children_statement(ledger, table).bind([("id", id.to_string().into())]).all(transaction).await?;
-            children_statement(ledger, table).bind([("id", id.to_string().into())]).execute(transaction).await?;
+            table
+                .rendered
+                .get("restore.lock_children", || lock_children_statement(ledger, table))
+                .bind([("id", id.to_string().into())])
+                .all(transaction)
+                .await?;
+            table
+                .rendered
+                .get("restore.unmark_children", || children_statement(ledger, table))
+                .bind([("id", id.to_string().into())])
+                .execute(transaction)
+                .await?;
         }
     } else {
         let read = ledger.words.render(

@@ -97,20 +97,23 @@ pub(super) async fn read_existing(
     rows: &[Captured<'_>],
     locks: Locks,
 ) -> Result<HashMap<usize, Now>, db::Error> {
-    let locks = match locks {
-        Locks::None => "",
-        Locks::Wait => "for update of t",
-        Locks::Skip => "for update of t skip locked",
+    let (name, locks) = match locks {
+        Locks::None => ("hard_delete.read", ""),
+        Locks::Wait => ("hard_delete.lock", "for update of t"),
+        Locks::Skip => ("hard_delete.lock_free", "for update of t skip locked"),
     };
-    let words = Words::new(table.dialect).with([
-        ("table", table.sql.clone()),
-        ("payload", table.payload_json("t")),
-        ("key_record", table.key_record()),
-        ("key_is_wanted", table.key_equals("t", "x")),
-        ("key_columns", table.key_columns("t")),
-        ("locks", locks.to_owned()),
-    ]);
-    let read = words.render(include_str!("compare.postgres.sql")).bind([("rows", records(rows).to_string().into())]);
+    let sql = table.rendered.get(name, || {
+        let words = Words::new(table.dialect).with([
+            ("table", table.sql.clone()),
+            ("payload", table.payload_json("t")),
+            ("key_record", table.key_record()),
+            ("key_is_wanted", table.key_equals("t", "x")),
+            ("key_columns", table.key_columns("t")),
+            ("locks", locks.to_owned()),
+        ]);
+        words.render(include_str!("compare.postgres.sql"))
+    });
+    let read = sql.bind([("rows", records(rows).to_string().into())]);
     let mut found = HashMap::new();
     for row in read.all(conn).await? {
         let n: usize = row.count("n")?;

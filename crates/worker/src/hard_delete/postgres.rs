@@ -60,17 +60,19 @@ async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db:
     if to_delete.is_empty() {
         return Ok(HashSet::new());
     }
-    let words = Words::new(table.dialect).with([
-        ("table", table.sql.clone()),
-        ("key_record", table.key_record()),
-        ("key_is_wanted", table.key_equals("t", "x")),
-        ("is_unchanged", table.unchanged("t", "x.payload")),
-    ]);
-    let delete = words.render(
-        "-- delete rows
-         delete from {table} t using jsonb_to_recordset(@rows::jsonb) as x(n int, payload jsonb, {key_record})
-         where {key_is_wanted} and {is_unchanged} returning x.n",
-    );
+    let delete = table.rendered.get("hard_delete.delete", || {
+        let words = Words::new(table.dialect).with([
+            ("table", table.sql.clone()),
+            ("key_record", table.key_record()),
+            ("key_is_wanted", table.key_equals("t", "x")),
+            ("is_unchanged", table.unchanged("t", "x.payload")),
+        ]);
+        words.render(
+            "-- delete rows
+             delete from {table} t using jsonb_to_recordset(@rows::jsonb) as x(n int, payload jsonb, {key_record})
+             where {key_is_wanted} and {is_unchanged} returning x.n",
+        )
+    });
     let rows: Vec<Captured<'_>> = to_delete.iter().map(|n| batch.deletions[*n].captured()).collect();
     let deleted = delete.bind([("rows", records(&rows).to_string().into())]).all(batch.transaction).await?;
     let number = |row: &db::Row| {

@@ -9,7 +9,7 @@ use crate::{
         table::TableStatements,
     },
     config::Resource,
-    db::{self, Db, Dialect},
+    db::{self, Db, Dialect, RenderedByName},
     ids::ResourceName,
 };
 
@@ -34,6 +34,7 @@ pub(in crate::catalog) async fn resource(
     Ok(if binder.problems.is_empty() {
         Ok(Table {
             statements: TableStatements::render(&rows, &rules).into(),
+            rendered: RenderedByName::default(),
             name: name.clone(),
             resource: resource.clone(),
             paging: paging(resource, found),

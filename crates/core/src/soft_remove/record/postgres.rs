@@ -32,7 +32,8 @@ pub(super) async fn record(
         Value::Object(record)
     });
     let records: Value = records.collect();
-    let query = statement(store, table).bind([
+    let sql = table.rendered.get("soft_remove.record", || statement(store, table));
+    let query = sql.bind([
         ("rows", records.to_string().into()),
         ("resource", table.name.as_str().into()),
         ("delay_ms", delay_ms(table, request).into()),
