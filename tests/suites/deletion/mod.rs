@@ -4,6 +4,7 @@ mod after_confirmation;
 mod answers;
 mod changed_rows;
 mod connections;
+mod encodings;
 mod hostile_rows;
 mod order;
 mod retries;
