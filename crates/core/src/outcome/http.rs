@@ -1,7 +1,7 @@
 //! What an answer means to a target of `kind = "http"`: its settings decide first, then [`classify`].
 //!
-//! A 2xx that does not say what `success_when` wants is retried, because the deletion may be under way. If it never
-//! confirms, the deletion dies as `exhausted`. Every unknown answer is rejected.
+//! A 2xx that confirms nothing (202, 207, or not what `success_when` wants) is retried, because the deletion may be under
+//! way. If it never confirms, the deletion dies as `exhausted`. Every unknown answer is rejected.
 
 use std::time::SystemTime;
 
@@ -11,6 +11,10 @@ use super::{
     reason_in,
 };
 use crate::config::{Verify, target::http::Http};
+
+/// Successes that do not say that anything was deleted: 202 promises to try (RFC 9110 §15.3.3), and a 207 may hold a
+/// refusal (RFC 4918 §13).
+const UNDECIDED: [u16; 2] = [202, 207];
 
 /// An answer as it was received.
 #[derive(Debug, Clone)]
@@ -69,10 +73,14 @@ pub fn classify_delete(http: &Http, received: &Received, now: SystemTime) -> Out
         return Outcome::Confirmed { answer: Answer::Gone { status } };
     }
     if received.is_success() {
-        let accepted = http.success.as_ref().is_none_or(|success| success.contains(&status));
+        let accepted = match &http.success {
+            Some(success) => success.contains(&status),
+            None => http.success_when.is_some() || !UNDECIDED.contains(&status),
+        };
         return match accepted && http.success_when.as_ref().is_none_or(|when| body_meets(when, &received.body)) {
             true => Outcome::Confirmed { answer: Answer::Deleted { status } },
-            false => Outcome::Retry(received.failure("not_confirmed")),
+            // The deletion may be under way: a target that must not be called twice is not.
+            false => Outcome::Lost(received.failure("not_confirmed")),
         };
     }
     match received.classified(now) {
@@ -130,12 +138,16 @@ mod tests {
     fn success_is_what_was_said_to_be_success() {
         let confirmed = |outcome| matches!(outcome, Outcome::Confirmed { answer: Answer::Deleted { .. } });
         assert!(confirmed(call("", 299, "")) && confirmed(call("success = [202]", 202, "")));
-        let not_confirmed = Outcome::Retry(Failure { status: Some(202), reason: "not_confirmed".to_owned() });
+        let not_confirmed = Outcome::Lost(Failure { status: Some(202), reason: "not_confirmed".to_owned() });
         assert_eq!(call("success = [200]", 202, ""), not_confirmed);
         let when = "success_when = { pointer = '/deleted', equals = true }";
         assert!(confirmed(call(when, 200, r#"{"deleted":true}"#)));
         for body in ["", r#"{"deleted":false}"#, r#"{"deleted":tru"#] {
             assert_eq!(call(when, 202, body), not_confirmed, "{body}");
+        }
+        assert!(confirmed(call(when, 202, r#"{"deleted":true}"#)), "its body says so");
+        for undecided in UNDECIDED {
+            assert!(matches!(call("", undecided, ""), Outcome::Lost(_)), "{undecided}");
         }
     }
 
@@ -157,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn gateway_without_an_answer_leaves_it_open_whether_the_target_acted() {
+    fn answers_that_leave_it_open_whether_the_target_acted() {
         for status in 100..=999 {
             let open = matches!(call("", status, ""), Outcome::Lost(_));
-            assert_eq!(open, matches!(status, 502 | 504), "{status}");
+            assert_eq!(open, matches!(status, 202 | 207 | 502 | 504), "{status}");
         }
     }
 
