@@ -39,6 +39,18 @@ async fn query_headers_and_body_carry_the_values_of_the_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_without_a_body_says_so_where_its_method_expects_one() {
+    for (method, length) in [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("DELETE", None)] {
+        let settings = format!("method = \"{method}\"\nurl = \"@API@/things/{{ref}}\"");
+        let rig = things(1, &settings).await;
+        let id = request(&rig, 1).await.remove(0);
+        rig.work().await;
+        assert_eq!(rig.state(&id).await, "completed");
+        assert_eq!(rig.api.log().remove(0).header("content-length"), length, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn content_type_may_be_another() {
     let settings =
         "url = \"@API@/x\"\nbody = { id = \"{ref}\" }\nheaders = { content-type = \"application/merge-patch+json\" }";

@@ -2,7 +2,7 @@
 
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use secrecy::ExposeSecret;
 use sexton_core::{
@@ -31,7 +31,11 @@ impl Http {
         if body.is_some() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         }
-        Ok(Request { method: method(&settings.method)?, url, headers, body })
+        let method = method(&settings.method)?;
+        if body.is_none() {
+            say_empty(&method, &mut headers);
+        }
+        Ok(Request { method, url, headers, body })
     }
 
     /// The call that looks.
@@ -43,6 +47,13 @@ impl Http {
             headers: render_headers(&self.settings.headers, row)?,
             body: None,
         })
+    }
+}
+
+/// A request whose method expects content says that it has none (RFC 9110 §8.6); servers may refuse it otherwise with 411.
+fn say_empty(method: &Method, headers: &mut HeaderMap) {
+    if [Method::POST, Method::PUT, Method::PATCH].contains(method) {
+        headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
     }
 }
 
