@@ -49,7 +49,7 @@ async fn lane_with_an_open_breaker_is_not_touched_while_others_go_on() {
     // Each of the others is claimed and said to be called; nothing else is written.
     let rewritten = rig.updated_deletions().await - rewritten;
     assert!((300..=900).contains(&rewritten), "{rewritten} rewritten for 300 deletions");
-    assert_eq!(rig.api.log().len(), calls + 300, "the target that is left alone was called");
+    assert_eq!(rig.api.log().len(), calls + 300, "the target whose breaker is open was called");
     assert_eq!(rig.number("select count(*) from sexton_deletion where state = 'dead'").await, 0);
     assert!(worker.metric("sexton_breaker_open{lane=\"item.api\"}").await > 0.5);
     let status = rig.sexton.run(&["status", "--json"]).await.expect_code(0).stdout;

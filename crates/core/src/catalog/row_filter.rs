@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{key::Key, rows::Rows, table::Table};
+use super::{key::Key, rows::Rows};
 use crate::db::{self, Dialect, Sql};
 
 /// Which rows of a table are wanted.
@@ -93,31 +93,5 @@ impl Rows {
         among: &Among<'_>,
     ) -> Result<Vec<Key>, db::Error> {
         self.filter_keys(conn, keys, &self.filter(among)).await
-    }
-}
-
-impl Table {
-    /// Those of `keys` whose row is there, live or marked.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn existing(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
-        self.filter_keys(conn, keys, &self.statements.existing).await
-    }
-
-    /// Those of `keys` whose row is there and carries no marker.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn live_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
-        self.filter_keys(conn, keys, &self.statements.live).await
-    }
-
-    /// Those of `keys` whose row is there and carries its marker.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
-        self.filter_keys(conn, keys, &self.statements.marked).await
     }
 }

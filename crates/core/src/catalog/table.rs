@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use sea_orm::ConnectionTrait;
+
 use super::{
     child_rule::ChildRule,
     column::Column,
+    key::Key,
     markers::{self, Rule},
     row_filter::{Among, Lock},
     rows::Rows,
 };
 use crate::{
     config::{AfterConfirmation, Child, Resource},
-    db::{Dialect, RenderedByName, Sql, literal},
+    db::{self, Dialect, RenderedByName, Sql, literal},
     ids::{Lane, ResourceName},
     template::Values,
 };
@@ -146,5 +149,31 @@ impl Table {
         let same = |c: &Column| format!("{} is not distinct from {payload} ->> {}", c.text(alias), literal(&c.name));
         let all: Vec<_> = self.payload.iter().map(same).collect();
         if all.is_empty() { "true".to_owned() } else { all.join(" and ") }
+    }
+}
+
+impl Table {
+    /// Those of `keys` whose row is there, live or marked.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn existing(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.statements.existing).await
+    }
+
+    /// Those of `keys` whose row is there and carries no marker.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn live_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.statements.live).await
+    }
+
+    /// Those of `keys` whose row is there and carries its marker.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn marked_among(&self, conn: &impl ConnectionTrait, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+        self.filter_keys(conn, keys, &self.statements.marked).await
     }
 }

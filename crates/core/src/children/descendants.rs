@@ -4,17 +4,12 @@ use std::collections::BTreeSet;
 
 use sea_orm::ConnectionTrait;
 
-use super::{
-    find::RowLocks,
-    search::Search,
-    unfinished::{Unfinished, any_goes_before},
-};
+use super::unfinished::{Unfinished, any_goes_before};
 use crate::{
     catalog::{ChildRule, Rows},
     db,
     ids::{DeletionId, ResourceName},
     ledger::Ledger,
-    store::Store,
     template::Values,
 };
 
@@ -78,20 +73,6 @@ pub struct Descendants {
 }
 
 impl Descendants {
-    /// Finds the descendants of `rows`, level by level, until there are more than `limit`.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn find(
-        conn: &impl ConnectionTrait,
-        store: &Store,
-        rows: &[RowToDelete],
-        limit: usize,
-        locks: RowLocks,
-    ) -> Result<Self, db::Error> {
-        Search::new(store, rows).run(conn, limit, locks).await
-    }
-
     /// How many descendants the row has.
     #[must_use]
     pub fn count(&self, row: usize) -> usize {

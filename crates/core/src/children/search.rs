@@ -18,6 +18,22 @@ use crate::{
     store::Store,
 };
 
+impl Descendants {
+    /// Finds the descendants of `rows`, level by level, until there are more than `limit`.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses.
+    pub async fn find(
+        conn: &impl ConnectionTrait,
+        store: &Store,
+        rows: &[RowToDelete],
+        limit: usize,
+        locks: RowLocks,
+    ) -> Result<Self, db::Error> {
+        Search::new(store, rows).run(conn, limit, locks).await
+    }
+}
+
 /// What a search has found so far.
 pub(super) struct Search<'s> {
     store: &'s Store,

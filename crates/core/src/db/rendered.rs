@@ -14,7 +14,7 @@ pub trait Statements: Send + Sync + 'static {
     fn render(words: &Words) -> Self;
 }
 
-/// Statements of modules that whoever holds the words does not know, one of each type. Clones share them.
+/// Statements of modules that the holder of the words does not know, one of each type. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Rendered(Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>);
 

@@ -33,7 +33,7 @@ pub async fn advice(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Pr
         advice.push(Problem {
             path: "resources".to_owned(),
             message: format!(
-                "there is a guard {} on {} of a resource that is not configured: nobody works on what it records; configure \
+                "there is a guard {} on {} of a resource that is not configured: no worker deletes what it records; configure \
                  the resource, or `{}`",
                 trigger.name, trigger.on_table, trigger.sql_drop
             ),
@@ -64,7 +64,7 @@ pub async fn unguarded(
     Ok(Some(Problem {
         path: format!("resources.{name}.unreferenced.mode"),
         message: format!(
-            "its rows go a while after their deletion was requested, and their twins for good: nobody may reference one any more; \
+            "its rows go a while after their deletion was requested, and their twins for good: no new reference may appear; \
              run `sexton guard {name}`, whose triggers refuse references to rows that are hidden"
         ),
     }))

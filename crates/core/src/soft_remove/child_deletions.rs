@@ -10,7 +10,6 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     record::{RowToRecord, record},
-    remove_children::Member,
     request::Request,
 };
 use crate::{
@@ -21,6 +20,9 @@ use crate::{
     state::State,
     store::Store,
 };
+
+/// A row whose children are looked for, with its table. Its label is the deletion with which they go.
+pub(super) type Member = (Arc<Table>, Parent);
 
 /// What is done about dead deletions of children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

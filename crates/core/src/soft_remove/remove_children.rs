@@ -10,7 +10,7 @@ use std::{
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::{
-    child_deletions::{ChildDeletions, DeadDeletions},
+    child_deletions::{ChildDeletions, DeadDeletions, Member},
     mark_children::mark_children,
     record::RecordedRow,
     request::{Request, Requested},
@@ -27,9 +27,6 @@ use crate::{
     store::Store,
     template::Values,
 };
-
-/// A row whose children are looked for, with its table. Its label is the deletion with which they go.
-pub(super) type Member = (Arc<Table>, Parent);
 
 /// Removes the children of the rows that were just recorded, to any depth.
 ///

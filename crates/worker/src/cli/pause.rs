@@ -65,7 +65,7 @@ pub(super) async fn resume(path: &Path, args: Args) -> Result {
     let scope = scope(&args, &opened.config.lanes())?;
     if !opened.ledger.resume(&opened.db, &scope, &operator(&args)).await? {
         return Err(Error::NotFound(format!(
-            "{scope} is neither paused nor left alone; `sexton status` lists what is"
+            "{scope} is neither paused nor closed by a breaker; `sexton status` lists what is"
         )));
     }
     if args.json {

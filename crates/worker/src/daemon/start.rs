@@ -83,7 +83,7 @@ async fn open_store(config: &Config, options: &Options) -> Result<Store, StartEr
     let ledger = open_ledger(&db).await?;
     let store = Store::load(db, ledger, config).await?;
     for problem in store.catalog.unreferenced_problems() {
-        tracing::warn!("unreferenced rows are left alone: {problem}");
+        tracing::warn!("unreferenced rows are not looked at: {problem}");
     }
     let drift = store.ledger.drift(&store.db, &config.resources).await?;
     if !drift.is_empty() && !options.allow_drift {

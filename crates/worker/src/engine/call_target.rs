@@ -10,9 +10,10 @@ use sexton_core::{
 };
 
 use super::{
-    ask_targets::{Snooze, TargetReply, TargetsOutcome},
+    ask_targets::TargetReply,
     execution::Execution,
     failed_calls::{FailedCall, describe},
+    targets_outcome::{Snooze, TargetsOutcome},
     write_back::WRITE_TIME,
 };
 use crate::{

@@ -17,9 +17,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
-    ask_targets::TargetsOutcome,
     claim::{Claimed, Row},
     in_flight::LeaseGuard,
+    targets_outcome::TargetsOutcome,
 };
 use crate::hard_delete::Now;
 

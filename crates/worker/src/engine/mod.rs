@@ -35,6 +35,7 @@ mod slots;
 mod take_due;
 mod take_hinted;
 mod take_rescued;
+mod targets_outcome;
 mod unrepeatable;
 mod write_back;
 

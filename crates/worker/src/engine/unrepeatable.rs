@@ -3,7 +3,7 @@
 
 use sexton_core::config::Target;
 
-use super::{ask_targets::TargetsOutcome, execution::Execution};
+use super::{execution::Execution, targets_outcome::TargetsOutcome};
 
 impl Execution<'_> {
     /// Commits that a call begins; only then may it begin.

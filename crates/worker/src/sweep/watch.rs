@@ -70,7 +70,7 @@ impl Watch {
             return;
         }
         self.warned.insert(name.clone(), now);
-        let (idle_s, leader) = (idle.as_secs(), state.leader.as_deref().unwrap_or("nobody"));
+        let (idle_s, leader) = (idle.as_secs(), state.leader.as_deref().unwrap_or("no process"));
         match state.health {
             SweepHealth::Never => {
                 tracing::warn!(sweep = name, idle_s, leader, "{name} has never run since this process started");

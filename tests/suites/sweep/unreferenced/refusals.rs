@@ -100,7 +100,7 @@ async fn deletion_of_a_row_without_a_marker_cannot_be_requested(server: Server) 
 async fn worker_starts_although_rows_are_not_swept(server: Server) {
     let rig = toys(server, 2, &[], &TOY.replace("favorite_toy_id", "id")).await;
     let started = rig.run(&["run", "--until-idle"]).await.expect_code(0);
-    assert!(started.stderr.contains("left alone: resources.toy.unreferenced.by"), "{}", started.stderr);
+    assert!(started.stderr.contains("not looked at: resources.toy.unreferenced.by"), "{}", started.stderr);
     drop(rig.run(&["sweep", "unreferenced"]).await.expect_code(0));
     assert_eq!(ids(&rig, "deprecated_at is null").await, "1 2");
 }

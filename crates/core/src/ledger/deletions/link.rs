@@ -13,7 +13,7 @@ use crate::{
 
 /// The first of the two numbers of our advisory locks (PostgreSQL §13.3.5).
 const LINKING: i32 = 0x5E87;
-/// How many advisory locks there are for ids that are linked at the same time: the server has room for only so many.
+/// How many advisory locks there are for ids that are linked at the same time: the server has room for a limited number.
 const LOCKS: i32 = 256;
 
 #[derive(Debug)]

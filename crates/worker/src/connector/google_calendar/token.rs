@@ -141,7 +141,7 @@ impl Tokens {
     }
 }
 
-/// What a token endpoint's refusal means (RFC 6749 §5.2): nothing can be deleted until somebody repairs the credentials,
+/// What a token endpoint's refusal means (RFC 6749 §5.2): nothing can be deleted until an operator repairs the credentials,
 /// unless it is only busy.
 fn refusal(received: &Received) -> Outcome {
     #[derive(Deserialize)]

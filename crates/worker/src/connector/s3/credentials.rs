@@ -51,8 +51,8 @@ impl Credentials {
     /// The credentials to sign a request with.
     ///
     /// # Errors
-    /// [`Outcome::Unauthorized`]: without them nothing can be deleted, and nothing else is wrong; also if whoever has them
-    /// does not say so in time.
+    /// [`Outcome::Unauthorized`]: nothing can be deleted without them, and nothing else is wrong. The same where their
+    /// source does not answer in time.
     pub(super) async fn get(&self, deadline: Instant) -> Result<Arc<AwsCredential>, Outcome> {
         let fetched = tokio::time::timeout_at(deadline.into(), self.fetch()).await;
         let credential = fetched.unwrap_or_else(|_| Err(unauthorized(None, "no_credentials")))?;
