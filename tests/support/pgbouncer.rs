@@ -1,4 +1,4 @@
-//! A private PgBouncer in session mode, before a PostgreSQL server.
+//! A private PgBouncer before a PostgreSQL server.
 
 use std::{os::unix::fs::chown, process::Command};
 
@@ -15,7 +15,8 @@ pub struct Pgbouncer {
 }
 
 impl Pgbouncer {
-    /// Every client becomes `postgres` on `server`. `settings` are lines for its section `[pgbouncer]`.
+    /// Every client becomes `postgres` on `server`. `settings` are lines for its section `[pgbouncer]`; without any, it works
+    /// in session mode.
     pub async fn before(server: &Postgres, settings: &str) -> Self {
         let dir = Workdir::new("sexton-pgbouncer-");
         // Like the server, it refuses to run as root.
@@ -28,7 +29,7 @@ impl Pgbouncer {
             let configuration = format!(
                 "[databases]\n* = host=127.0.0.1 port={} user=postgres\n\
                  [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-                 pool_mode = session\n{settings}\n",
+                 {settings}\n",
                 server.port()
             );
             std::fs::write(&file, configuration).expect("the configuration can be written");

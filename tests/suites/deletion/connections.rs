@@ -52,6 +52,16 @@ async fn pooler_in_session_mode_is_all_that_is_needed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pooler_that_shares_sessions_is_refused_before_a_setting_reaches_others() {
+    let server = Server::postgres().await;
+    let pooler = Pgbouncer::before(Postgres::shared().await, "pool_mode = transaction").await;
+    let url = pooler.url(server.as_postgres().name());
+    let rig = rig_with_a_block(server, &url).await;
+    let refused = rig.run(&["check"]).await.expect_code(1).stderr;
+    assert!(refused.contains("it must work in session mode"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_only_database_is_refused_and_used_once_it_is_not() {
     let server = Server::postgres().await;
     let url = server.url().to_owned();

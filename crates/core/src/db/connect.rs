@@ -130,15 +130,19 @@ async fn probe(url: &str, place: &str) -> Result<SearchPath, ConnectError> {
         place: place.to_owned(),
         source: Box::new(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
     };
-    let options: PgConnectOptions = url.parse().map_err(|_| ConnectError::Url)?;
-    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&startup(options))).await;
+    let options: PgConnectOptions = startup(url.parse().map_err(|_| ConnectError::Url)?);
+    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
     let mut connection = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)?;
+    let unfit = |source| ConnectError::Unfit { place: place.to_owned(), source };
+    // Where the server has no room for one more, there is none for a pooler's other clients either.
+    if let Ok(Ok(mut other)) = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
+        session::ensure_own(&mut connection, &mut other).await.map_err(unfit)?;
+        other.close().await.map_err(unreachable)?;
+    }
     let schemas = "select array(select unnest(current_schemas(false))::text)";
     let row = connection.fetch_one(schemas).await.map_err(unreachable)?;
     let search_path = SearchPath(row.try_get(0).map_err(unreachable)?);
-    session::prepare(&mut connection)
-        .await
-        .map_err(|source| ConnectError::Unfit { place: place.to_owned(), source })?;
+    session::prepare(&mut connection).await.map_err(unfit)?;
     connection.close().await.map_err(unreachable)?;
     Ok(search_path)
 }

@@ -53,9 +53,24 @@ pub enum SessionError {
         /// What it is.
         found: String,
     },
+    /// Two clients at once had one server connection: settings would reach the sessions of others.
+    #[error("a pooler lends one server connection to several clients; it must work in session mode")]
+    Shared,
     /// The statements failed.
     #[error("the session cannot be set up: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+/// Makes sure that two connections that are open at once are two sessions of the server. A pooler in transaction mode lends
+/// both the same one, and then settings of ours would change what other applications find there.
+///
+/// # Errors
+/// [`SessionError::Shared`], or [`SessionError::Database`] when a connection was lost.
+pub(super) async fn ensure_own(one: &mut PgConnection, other: &mut PgConnection) -> Result<(), SessionError> {
+    let process = "select pg_backend_pid()";
+    let (one, other): (i32, i32) =
+        (one.fetch_one(process).await?.try_get(0)?, other.fetch_one(process).await?.try_get(0)?);
+    if one == other { Err(SessionError::Shared) } else { Ok(()) }
 }
 
 /// Sets a new session up and checks it.
