@@ -125,7 +125,7 @@ fn of_ledger(ledger: &Ledger) -> Value {
         "children_to_restore": ledger.children_to_restore_statement(),
         "waiting_for": ledger.waiting_for_statement(),
         "finished_child": ledger.finished_child_statement(),
-        "restorable": take_back::restorable_statement(ledger).text(),
+        "restorable": take_back::restorable_statement(&ledger.words).text(),
         "cancel": ledger.cancel_statement(Cancellation::Restored),
         "restored": Cancellation::Restored.as_str(),
         "forget_waits": ledger.forget_waits_statement(),

@@ -4,7 +4,7 @@ use super::{
     column::{Column, KeyType},
     key::{InvalidKey, Key},
 };
-use crate::db::{self, Dialect, Row, Words};
+use crate::db::{self, Dialect, RenderedByName, Row, Words};
 
 /// Where rows are, and the columns by which each is told from the others.
 #[derive(Debug, Clone)]
@@ -15,11 +15,13 @@ pub struct Rows {
     pub dialect: Dialect,
     /// The key columns, in configured order.
     pub key: Vec<(Column, KeyType)>,
+    /// Statements on the rows of modules that the catalog does not know.
+    pub rendered: RenderedByName,
 }
 
 impl Rows {
-    pub(super) const fn new(sql: String, dialect: Dialect, key: Vec<(Column, KeyType)>) -> Self {
-        Self { sql, dialect, key }
+    pub(super) fn new(sql: String, dialect: Dialect, key: Vec<(Column, KeyType)>) -> Self {
+        Self { sql, dialect, key, rendered: RenderedByName::default() }
     }
 
     /// What texts of statements on these rows may say: [`Self::fragments`] and the dialect's words.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{AfterConfirmation, Child, Resource},
-    db::{self, Dialect, RenderedByName, Sql, literal},
+    db::{self, Dialect, Sql, literal},
     ids::{Lane, ResourceName},
     template::Values,
 };
@@ -39,8 +39,6 @@ pub struct Table {
     /// Whether the database may delete rows of it because others of it are deleted (`on delete cascade`).
     pub cascades_to_itself: bool,
     pub(super) statements: Arc<TableStatements>,
-    /// Statements on the table of modules that the catalog does not know.
-    pub rendered: RenderedByName,
 }
 
 /// The statements on the table that are the same for every call.

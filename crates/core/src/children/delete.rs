@@ -115,10 +115,12 @@ async fn delete_circle<'d>(
 }
 
 async fn any_remains(conn: &impl ConnectionTrait, rows: &Rows, keys: &[&str]) -> Result<bool, db::Error> {
-    let find = words(rows).render(
-        "-- look for rows that were to be deleted
-         select 1 from {table} t join jsonb_to_recordset(@keys::jsonb) as x({key_record}) on {key_is_wanted} limit 1",
-    );
+    let find = rows.rendered.get("children.any_remains", || {
+        words(rows).render(
+            "-- look for rows that were to be deleted
+             select 1 from {table} t join jsonb_to_recordset(@keys::jsonb) as x({key_record}) on {key_is_wanted} limit 1",
+        )
+    });
     let keys = Key::records(&parse(rows, keys)).to_string();
     Ok(find.bind([("keys", keys.into())]).one(conn).await?.is_some())
 }

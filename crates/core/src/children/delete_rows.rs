@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait;
 use super::Error;
 use crate::{
     catalog::{ChildRule, Rows},
-    db::{Dialect, Words},
+    db::{Dialect, Sql},
     key::Key,
 };
 
@@ -25,37 +25,13 @@ pub(super) async fn change(
     keys: &[&str],
     change: Change<'_>,
 ) -> Result<(), Error> {
-    let words = Words::new(rows.dialect).with([("table", rows.sql.clone())]);
-    let words = match change {
-        Change::Delete => words,
-        Change::Clear(rule) => words.with([("clear_reference", rule.link.nullify("t"))]),
-    };
+    let statement = statement(rows, change);
     let parsed = parse(rows, keys);
     let changed = match rows.dialect {
         Dialect::Postgres => {
-            let words = words.with([("key_record", rows.key_record()), ("key_is_wanted", rows.key_equals("t", "x"))]);
-            let text = match change {
-                Change::Delete => {
-                    "-- delete children
-                     delete from {table} t using jsonb_to_recordset(@keys::jsonb) as x({key_record})
-                     where {key_is_wanted}"
-                }
-                Change::Clear(_) => {
-                    "-- clear the references of children
-                     update {table} t set {clear_reference} from jsonb_to_recordset(@keys::jsonb) as x({key_record})
-                     where {key_is_wanted}"
-                }
-            };
-            words.render(text).bind([("keys", Key::records(&parsed).to_string().into())]).execute(transaction).await?
+            statement.bind([("keys", Key::records(&parsed).to_string().into())]).execute(transaction).await?
         }
         Dialect::Sqlite => {
-            let words = words.with([("key_is_bound", rows.key_is_bound("t"))]);
-            let statement = words.render(match change {
-                Change::Delete => "-- delete a child\ndelete from {table} as t where {key_is_bound}",
-                Change::Clear(_) => {
-                    "-- clear the reference of a child\nupdate {table} as t set {clear_reference} where {key_is_bound}"
-                }
-            });
             let mut changed = 0;
             for key in parsed {
                 changed += statement.bind_all(key.values()).execute(transaction).await?;
@@ -67,6 +43,30 @@ pub(super) async fn change(
         Ok(())
     } else {
         Err(Error::RowKept { table: rows.sql.clone() })
+    }
+}
+
+/// For all the rows (PostgreSQL) or for one (SQLite).
+fn statement(rows: &Rows, change: Change<'_>) -> Sql {
+    let words = || rows.words().with([("key_record", rows.key_record())]);
+    match change {
+        Change::Delete => rows.rendered.get("children.delete", || {
+            let words = words();
+            words.render(words.pick(
+                "-- delete children
+                 delete from {table} t using {keys} where {key_equals}",
+                "-- delete a child\ndelete from {table} as t where {key_is_bound}",
+            ))
+        }),
+        // A rule has rows of its own, so that the name means one rule.
+        Change::Clear(rule) => rows.rendered.get("children.clear", || {
+            let words = words().with([("clear_reference", rule.link.nullify("t"))]);
+            words.render(words.pick(
+                "-- clear the references of children
+                 update {table} t set {clear_reference} from {keys} where {key_equals}",
+                "-- clear the reference of a child\nupdate {table} as t set {clear_reference} where {key_is_bound}",
+            ))
+        }),
     }
 }
 

@@ -80,7 +80,7 @@ impl Find<'_> {
         if self.rule.rows.dialect == Dialect::Postgres {
             let mut values = vec![("parents", parents_as_json(parents).into())];
             values.push(("limit", self.limit().into()));
-            let rows = self.postgres().bind_all(values).all(conn).await?;
+            let rows = self.rule.rows.rendered.get(self.name(), || self.postgres()).bind_all(values).all(conn).await?;
             return rows.iter().map(|row| found(row, row.get("label")?)).collect();
         }
         let mut all = Vec::new();
@@ -96,8 +96,11 @@ impl Find<'_> {
         values.push(("parent_resource".into(), parent.resource.as_str().into()));
         values.push(("parent_key".into(), parent.key.as_str().into()));
         values.push(("limit".into(), self.limit().into()));
-        let words = self.words().with([("is_child_of_parent", self.rule.names_bound("c"))]);
-        let rows = words.render(include_str!("find.sqlite.sql")).bind_all(values).all(conn).await?;
+        let find = self.rule.rows.rendered.get(self.name(), || {
+            let words = self.words().with([("is_child_of_parent", self.rule.names_bound("c"))]);
+            words.render(include_str!("find.sqlite.sql"))
+        });
+        let rows = find.bind_all(values).all(conn).await?;
         let mut children = Vec::with_capacity(rows.len());
         let mut marked = Vec::new();
         for row in rows {
@@ -112,6 +115,16 @@ impl Find<'_> {
             children.retain(|child| child.deletion.is_some() || !finished.contains(&child.key));
         }
         Ok(children)
+    }
+
+    /// The name of this statement among those of the rule.
+    const fn name(&self) -> &'static str {
+        match (self.locks, self.limit) {
+            (RowLocks::None, None) => "children.find",
+            (RowLocks::None, Some(_)) => "children.find_first",
+            (RowLocks::SkipLocked, None) => "children.find_free",
+            (RowLocks::SkipLocked, Some(_)) => "children.find_first_free",
+        }
     }
 
     fn postgres(&self) -> Sql {

@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -28,15 +29,15 @@ impl Rendered {
     }
 }
 
-/// Statements of one table, each rendered at its first use and kept under the name that its caller gives it. Clones share
+/// Statements on the rows of one table, each rendered at its first use and kept under the name that its caller gives it. Clones share
 /// them.
 #[derive(Debug, Clone, Default)]
-pub struct RenderedByName(Arc<Mutex<HashMap<&'static str, Sql>>>);
+pub struct RenderedByName(Arc<Mutex<HashMap<Cow<'static, str>, Sql>>>);
 
 impl RenderedByName {
     /// The statement called `name`; `render` makes it at the first call.
-    pub fn get(&self, name: &'static str, render: impl FnOnce() -> Sql) -> Sql {
+    pub fn get(&self, name: impl Into<Cow<'static, str>>, render: impl FnOnce() -> Sql) -> Sql {
         let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rendered.entry(name).or_insert_with(render).clone()
+        rendered.entry(name.into()).or_insert_with(render).clone()
     }
 }

@@ -59,3 +59,11 @@ pub async fn end_own(transaction: &impl ConnectionTrait, ledger: &Ledger, tables
     }
     ledger.statements::<Statements>().end.bind([]).execute(transaction).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_have_no_unknown_words() {
+        crate::ledger::Ledger::render_for_every_dialect::<super::Statements>();
+    }
+}

@@ -160,3 +160,11 @@ pub async fn left_over(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec
     }
     Ok(left)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_have_no_unknown_words() {
+        crate::ledger::Ledger::render_for_every_dialect::<super::Statements>();
+    }
+}

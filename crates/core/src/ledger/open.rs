@@ -101,6 +101,14 @@ impl Ledger {
         self.rendered.get(&self.words)
     }
 
+    /// Puts the words of each dialect into the texts of `T`; panics where a text has a word that there is not.
+    #[cfg(test)]
+    pub(crate) fn render_for_every_dialect<T: db::Statements>() {
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            drop(Self::in_schema(dialect, None).statements::<T>());
+        }
+    }
+
     pub(super) fn in_schema(dialect: Dialect, schema: Option<String>) -> Self {
         let table = |name: &str| match &schema {
             Some(schema) => format!("{}.{}", quote(schema), quote(name)),

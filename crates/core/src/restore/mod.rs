@@ -3,6 +3,7 @@
 //! Everything here runs in the caller's transaction.
 
 mod error;
+mod statements;
 pub(crate) mod take_back;
 pub(crate) mod unmark;
 

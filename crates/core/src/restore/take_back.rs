@@ -6,6 +6,7 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     Error,
+    statements::Statements,
     unmark::{unmark_children, unmark_row},
 };
 use crate::{
@@ -102,7 +103,7 @@ async fn restore_all(
 
 async fn restore_one(transaction: &impl ConnectionTrait, store: &Store, id: DeletionId) -> Result<Restored, Error> {
     lock_row(transaction, store, id).await?;
-    let lock = restorable_statement(&store.ledger).bind([("id", id.to_string().into())]);
+    let lock = store.ledger.statements::<Statements>().restorable.bind([("id", id.to_string().into())]);
     let Some(row) = lock.one(transaction).await? else {
         return Err(refusal(transaction, &store.ledger, id).await?);
     };
@@ -122,15 +123,15 @@ async fn restore_one(transaction: &impl ConnectionTrait, store: &Store, id: Dele
 
 /// The statement that returns and locks the deletion `@id` if it may be restored. `sexton_restore_all` in the database runs
 /// it, too.
-pub(crate) fn restorable_statement(ledger: &Ledger) -> Sql {
-    let text = ledger.words.pick(
+pub(crate) fn restorable_statement(words: &Words) -> Sql {
+    let text = words.pick(
         "-- lock a deletion that may be restored
          select resource, key from {deletion}
          where id = @id::uuid and state in ({from:Restored}) and called_at is null for update",
         "-- read a deletion that may be restored
          select resource, key from {deletion} where id = @id and state in ({from:Restored}) and called_at is null",
     );
-    ledger.words.render_for(text, &["id"])
+    words.render_for(text, &["id"])
 }
 
 /// The statement that locks the row with the key `@key` (PostgreSQL). `sexton_restore_all` in the database runs it, too.
@@ -142,11 +143,16 @@ pub(crate) fn lock_statement(table: &Table) -> Sql {
 
 /// Locks the row of the deletion, if there is one. On SQLite the transaction has locked everything.
 async fn lock_row(transaction: &impl ConnectionTrait, store: &Store, id: DeletionId) -> Result<(), Error> {
-    let find = store
+    let Some(row) = store
         .ledger
-        .words
-        .render("-- look for the row of a deletion\nselect resource, key from {deletion} where id = {uuid:@id}");
-    let Some(row) = find.bind([("id", id.to_string().into())]).one(transaction).await? else { return Ok(()) };
+        .statements::<Statements>()
+        .row_of_deletion
+        .bind([("id", id.to_string().into())])
+        .one(transaction)
+        .await?
+    else {
+        return Ok(());
+    };
     let (resource, key): (String, String) = (row.get("resource")?, row.get("key")?);
     let Some(table) = store.catalog.by_name(&resource) else {
         return Err(Error::UnknownResource { id, resource });

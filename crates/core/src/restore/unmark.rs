@@ -2,6 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
+use super::statements::Statements;
 use crate::{
     catalog::Table,
     db::{self, Dialect, Row, Sql, Words, literal},
@@ -25,10 +26,7 @@ pub(super) async fn unmark_row(
             .bind([("id", id.to_string().into())]);
         return Ok(unmark.execute(transaction).await? > 0);
     }
-    let read = ledger.words.render(
-        "-- read the marker of a deletion
-         select resource, key, marker_rule, marker_value, marker_before from {deletion} where id = @id",
-    );
+    let read = &ledger.statements::<Statements>().mark_of_deletion;
     match read.bind([("id", id.to_string().into())]).one(transaction).await? {
         Some(row) => unmark(transaction, ledger, table, &Mark::read(&row)?, id).await,
         None => Ok(false),
@@ -60,10 +58,7 @@ pub(super) async fn unmark_children(
                 .await?;
         }
     } else {
-        let read = ledger.words.render(
-            "-- read the markers of children
-             select resource, key, marker_rule, marker_value, marker_before from {child} where deletion_id = @id",
-        );
+        let read = &ledger.statements::<Statements>().marks_of_children;
         for row in read.bind([("id", id.to_string().into())]).all(transaction).await? {
             let mark = Mark::read(&row)?;
             if let Some(table) = store.catalog.by_name(&mark.resource) {
@@ -139,12 +134,15 @@ async fn unmark(
 ) -> Result<bool, db::Error> {
     let Ok(key) = table.parse_key(&mark.key) else { return Ok(false) };
     let Some(rule) = table.rules.get(mark.rule) else { return Ok(false) };
-    let words = ledger.words.clone().with([
-        ("table", table.sql.clone()),
-        ("unmark", table.unmark(&mark.rule.to_string(), "@marker_before")),
-        ("marker", rule.column.text("t")),
-        ("key_is_bound", table.key_is_bound("t")),
-    ]);
+    let unmark = table.rendered.get(format!("restore.unmark by rule {}", mark.rule), || {
+        let words = ledger.words.clone().with([
+            ("table", table.sql.clone()),
+            ("unmark", table.unmark(&mark.rule.to_string(), "@marker_before")),
+            ("marker", rule.column.text("t")),
+            ("key_is_bound", table.key_is_bound("t")),
+        ]);
+        words.render(include_str!("unmark.sqlite.sql"))
+    });
     let mut values = key.values();
     values.extend([
         ("marker_before".into(), mark.before.clone().into()),
@@ -153,5 +151,5 @@ async fn unmark(
         ("key".into(), mark.key.as_str().into()),
         ("id".into(), id.to_string().into()),
     ]);
-    Ok(words.render(include_str!("unmark.sqlite.sql")).bind_all(values).execute(transaction).await? > 0)
+    Ok(unmark.bind_all(values).execute(transaction).await? > 0)
 }

@@ -88,8 +88,7 @@ async fn delete_rows<'r>(
         });
         cleared.collect()
     };
-    let remaining = rows.iter().filter(|row| !row.is_deleted);
-    let keys: Vec<Key> = remaining.filter_map(|row| table.parse_key(&row.recorded.requested.key).ok()).collect();
+    let keys: Vec<Key> = rows.iter().filter(|row| !row.is_deleted).map(|row| row.recorded.key.clone()).collect();
     let deleted = match table.dialect {
         Dialect::Postgres => delete_postgres(transaction, table, &keys).await?,
         Dialect::Sqlite => delete_sqlite(transaction, table, &keys).await?,
@@ -151,7 +150,10 @@ async fn delete_postgres(
     table: &Table,
     keys: &[Key],
 ) -> Result<Vec<String>, db::Error> {
-    let delete = statement(table).bind([("keys", Key::records(keys).to_string().into())]);
+    let delete = table
+        .rendered
+        .get("delete_at_once", || statement(table))
+        .bind([("keys", Key::records(keys).to_string().into())]);
     delete.all(transaction).await?.iter().map(|row: &Row| row.get("key")).collect()
 }
 

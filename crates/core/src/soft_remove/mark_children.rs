@@ -2,11 +2,14 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::mark_row::{MarkedRow, mark_row};
+use super::{
+    mark_row::{MarkedRow, mark_row},
+    record::sqlite::Statements,
+};
 use crate::{
     catalog::{ChildRule, Table},
     children::{PARENT_COLUMNS, Parent, parents_as_json},
-    db::{self, Dialect, Row, Sql, literal},
+    db::{self, Dialect, Row, Sql, Words, literal},
     ledger::Ledger,
 };
 
@@ -21,7 +24,11 @@ pub(super) async fn mark_children(
 ) -> Result<Vec<Parent>, db::Error> {
     match child.dialect {
         Dialect::Postgres => {
-            let mark = statement(ledger, rule, child).bind([("parents", parents_as_json(parents).into())]);
+            let mark = rule
+                .rows
+                .rendered
+                .get("mark_children", || statement(ledger, rule, child))
+                .bind([("parents", parents_as_json(parents).into())]);
             let marked = |row: &Row| {
                 let (label, resource) = (row.get("n")?, child.name.to_string());
                 Ok(Parent { label, resource, key: row.get("key")?, values: row.json("links")? })
@@ -71,15 +78,17 @@ async fn mark_children_of(
     parent: &Parent,
 ) -> Result<Vec<Parent>, db::Error> {
     let Some(values) = rule.parent_values(&parent.values) else { return Ok(Vec::new()) };
-    let words = ledger.words.clone().with([
-        ("key", child.key_text("c")),
-        ("table", child.sql.clone()),
-        ("is_child", rule.names_bound("c")),
-        ("key_columns", child.key_columns("c")),
-    ]);
-    let find = words.render(
-        "-- find the children of a row\nselect {key} as key from {table} c where {is_child} order by {key_columns}",
-    );
+    let find = rule.rows.rendered.get("mark_children.find", || {
+        let words = Words::new(child.dialect).with([
+            ("key", child.key_text("c")),
+            ("table", child.sql.clone()),
+            ("is_child", rule.names_bound("c")),
+            ("key_columns", child.key_columns("c")),
+        ]);
+        words.render(
+            "-- find the children of a row\nselect {key} as key from {table} c where {is_child} order by {key_columns}",
+        )
+    });
     let mut marked = Vec::new();
     for row in find.bind_all(values).all(transaction).await? {
         let key: String = row.get("key")?;
@@ -101,7 +110,8 @@ async fn remember(
     row: MarkedRow,
     parent: &Parent,
 ) -> Result<(), db::Error> {
-    let earlier = ledger.words.render(include_str!("mark_children.earlier_mark.sqlite.sql")).bind([
+    let statements = ledger.statements::<Statements>();
+    let earlier = statements.earlier_mark.bind([
         ("resource", child.name.as_str().into()),
         ("key", key.into()),
         ("marker_value", row.marker_before.clone().into()),
@@ -110,7 +120,7 @@ async fn remember(
         Some(earlier) => earlier.get("marker_before")?,
         None => row.marker_before,
     };
-    let remember = ledger.words.render(include_str!("mark_children.remember.sqlite.sql")).bind([
+    let remember = statements.remember.bind([
         ("deletion", parent.label.as_str().into()),
         ("resource", child.name.as_str().into()),
         ("key", key.into()),

@@ -28,18 +28,23 @@ pub(super) async fn mark_row(
     table: &Table,
     key: &Key,
 ) -> Result<Option<MarkedRow>, db::Error> {
-    let rule_number = table.rule_number("t");
-    let words = words(table)
-        .with([("marker_by_rule_number", table.marker_text("t", &rule_number)), ("rule_number", rule_number)]);
-    let find = words.render(
-        "-- find the row that is to be marked
-         select {rule_number} as rule, {marker_by_rule_number} as marker_before from {table} t where {key_is_bound}",
-    );
+    let find = table.rendered.get("mark_row.find", || {
+        let rule_number = table.rule_number("t");
+        words(table)
+            .with([("marker_by_rule_number", table.marker_text("t", &rule_number)), ("rule_number", rule_number)])
+            .render(
+                "-- find the row that is to be marked
+                 select {rule_number} as rule, {marker_by_rule_number} as marker_before
+                 from {table} t where {key_is_bound}",
+            )
+    });
     let Some(row) = find.bind_all(key.values()).one(transaction).await? else { return Ok(None) };
     let (rule, marker_before) = (row.count::<usize>("rule")?, row.get("marker_before")?);
-    let mark = words
-        .with([("mark", table.mark("t", &format!("{rule}")))])
-        .render("-- mark the row\nupdate {table} as t set {mark} where {key_is_bound}");
+    let mark = table.rendered.get(format!("mark_row.mark by rule {rule}"), || {
+        words(table)
+            .with([("mark", table.mark("t", &rule.to_string()))])
+            .render("-- mark the row\nupdate {table} as t set {mark} where {key_is_bound}")
+    });
     mark.bind_all(key.values()).execute(transaction).await?;
     let Some((key, payload)) = read(transaction, table, key).await? else { return Ok(None) };
     let marker_column = table.rules.get(rule).map(|rule| rule.column.name.clone());
@@ -59,11 +64,13 @@ impl Table {
 
 /// The row's key and captured columns.
 async fn read(conn: &impl ConnectionTrait, table: &Table, key: &Key) -> Result<Option<(String, Values)>, db::Error> {
-    let columns = table.payload.iter().enumerate();
-    let columns: Vec<_> = columns.map(|(n, column)| format!(", {} as c{n}", column.text("t"))).collect();
-    let read = words(table)
-        .with([("columns", columns.concat())])
-        .render("-- read the row\nselect {key} as key{columns} from {table} t where {key_is_bound}");
+    let read = table.rendered.get("mark_row.read", || {
+        let columns = table.payload.iter().enumerate();
+        let columns: Vec<_> = columns.map(|(n, column)| format!(", {} as c{n}", column.text("t"))).collect();
+        words(table)
+            .with([("columns", columns.concat())])
+            .render("-- read the row\nselect {key} as key{columns} from {table} t where {key_is_bound}")
+    });
     let Some(row) = read.bind_all(key.values()).one(conn).await? else { return Ok(None) };
     Ok(Some((row.get("key")?, captured(table, &row)?)))
 }

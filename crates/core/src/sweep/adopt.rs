@@ -134,10 +134,12 @@ async fn deleted_under_hash(
     table: &Table,
     keys: &[Key],
 ) -> Result<HashSet<String>, db::Error> {
-    let read_marker = table
-        .words()
-        .with([("marker", table.marker_text("t", &table.rule_number("t")))])
-        .render("-- read the marker of a row\nselect {marker} as marker from {table} t where {key_is_bound}");
+    let read_marker = table.rendered.get("adopt.read_marker", || {
+        table
+            .words()
+            .with([("marker", table.marker_text("t", &table.rule_number("t")))])
+            .render("-- read the marker of a row\nselect {marker} as marker from {table} t where {key_is_bound}")
+    });
     let mut markers = Vec::with_capacity(keys.len());
     for key in keys {
         if let Some(row) = read_marker.bind_all(key.values()).one(transaction).await? {

@@ -48,12 +48,14 @@ pub(super) async fn references(
 
 /// The foreign keys to the table, with the tables that have them.
 async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<(String, Columns)>, db::Error> {
-    let read = Words::new(Dialect::Sqlite).render(
-        "-- read the foreign keys to a table
-         select s.name as child, f.id, f.\"from\" as from_column, f.\"to\" as to_column
-         from sqlite_schema s, pragma_foreign_key_list(s.name) f
-         where s.type = 'table' and f.\"table\" = @table collate nocase order by s.name, f.id, f.seq",
-    );
+    let read = table.rendered.get("references.foreign_keys", || {
+        Words::new(Dialect::Sqlite).render(
+            "-- read the foreign keys to a table
+             select s.name as child, f.id, f.\"from\" as from_column, f.\"to\" as to_column
+             from sqlite_schema s, pragma_foreign_key_list(s.name) f
+             where s.type = 'table' and f.\"table\" = @table collate nocase order by s.name, f.id, f.seq",
+        )
+    });
     let mut keys: BTreeMap<(String, i64), Columns> = BTreeMap::new();
     for row in read.bind([("table", bare_name(table).into())]).all(conn).await? {
         let foreign_key = (row.get("child")?, row.get("id")?);
@@ -63,9 +65,11 @@ async fn foreign_keys(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<
 }
 
 async fn primary_key(conn: &impl ConnectionTrait, table: &Table) -> Result<Vec<String>, db::Error> {
-    let read = Words::new(Dialect::Sqlite).render(
-        "-- read the primary key of a table\nselect name from pragma_table_info(@table) where pk > 0 order by pk",
-    );
+    let read = table.rendered.get("references.primary_key", || {
+        Words::new(Dialect::Sqlite).render(
+            "-- read the primary key of a table\nselect name from pragma_table_info(@table) where pk > 0 order by pk",
+        )
+    });
     let rows = read.bind([("table", bare_name(table).into())]).all(conn).await?;
     rows.iter().map(|row| row.get("name")).collect()
 }

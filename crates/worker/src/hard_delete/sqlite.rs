@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use sexton_core::{
-    db::{self, Words},
+    db,
     guard::{begin_own, end_own},
 };
 
@@ -45,9 +45,9 @@ async fn plan(batch: &Batch<'_>) -> Result<Vec<Plan>, db::Error> {
 /// Returns the numbers of the rows that the database deleted: a trigger may keep some.
 async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db::Error> {
     let table = batch.table;
-    let words =
-        Words::new(table.dialect).with([("table", table.sql.clone()), ("key_is_bound", table.key_is_bound("t"))]);
-    let delete = words.render("-- delete the row\ndelete from {table} as t where {key_is_bound}");
+    let delete = table.rendered.get("hard_delete.delete", || {
+        table.words().render("-- delete the row\ndelete from {table} as t where {key_is_bound}")
+    });
     let mut deleted = HashSet::new();
     for (n, _) in plans.iter().enumerate().filter(|(_, plan)| **plan == Plan::Delete) {
         let query = delete.bind_all(batch.deletions[n].key.values());

@@ -9,7 +9,7 @@ use crate::{
         table::TableStatements,
     },
     config::Resource,
-    db::{self, Db, Dialect, RenderedByName},
+    db::{self, Db, Dialect},
     ids::ResourceName,
 };
 
@@ -34,7 +34,6 @@ pub(in crate::catalog) async fn resource(
     Ok(if binder.problems.is_empty() {
         Ok(Table {
             statements: TableStatements::render(&rows, &rules).into(),
-            rendered: RenderedByName::default(),
             name: name.clone(),
             resource: resource.clone(),
             paging: paging(resource, found),

@@ -1,7 +1,7 @@
 //! Marking rows and recording their deletions, in the way of the database.
 
 mod postgres;
-mod sqlite;
+pub(super) mod sqlite;
 
 use sea_orm::ConnectionTrait;
 
@@ -26,6 +26,7 @@ pub(super) struct RowToRecord {
 
 /// A row that was marked, and its deletion.
 pub(super) struct RecordedRow {
+    pub(super) key: Key,
     pub(super) requested: Requested,
     /// The columns by which children reference it.
     pub(super) links: Values,

@@ -45,10 +45,10 @@ pub(super) async fn record(
         ("target_columns", target_columns(table).to_string().into()),
     ]);
     let recorded = query.all(transaction).await?;
-    recorded.iter().map(|row| read(row, &new_ids)).collect()
+    recorded.iter().map(|row| read(row, table, &new_ids)).collect()
 }
 
-fn read(row: &Row, new_ids: &HashSet<DeletionId>) -> Result<RecordedRow, db::Error> {
+fn read(row: &Row, table: &Table, new_ids: &HashSet<DeletionId>) -> Result<RecordedRow, db::Error> {
     let id = row.parse("id")?;
     let requested = Requested {
         id,
@@ -58,7 +58,7 @@ fn read(row: &Row, new_ids: &HashSet<DeletionId>) -> Result<RecordedRow, db::Err
         fence: Fence(row.get("fence")?),
         due: row.get("due")?,
     };
-    Ok(RecordedRow { requested, links: row.json("links")?, rule: row.count("marker_rule")? })
+    Ok(RecordedRow { key: table.read_key(row)?, requested, links: row.json("links")?, rule: row.count("marker_rule")? })
 }
 
 /// The columns that each target uses, by the target's name.

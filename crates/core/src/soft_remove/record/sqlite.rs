@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{RecordedRow, RowToRecord};
 use crate::{
     catalog::Table,
-    db,
+    db::{self, Sql, Words},
     ids::{DeletionId, Fence},
     ledger::{Confirmations, Ledger, Phase},
     soft_remove::{
@@ -38,9 +38,40 @@ pub(super) async fn record(
         }
         let (links, rule) = (table.links(&row.payload), row.rule);
         let requested = recording.record_row(row, *parent).await?;
-        recorded.push(RecordedRow { requested, links, rule });
+        recorded.push(RecordedRow { key: key.clone(), requested, links, rule });
     }
     Ok(recorded)
+}
+
+/// What phase 1 reads and writes in the ledger on SQLite.
+pub(in crate::soft_remove) struct Statements {
+    known: Sql,
+    before_mark_as_child: Sql,
+    insert: Sql,
+    refresh: Sql,
+    pub(in crate::soft_remove) earlier_mark: Sql,
+    pub(in crate::soft_remove) remember: Sql,
+}
+
+impl db::Statements for Statements {
+    fn render(words: &Words) -> Self {
+        let known = "-- look for the deletion of a row
+            select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at,
+                former
+            from {deletion} where resource = @resource and key = @key";
+        let before_mark_as_child = "-- look for an earlier mark of a row
+            select marker_before from {child}
+            where resource = @resource and key = @key and marker_value = @marker_value limit 1";
+        let words = words.clone().with([("confirm_phase", format!("'{}'", Phase::Confirm.as_str()))]);
+        Self {
+            known: words.render(known),
+            before_mark_as_child: words.render(before_mark_as_child),
+            insert: words.render(include_str!("sqlite.insert.sql")),
+            refresh: words.render(include_str!("sqlite.refresh.sql")),
+            earlier_mark: words.render(include_str!("../mark_children.earlier_mark.sqlite.sql")),
+            remember: words.render(include_str!("../mark_children.remember.sqlite.sql")),
+        }
+    }
 }
 
 /// What it takes to record the deletions of a request.
@@ -84,13 +115,11 @@ impl<C: ConnectionTrait> Recording<'_, C> {
     }
 
     async fn known(&self, key: &str) -> Result<Option<KnownDeletion>, db::Error> {
-        let find = self.ledger.words.render(
-            "-- look for the deletion of a row
-             select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at,
-                former
-             from {deletion} where resource = @resource and key = @key",
-        );
-        let query = find.bind([("resource", self.table.name.as_str().into()), ("key", key.into())]);
+        let query = self
+            .ledger
+            .statements::<Statements>()
+            .known
+            .bind([("resource", self.table.name.as_str().into()), ("key", key.into())]);
         let Some(row) = query.one(self.transaction).await? else { return Ok(None) };
         Ok(Some(KnownDeletion {
             id: row.parse("id")?,
@@ -109,12 +138,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
 
     /// What was in the marker column before the row was first marked: it may have been marked as the child of another.
     async fn before_mark_as_child(&self, row: &MarkedRow) -> Result<Option<String>, db::Error> {
-        let find = self.ledger.words.render(
-            "-- look for an earlier mark of a row
-             select marker_before from {child}
-             where resource = @resource and key = @key and marker_value = @marker_value limit 1",
-        );
-        let query = find.bind([
+        let query = self.ledger.statements::<Statements>().before_mark_as_child.bind([
             ("resource", self.table.name.as_str().into()),
             ("key", row.key.as_str().into()),
             ("marker_value", row.marker_before.clone().into()),
@@ -142,7 +166,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
         let confirmations = superseded
             .map(|dead| table.still_confirmed(dead.confirmations, &dead.payload, &row.payload))
             .unwrap_or_default();
-        let insert = self.ledger.words.render(include_str!("sqlite.insert.sql")).bind([
+        let insert = self.ledger.statements::<Statements>().insert.bind([
             ("id", id.to_string().into()),
             ("resource", table.name.as_str().into()),
             ("key", row.key.as_str().into()),
@@ -177,8 +201,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
         let confirmed = known.confirmations.len();
         let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
         let must_confirm_anew = known.phase == Phase::Remove.as_str() && confirmations.len() < confirmed;
-        let words = self.ledger.words.clone().with([("confirm_phase", format!("'{}'", Phase::Confirm.as_str()))]);
-        let update = words.render(include_str!("sqlite.refresh.sql")).bind([
+        let update = self.ledger.statements::<Statements>().refresh.bind([
             ("id", known.id.to_string().into()),
             ("payload", json!(row.payload).to_string().into()),
             ("marker_rule", i64::try_from(row.rule).unwrap_or_default().into()),
@@ -215,4 +238,12 @@ fn former_payloads(table: &Table, known: &KnownDeletion, row: &MarkedRow) -> Vec
         former.push(known.payload.clone());
     }
     former
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_have_no_unknown_words() {
+        crate::ledger::Ledger::render_for_every_dialect::<super::Statements>();
+    }
 }

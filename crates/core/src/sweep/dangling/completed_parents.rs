@@ -161,3 +161,11 @@ fn completed_parent(row: &Row) -> Result<CompletedParent, db::Error> {
         refs: row.json("refs")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_have_no_unknown_words() {
+        crate::ledger::Ledger::render_for_every_dialect::<super::Statements>();
+    }
+}

@@ -177,3 +177,11 @@ pub async fn prune(
     }
     Ok(checkpoint)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_have_no_unknown_words() {
+        crate::ledger::Ledger::render_for_every_dialect::<super::Statements>();
+    }
+}

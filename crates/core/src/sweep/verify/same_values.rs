@@ -14,7 +14,9 @@ impl Table {
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
     pub async fn has_row(&self, db: &Db, key: &Key) -> Result<bool, db::Error> {
-        let find = self.words().render("-- look for a row\nselect 1 as found from {table} t where {key_is_bound}");
+        let find = self.rendered.get("verify.has_row", || {
+            self.words().render("-- look for a row\nselect 1 as found from {table} t where {key_is_bound}")
+        });
         Ok(!find.bind_all(key.values()).read_briefly(db).await?.is_empty())
     }
 
