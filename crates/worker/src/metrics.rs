@@ -20,6 +20,9 @@ macro_rules! declare {
     ($($kind:ident $constant:ident = $name:literal: $help:literal;)*) => {
         $(const $constant: &str = $name;)*
 
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($name),*];
+
         fn describe() {
             $($kind!($constant, $help);)*
         }
@@ -188,4 +191,15 @@ pub(crate) fn set_fed_by_redis(fed: bool) {
 
 fn one_if(yes: bool) -> f64 {
     if yes { 1.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_metric_is_documented_and_every_documented_one_exists() {
+        let page = include_str!("../../../docs/metrics.md");
+        let documented: Vec<&str> =
+            page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        assert_eq!(documented, super::NAMES);
+    }
 }

@@ -94,6 +94,10 @@ fn durations_and_numbers_out_of_range_are_refused() {
     refused(&format!("{URL}{BLOCK}{TARGET}gone = [200]"), &["resources.block.targets[0].gone", "200"]);
     refused(&format!("{URL}{BLOCK}{TARGET}gone = [404, 429]"), &["resources.block.targets[0].gone", "429"]);
     refused(&format!("{URL}{BLOCK}{TARGET}{TARGET}"), &["resources.block.targets[1].name", "calendar"]);
+    refused(
+        &format!("{URL}{BLOCK}{}", TARGET.replace("\"calendar\"", "\"row\"")),
+        &["resources.block.targets[0].name", "row itself"],
+    );
     refused("[database]\nurl = \"mysql://x\"", &["database.url", "postgres://"]);
     refused("", &["url"]);
     refused("[database\n", &[]);

@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
 use sexton_core::config::ApiToken;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::{Api, problem::Problem};
+use super::problem::Problem;
 
 /// The configured clients.
 pub(super) struct Clients(Vec<(Client, SecretString)>);
@@ -42,18 +37,12 @@ impl Clients {
         }
         self.0.get(usize::try_from(found).ok()?).map(|(client, _)| client)
     }
-}
 
-/// Lets requests with a known token pass, and adds their [`Client`].
-pub(super) async fn require_token(
-    State(api): State<Arc<Api>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let token = bearer_token(request.headers()).ok_or_else(Problem::no_token)?;
-    let client = api.clients.find(token).cloned().ok_or_else(Problem::unknown_token)?;
-    request.extensions_mut().insert(client);
-    Ok(next.run(request).await)
+    /// The client whose token the headers have.
+    pub(super) fn of_request(&self, headers: &HeaderMap) -> Result<Client, Problem> {
+        let token = bearer_token(headers).ok_or_else(Problem::no_token)?;
+        self.find(token).cloned().ok_or_else(Problem::unknown_token)
+    }
 }
 
 /// The token of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110 §11.1).

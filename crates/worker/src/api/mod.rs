@@ -9,13 +9,16 @@
 //! - A worker that is shutting down goes on answering: what it records, others work on.
 
 mod auth;
+mod input;
 mod openapi;
 mod problem;
 mod request_deletions;
 mod restore_deletion;
 mod row_key;
 mod server;
+mod shared;
 mod show_deletion;
 mod trace_context;
 
-pub(crate) use server::Api;
+pub(crate) use server::router;
+pub(crate) use shared::Api;

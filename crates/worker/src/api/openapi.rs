@@ -9,7 +9,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Api, request_deletions, restore_deletion, show_deletion};
+use super::{request_deletions, restore_deletion, shared::Api, show_deletion};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -18,11 +18,11 @@ use sexton_core::{
 use utoipa::ToSchema;
 
 use super::{
-    Api,
     auth::Client,
+    input::{REASON, REQUESTED_BY, check_text},
     problem::{Problem, Problems},
     row_key::{RowKey, read_key},
-    server::{REASON, REQUESTED_BY, check_text},
+    shared::Api,
     trace_context::traceparent,
 };
 use crate::requests;

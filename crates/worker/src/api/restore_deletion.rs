@@ -11,10 +11,10 @@ use sexton_core::restore;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Api,
     auth::Client,
+    input::{REASON, REQUESTED_BY, check_text, read_query},
     problem::{Problem, Problems},
-    server::{REASON, REQUESTED_BY, check_text, read_query},
+    shared::Api,
 };
 use crate::requests::{Restore, restore_deletions};
 

@@ -11,9 +11,9 @@ use sexton_core::ledger::Record;
 use utoipa::IntoParams;
 
 use super::{
-    Api,
+    input::read_query,
     problem::{Problem, Problems},
-    server::read_query,
+    shared::Api,
 };
 
 /// Which row.

@@ -29,7 +29,7 @@ pub(super) enum Command {
         /// List at most this many.
         #[arg(long, default_value_t = 100)]
         limit: u64,
-        /// Print one JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
@@ -106,7 +106,7 @@ pub(super) struct Bulk {
     /// Who does it.
     #[arg(long, default_value_t = open::default_user())]
     by: String,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }

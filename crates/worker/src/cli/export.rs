@@ -24,7 +24,7 @@ const PAGE: usize = 500;
   sexton export --since 7d > audit.jsonl
   sexton export --since 2026-01-01 --until 2026-02-01 --resource block --output january.jsonl
 
-One JSON object a line, with the field names of `show --json`, in the order in which the deletions finished: at --since
+One JSON object per line, with the field names of `show --json`, in the order in which the deletions finished: at --since
 or later, and before --until. For exports without gaps, begin each where the last one ended, and end it a minute in the
 past: a deletion that is finishing now may be committed a moment later.")]
 pub(super) struct Args {

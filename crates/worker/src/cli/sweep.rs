@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Only count.
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object a sweep.
+    /// Print one JSON object per sweep.
     #[arg(long)]
     json: bool,
 }

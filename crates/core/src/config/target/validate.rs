@@ -12,6 +12,10 @@ use crate::config::{
 /// Checks the target whose settings are at `path`.
 pub(in crate::config) fn validate(path: &str, target: &Target, config: &Config) -> Result<(), InvalidSetting> {
     let at = |key: &str| format!("{path}.{key}");
+    // `row` is what dead letters name in place of a target when the row itself could not be deleted.
+    ensure(target.name.as_str() != "row", &at("name"), || {
+        "`row` is no name for a target: in dead letters it stands for the row itself".to_owned()
+    })?;
     retry::validate(&at("retry"), &config.retry.with(&target.retry))?;
     ensure(target.timeout > Duration::ZERO, &at("timeout"), || "it must be longer than 0s".to_owned())?;
     ensure(target.timeout * 3 <= config.worker.lease, &at("timeout"), || {
