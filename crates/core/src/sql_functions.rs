@@ -15,7 +15,7 @@ use crate::{
     db::{Dialect, Sql, Words, millis},
     ids::ResourceName,
     ledger::{DUE_CHANNEL, Ledger, RowOutcome},
-    restore::{take_back, unmark},
+    restore::{lock, unmark},
     soft_remove::{delete_at_once, mark_children, record},
     state::Cancellation,
     store::Store,
@@ -23,7 +23,7 @@ use crate::{
 
 /// The format that the functions expect in `sexton_resource.statements`; they refuse any other number. A change of the names,
 /// the parameters or the results of the statements needs the next number, and a migration that replaces the functions.
-const STATEMENTS_FORMAT: u32 = 1;
+const STATEMENTS_FORMAT: u32 = 2;
 
 /// The statements for each resource, with what is needed to run them; none on SQLite, which has no such functions.
 ///
@@ -55,8 +55,9 @@ fn of_table(store: &Store, table: &Table) -> Value {
         "record": record::statement(store, table).text(),
         "at_once": at_once(&store.catalog, table),
         "children": table.children.iter().filter_map(|rule| of_rule(store, rule)).collect::<Vec<_>>(),
-        "lock": take_back::lock_statement(table).text(),
-        "unmark": unmark::row_statement(ledger, table).text(),
+        "lock_rows": lock::rows_statement(ledger, table).text(),
+        "unmark_rows": unmark::rows_statement(ledger, table).text(),
+        "still_marked": unmark::still_marked_statement(ledger, table).text(),
         "lock_children": unmark::lock_children_statement(ledger, table).text(),
         "unmark_children": unmark::children_statement(ledger, table).text(),
         "ledger": of_ledger(ledger),
@@ -125,7 +126,7 @@ fn of_ledger(ledger: &Ledger) -> Value {
         "children_to_restore": ledger.children_to_restore_statement(),
         "waiting_for": ledger.waiting_for_statement(),
         "finished_child": ledger.finished_child_statement(),
-        "restorable": take_back::restorable_statement(&ledger.words).text(),
+        "restorable": lock::entries_statement(ledger),
         "cancel": ledger.cancel_statement(Cancellation::Restored),
         "restored": Cancellation::Restored.as_str(),
         "forget_waits": ledger.forget_waits_statement(),

@@ -6,7 +6,7 @@ use sea_orm::DatabaseTransaction;
 use sexton_core::{
     db::kill_point,
     ids::{BatchId, DeletionId},
-    restore::{Restored, restore, restore_batch},
+    restore::{MarkedRows, Restored, hold_batch, restore, restore_batch},
     soft_remove::{Requested, soft_remove},
 };
 
@@ -144,6 +144,24 @@ impl At<'_> {
         if let Some((transaction, _)) = self.joined {
             return self.producer.restore_in(transaction, wanted).await;
         }
+        let store = &self.producer.shared.store;
+        let hold = match wanted {
+            ToRestore::Batch(batch) => Some(
+                hold_batch(store, *batch)
+                    .await
+                    .map_err(Error::database(format!("hold the deletions of {}", wanted.described())))?,
+            ),
+            ToRestore::Deletion(_) | ToRestore::Row(_) => None,
+        };
+        let restored = self.restore_own(wanted).await;
+        if let (Err(_), Some(hold)) = (&restored, hold) {
+            // If this fails, too, they are due a little later.
+            hold.release(store).await.ok();
+        }
+        restored
+    }
+
+    async fn restore_own(self, wanted: &ToRestore) -> Result<Vec<Restored>, Error> {
         let transaction = self.producer.begin_own().await?;
         let restored = self.producer.restore_in(&transaction, wanted).await?;
         transaction.commit().await.map_err(Error::database(format!("commit the restore of {}", wanted.described())))?;
@@ -188,7 +206,7 @@ impl Producer {
     async fn restore_in(&self, transaction: &DatabaseTransaction, wanted: &ToRestore) -> Result<Vec<Restored>, Error> {
         let store = &self.shared.store;
         let id = match wanted {
-            ToRestore::Batch(batch) => return Ok(restore_batch(transaction, store, *batch).await?),
+            ToRestore::Batch(batch) => return Ok(restore_batch(transaction, store, *batch, MarkedRows::Refuse).await?),
             ToRestore::Deletion(id) => *id,
             ToRestore::Row(row) => {
                 let found = store.ledger.find(transaction, row.table.name.as_str(), &row.key()).await;
@@ -196,6 +214,6 @@ impl Producer {
                 found.map_err(Error::database(looking))?.ok_or_else(|| wanted.unknown())?
             }
         };
-        Ok(vec![restore(transaction, store, id).await?])
+        Ok(vec![restore(transaction, store, id, MarkedRows::Refuse).await?])
     }
 }

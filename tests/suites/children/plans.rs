@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     children::{Descendants, RowLocks, RowToDelete, delete},
-    restore::restore,
+    restore::{MarkedRows, restore},
     soft_remove::{Request, request_children, soft_remove},
     store::Store,
 };
@@ -137,7 +137,7 @@ async fn families_are_found_by_index(analyze: bool) {
         };
         if round % 2 == 0 {
             let transaction = db.begin().await.unwrap();
-            let restored = restore(&transaction, &store, requested.id).await.unwrap();
+            let restored = restore(&transaction, &store, requested.id, MarkedRows::Refuse).await.unwrap();
             assert_eq!((restored.row_restored, restored.children.len()), (true, 1));
             transaction.commit().await.unwrap();
             check("a restore", scans(&f, &db).await);

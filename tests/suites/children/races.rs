@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    restore::restore,
+    restore::{MarkedRows, restore},
     soft_remove::{Request, request_children, soft_remove},
     state::{Event, State},
 };
@@ -85,7 +85,7 @@ async fn child_of_two_parents_is_live_when_both_are_restored_at_once() {
     let f = family().await;
     let (first, second) = (f.request_one("parent", "1").await.id, f.request_one("parent", "2").await.id);
     let restoring = f.begin().await;
-    restore(&restoring, &f.store, first).await.unwrap();
+    restore(&restoring, &f.store, first, MarkedRows::Refuse).await.unwrap();
     let (restored, ()) = tokio::join!(try_restore(&f, second), async {
         f.waiting_for_locks(1).await;
         restoring.commit().await.unwrap();

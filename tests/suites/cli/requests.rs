@@ -1,5 +1,6 @@
 //! `sexton request` and `sexton restore`.
 
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use sexton_tests::api::{Answer, Gate};
 
 use crate::rig::{PATIENCE, RESOURCE, Rig, Server, on_both};
@@ -11,6 +12,7 @@ on_both!(
     restored_row_is_live_and_nothing_is_called,
     deletion_cannot_be_restored_once_a_call_was_made,
     restore_gives_the_marker_column_its_old_value_back,
+    row_that_was_marked_before_is_left_marked_only_if_that_is_meant,
 );
 
 async fn several_keys_are_removed_together_or_not_at_all(server: Server) {
@@ -78,7 +80,7 @@ async fn restored_row_is_live_and_nothing_is_called(server: Server) {
     assert_ne!(later, id);
     rig.execute("update block set deleted_at = null").await;
     let changed = rig.run(&["restore", &later]).await.expect_code(0).stdout;
-    assert!(changed.contains("was not ours to bring back"), "{changed}");
+    assert!(changed.contains("was live already"), "{changed}");
 }
 
 async fn deletion_cannot_be_restored_once_a_call_was_made(server: Server) {
@@ -105,4 +107,51 @@ async fn restore_gives_the_marker_column_its_old_value_back(server: Server) {
     rig.request_block().await;
     drop(rig.run(&["restore", &id]).await.expect_code(0));
     assert_eq!(rig.rows("select item_status from block").await, ["Half 'open'"]);
+}
+
+/// The grace ends while the restore of a batch waits for a row.
+#[tokio::test]
+async fn batch_that_is_being_restored_is_not_worked_on() {
+    let rig = Rig::blocks(Server::postgres().await, 3).await;
+    let ids: Vec<String> = rig
+        .json(&["request", "block", "1", "2", "3", "--after", "2s", "--json"])
+        .await
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect();
+    let application = rig.server.connect().await.begin().await.unwrap();
+    application.execute_unprepared("select 1 from public.block where id = 2 for update").await.unwrap();
+    let restore = rig.sexton.spawn(&["restore", &ids[0], "--batch"]).await;
+    rig.server.until_waiting_for_locks(1).await;
+    let daemon = rig.daemon().await;
+    rig.until("select min(requested_at) + interval '3 seconds' < clock_timestamp() from sexton_deletion", "t").await;
+    application.commit().await.unwrap();
+    assert_eq!(restore.wait(PATIENCE).await, 0, "{:?}", restore.logs());
+    daemon.stop().await;
+    assert_eq!(rig.rows("select count(*) from block where deleted_at is null").await, ["3"]);
+    assert_eq!(rig.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn batch_that_cannot_be_restored_is_due_when_it_was() {
+    let rig = Rig::blocks(Server::postgres().await, 2).await;
+    let made = rig.json(&["request", "block", "1", "2", "--after", "1h", "--json"]).await;
+    let due = rig.rows("select run_at from sexton_deletion order by key").await;
+    rig.execute("update sexton_deletion set called_at = now() where key = '2'").await;
+    let refused = rig.run(&["restore", made[0]["id"].as_str().unwrap(), "--batch"]).await.expect_code(3).stderr;
+    assert!(refused.contains("of block 2 cannot be restored"), "the row that keeps it is named: {refused}");
+    assert_eq!(rig.rows("select run_at from sexton_deletion order by key").await, due);
+}
+
+async fn row_that_was_marked_before_is_left_marked_only_if_that_is_meant(server: Server) {
+    let rig = Rig::blocks(server, 1).await;
+    rig.execute("update block set deleted_at = '2025-06-01 12:00:00'").await;
+    let id =
+        rig.json(&["request", "block", "1", "--after", "1h", "--json"]).await[0]["id"].as_str().unwrap().to_owned();
+    let refused = rig.run(&["restore", &id]).await.expect_code(3).stderr;
+    assert!(refused.contains("the row would stay removed") && refused.contains("--leave-marked"), "{refused}");
+    assert_eq!(rig.state(&id).await, "pending");
+    let left = rig.json(&["restore", &id, "--leave-marked", "--json"]).await.remove(0);
+    assert_eq!(left["row_restored"], false);
+    assert_eq!(rig.show(&id).await["cancelled_by"], "restored");
 }

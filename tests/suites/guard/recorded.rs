@@ -104,7 +104,7 @@ async fn row_that_was_restored_is_recorded(server: Server) {
     rig.execute("update block set deleted_at = '2025-01-01 00:00:00' where id = 2").await;
     for key in ["1", "2"] {
         drop(rig.run(&["request", "block", key, "--after", "1h"]).await.expect_code(0));
-        drop(rig.run(&["restore", "block", key]).await.expect_code(0));
+        drop(rig.run(&["restore", "block", key, "--leave-marked"]).await.expect_code(0));
     }
     assert_eq!(rig.rows("select id from block where deleted_at is not null").await, ["2"]);
     rig.execute("delete from block").await;

@@ -2,7 +2,7 @@
 
 use sexton_core::{
     ids::BatchId,
-    restore::{Error as RestoreError, Restored, restore_batch},
+    restore::{Error as RestoreError, MarkedRows, Restored, restore_batch},
     soft_remove::{Request, soft_remove},
 };
 
@@ -26,7 +26,7 @@ async fn request(f: &Fixture, keys: &[&str]) -> BatchId {
 
 async fn try_restore(f: &Fixture, batch: BatchId) -> Result<Vec<Restored>, RestoreError> {
     let transaction = f.begin().await;
-    let restored = restore_batch(&transaction, &f.store, batch).await?;
+    let restored = restore_batch(&transaction, &f.store, batch, MarkedRows::Refuse).await?;
     transaction.commit().await.map_err(sexton_core::db::Error::from)?;
     Ok(restored)
 }

@@ -3,7 +3,7 @@
 use sexton_core::{
     ids::{DeletionId, Fence},
     ledger::{Candidates, Claim, Finish, RowOutcome},
-    restore::{Error as RestoreError, Restored, restore},
+    restore::{Error as RestoreError, MarkedRows, Restored, restore},
     state::{Cancellation, Event},
 };
 
@@ -42,7 +42,7 @@ async fn finished(f: &Fixture, finish: &Finish) -> usize {
 
 pub(crate) async fn try_restore(f: &Fixture, id: DeletionId) -> Result<Restored, RestoreError> {
     let transaction = f.begin().await;
-    let restored = restore(&transaction, &f.store, id).await?;
+    let restored = restore(&transaction, &f.store, id, MarkedRows::Refuse).await?;
     transaction.commit().await.unwrap();
     Ok(restored)
 }
@@ -156,9 +156,14 @@ async fn row_that_was_marked_otherwise_is_not_touched_by_a_restore(f: Fixture) {
     let (one, two) = (f.request_one("block", "1").await.id, f.request_one("block", "2").await.id);
     f.execute("update block set deleted_at = '2026-01-02T00:00:00.000Z' where id = 1; delete from block where id = 2")
         .await;
-    assert!(!try_restore(&f, one).await.unwrap().row_restored);
+    let error = try_restore(&f, one).await.unwrap_err();
+    assert!(matches!(error, RestoreError::StillMarked { id, .. } if id == one), "{error}");
+    assert!(error.to_string().contains("block 1"), "{error}");
     assert!(!try_restore(&f, two).await.unwrap().row_restored);
     assert!(f.one("select deleted_at from block").await.starts_with("2026-01-02"));
+    assert_eq!(f.deletions().await.len(), 1);
+    f.execute("update block set deleted_at = null").await;
+    assert!(!try_restore(&f, one).await.unwrap().row_restored);
     assert!(f.deletions().await.is_empty());
 }
 

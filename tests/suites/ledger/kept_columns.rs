@@ -34,7 +34,7 @@ async fn completed_deletion_keeps_the_columns_that_the_definition_names_and_no_o
     // A cancelled deletion keeps none.
     let id = f.request_one("block", "3").await.id;
     let transaction = f.begin().await;
-    sexton_core::restore::restore(&transaction, &f.store, id).await.unwrap();
+    sexton_core::restore::restore(&transaction, &f.store, id, sexton_core::restore::MarkedRows::Refuse).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(f.rows("select refs from sexton_deletion_done where key = '3'").await, ["-"]);
 }

@@ -5,6 +5,7 @@ mod claim;
 mod due;
 pub(crate) mod finish;
 mod kept_columns;
+mod markers;
 mod migrations;
 mod operators;
 mod plans;

@@ -10,7 +10,7 @@ use sexton_core::{
     db::Db,
     ledger::{Candidates, Filter, Finish, RowOutcome, Settlement},
     outcome::DeadKind,
-    restore::restore,
+    restore::{MarkedRows, restore},
     soft_remove::{Request, soft_remove},
     state::Event,
 };
@@ -147,7 +147,7 @@ async fn requests(w: &Watch<'_>, round: usize) {
     let keys = [pair.parse_key(&format!("[{}, \"n{}\"]", round + 1, round + 1)).unwrap()];
     let of_pair = soft_remove(&transaction, &f.store, &pair, &keys, &Request::by("x")).await.unwrap();
     assert_eq!(of_pair.len(), 1);
-    assert!(restore(&transaction, &f.store, of_pair[0].id).await.unwrap().row_restored);
+    assert!(restore(&transaction, &f.store, of_pair[0].id, MarkedRows::Refuse).await.unwrap().row_restored);
     transaction.commit().await.unwrap();
 }
 

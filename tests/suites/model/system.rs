@@ -9,7 +9,7 @@ use sexton_core::{
     config::Config,
     ids::{BatchId, DeletionId, Lane},
     ledger::{Candidates, Claim, ClaimRequest, Ledger, Operator, Settlement},
-    restore::{restore, restore_batch},
+    restore::{MarkedRows, restore, restore_batch},
     soft_remove::{Request, soft_remove},
     state::Event,
     store::Store,
@@ -128,8 +128,10 @@ impl<'b> System<'b> {
     pub(super) async fn restore(&self, id: Id, batch: Option<usize>) -> bool {
         let transaction = self.store.db.begin().await.unwrap();
         let restored = match batch {
-            Some(batch) => restore_batch(&transaction, &self.store, self.batches[&batch]).await.map(drop),
-            None => restore(&transaction, &self.store, self.id(id)).await.map(drop),
+            Some(batch) => {
+                restore_batch(&transaction, &self.store, self.batches[&batch], MarkedRows::Stay).await.map(drop)
+            }
+            None => restore(&transaction, &self.store, self.id(id), MarkedRows::Stay).await.map(drop),
         };
         match restored {
             Ok(()) => transaction.commit().await.is_ok(),

@@ -138,7 +138,7 @@ async fn removing_many(producer: &Producer) -> Result {
 
     let batch = BatchId::new(); // kept with the job, so that the job can go on after a crash
     let done = booking::Entity::soft_remove_many(filter)
-        .batch_size(200) // rows a transaction; 500 unless you say otherwise
+        .batch_size(200) // rows per transaction; 500 unless you say otherwise
         .on_progress(|progress| println!("{} of {count}", progress.requested))
         .resume(batch)
         .exec(producer)

@@ -1,7 +1,7 @@
 //! Keys and values of every supported type, and hostile ones, come back exactly as they are in the row.
 
 use sea_orm::{ConnectionTrait, Value};
-use sexton_core::restore::restore;
+use sexton_core::restore::{MarkedRows, restore};
 
 use crate::rig::{ledger::Fixture, on_both};
 
@@ -33,7 +33,7 @@ const HOSTILE: [&str; 13] = [
 async fn restored(f: &Fixture, resource: &str, key: &str) -> bool {
     let id = f.store.ledger.find(&f.store.db.conn, resource, key).await.unwrap().unwrap();
     let transaction = f.begin().await;
-    let restored = restore(&transaction, &f.store, id).await.unwrap();
+    let restored = restore(&transaction, &f.store, id, MarkedRows::Refuse).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(restored.key, key);
     restored.row_restored
@@ -181,5 +181,5 @@ async fn times_are_captured_alike_under_any_session_setting() {
         .execute_unprepared("set local timezone = 'America/Lima'; set local datestyle = 'German'")
         .await
         .unwrap();
-    assert!(restore(&transaction, &f.store, id).await.unwrap().row_restored);
+    assert!(restore(&transaction, &f.store, id, MarkedRows::Refuse).await.unwrap().row_restored);
 }

@@ -5,3 +5,4 @@ mod races;
 mod request;
 mod selection;
 mod without_targets;
+mod zones;

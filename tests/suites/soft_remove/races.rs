@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     ledger::Candidates,
-    restore::{Error as RestoreError, restore},
+    restore::{Error as RestoreError, MarkedRows, restore},
     soft_remove::{Request, soft_remove},
     state::{Event, State},
 };
@@ -87,7 +87,7 @@ async fn restore_that_locked_first_wins_over_the_claim() {
     f.blocks(1).await;
     let id = f.request_one("block", "1").await.id;
     let restoring = f.begin().await;
-    restore(&restoring, &f.store, id).await.unwrap();
+    restore(&restoring, &f.store, id, MarkedRows::Refuse).await.unwrap();
     assert!(f.claim(Candidates::Hinted(&[id])).await.is_empty());
     restoring.commit().await.unwrap();
     assert!(f.claim(Candidates::Hinted(&[id])).await.is_empty());

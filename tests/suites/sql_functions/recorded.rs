@@ -81,7 +81,7 @@ same_as_the_command! {
     row_that_is_its_own_child: [Request("block", "7"), Restore("block", "7")];
     children_two_levels_deep_and_by_a_json_path: [Request("block", "1"), Restore("block", "1")];
     child_of_two_requests: [
-        Request("block", "2"), Request("block", "1"), Restore("block", "2"), Restore("block", "1"),
+        Request("block", "2"), Request("block", "1"), Restore("block", "1"), Restore("block", "2"),
     ];
     composite_key: [Request("pair", r#"[1, "it's \"two\""]"#), Restore("pair", r#"["1","it's \"two\""]"#)];
     uuid_key_with_a_grace: [

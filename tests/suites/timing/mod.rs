@@ -9,4 +9,5 @@ mod killed;
 mod latency;
 mod outage;
 mod rates;
+mod restores;
 mod wake;

@@ -29,14 +29,23 @@ pub struct Column {
     pub not_null: bool,
     /// Whether the database computes it.
     pub generated: bool,
+    /// The zone of times without one, if the configuration names it.
+    pub(super) zone: Option<String>,
     pub(super) dialect: Dialect,
 }
+
+/// The current time in whole milliseconds.
+const NOW_POSTGRES: &str = "date_trunc('milliseconds', clock_timestamp())";
 
 impl Column {
     /// The dialect of its database.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    fn zone(&self) -> &str {
+        self.zone.as_deref().unwrap_or("UTC")
     }
 
     /// The type as a key; none if it cannot be one.
@@ -157,25 +166,27 @@ impl Column {
         self.instant_of(&self.of(alias))
     }
 
-    /// The same for a value of this column. A time without a zone is one in UTC, whatever the session says.
+    /// The same for a value of this column. A time without a zone is one in the configured zone, else in UTC, whatever the
+    /// session says.
     #[must_use]
     pub(crate) fn instant_of(&self, value: &str) -> String {
         match self.dialect {
             Dialect::Postgres if self.base_type == "timestamp without time zone" => {
-                format!("({value} at time zone 'UTC')")
+                format!("({value} at time zone {})", literal(self.zone()))
             }
             dialect => dialect.instant(value),
         }
     }
 
-    /// The current time as a value of this column.
+    /// The current time as a value of this column, in whole milliseconds: many drivers and ORMs read no more, and would
+    /// write back another value than they read.
     #[must_use]
     pub fn now(&self) -> String {
         match self.dialect {
             Dialect::Postgres if self.base_type == "timestamp without time zone" => {
-                format!("(clock_timestamp() at time zone 'UTC')::{}", self.type_name)
+                format!("({NOW_POSTGRES} at time zone {})::{}", literal(self.zone()), self.type_name)
             }
-            Dialect::Postgres => format!("clock_timestamp()::{}", self.type_name),
+            Dialect::Postgres => format!("{NOW_POSTGRES}::{}", self.type_name),
             Dialect::Sqlite => self.dialect.now().to_owned(),
         }
     }

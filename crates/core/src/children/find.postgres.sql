@@ -24,5 +24,5 @@ order by {key_columns}
 (d.id is not null or not exists (
     select 1
     from {done} f
-    where f.resource = {resource} and {is_kept_under_key} and f.marker_value = {marker}
+    where f.resource = {resource} and {is_kept_under_key} and {comparable_marker:f.marker_value} = {comparable_marker:{marker}}
         and (f.state = {to:Finished} or f.cancelled_by = 'discarded')))

@@ -37,6 +37,9 @@ pub struct Marker {
     /// The value; the current time when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<ColumnValue>,
+    /// The zone of times in a column without one, as the IANA time zone database names it; UTC when left out (PostgreSQL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// An entry of `marker_when`: rows whose `column` equals a value are marked in another way.

@@ -125,5 +125,8 @@ fn validate_without_marker(path: &str, resource: &Resource) -> Result<(), Invali
 }
 
 fn validate_marker(path: &str, marker: &Marker) -> Result<(), InvalidSetting> {
+    ensure(marker.zone.is_none() || marker.value.is_none(), &format!("{path}.zone"), || {
+        "only a marker that is a time has a zone; this one has `value`".to_owned()
+    })?;
     ensure(!marker.column.is_empty(), &format!("{path}.column"), || "expected a column name".to_owned())
 }

@@ -93,6 +93,28 @@ impl Dialect {
         }
     }
 
+    /// The text of a marker in the spelling in which markers are compared. Of a time its milliseconds count: ORMs write back
+    /// fewer digits than they read, and SQLite keeps the spelling of whoever wrote last. `text` is what a column's text or the
+    /// ledger has, as an SQL expression; what is no time stays as it is.
+    #[must_use]
+    pub fn comparable_marker(self, text: &str) -> String {
+        match self {
+            // JSON's way of printing times has a fixed width up to the fraction, and no zone.
+            Self::Postgres => format!(
+                "(case when {text} like '____-__-__T__:__:__%' then left({text} || case when strpos({text}, '.') > 0 \
+                 then '000' else '.000' end, 23) else {text} end)"
+            ),
+            // The fraction is cut off and not rounded, as ORMs do. Prisma writes milliseconds of the Unix epoch.
+            Self::Sqlite => format!(
+                "(case when {text} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:*' \
+                 then coalesce(strftime('%Y-%m-%dT%H:%M:%S', {text}) || '.' || case when substr({text}, 20, 1) = '.' \
+                 then substr(rtrim(substr({text}, 21, 3), 'Z+-: ') || '000', 1, 3) else '000' end, {text}) \
+                 when length({text}) between 12 and 14 and {text} not glob '*[^0-9]*' \
+                 then strftime('%Y-%m-%dT%H:%M:%f', {text} / 1000.0, 'unixepoch') else {text} end)"
+            ),
+        }
+    }
+
     /// What [`Self::instant`] gives, as text in RFC 3339, UTC, with milliseconds.
     #[must_use]
     pub fn instant_text(self, instant: &str) -> String {

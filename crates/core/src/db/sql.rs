@@ -37,6 +37,7 @@ pub type Function = fn(Dialect, &str) -> String;
 /// | `{in_ms:@ms}` | the time that many milliseconds from now | |
 /// | `{ms_since:x}` | milliseconds from the time `x` to now | |
 /// | `{instant:x}`, `{instant_text:x}` | a time that an application wrote, as something that compares; and that as text | |
+/// | `{comparable_marker:x}` | a marker's text in the spelling in which markers are compared | |
 /// | `{iso:x}` | the time `x` as RFC 3339 text, UTC, milliseconds | `x` |
 /// | `{text:x}`, `{uuid:x}`, `{jsonb:x}`, `{timestamptz:x}`, `{integer:x}` | `x::type` | `x` |
 /// | `{any_uuid:@ids}`, `{any_text:@names}` | `= any (…)` of a JSON array of texts | `in (…)` |
@@ -54,11 +55,12 @@ impl Words {
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let words = [("now", dialect.now().to_owned()), ("now_once", dialect.now_once().to_owned())];
-        let functions: [(&str, Function); 14] = [
+        let functions: [(&str, Function); 15] = [
             ("in_ms", Dialect::in_ms),
             ("ms_since", Dialect::ms_since),
             ("instant", Dialect::instant),
             ("instant_text", Dialect::instant_text),
+            ("comparable_marker", Dialect::comparable_marker),
             ("iso", Dialect::iso),
             ("text", |dialect, x| dialect.cast(x, "text")),
             ("uuid", |dialect, x| dialect.cast(x, "uuid")),

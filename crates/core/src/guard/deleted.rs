@@ -108,7 +108,8 @@ fn targets(table: &Table) -> String {
 /// confirmed, or on-call gave it up. The row of one that was restored has its twins. On SQLite, which cannot hash, a
 /// deletion that is kept under a hash is not found, and the targets are called once more.
 const IS_DONE_WITH: &str = "\
-({is_marked} and exists (select 1 from {done} f where f.resource = {name} and {is_kept_as} and f.marker_value = {marker}
+({is_marked} and exists (select 1 from {done} f where f.resource = {name} and {is_kept_as}
+            and {comparable_marker:f.marker_value} = {comparable_marker:{marker}}
             and (f.row_outcome = 'kept' or f.cancelled_by = 'discarded')))";
 
 /// Whether an open deletion captured another twin than that of the row that is deleted (SQLite).

@@ -15,19 +15,30 @@ pub enum Error {
     #[error("the request {0} has no deletion that could be restored")]
     NothingInBatch(BatchId),
     /// It is too late.
-    #[error("deletion {id} cannot be restored: {why}")]
+    #[error("deletion {id} of {row} cannot be restored: {why}")]
     TooLate {
         /// The deletion.
         id: DeletionId,
+        /// Its resource and the row's key.
+        row: String,
         /// What happened to it.
         why: String,
     },
-    /// Its resource is not configured here, so the row cannot be found.
-    #[error("deletion {id} is of resource `{resource}`, which is not configured here")]
-    UnknownResource {
+    /// The row would stay marked.
+    #[error(
+        "deletion {id} of {row} cannot be restored: the row would stay removed, because it carried a marker before, \
+         somebody wrote another one, or another row takes it along; take the marker away, and restore once more"
+    )]
+    StillMarked {
         /// The deletion.
         id: DeletionId,
-        /// Its resource.
+        /// Its resource and the row's key.
+        row: String,
+    },
+    /// A resource is not configured here, so its rows cannot be found.
+    #[error("a deletion is of resource `{resource}`, which is not configured here")]
+    UnknownResource {
+        /// The resource.
         resource: String,
     },
     /// The database did not answer, or refused.

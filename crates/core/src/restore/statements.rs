@@ -1,30 +1,46 @@
-//! What a restore reads in the ledger.
+//! What a restore reads and writes in the ledger.
 
-use super::take_back::restorable_statement;
 use crate::db::{self, Sql, Words};
 
 pub(super) struct Statements {
-    /// Reads the deletion `@id` if it may be restored, and locks it (PostgreSQL).
+    /// Reads those of the deletions `@ids` that may be restored, and locks them (PostgreSQL).
     pub(super) restorable: Sql,
-    pub(super) row_of_deletion: Sql,
+    pub(super) rows_of_deletions: Sql,
     /// SQLite; as is the next.
-    pub(super) mark_of_deletion: Sql,
+    pub(super) marks_of_deletions: Sql,
     pub(super) marks_of_children: Sql,
+    /// PostgreSQL; as is the next.
+    pub(super) hold: Sql,
+    pub(super) release: Sql,
 }
 
 impl db::Statements for Statements {
     fn render(words: &Words) -> Self {
-        let row_of_deletion =
-            "-- look for the row of a deletion\nselect resource, key from {deletion} where id = {uuid:@id}";
-        let mark_of_deletion = "-- read the marker of a deletion
-            select resource, key, marker_rule, marker_value, marker_before from {deletion} where id = {uuid:@id}";
+        let restorable = words.pick(
+            "-- lock deletions that may be restored
+             select id::text as id, resource, key from {deletion}
+             where id {any_uuid:@ids} and state in ({from:Restored}) and called_at is null
+             order by id
+             for update",
+            "-- read deletions that may be restored
+             select id, resource, key from {deletion}
+             where id {any_uuid:@ids} and state in ({from:Restored}) and called_at is null
+             order by id",
+        );
+        let rows_of_deletions = "-- look for the tables of deletions
+            select distinct resource from {deletion} where id {any_uuid:@ids} order by resource";
+        let marks_of_deletions = "-- read the markers of deletions
+            select id, resource, key, marker_rule, marker_value, marker_before from {deletion} where id {any_uuid:@ids}";
         let marks_of_children = "-- read the markers of children
-            select resource, key, marker_rule, marker_value, marker_before from {child} where deletion_id = {uuid:@id}";
+            select deletion_id as id, resource, key, marker_rule, marker_value, marker_before
+            from {child} where deletion_id {any_uuid:@ids}";
         Self {
-            restorable: restorable_statement(words),
-            row_of_deletion: words.render(row_of_deletion),
-            mark_of_deletion: words.render(mark_of_deletion),
+            restorable: words.render_for(restorable, &["ids"]),
+            rows_of_deletions: words.render(rows_of_deletions),
+            marks_of_deletions: words.render(marks_of_deletions),
             marks_of_children: words.render(marks_of_children),
+            hold: words.render(include_str!("hold.postgres.sql")),
+            release: words.render(include_str!("release.postgres.sql")),
         }
     }
 }

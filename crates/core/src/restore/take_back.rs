@@ -1,20 +1,17 @@
-//! Taking a request back, as long as no external call was made.
+//! Taking requests back, as long as no external call was made.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use sea_orm::ConnectionTrait;
 
 use super::{
     Error,
-    statements::Statements,
-    unmark::{unmark_children, unmark_row},
+    lock::{Entry, lock_entries, lock_rows},
+    unmark::unmark,
 };
 use crate::{
-    catalog::Table,
-    db::{self, Dialect, Sql, Words},
     ids::{BatchId, DeletionId},
-    ledger::Ledger,
-    state::Cancellation,
+    key::Key,
     store::Store,
 };
 
@@ -27,11 +24,21 @@ pub struct Restored {
     pub resource: String,
     /// The row's key.
     pub key: String,
-    /// Whether the row is live again. False if it is gone, no longer carried the marker that we wrote, or was removed
-    /// together with another row as well.
+    /// Whether the row is live again by this. False if it is gone, or somebody had taken its marker away; with
+    /// [`MarkedRows::Stay`] also if it is still marked.
     pub row_restored: bool,
     /// The deletions of its children that were taken back with it.
     pub children: Vec<Self>,
+}
+
+/// What becomes of a restore that would leave a row marked: the row carried a marker before its deletion was requested,
+/// somebody wrote another one, or it was removed together with another row as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkedRows {
+    /// It fails.
+    Refuse,
+    /// The deletion is cancelled, and the row stays marked.
+    Stay,
 }
 
 /// Takes back the deletion `id` within the caller's transaction. The ledger entry ends as cancelled. The row gets back what
@@ -39,21 +46,23 @@ pub struct Restored {
 /// the rows that the same request removed with it; their deletions, if they have any, are cancelled as well. Returns what
 /// was restored.
 ///
-/// The row is locked first and the entry second, in the order in which phase 1 locks them. Claims lock the entry, too, so
-/// that of a restore and a claim exactly one wins.
-///
 /// # Errors
-/// [`Error`], also when the deletion of a child is past restoring, or when another deletion waits for this one;
-/// the caller rolls back.
-pub async fn restore(transaction: &impl ConnectionTrait, store: &Store, id: DeletionId) -> Result<Restored, Error> {
-    let mut restored = restore_all(transaction, store, &[id]).await?;
+/// [`Error`], also when the deletion of a child is past restoring, when another deletion waits for this one, or
+/// ([`MarkedRows::Refuse`]) when a row would stay marked; the caller rolls back.
+pub async fn restore(
+    transaction: &impl ConnectionTrait,
+    store: &Store,
+    id: DeletionId,
+    marked: MarkedRows,
+) -> Result<Restored, Error> {
+    let mut restored = restore_all(transaction, store, &[id], marked).await?;
     let mut itself = restored.remove(0);
     itself.children = restored;
     Ok(itself)
 }
 
 /// Takes back every deletion of a request that is not cancelled yet, within the caller's transaction: all or none.
-/// Returns what was restored.
+/// Returns what was restored. [`hold_batch`](super::hold_batch) before keeps them from being claimed meanwhile.
 ///
 /// # Errors
 /// [`Error::TooLate`] with the first deletion that a worker has called for already, and the other errors of
@@ -62,120 +71,108 @@ pub async fn restore_batch(
     transaction: &impl ConnectionTrait,
     store: &Store,
     batch: BatchId,
+    marked: MarkedRows,
 ) -> Result<Vec<Restored>, Error> {
     let deletions = store.ledger.of_batch(transaction, batch).await?;
     if deletions.is_empty() {
         return Err(Error::NothingInBatch(batch));
     }
-    restore_all(transaction, store, &deletions).await
+    restore_all(transaction, store, &deletions, marked).await
 }
 
+/// Those that are named come first in what it returns.
 async fn restore_all(
     transaction: &impl ConnectionTrait,
     store: &Store,
-    deletions: &[DeletionId],
+    named: &[DeletionId],
+    marked: MarkedRows,
 ) -> Result<Vec<Restored>, Error> {
-    // Parents before their children, as phase 1 locks them. The same request may have removed both.
-    let mut wanted: HashSet<DeletionId> = deletions.iter().copied().collect();
-    let mut open: Vec<DeletionId> = deletions.to_vec();
-    let mut order = Vec::new();
-    while let Some(id) = open.pop() {
-        order.push(id);
-        let children = store.ledger.children_to_restore(transaction, id).await?;
-        open.extend(children.into_iter().filter(|child| wanted.insert(*child)));
+    let levels = levels(transaction, store, named).await?;
+    let all = levels.concat();
+    refuse_if_waited_for(transaction, store, named, &all).await?;
+    // Parents before their children, as phase 1 locks them.
+    for level in &levels {
+        lock_rows(transaction, store, level).await?;
     }
-    if let [only] = deletions {
-        // One that waits for another is restored with it. This one was named by itself.
-        if let Some(parent) =
-            store.ledger.waiting_for(transaction, *only).await?.into_iter().find(|id| !wanted.contains(id))
-        {
-            let why = format!("deletion {parent} waits for it; restore that one, and this one is restored with it");
-            return Err(Error::TooLate { id: *only, why });
+    let entries = lock_entries(transaction, store, &all).await?;
+    if let Some((parent, child)) = store.ledger.finished_child(transaction, &all).await? {
+        let row = described(&entries, parent);
+        let why = format!("the deletion {child} of one of its children is completed");
+        return Err(Error::TooLate { id: parent, row, why });
+    }
+    let unmarked = unmark(transaction, store, &all).await?;
+    let still_marked = still_marked(transaction, store, &entries).await?;
+    if let (MarkedRows::Refuse, Some(id)) = (marked, all.iter().find(|id| still_marked.contains(id))) {
+        return Err(Error::StillMarked { id: *id, row: described(&entries, *id) });
+    }
+    let restored = entries.into_iter().map(|Entry { id, resource, key }| {
+        let row_restored = unmarked.contains(&id) && !still_marked.contains(&id);
+        Restored { id, resource, key, row_restored, children: Vec::new() }
+    });
+    Ok(restored.collect())
+}
+
+/// The deletions that are named, then level by level those of their children that the same requests made.
+async fn levels(
+    transaction: &impl ConnectionTrait,
+    store: &Store,
+    named: &[DeletionId],
+) -> Result<Vec<Vec<DeletionId>>, Error> {
+    let mut seen: HashSet<DeletionId> = named.iter().copied().collect();
+    let mut levels = vec![named.to_vec()];
+    while let Some(last) = levels.last() {
+        let mut children = store.ledger.children_to_restore(transaction, last).await?;
+        children.retain(|child| seen.insert(*child));
+        if children.is_empty() {
+            break;
+        }
+        levels.push(children);
+    }
+    Ok(levels)
+}
+
+/// One that waits for another is restored with it. One that was named by itself is not, as the other would then wait for
+/// nothing.
+async fn refuse_if_waited_for(
+    transaction: &impl ConnectionTrait,
+    store: &Store,
+    named: &[DeletionId],
+    all: &[DeletionId],
+) -> Result<(), Error> {
+    let [only] = named else { return Ok(()) };
+    let waiting = store.ledger.waiting_for(transaction, *only).await?;
+    let Some(parent) = waiting.into_iter().find(|id| !all.contains(id)) else { return Ok(()) };
+    let record = store.ledger.record(transaction, *only).await?;
+    let row = record.map(|record| record.described()).unwrap_or_default();
+    let why = format!("deletion {parent} waits for it; restore that one, and this one is restored with it");
+    Err(Error::TooLate { id: *only, row, why })
+}
+
+/// Those of the deletions whose rows carry their marker.
+async fn still_marked(
+    transaction: &impl ConnectionTrait,
+    store: &Store,
+    entries: &[Entry],
+) -> Result<HashSet<DeletionId>, Error> {
+    let mut by_resource: BTreeMap<&str, Vec<(Key, DeletionId)>> = BTreeMap::new();
+    for entry in entries {
+        // What cannot be a key of the table is no key of a row.
+        let key = store.catalog.by_name(&entry.resource).and_then(|table| table.parse_key(&entry.key).ok());
+        if let Some(key) = key {
+            by_resource.entry(&entry.resource).or_default().push((key, entry.id));
         }
     }
-    let mut restored = Vec::with_capacity(order.len());
-    for id in order {
-        restored.push(restore_one(transaction, store, id).await?);
+    let mut marked = HashSet::new();
+    for (resource, rows) in by_resource {
+        let Some(table) = store.catalog.by_name(resource) else { continue };
+        let keys: Vec<Key> = rows.iter().map(|(key, _)| key.clone()).collect();
+        let found: HashSet<Key> = table.marked_among(transaction, &keys).await?.into_iter().collect();
+        marked.extend(rows.into_iter().filter(|(key, _)| found.contains(key)).map(|(_, id)| id));
     }
-    restored.sort_by_key(|one| !deletions.contains(&one.id));
-    Ok(restored)
+    Ok(marked)
 }
 
-async fn restore_one(transaction: &impl ConnectionTrait, store: &Store, id: DeletionId) -> Result<Restored, Error> {
-    lock_row(transaction, store, id).await?;
-    let lock = store.ledger.statements::<Statements>().restorable.bind([("id", id.to_string().into())]);
-    let Some(row) = lock.one(transaction).await? else {
-        return Err(refusal(transaction, &store.ledger, id).await?);
-    };
-    let (resource, key): (String, String) = (row.get("resource")?, row.get("key")?);
-    let Some(table) = store.catalog.by_name(&resource) else {
-        return Err(Error::UnknownResource { id, resource });
-    };
-    if let Some(child) = store.ledger.finished_child(transaction, id).await? {
-        let why = format!("the deletion {child} of one of its children is completed");
-        return Err(Error::TooLate { id, why });
-    }
-    let row_restored = unmark_row(transaction, &store.ledger, table, id).await?;
-    store.ledger.cancel(transaction, &[id], Cancellation::Restored).await?;
-    unmark_children(transaction, store, id).await?;
-    Ok(Restored { id, resource, key, row_restored, children: Vec::new() })
-}
-
-/// The statement that returns and locks the deletion `@id` if it may be restored. `sexton_restore_all` in the database runs
-/// it, too.
-pub(crate) fn restorable_statement(words: &Words) -> Sql {
-    let text = words.pick(
-        "-- lock a deletion that may be restored
-         select resource, key from {deletion}
-         where id = @id::uuid and state in ({from:Restored}) and called_at is null for update",
-        "-- read a deletion that may be restored
-         select resource, key from {deletion} where id = @id and state in ({from:Restored}) and called_at is null",
-    );
-    words.render_for(text, &["id"])
-}
-
-/// The statement that locks the row with the key `@key` (PostgreSQL). `sexton_restore_all` in the database runs it, too.
-pub(crate) fn lock_statement(table: &Table) -> Sql {
-    let words = Words::new(table.dialect)
-        .with([("table", table.sql.clone()), ("key_is_wanted", table.key_is("t", "@key::text"))]);
-    words.render_for("-- lock a row\nselect 1 from {table} t where {key_is_wanted} for update", &["key"])
-}
-
-/// Locks the row of the deletion, if there is one. On SQLite the transaction has locked everything.
-async fn lock_row(transaction: &impl ConnectionTrait, store: &Store, id: DeletionId) -> Result<(), Error> {
-    let Some(row) = store
-        .ledger
-        .statements::<Statements>()
-        .row_of_deletion
-        .bind([("id", id.to_string().into())])
-        .one(transaction)
-        .await?
-    else {
-        return Ok(());
-    };
-    let (resource, key): (String, String) = (row.get("resource")?, row.get("key")?);
-    let Some(table) = store.catalog.by_name(&resource) else {
-        return Err(Error::UnknownResource { id, resource });
-    };
-    if let (Dialect::Postgres, Ok(key)) = (table.dialect, table.parse_key(&key)) {
-        table
-            .rendered
-            .get("restore.lock_row", || lock_statement(table))
-            .bind([("key", key.to_string().into())])
-            .all(transaction)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Says why the deletion was not in a state to be restored.
-async fn refusal(transaction: &impl ConnectionTrait, ledger: &Ledger, id: DeletionId) -> Result<Error, db::Error> {
-    let Some(record) = ledger.record(transaction, id).await? else { return Ok(Error::NotFound(id)) };
-    let why = match (record.state.as_str(), record.cancelled_by, record.called_at) {
-        ("completed", _, _) => "it is completed".to_owned(),
-        ("cancelled", by, _) => format!("it was {} already", by.unwrap_or_default()),
-        (state, _, Some(at)) => format!("it is {state}, and the first external call was made at {at}"),
-        (state, _, None) => format!("it is {state}"),
-    };
-    Ok(Error::TooLate { id, why })
+fn described(entries: &[Entry], id: DeletionId) -> String {
+    let entry = entries.iter().find(|entry| entry.id == id);
+    entry.map(|entry| format!("{} {}", entry.resource, entry.key)).unwrap_or_default()
 }

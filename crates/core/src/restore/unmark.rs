@@ -1,6 +1,9 @@
-//! Taking markers back, unless another deletion wants the row removed.
+//! Taking markers back, unless another deletion wants the row removed, and cancelling the deletions.
+
+use std::collections::HashSet;
 
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use super::statements::Statements;
 use crate::{
@@ -8,86 +11,103 @@ use crate::{
     db::{self, Dialect, Row, Sql, Words, literal},
     ids::DeletionId,
     ledger::Ledger,
+    state::Cancellation,
     store::Store,
 };
 
-/// Gives the row of a deletion back what its marker column held before. False if the row is gone, no longer carries the
-/// marker that was written, or was removed together with another row as well.
-pub(super) async fn unmark_row(
-    transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    table: &Table,
-    id: DeletionId,
-) -> Result<bool, db::Error> {
-    if table.dialect == Dialect::Postgres {
-        let unmark = table
-            .rendered
-            .get("restore.unmark_row", || row_statement(ledger, table))
-            .bind([("id", id.to_string().into())]);
-        return Ok(unmark.execute(transaction).await? > 0);
-    }
-    let read = &ledger.statements::<Statements>().mark_of_deletion;
-    match read.bind([("id", id.to_string().into())]).one(transaction).await? {
-        Some(row) => unmark(transaction, ledger, table, &Mark::read(&row)?, id).await,
-        None => Ok(false),
-    }
-}
-
-/// The same for the rows that were marked with the row of the deletion; then the ledger forgets them.
-pub(super) async fn unmark_children(
+/// Gives the rows of deletions, and the rows that were marked with theirs, back what their marker columns held before, and
+/// cancels the deletions. Returns those whose rows got back what they held. The others are gone, no longer carry the marker
+/// that was written, or were removed together with another row as well.
+pub(super) async fn unmark(
     transaction: &impl ConnectionTrait,
     store: &Store,
-    id: DeletionId,
-) -> Result<(), db::Error> {
+    deletions: &[DeletionId],
+) -> Result<HashSet<DeletionId>, db::Error> {
     let ledger = &store.ledger;
     if ledger.dialect == Dialect::Postgres {
-        for table in store.catalog.tables().filter(|table| store.catalog.is_child(&table.name)) {
-            // In a statement of its own, so that the next one sees what was committed while this one waited: whether
-            // another deletion wants the row gone, or does so no longer.
-            table
-                .rendered
-                .get("restore.lock_children", || lock_children_statement(ledger, table))
-                .bind([("id", id.to_string().into())])
-                .all(transaction)
-                .await?;
-            table
-                .rendered
-                .get("restore.unmark_children", || children_statement(ledger, table))
-                .bind([("id", id.to_string().into())])
-                .execute(transaction)
-                .await?;
-        }
-    } else {
-        let read = &ledger.statements::<Statements>().marks_of_children;
-        for row in read.bind([("id", id.to_string().into())]).all(transaction).await? {
-            let mark = Mark::read(&row)?;
-            if let Some(table) = store.catalog.by_name(&mark.resource) {
-                unmark(transaction, ledger, table, &mark, id).await?;
-            }
+        let unmarked = unmark_postgres(transaction, store, deletions).await?;
+        ledger.cancel(transaction, deletions, Cancellation::Restored).await?;
+        ledger.forget_children(transaction, deletions).await?;
+        return Ok(unmarked);
+    }
+    let ids = json!(deletions).to_string();
+    let statements = ledger.statements::<Statements>();
+    let marks = read(transaction, &statements.marks_of_deletions, &ids).await?;
+    let marks_of_children = read(transaction, &statements.marks_of_children, &ids).await?;
+    ledger.cancel(transaction, deletions, Cancellation::Restored).await?;
+    ledger.forget_children(transaction, deletions).await?;
+    // What wants a row removed now is another deletion.
+    let mut unmarked = HashSet::new();
+    for mark in marks {
+        if unmark_sqlite(transaction, store, &mark).await? {
+            unmarked.insert(mark.deletion);
         }
     }
-    ledger.forget_children(transaction, &[id]).await
+    for mark in marks_of_children {
+        unmark_sqlite(transaction, store, &mark).await?;
+    }
+    Ok(unmarked)
 }
 
-/// The statement that takes back the marker of the row of the deletion `@id`. `sexton_restore_all` in the database runs
-/// these, too (PostgreSQL).
-pub(crate) fn row_statement(ledger: &Ledger, table: &Table) -> Sql {
-    words(ledger, table).render_for(include_str!("unmark.row.postgres.sql"), &["id"])
+async fn unmark_postgres(
+    transaction: &impl ConnectionTrait,
+    store: &Store,
+    deletions: &[DeletionId],
+) -> Result<HashSet<DeletionId>, db::Error> {
+    let ledger = &store.ledger;
+    let ids = json!(deletions).to_string();
+    let mut unmarked = HashSet::new();
+    let of_rows = &ledger.statements::<Statements>().rows_of_deletions;
+    for row in of_rows.bind([("ids", ids.as_str().into())]).all(transaction).await? {
+        let resource: String = row.get("resource")?;
+        let Some(table) = store.catalog.by_name(&resource) else { continue };
+        let unmark = table.rendered.get("restore.unmark_rows", || rows_statement(ledger, table));
+        for row in unmark.bind([("ids", ids.as_str().into())]).all(transaction).await? {
+            unmarked.insert(row.parse("id")?);
+        }
+    }
+    for table in store.catalog.tables().filter(|table| store.catalog.is_child(&table.name)) {
+        // In a statement of its own, so that the next one sees what was committed while this one waited: whether
+        // another deletion wants the row gone, or does so no longer.
+        let lock = table.rendered.get("restore.lock_children", || lock_children_statement(ledger, table));
+        if lock.bind([("ids", ids.as_str().into())]).all(transaction).await?.is_empty() {
+            continue;
+        }
+        let unmark = table.rendered.get("restore.unmark_children", || children_statement(ledger, table));
+        unmark.bind([("ids", ids.as_str().into())]).execute(transaction).await?;
+    }
+    Ok(unmarked)
 }
 
-/// The statement that takes back the markers of the children that were removed with the row of the deletion `@id`
+/// The statement that takes back the markers of the rows of the deletions `@ids`, as far as they are of this table, and
+/// returns the ids of those that had one. `sexton_restore_all` in the database runs these, too (PostgreSQL).
+pub(crate) fn rows_statement(ledger: &Ledger, table: &Table) -> Sql {
+    words(ledger, table).render_for(include_str!("unmark.rows.postgres.sql"), &["ids"])
+}
+
+/// The statement that takes back the markers of the children that were removed with the rows of the deletions `@ids`
 /// (PostgreSQL).
 pub(crate) fn children_statement(ledger: &Ledger, table: &Table) -> Sql {
-    words(ledger, table).render_for(include_str!("unmark.children.postgres.sql"), &["id"])
+    words(ledger, table).render_for(include_str!("unmark.children.postgres.sql"), &["ids"])
 }
 
 /// The statement that locks those children in the order in which phase 1 does (PostgreSQL).
 pub(crate) fn lock_children_statement(ledger: &Ledger, table: &Table) -> Sql {
-    let text = "-- lock the children of a row
+    let text = "-- lock the children of rows
         select 1 from {child} h join {table} t on {key_is_remembered}
-        where h.resource = {resource} and h.deletion_id = @id::uuid
+        where h.resource = {resource} and h.deletion_id {any_uuid:@ids}
         order by {key_columns} for update of t";
-    words(ledger, table).render_for(text, &["id"])
+    words(ledger, table).render_for(text, &["ids"])
+}
+
+/// The statement that returns those of the deletions `@ids` of this table whose rows carry their marker (PostgreSQL).
+/// `sexton_restore_all` in the database runs it.
+pub(crate) fn still_marked_statement(ledger: &Ledger, table: &Table) -> Sql {
+    let text = "-- look for rows that are still marked
+        select h.id, h.key from {deletion} h join {table} t on {key_is_remembered}
+        where h.resource = {resource} and h.id {any_uuid:@ids} and {is_marked}
+        order by h.id limit 1";
+    words(ledger, table).with([("is_marked", table.marked("t"))]).render_for(text, &["ids"])
 }
 
 /// What the texts for PostgreSQL say of the table `t` and of the ledger's record `h` of the mark.
@@ -104,20 +124,27 @@ fn words(ledger: &Ledger, table: &Table) -> Words {
 
 /// A mark as the ledger remembers it.
 struct Mark {
+    deletion: DeletionId,
     resource: String,
     key: String,
-    /// The number of the marker rule.
-    rule: usize,
+    /// The number of the marker rule; none if the deletion was recorded when the row was gone.
+    rule: Option<usize>,
     value: Option<String>,
     before: Option<String>,
+}
+
+async fn read(transaction: &impl ConnectionTrait, statement: &Sql, ids: &str) -> Result<Vec<Mark>, db::Error> {
+    let rows = statement.bind([("ids", ids.into())]).all(transaction).await?;
+    rows.iter().map(Mark::read).collect()
 }
 
 impl Mark {
     fn read(row: &Row) -> Result<Self, db::Error> {
         Ok(Self {
+            deletion: row.parse("id")?,
             resource: row.get("resource")?,
             key: row.get("key")?,
-            rule: row.count("marker_rule")?,
+            rule: row.get::<Option<i64>>("marker_rule")?.and_then(|rule| usize::try_from(rule).ok()),
             value: row.get("marker_value")?,
             before: row.get("marker_before")?,
         })
@@ -125,19 +152,16 @@ impl Mark {
 }
 
 /// One row (SQLite).
-async fn unmark(
-    transaction: &impl ConnectionTrait,
-    ledger: &Ledger,
-    table: &Table,
-    mark: &Mark,
-    id: DeletionId,
-) -> Result<bool, db::Error> {
+async fn unmark_sqlite(transaction: &impl ConnectionTrait, store: &Store, mark: &Mark) -> Result<bool, db::Error> {
+    let Some(table) = store.catalog.by_name(&mark.resource) else { return Ok(false) };
     let Ok(key) = table.parse_key(&mark.key) else { return Ok(false) };
-    let Some(rule) = table.rules.get(mark.rule) else { return Ok(false) };
-    let unmark = table.rendered.get(format!("restore.unmark by rule {}", mark.rule), || {
-        let words = ledger.words.clone().with([
+    let Some((number, rule)) = mark.rule.and_then(|number| Some((number, table.rules.get(number)?))) else {
+        return Ok(false);
+    };
+    let unmark = table.rendered.get(format!("restore.unmark by rule {number}"), || {
+        let words = store.ledger.words.clone().with([
             ("table", table.sql.clone()),
-            ("unmark", table.unmark(&mark.rule.to_string(), "@marker_before")),
+            ("unmark", table.unmark(&number.to_string(), "@marker_before")),
             ("marker", rule.column.text("t")),
             ("key_is_bound", table.key_is_bound("t")),
         ]);
@@ -149,7 +173,6 @@ async fn unmark(
         ("marker_value".into(), mark.value.clone().into()),
         ("resource".into(), mark.resource.as_str().into()),
         ("key".into(), mark.key.as_str().into()),
-        ("id".into(), id.to_string().into()),
     ]);
     Ok(unmark.bind_all(values).execute(transaction).await? > 0)
 }

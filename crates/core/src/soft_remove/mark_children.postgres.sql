@@ -31,11 +31,13 @@ recorded as (
         from (
             select o.marker_before
             from {child} o
-            where o.resource = {resource} and o.key = f.key and o.marker_value = m.marker_before
+            where o.resource = {resource} and o.key = f.key
+                and {comparable_marker:o.marker_value} = {comparable_marker:m.marker_before}
             union all
             select o.marker_before
             from {deletion} o
-            where o.resource = {resource} and o.key = f.key and o.marker_value = m.marker_before
+            where o.resource = {resource} and o.key = f.key
+                and {comparable_marker:o.marker_value} = {comparable_marker:m.marker_before}
         ) o
         limit 1
     ) earlier_mark on true

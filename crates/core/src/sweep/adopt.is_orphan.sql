@@ -5,10 +5,11 @@
     )
     and not exists (
         select 1 from {child} c
-        where c.resource = {resource_name} and c.key = {key} and c.marker_value = {marker}
+        where c.resource = {resource_name} and c.key = {key} and {comparable_marker:c.marker_value} = {comparable_marker:{marker}}
     )
     and not exists (
         select 1 from {done} f
-        where f.resource = {resource_name} and {kept_as} and f.marker_value = {marker} and ({left_the_row})
+        where f.resource = {resource_name} and {kept_as} and ({left_the_row})
+            and {comparable_marker:f.marker_value} = {comparable_marker:{marker}}
     )
 )

@@ -163,6 +163,7 @@ impl From<restore::Error> for Problem {
             restore::Error::NotFound(_) => Self::not_found(error.to_string()),
             restore::Error::NothingInBatch(_)
             | restore::Error::TooLate { .. }
+            | restore::Error::StillMarked { .. }
             | restore::Error::UnknownResource { .. } => Self::conflict(format!("{error}; nothing was restored")),
         }
     }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
-use sexton_core::restore;
+use sexton_core::restore::{self, MarkedRows};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -70,7 +70,8 @@ struct Restored {
             description = "A parameter is unknown or cannot be read"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none"),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "It is too late, or it was restored already; `detail` says which. Nothing was changed"),
+            description = "It is too late, it was restored already, or the row would stay marked; `detail` says which. \
+                Nothing was changed"),
         (status = 422, body = Problem, content_type = "application/problem+json",
             description = "A parameter is too long; `field` names it"),
         Problems,
@@ -88,7 +89,8 @@ pub(super) async fn restore_deletion(
     let by = check_text("requested_by", query.requested_by, REQUESTED_BY)?;
     let reason = check_text("reason", query.reason, REASON)?;
     let who = client.asking_for(by.as_deref());
-    let what = Restore { id, batch: query.batch, who: &who, reason: reason.as_deref() };
+    let marked = MarkedRows::Refuse;
+    let what = Restore { id, batch: query.batch, marked, who: &who, reason: reason.as_deref() };
     let _permit = api.connection_permit().await?;
     let restored = restore_deletions(&api.context.store, &what).await?;
     Ok(Json(RestoredDeletions { restored: restored.into_iter().map(Restored::from).collect() }))

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use sexton_core::{
     ids::DeletionId,
-    restore::{self, Restored},
+    restore::{self, MarkedRows, Restored},
     store::Store,
 };
 
@@ -19,7 +19,8 @@ use crate::requests::{Restore, restore_deletions};
 #[command(after_help = "Examples:
   sexton restore 01939d1c-… --reason 'removed by mistake'
   sexton restore block 42                    # by resource and key
-  sexton restore 01939d1c-… --batch          # with all others of its request, or nothing")]
+  sexton restore 01939d1c-… --batch          # with all others of its request, or nothing
+  sexton restore block 42 --leave-marked     # only end the deletion: the row stays removed, and its twins stay")]
 pub(super) struct Args {
     /// The deletion, or a resource and a key.
     #[arg(required = true, num_args = 1..=2, value_names = ["ID | RESOURCE", "KEY"], allow_negative_numbers = true)]
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Restore all deletions of the same request: all of them, or none.
     #[arg(long)]
     batch: bool,
+    /// Cancel the deletion also where the row would stay marked. Without it such a restore is refused.
+    #[arg(long)]
+    leave_marked: bool,
     /// Why.
     #[arg(long)]
     reason: Option<String>,
@@ -50,10 +54,14 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let id = find(&store, &args.what).await?;
-    let what = Restore { id, batch: args.batch, who: &args.by, reason: args.reason.as_deref() };
+    let marked = if args.leave_marked { MarkedRows::Stay } else { MarkedRows::Refuse };
+    let what = Restore { id, batch: args.batch, marked, who: &args.by, reason: args.reason.as_deref() };
     let restored = match restore_deletions(&store, &what).await {
         Ok(restored) => restored,
         Err(restore::Error::Database(error)) => return Err(error.into()),
+        Err(error @ restore::Error::StillMarked { .. }) => {
+            return Err(Error::NotFound(format!("{error}, or use --leave-marked; nothing was restored")));
+        }
         Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),
     };
     restored.into_iter().try_for_each(|one| report(one, args.json))
@@ -81,7 +89,11 @@ fn report(restored: Restored, json: bool) -> Result {
     if json {
         return output::json(&line);
     }
-    let row = if line.row_restored { "is live again" } else { "was not ours to bring back: it changed or is gone" };
+    let row = if line.row_restored {
+        "is live again"
+    } else {
+        "was not brought back: it is gone, was live already, or stays marked"
+    };
     println!("restored {}: {} {} {row}", line.id, line.resource, line.key.escape_debug());
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use sexton_core::{
     db::{self, kill_point},
-    ids::DeletionId,
+    ids::{BatchId, DeletionId},
     ledger::{Action, Operator},
-    restore::{self, Restored, restore, restore_batch},
+    restore::{self, MarkedRows, Restored, hold_batch, restore, restore_batch},
     store::Store,
 };
 
@@ -15,6 +15,8 @@ pub(crate) struct Restore<'a> {
     pub(crate) id: DeletionId,
     /// Whether everything that was requested with it is restored as well: all of it, or nothing.
     pub(crate) batch: bool,
+    /// What becomes of it if a row would stay marked.
+    pub(crate) marked: MarkedRows,
     /// Who does it.
     pub(crate) who: &'a str,
     /// Why.
@@ -26,16 +28,34 @@ pub(crate) struct Restore<'a> {
 /// # Errors
 /// [`restore::Error`]; nothing was changed.
 pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Result<Vec<Restored>, restore::Error> {
-    let &Restore { id, batch, who, reason } = what;
+    if !what.batch {
+        return in_transaction(store, what, None).await;
+    }
+    let record = store.ledger.record(&store.db.conn, what.id).await?;
+    let batch = record.map(|record| record.batch_id).ok_or(restore::Error::NotFound(what.id))?;
+    let hold = hold_batch(store, batch).await?;
+    kill_point("restore::held");
+    let restored = in_transaction(store, what, Some(batch)).await;
+    if restored.is_err() {
+        hold.release(store).await?;
+    }
+    restored
+}
+
+async fn in_transaction(
+    store: &Store,
+    what: &Restore<'_>,
+    batch: Option<BatchId>,
+) -> Result<Vec<Restored>, restore::Error> {
+    let &Restore { id, marked, who, reason, .. } = what;
     let transaction = store.db.begin().await?;
-    let restored = if batch {
-        let record = store.ledger.record(&transaction, id).await?;
-        let batch = record.map(|record| record.batch_id).ok_or(restore::Error::NotFound(id))?;
-        restore_batch(&transaction, store, batch).await?
-    } else {
-        let mut itself = restore(&transaction, store, id).await?;
-        let children = std::mem::take(&mut itself.children);
-        [itself].into_iter().chain(children).collect()
+    let restored = match batch {
+        Some(batch) => restore_batch(&transaction, store, batch, marked).await?,
+        None => {
+            let mut itself = restore(&transaction, store, id, marked).await?;
+            let children = std::mem::take(&mut itself.children);
+            [itself].into_iter().chain(children).collect()
+        }
     };
     let ids: Vec<_> = restored.iter().map(|one| one.id).collect();
     store.ledger.record_action(&transaction, Action::Restore, &Operator { who, reason }, &ids).await?;

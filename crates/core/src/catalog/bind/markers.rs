@@ -22,8 +22,12 @@ impl Binder<'_> {
                     Some((column, value))
                 }
             };
-            let Some(column) = self.column(&format!("{key}.column"), found, &marker.column) else { continue };
+            let Some(mut column) = self.column(&format!("{key}.column"), found, &marker.column) else { continue };
             self.check_marker(&key, &column);
+            if let Some(zone) = marker.zone {
+                self.check_zone(db, &format!("{key}.zone"), &column, &zone).await?;
+                column.zone = Some(zone);
+            }
             match &marker.value {
                 Some(value) => self.check_value(db, &format!("{key}.value"), &column, value).await?,
                 None => self.check_time_marker(&key, &column),
@@ -31,6 +35,24 @@ impl Binder<'_> {
             rules.push(Rule { when, column, value: marker.value, then });
         }
         Ok(rules)
+    }
+
+    async fn check_zone(&mut self, db: &Db, key: &str, column: &Column, zone: &str) -> Result<(), db::Error> {
+        let Column { name, type_name, base_type, .. } = column;
+        if base_type != "timestamp without time zone" {
+            let message =
+                format!("`{name}` is {type_name}; only a timestamp without time zone (PostgreSQL) takes a zone");
+            self.problem(key, message);
+            return Ok(());
+        }
+        let find = "-- look for a time zone\nselect 1 as found from pg_timezone_names where name = @zone limit 1";
+        if Words::new(db.dialect).render(find).bind([("zone", zone.into())]).one(&db.conn).await?.is_none() {
+            self.problem(
+                key,
+                format!("the database has no time zone `{zone}`; expected one such as `America/New_York`"),
+            );
+        }
+        Ok(())
     }
 
     fn check_marker(&mut self, key: &str, column: &Column) {

@@ -45,6 +45,7 @@ fn column(row: &Row) -> Result<Column, db::Error> {
         base_type: row.get("base_type")?,
         not_null: row.get("not_null")?,
         generated: row.get("generated")?,
+        zone: None,
         dialect: Dialect::Postgres,
     })
 }

@@ -78,7 +78,8 @@ impl Ledger {
         let sql = self.words.clone().with([("ended", ended.to_owned())]).render(
             "-- look for a finished deletion by the hash of its key
             select 1 as found from {done}
-            where resource = @resource and key_hash = @key_hash and marker_value = @marker_value and ({ended})
+            where resource = @resource and key_hash = @key_hash and ({ended})
+                and {comparable_marker:marker_value} = {comparable_marker:@marker_value}
             limit 1",
         );
         let mut finished = HashSet::new();

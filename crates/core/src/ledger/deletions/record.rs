@@ -49,6 +49,15 @@ pub struct Record {
     pub actions: Vec<ActionRecord>,
 }
 
+impl Record {
+    /// The resource and the row's key, or the key's hash.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let key = self.key.as_ref().or(self.key_hash.as_ref());
+        format!("{} {}", self.resource, key.map_or("", String::as_str))
+    }
+}
+
 /// A failed attempt.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

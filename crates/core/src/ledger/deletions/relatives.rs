@@ -1,6 +1,7 @@
 //! Which deletions belong together, because their rows are parent and child.
 
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use crate::{
     db::{self, Row, Sql, Words},
@@ -17,37 +18,50 @@ pub(in crate::ledger) struct Statements {
 
 impl Statements {
     pub(in crate::ledger) fn render(words: &Words) -> Self {
-        let children_to_restore = "-- find the children's deletions to restore
-            select {text:c.id} as id
-            from {deletion} p
-            join {wait} w on w.deletion_id = p.id
-            join {deletion} c on c.id = w.child_id and c.batch_id = p.batch_id
-            where p.id = {uuid:@id}
-            order by c.id desc";
+        let children_to_restore = words.pick(
+            // The lateral joins look up rows by index, also by a planner that knows nothing of the tables.
+            "-- find the children's deletions to restore
+             select c.id::text as id
+             from {texts:@ids} one
+             cross join lateral (
+                select p.id, p.batch_id from {deletion} p where p.id = one.value::uuid offset 0) p
+             cross join lateral (select w.child_id from {wait} w where w.deletion_id = p.id offset 0) w
+             cross join lateral (
+                select c.id from {deletion} c where c.id = w.child_id and c.batch_id = p.batch_id offset 0) c
+             order by c.id desc",
+            "-- find the children's deletions to restore
+             select c.id as id
+             from {deletion} p
+             join {wait} w on w.deletion_id = p.id
+             join {deletion} c on c.id = w.child_id and c.batch_id = p.batch_id
+             where p.id {any_uuid:@ids}
+             order by c.id desc",
+        );
         let waiting_for = words
             .pick(include_str!("relatives.waiting_for.postgres.sql"), include_str!("relatives.waiting_for.sqlite.sql"));
         let finished_child = "-- find a completed deletion of a child
-            select {text:c.id} as id
+            select {text:p.id} as parent, {text:c.id} as id
             from {deletion} p
             join {done} c on c.batch_id = p.batch_id and c.parent_id = p.id
-            where p.id = {uuid:@id} and c.state = {completed}
+            where p.id {any_uuid:@ids} and c.state = {completed}
             limit 1";
         Self {
-            children_to_restore: words.render_for(children_to_restore, &["id"]),
+            children_to_restore: words.render_for(children_to_restore, &["ids"]),
             waiting_for: words.render_for(waiting_for, &["id"]),
-            finished_child: words.render_for(finished_child, &["id"]),
+            finished_child: words.render_for(finished_child, &["ids"]),
         }
     }
 }
 
 impl Ledger {
-    /// The children's deletions that the same request made and that the deletion waits for.
+    /// The children's deletions that the same requests made and that the deletions wait for.
     pub(crate) async fn children_to_restore(
         &self,
         transaction: &impl ConnectionTrait,
-        deletion: DeletionId,
+        deletions: &[DeletionId],
     ) -> Result<Vec<DeletionId>, db::Error> {
-        ids(transaction, &self.sql.relatives.children_to_restore, deletion).await
+        let find = self.sql.relatives.children_to_restore.bind([("ids", json!(deletions).to_string().into())]);
+        find.all(transaction).await?.iter().map(|row: &Row| row.parse("id")).collect()
     }
 
     /// The deletions that wait for this one, directly or not; the direct ones first.
@@ -62,16 +76,18 @@ impl Ledger {
         ids(conn, &self.sql.relatives.waiting_for, child).await
     }
 
-    /// A child's deletion that the same request made and that is completed.
+    /// One of the deletions with a child's deletion that the same request made and that is completed: both.
     pub(crate) async fn finished_child(
         &self,
         transaction: &impl ConnectionTrait,
-        deletion: DeletionId,
-    ) -> Result<Option<DeletionId>, db::Error> {
-        Ok(ids(transaction, &self.sql.relatives.finished_child, deletion).await?.into_iter().next())
+        deletions: &[DeletionId],
+    ) -> Result<Option<(DeletionId, DeletionId)>, db::Error> {
+        let find = self.sql.relatives.finished_child.bind([("ids", json!(deletions).to_string().into())]);
+        let found = find.one(transaction).await?;
+        found.map(|row: Row| Ok((row.parse("parent")?, row.parse("id")?))).transpose()
     }
 
-    /// `$1` is the deletion.
+    /// `$1` is an array of ids.
     pub(crate) fn children_to_restore_statement(&self) -> &str {
         self.sql.relatives.children_to_restore.text()
     }
@@ -81,7 +97,7 @@ impl Ledger {
         self.sql.relatives.waiting_for.text()
     }
 
-    /// `$1` is the deletion.
+    /// `$1` is an array of ids.
     pub(crate) fn finished_child_statement(&self) -> &str {
         self.sql.relatives.finished_child.text()
     }

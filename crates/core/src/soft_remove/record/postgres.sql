@@ -69,14 +69,14 @@ recorded as (
         {pending}, clock_timestamp() + @delay_ms * interval '1 millisecond', @batch::uuid,
         m.rule, m.marker_column, m.marker_value,
         -- A row that still carries the marker of the superseded deletion was marked by us.
-        case when s.marker_column = m.marker_column and s.marker_value is not distinct from m.marker_before
+        case when s.marker_column = m.marker_column and not {superseded_is_of_another_row}
             then s.marker_before
             {if_child: when earlier_mark.found then earlier_mark.marker_before}
             else m.marker_before end,
         @targets::jsonb, still_confirmed.confirmations, m.payload, @requested_by, @reason, @trace_context, s.called_at,
         -- The payloads with which earlier rows of this key may still have twins: see {former_payloads} below.
         coalesce(
-            case when (s.marker_column is null or s.marker_value is distinct from m.marker_before) and exists (
+            case when (s.marker_column is null or {superseded_is_of_another_row}) and exists (
                 select 1 from jsonb_each(@target_columns::jsonb) target
                 where not s.confirmations ? target.key and exists (
                     select 1 from jsonb_array_elements_text(target.value) used(name)
@@ -90,7 +90,8 @@ recorded as (
     left join lateral (
         select true as found, o.marker_before
         from {child} o
-        where o.resource = @resource and o.key = m.key and o.marker_value = m.marker_before
+        where o.resource = @resource and o.key = m.key
+            and {comparable_marker:o.marker_value} = {comparable_marker:m.marker_before}
         limit 1
     ) earlier_mark on true}
     -- The confirmations of the superseded deletion whose targets would be called in the same way with the new payload. Of a
@@ -165,7 +166,7 @@ case when d.payload = excluded.payload then d.confirmations else (
 -- where {former_payloads} is
 -- The payloads that the deletion has, and its own if the row that is requested now is another one: it does not carry the
 -- deletion's marker, and has another twin. A deletion that was recorded when its row was gone has no marker column.
-case when (d.marker_column is null or d.marker_value is distinct from excluded.marker_before) and exists (
+case when (d.marker_column is null or {open_is_of_another_row}) and exists (
     select 1 from jsonb_each(@target_columns::jsonb) target
     where not d.confirmations ? target.key and exists (
         select 1 from jsonb_array_elements_text(target.value) used(name)
@@ -174,5 +175,11 @@ then d.former || jsonb_build_array(d.payload) else d.former end
 
 -- where {first_marker_before} is
 -- A row that still carries our marker was marked by us.
-case when d.marker_column = excluded.marker_column and d.marker_value is not distinct from excluded.marker_before
+case when d.marker_column = excluded.marker_column and not {open_is_of_another_row}
     then d.marker_before else excluded.marker_before end
+
+-- where {superseded_is_of_another_row} is
+{comparable_marker:s.marker_value} is distinct from {comparable_marker:m.marker_before}
+
+-- where {open_is_of_another_row} is
+{comparable_marker:d.marker_value} is distinct from {comparable_marker:excluded.marker_before}

@@ -56,12 +56,14 @@ pub(in crate::soft_remove) struct Statements {
 impl db::Statements for Statements {
     fn render(words: &Words) -> Self {
         let known = "-- look for the deletion of a row
-            select id, state, fence, phase, confirmations, payload, marker_column, marker_value, marker_before, called_at,
-                former
+            select id, state, fence, phase, confirmations, payload, marker_column, marker_before, called_at,
+                former, {comparable_marker:marker_value} is {comparable_marker:@marker_before} as has_marker_of_row
             from {deletion} where resource = @resource and key = @key";
         let before_mark_as_child = "-- look for an earlier mark of a row
             select marker_before from {child}
-            where resource = @resource and key = @key and marker_value = @marker_value limit 1";
+            where resource = @resource and key = @key
+                and {comparable_marker:marker_value} = {comparable_marker:@marker_value}
+            limit 1";
         let words = words.clone().with([("confirm_phase", format!("'{}'", Phase::Confirm.as_str()))]);
         Self {
             known: words.render(known),
@@ -91,7 +93,8 @@ struct KnownDeletion {
     confirmations: Confirmations,
     payload: Values,
     marker_column: Option<String>,
-    marker_value: Option<String>,
+    /// Whether its marker is what the row's marker column held a moment ago.
+    has_marker_of_row: bool,
     marker_before: Option<String>,
     called_at: Option<String>,
     former: Vec<Values>,
@@ -99,7 +102,7 @@ struct KnownDeletion {
 
 impl<C: ConnectionTrait> Recording<'_, C> {
     async fn record_row(&self, row: MarkedRow, parent: Option<DeletionId>) -> Result<Requested, db::Error> {
-        match self.known(&row.key).await? {
+        match self.known(&row).await? {
             Some(known) if next(known.state, Event::Superseded).is_ok() => {
                 self.ledger.cancel(self.transaction, &[known.id], Cancellation::Superseded).await?;
                 self.insert(row, Some(known), parent).await
@@ -114,12 +117,12 @@ impl<C: ConnectionTrait> Recording<'_, C> {
         }
     }
 
-    async fn known(&self, key: &str) -> Result<Option<KnownDeletion>, db::Error> {
-        let query = self
-            .ledger
-            .statements::<Statements>()
-            .known
-            .bind([("resource", self.table.name.as_str().into()), ("key", key.into())]);
+    async fn known(&self, row: &MarkedRow) -> Result<Option<KnownDeletion>, db::Error> {
+        let query = self.ledger.statements::<Statements>().known.bind([
+            ("resource", self.table.name.as_str().into()),
+            ("key", row.key.as_str().into()),
+            ("marker_before", row.marker_before.clone().into()),
+        ]);
         let Some(row) = query.one(self.transaction).await? else { return Ok(None) };
         Ok(Some(KnownDeletion {
             id: row.parse("id")?,
@@ -129,7 +132,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
             confirmations: row.json("confirmations")?,
             payload: row.json("payload")?,
             marker_column: row.get("marker_column")?,
-            marker_value: row.get("marker_value")?,
+            has_marker_of_row: row.get("has_marker_of_row")?,
             marker_before: row.get("marker_before")?,
             called_at: row.get("called_at")?,
             former: row.json("former")?,
@@ -224,8 +227,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
 
 /// What the marker column held before it was first marked: a row that still carries our marker was marked by us.
 fn first_marker_before(row: &MarkedRow, known: Option<&KnownDeletion>) -> Option<String> {
-    let ours =
-        |known: &&KnownDeletion| known.marker_column == row.marker_column && known.marker_value == row.marker_before;
+    let ours = |known: &&KnownDeletion| known.marker_column == row.marker_column && known.has_marker_of_row;
     known.filter(ours).map_or_else(|| row.marker_before.clone(), |known| known.marker_before.clone())
 }
 
@@ -233,7 +235,7 @@ fn first_marker_before(row: &MarkedRow, known: Option<&KnownDeletion>) -> Option
 /// `postgres.sql`.
 fn former_payloads(table: &Table, known: &KnownDeletion, row: &MarkedRow) -> Vec<Values> {
     let mut former = known.former.clone();
-    let is_another_row = known.marker_column.is_none() || known.marker_value != row.marker_before;
+    let is_another_row = known.marker_column.is_none() || !known.has_marker_of_row;
     if is_another_row && table.has_other_twin(&known.confirmations, &known.payload, &row.payload) {
         former.push(known.payload.clone());
     }

@@ -1,0 +1,2 @@
+-- Only SQL functions of PostgreSQL change, which SQLite does not have.
+select 1;
