@@ -94,6 +94,7 @@ impl Exchange {
         let status = response.status().as_u16();
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let (retry_after, etag) = (header(RETRY_AFTER), header(ETAG));
+        let url = response.url().clone();
         let (mut body, mut broken) = (Vec::new(), None);
         loop {
             match response.chunk().await {
@@ -108,7 +109,7 @@ impl Exchange {
                 break;
             }
         }
-        Received { status, retry_after, body, broken, etag }
+        Received { status, retry_after, body, broken, etag, url }
     }
 }
 

@@ -1,12 +1,12 @@
-//! The requests of one deletion: read the `ETag`, delete on its condition, and judge a 404.
+//! The requests of one deletion: read what is there, delete it on the condition that it is still that, judge a 404.
 
 use std::time::{Instant, SystemTime};
 
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH},
+    header::{HeaderMap, IF_MATCH},
 };
-use sexton_core::outcome::{Answer, Failure, HttpAnswer, Outcome, Received, classify};
+use sexton_core::outcome::{Answer, Outcome, Received};
 use url::Url;
 
 use super::{
@@ -15,23 +15,13 @@ use super::{
         exchange::{Request, rejected, retry},
     },
     CalDav,
-    etag::{Condition, condition},
-    multistatus,
+    etag::Condition,
+    members::{Members, members_of},
+    reading::Found,
 };
 
 /// How often a call starts over because the object changed between reading its `ETag` and deleting it.
 const CHANGES: usize = 3;
-
-const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
-<propfind xmlns="DAV:"><prop><getetag/><resourcetype/></prop></propfind>"#;
-
-/// What is at a URL.
-pub(super) enum Found {
-    Object(Condition),
-    Collection,
-    /// 404 or 410.
-    Nothing(Received),
-}
 
 /// One deletion: what all its requests have in common.
 pub(super) struct Deletion<'d> {
@@ -56,7 +46,12 @@ impl Deletion<'_> {
         for _ in 0..CHANGES {
             let received = self.delete(url, &condition).await?;
             match received.status {
-                207 => return Ok(classify_members(&received)),
+                207 => {
+                    return match members_of(&received) {
+                        Members::Outcome(outcome) => Ok(outcome),
+                        Members::Missing(status) => self.judge_missing(url, &Received { status, ..received }).await,
+                    };
+                }
                 404 | 410 => return self.judge_missing(url, &received).await,
                 412 if self.dav.settings.if_match => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),
@@ -81,54 +76,6 @@ impl Deletion<'_> {
         if self.dav.settings.collection { Ok(Condition::None) } else { Err(rejected(None, "is_a_collection")) }
     }
 
-    /// What is at the URL, with its `ETag`.
-    pub(super) async fn look(&self, url: &Url) -> Result<Found, Outcome> {
-        let received = self.propfind(url).await?;
-        match received.status {
-            207 => match multistatus::properties(&received.body) {
-                Some(found) if found.is_collection => Ok(Found::Collection),
-                Some(found) => Ok(Found::Object(found.etag.as_deref().and_then(condition).unwrap_or(Condition::None))),
-                None => Err(rejected(Some(207), "unreadable_multistatus")),
-            },
-            404 | 410 => Ok(Found::Nothing(received)),
-            // `HEAD` does not tell; by convention a collection's URL ends so (RFC 4918 §5.2).
-            405 | 501 if url.path().ends_with('/') => Ok(Found::Collection),
-            405 | 501 => {
-                let received = self.read(Method::HEAD, url, HeaderMap::new(), None).await?;
-                match received.status {
-                    200..=299 => {
-                        Ok(Found::Object(received.etag.as_deref().and_then(condition).unwrap_or(Condition::None)))
-                    }
-                    404 | 410 => Ok(Found::Nothing(received)),
-                    _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
-                }
-            }
-            status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
-            _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
-        }
-    }
-
-    /// Judges whether it can be believed that nothing is there.
-    pub(super) async fn judge_missing(&self, url: &Url, received: &Received) -> Result<Outcome, Outcome> {
-        let status = received.status;
-        if self.dav.settings.gone.contains(&status) {
-            return Ok(gone(status));
-        }
-        let Some(parent) = parent(url).filter(|_| status == 404) else {
-            return Ok(received.classified(SystemTime::now()));
-        };
-        let collection = self.propfind(&parent).await?;
-        match collection.status {
-            207 if multistatus::properties(&collection.body).is_some_and(|found| found.is_collection) => {
-                Ok(gone(status))
-            }
-            // Without PROPFIND nothing is known of the collection.
-            405 | 501 => Ok(rejected(Some(status), "http_404")),
-            status @ (200..=299 | 404 | 410) => Ok(rejected(Some(status), "collection_not_found")),
-            _ => Ok(collection.classified(SystemTime::now()).of_harmless_request()),
-        }
-    }
-
     async fn delete(&self, url: &Url, condition: &Condition) -> Result<Received, Outcome> {
         let mut headers = HeaderMap::new();
         if let Condition::Has(etag) = condition {
@@ -143,31 +90,8 @@ impl Deletion<'_> {
         }
     }
 
-    async fn propfind(&self, url: &Url) -> Result<Received, Outcome> {
-        let method = Method::from_bytes(b"PROPFIND").map_err(|_| rejected(None, "bad_request"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert("depth", HeaderValue::from_static("0"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
-        self.read(method, url, headers, Some(PROPFIND.into())).await
-    }
-
-    /// Sends a request that changes nothing.
-    async fn read(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Option<Vec<u8>>,
-    ) -> Result<Received, Outcome> {
-        let received = self.send(method, url, headers, body).await.map_err(Outcome::of_harmless_request)?;
-        match received.broken {
-            Some(why) => Err(retry(Some(received.status), why)),
-            None => Ok(received),
-        }
-    }
-
     /// Sends a request with the headers of the settings; those of the request itself replace them.
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         url: &Url,
@@ -181,37 +105,6 @@ impl Deletion<'_> {
     }
 }
 
-const fn gone(status: u16) -> Outcome {
+pub(super) const fn gone(status: u16) -> Outcome {
     Outcome::Confirmed { answer: Answer::Gone { status } }
-}
-
-/// The collection that has the resource: the URL up to its last `/`.
-fn parent(url: &Url) -> Option<Url> {
-    let path = url.path().strip_suffix('/').unwrap_or(url.path());
-    let (parent, _) = path.rsplit_once('/')?;
-    let mut url = url.clone();
-    url.set_path(&format!("{parent}/"));
-    url.set_query(None);
-    Some(url)
-}
-
-/// Classifies a `207` to a `DELETE` by its worst member. It is no success as long as one member is still there.
-fn classify_members(received: &Received) -> Outcome {
-    let Some(statuses) = multistatus::statuses(&received.body) else {
-        return Outcome::Rejected(received.failure("unreadable_multistatus"));
-    };
-    let left = |status: &u16| !matches!(status, 200..=299 | 404 | 410);
-    let member = |status: u16| Failure { status: Some(207), reason: format!("member_{status}") };
-    let temporary = |status: u16| {
-        let answer = HttpAnswer { status, retry_after: None, reason: None };
-        matches!(status, 423 | 424)
-            || matches!(classify(answer, &[], SystemTime::now()), Outcome::Retry(_) | Outcome::Throttled { .. })
-    };
-    let permanent = statuses.iter().copied().filter(left).find(|status| !temporary(*status));
-    match (permanent, statuses.iter().copied().find(left)) {
-        // The collection accepted our credentials: a member that we may not delete says nothing of them.
-        (Some(status), _) => Outcome::Rejected(member(status)),
-        (None, Some(status)) => Outcome::Retry(member(status)),
-        (None, None) => Outcome::Confirmed { answer: Answer::Deleted { status: 207 } },
-    }
 }

@@ -8,7 +8,10 @@
 
 mod deletion;
 mod etag;
+mod href;
+mod members;
 mod multistatus;
+mod reading;
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +22,9 @@ use sexton_core::{
 };
 
 use self::{
-    deletion::{Deletion, Found},
+    deletion::Deletion,
     etag::{Condition, condition},
+    reading::Found,
 };
 use super::{
     Call, Connector, SetupError,
