@@ -95,14 +95,14 @@ impl GoogleCalendar {
     /// Looks at the event: a deleted one is still there, as `cancelled`.
     async fn look_at_event(&self, row: &Values) -> Result<Look, Outcome> {
         let (mut event, calendar) = self.urls(row).map_err(bad_template)?;
-        event.set_query(Some("fields=status"));
+        event.set_query(Some("fields=id,status"));
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::GET, &event, deadline).await?;
         if let Some(why) = received.broken {
             return Err(Outcome::Retry(received.failure(why)));
         }
         let seen = match (received.status, reason_in(&received.body).as_deref()) {
-            (200, _) => return look_from_status(&received),
+            (200, _) => return look_from_status(&received, &self.settings.event.render(row).map_err(bad_template)?),
             (404, _) => self.judge_missing(&received, &calendar, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
@@ -118,7 +118,9 @@ impl GoogleCalendar {
     async fn judge_missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
         let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
         Ok(match (seen.status, classify_answer(&seen).of_harmless_request()) {
-            (200, _) => Outcome::Confirmed { answer: Answer::Gone { status: received.status } },
+            (200, _) if is_listing(&seen.body) => {
+                Outcome::Confirmed { answer: Answer::Gone { status: received.status } }
+            }
             (404, _) => Outcome::Rejected(received.failure("calendar_not_visible")),
             (403, Outcome::Unauthorized(_)) => Outcome::Unauthorized(seen.failure("calendar_not_visible")),
             (_, Outcome::Confirmed { .. }) => Outcome::Rejected(seen.failure("calendar_not_visible")),
@@ -148,12 +150,20 @@ impl GoogleCalendar {
     }
 }
 
-/// What an event says of itself (Calendar API, `Events`, `status`).
-fn look_from_status(received: &Received) -> Result<Look, Outcome> {
+/// Whether an answer is a page of a calendar's events, and not one of a proxy.
+fn is_listing(body: &[u8]) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    body.is_some_and(|body| body.get("kind").and_then(serde_json::Value::as_str) == Some("calendar#events"))
+}
+
+/// What an event says of itself (Calendar API, `Events`, `id` and `status`).
+fn look_from_status(received: &Received, asked: &str) -> Result<Look, Outcome> {
     let event: Option<serde_json::Value> = serde_json::from_slice(&received.body).ok();
-    match event.as_ref().and_then(|event| event.get("status")?.as_str()) {
-        Some("cancelled") => Ok(Look::Gone),
-        Some("confirmed" | "tentative") => Ok(Look::Differs(received.failure("event_there"))),
+    let text = |name: &str| event.as_ref()?.get(name)?.as_str();
+    match (text("id"), text("status")) {
+        (Some(id), _) if id != asked => Err(Outcome::Rejected(received.failure("other_object"))),
+        (Some(_), Some("cancelled")) => Ok(Look::Gone),
+        (Some(_), Some("confirmed" | "tentative")) => Ok(Look::Differs(received.failure("event_there"))),
         _ => Err(Outcome::Rejected(received.failure("unreadable_answer"))),
     }
 }
