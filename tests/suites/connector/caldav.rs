@@ -2,60 +2,18 @@
 
 use std::sync::Arc;
 
-use reqwest::{Client, Method};
 use sexton_tests::{
     Radicale,
     api::{Answer, Api, Behaviour, Call},
 };
 
-use super::rig::Rig;
+use super::{person::Person, rig::Rig};
 
-/// What a person sees of the server: puts objects there and looks for them.
-struct Person {
-    client: Client,
-    url: String,
-}
-
-impl Person {
-    async fn with_calendar(server: &Radicale, name: &str) -> Self {
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let person = Self { client: Client::new(), url: format!("{}/sexton/{name}", server.url()) };
-        let status = person.ask(Method::from_bytes(b"MKCALENDAR").unwrap(), "/", "").await;
-        assert_eq!(status, 201);
-        person
-    }
-
-    async fn ask(&self, method: Method, path: &str, body: &str) -> u16 {
-        let request = self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
-        let request = request.basic_auth(Radicale::USER, Some(Radicale::PASSWORD));
-        request.send().await.unwrap().status().as_u16()
-    }
-
-    async fn put(&self, name: &str, title: &str) {
-        let name = encoded(name);
-        let event = format!(
-            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nBEGIN:VEVENT\r\nUID:{name}\r\n\
-             DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-        );
-        let status = self.ask(Method::PUT, &format!("/{name}"), &event).await;
-        assert!(matches!(status, 201 | 204), "{name}: {status}");
-    }
-
-    async fn sees(&self, name: &str) -> bool {
-        self.ask(Method::GET, &format!("/{}", encoded(name)), "").await == 200
-    }
-
-    async fn etag(&self, name: &str) -> String {
-        let request = self.client.get(format!("{}/{}", self.url, encoded(name)));
-        let reply = request.basic_auth(Radicale::USER, Some(Radicale::PASSWORD)).send().await.unwrap();
-        reply.headers()["etag"].to_str().unwrap().to_owned()
-    }
-}
-
-fn encoded(name: &str) -> String {
-    name.bytes()
-        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
+async fn calendar(server: &Radicale, name: &str) -> Person {
+    let person =
+        Person::at(&format!("{}/sexton/{name}", server.url())).with_password(Radicale::USER, Radicale::PASSWORD);
+    assert_eq!(person.ask("MKCALENDAR", "/", "").await, 201);
+    person
 }
 
 fn target(server: &str, more: &str) -> String {
@@ -70,7 +28,7 @@ fn target(server: &str, more: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_with_any_name_are_really_gone_and_no_others() {
     let server = Radicale::start().await;
-    let person = Person::with_calendar(&server, "cal").await;
+    let person = calendar(&server, "cal").await;
     let names =
         ["plain.ics", "a b.ics", "100%.ics", "%2F.ics", "x..y.ics", "%2e%2e", "ünï cødé.ics", "a+b&c;d.ics", "😀.ics"];
     let mut rig = Rig::new(&target(&server.url(), "")).await;
@@ -98,7 +56,7 @@ async fn objects_with_any_name_are_really_gone_and_no_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changed_object_is_read_again_and_deleted() {
     let server = Radicale::start().await;
-    let person = Person::with_calendar(&server, "cal").await;
+    let person = calendar(&server, "cal").await;
     let mut rig = Rig::new(&target(&server.url(), "")).await;
     person.put("changed.ics", "before").await;
     let old = person.etag("changed.ics").await;
@@ -117,7 +75,7 @@ async fn changed_object_is_read_again_and_deleted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleted_object_is_gone_only_where_its_collection_answers() {
     let server = Radicale::start().await;
-    let person = Person::with_calendar(&server, "cal").await;
+    let person = calendar(&server, "cal").await;
     person.put("b.ics", "a neighbour").await;
     let mut rig = Rig::new(&target(&server.url(), "retry = { give_up_after = '1s' }")).await;
     let keys = [
@@ -137,7 +95,7 @@ async fn deleted_object_is_gone_only_where_its_collection_answers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calendar_is_deleted_only_if_collections_may_be() {
     let server = Radicale::start().await;
-    let person = Person::with_calendar(&server, "cal").await;
+    let person = calendar(&server, "cal").await;
     person.put("a.ics", "in it").await;
     let whole = |more: &str| target(&server.url(), more).replace("{place}/{name}", "{place}/");
     let mut rig = Rig::new(&whole("")).await;
@@ -156,7 +114,7 @@ async fn calendar_is_deleted_only_if_collections_may_be() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_password_waits_instead_of_dying_and_the_file_is_read_anew() {
     let server = Radicale::start().await;
-    let person = Person::with_calendar(&server, "cal").await;
+    let person = calendar(&server, "cal").await;
     person.put("a.ics", "kept").await;
     let secrets = tempfile::tempdir().unwrap();
     let file = secrets.path().join("password");
@@ -396,7 +354,7 @@ async fn settings_that_do_not_go_together_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn object_that_is_there_again_is_seen() {
     let server = Radicale::start().await;
-    let person = Person::with_calendar(&server, "cal").await;
+    let person = calendar(&server, "cal").await;
     let mut rig = Rig::new(&target(&server.url(), "")).await;
     let mut keys = Vec::new();
     for name in ["a.ics", "b b.ics"] {
@@ -408,7 +366,7 @@ async fn object_that_is_there_again_is_seen() {
     person.put("b b.ics", "there again").await;
     assert_eq!(rig.look().await, "gone 1, returned 1");
     // Where there is no calendar any more, nothing is known of what was in it.
-    assert_eq!(person.ask(Method::DELETE, "/", "").await, 200);
+    assert_eq!(person.ask("DELETE", "/", "").await, 200);
     assert_eq!(rig.look().await, "unanswered 2, collection_not_found (404)");
 }
 
