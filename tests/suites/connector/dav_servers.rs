@@ -57,3 +57,18 @@ async fn objects_of_apache_are_deleted_and_missing_ones_are_gone() {
     let server = Apache::start().await;
     objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
 }
+
+/// WsgiDAV deletes a collection although `If-Match` does not match.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn collection_stays_where_the_server_ignores_the_condition() {
+    let server = WsgiDav::start().await;
+    let person = Person::at(&server.url());
+    assert_eq!(person.ask("MKCOL", "/calendar", "").await, 201);
+    let mut rig = Rig::new(&target(&server.url(), "")).await;
+    let keys = [rig.row("", "calendar", Some("\"remembered\"")).await, rig.row("", "calendar", None).await];
+    assert_eq!(rig.delete(&keys).await, ["dead: rejected - is_a_collection"; 2]);
+    let mut rig = Rig::new(&target(&server.url(), "if_match = false").replace("etag = '{tag}'\n", "")).await;
+    let key = rig.row("", "calendar", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected - is_a_collection"]);
+    assert_eq!(person.ask("PROPFIND", "/calendar", "").await, 207, "it is still there");
+}

@@ -16,9 +16,9 @@ use crate::{
 pub struct CalDav {
     /// Where the object is; `{column}` is replaced by the row's value, percent-encoded.
     pub url: UrlTemplate,
-    /// The `ETag` that the application remembers; without one, it is read first.
+    /// The `ETag` that the application remembers: the condition where the server tells none.
     pub etag: Option<NameTemplate>,
-    /// Whether to delete only what has the `ETag` that was read or remembered.
+    /// Whether to delete only what has the `ETag` that was read.
     #[serde(default = "yes")]
     pub if_match: bool,
     /// Whether a collection may be deleted, with all that is in it.

@@ -33,17 +33,20 @@ pub(super) struct Deletion<'d> {
 
 impl Deletion<'_> {
     /// Deletes the object at the URL. An error is an outcome as well; it only ends the work early.
-    pub(super) async fn run(&self, url: &Url, remembered: Option<Condition>) -> Result<Outcome, Outcome> {
-        let mut condition = match remembered {
-            _ if !self.dav.settings.if_match => Condition::None,
-            Some(condition) => condition,
-            None => match self.look(url).await? {
-                Found::Object(condition) => condition,
-                Found::Collection => self.allow_collection()?,
-                Found::Nothing(received) => return self.judge_missing(url, &received).await,
-            },
-        };
+    ///
+    /// What is there is read before each `DELETE`: many servers ignore `If-Match` on it, and to delete a collection deletes
+    /// all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
+    pub(super) async fn run(&self, url: &Url, mut remembered: Option<Condition>) -> Result<Outcome, Outcome> {
+        let settings = &self.dav.settings;
         for _ in 0..CHANGES {
+            let condition = match self.look(url).await? {
+                Found::Object(_) if !settings.if_match => Condition::None,
+                Found::Object(Condition::None) => remembered.take().unwrap_or(Condition::None),
+                Found::Object(condition) => condition,
+                Found::Collection if settings.collection => Condition::None,
+                Found::Collection => return Ok(rejected(None, "is_a_collection")),
+                Found::Nothing(received) => return self.judge_missing(url, &received).await,
+            };
             let received = self.delete(url, &condition).await?;
             match received.status {
                 207 => {
@@ -53,27 +56,14 @@ impl Deletion<'_> {
                     };
                 }
                 404 | 410 => return self.judge_missing(url, &received).await,
-                412 if self.dav.settings.if_match => {}
+                // It has another ETag by now, or it is gone: some servers check the condition first.
+                412 if condition != Condition::None => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),
-                status if self.dav.settings.gone.contains(&status) => return Ok(gone(status)),
+                status if settings.gone.contains(&status) => return Ok(gone(status)),
                 _ => return Ok(received.classified(SystemTime::now())),
-            }
-            // It has another ETag by now, or it is gone: some servers check the condition first.
-            let before = condition;
-            condition = match self.look(url).await? {
-                Found::Object(condition) => condition,
-                Found::Collection => self.allow_collection()?,
-                Found::Nothing(received) => return self.judge_missing(url, &received).await,
-            };
-            if condition == Condition::None && before == Condition::None {
-                return Ok(rejected(Some(received.status), "http_412"));
             }
         }
         Ok(retry(Some(412), "etag_keeps_changing"))
-    }
-
-    fn allow_collection(&self) -> Result<Condition, Outcome> {
-        if self.dav.settings.collection { Ok(Condition::None) } else { Err(rejected(None, "is_a_collection")) }
     }
 
     async fn delete(&self, url: &Url, condition: &Condition) -> Result<Received, Outcome> {
