@@ -89,6 +89,11 @@ async fn deleted_object_is_gone_only_where_its_collection_answers() {
     // Radicale decodes it before it looks at the path, and refuses the request.
     assert_eq!(told[2], "dead: expired 403 http_403");
     assert_eq!(told[3], "dead: rejected 404 collection_not_found");
+    let key = rig.row("cal", "ann%40example.org.ics", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 name_may_be_encoded"]);
+    rig.reconfigure(&target(&server.url(), "gone = [404]"));
+    let key = rig.row("cal", "ann%40example.org.ics", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 name_may_be_encoded"]);
     assert!(person.sees("b.ics").await);
 }
 
@@ -367,6 +372,7 @@ async fn settings_that_do_not_go_together_are_refused() {
         ("auth = { webhook = { secret_file = 'a' } }", "targets[0].auth: a WebDAV server knows no webhook signatures"),
         ("auth = { bearer = { token = 'a' } }\nheaders = { authorization = 'b' }", "targets[0].auth: `headers` has an"),
         ("etag = '{tag}'\nif_match = false", "targets[0].etag: it is of no use with if_match = false"),
+        ("href = '/cal/a.ics'", "targets[0].href: it names no column"),
         ("gone = [401]", "targets[0].gone: 401, 403, 408 and 429 speak of the caller"),
         ("method = 'DELETE'", "unknown field: found `method`"),
     ] {

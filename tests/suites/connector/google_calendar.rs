@@ -168,11 +168,18 @@ async fn ids_are_encoded_and_those_that_name_something_else_are_never_sent() {
     let told = rig.delete(&keys).await;
     assert_eq!(told[..3], ["completed deleted 204"; 3]);
     assert!(told[3..].iter().all(|told| told.starts_with("dead: bad_template")), "{told:?}");
+    let key = rig.row("ann%40example.org", "abc", None).await;
+    api.script(
+        "/calendar/v3/calendars/ann%2540example.org/events/abc?sendUpdates=externalOnly",
+        vec![error(404, "notFound")],
+    );
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 name_may_be_encoded"]);
     let mut calls: Vec<_> =
         api.log().into_iter().filter(|call| call.path() != TOKEN).map(|call| call.path_and_query).collect();
     calls.sort();
-    let mut wanted = ["abc123", "abc123_20260101T100000Z", "a%2Fb%20%3F%23%25"]
+    let mut wanted = ["abc123", "abc123_20260101T100000Z", "a%2Fb%20%3F%23%25", "abc"]
         .map(|name| format!("{}?sendUpdates=externalOnly", event(name)));
+    wanted[3] = wanted[3].replace("%40", "%2540");
     wanted.sort();
     assert_eq!(calls, wanted);
 }

@@ -53,6 +53,14 @@ impl Person {
         let reply = self.request("GET", &format!("/{}", encoded(name))).send().await.unwrap();
         reply.headers()["etag"].to_str().unwrap().to_owned()
     }
+
+    /// The `href` that the server gives the object.
+    pub(super) async fn href(&self, name: &str) -> String {
+        let request = self.request("PROPFIND", &format!("/{}", encoded(name))).header("depth", "0");
+        let told = request.send().await.unwrap().text().await.unwrap();
+        let (_, rest) = told.split_once("href>").unwrap_or_else(|| panic!("{told}"));
+        rest.split_once('<').unwrap().0.replace("&amp;", "&")
+    }
 }
 
 fn encoded(name: &str) -> String {

@@ -17,6 +17,7 @@ use super::{
     CalDav,
     etag::Condition,
     members::{Members, members_of},
+    place::Place,
     reading::Found,
 };
 
@@ -36,8 +37,8 @@ impl Deletion<'_> {
     ///
     /// What is there is read before each `DELETE`: many servers ignore `If-Match` on it, and to delete a collection deletes
     /// all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
-    pub(super) async fn run(&self, url: &Url, mut remembered: Option<Condition>) -> Result<Outcome, Outcome> {
-        let settings = &self.dav.settings;
+    pub(super) async fn run(&self, place: &Place, mut remembered: Option<Condition>) -> Result<Outcome, Outcome> {
+        let (settings, url) = (&self.dav.settings, &place.url);
         for _ in 0..CHANGES {
             let condition = match self.look(url).await? {
                 Found::Object(_) if !settings.if_match => Condition::None,
@@ -45,17 +46,17 @@ impl Deletion<'_> {
                 Found::Object(condition) => condition,
                 Found::Collection if settings.collection => Condition::None,
                 Found::Collection => return Ok(rejected(None, "is_a_collection")),
-                Found::Nothing(received) => return self.judge_missing(url, &received).await,
+                Found::Nothing(received) => return self.judge_missing(place, &received).await,
             };
             let received = self.delete(url, &condition).await?;
             match received.status {
                 207 => {
                     return match members_of(&received) {
                         Members::Outcome(outcome) => Ok(outcome),
-                        Members::Missing(status) => self.judge_missing(url, &Received { status, ..received }).await,
+                        Members::Missing(status) => self.judge_missing(place, &Received { status, ..received }).await,
                     };
                 }
-                404 | 410 => return self.judge_missing(url, &received).await,
+                404 | 410 => return self.judge_missing(place, &received).await,
                 // It has another ETag by now, or it is gone: some servers check the condition first.
                 412 if condition != Condition::None => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),

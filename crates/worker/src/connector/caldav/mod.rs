@@ -5,13 +5,15 @@
 //! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918 §9.6.1). So
 //!   it is sent before each `DELETE`.
 //! - Where a server has no `PROPFIND`, `HEAD` is sent instead.
-//! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404.
+//! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404. It is not
+//!   believed where the name may have been encoded twice.
 
 mod deletion;
 mod etag;
 mod href;
 mod members;
 mod multistatus;
+mod place;
 mod reading;
 
 use std::time::{Duration, Instant};
@@ -22,7 +24,7 @@ use sexton_core::{
     outcome::{Failure, Look, Outcome},
 };
 
-use self::{deletion::Deletion, etag::condition, reading::Found};
+use self::{deletion::Deletion, etag::condition, place::Place, reading::Found};
 use super::{
     Call, Connector, SetupError,
     auth::Auth,
@@ -60,24 +62,24 @@ impl CalDav {
     }
 
     async fn delete_object(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let place = Place::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
         // One that is missing or malformed is no condition.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
         let remembered = remembered.as_deref().and_then(condition);
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
-        deletion.run(&url, remembered).await
+        deletion.run(&place, remembered).await
     }
 
     async fn look_at_object(&self, call: Call<'_>) -> Result<Look, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let place = Place::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
-        Ok(match deletion.look(&url).await? {
+        Ok(match deletion.look(&place.url).await? {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
             }
-            Found::Nothing(received) => match deletion.judge_missing(&url, &received).await? {
+            Found::Nothing(received) => match deletion.judge_missing(&place, &received).await? {
                 Outcome::Confirmed { .. } => Look::Gone,
                 outcome => Look::failed(outcome),
             },

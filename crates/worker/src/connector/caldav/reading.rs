@@ -10,11 +10,12 @@ use sexton_core::outcome::{Outcome, Received};
 use url::Url;
 
 use super::{
-    super::exchange::{rejected, retry},
+    super::exchange::{NAME_MAY_BE_ENCODED, rejected, retry},
     deletion::{Deletion, gone},
     etag::{Condition, condition},
     href,
     multistatus::{self, Properties},
+    place::Place,
 };
 
 const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -59,15 +60,18 @@ impl Deletion<'_> {
     }
 
     /// Judges whether it can be believed that nothing is there.
-    pub(super) async fn judge_missing(&self, url: &Url, received: &Received) -> Result<Outcome, Outcome> {
+    pub(super) async fn judge_missing(&self, place: &Place, received: &Received) -> Result<Outcome, Outcome> {
         let status = received.status;
+        if !place.is_certain {
+            return Ok(rejected(Some(status), NAME_MAY_BE_ENCODED));
+        }
         if self.dav.settings.gone.contains(&status) {
             return Ok(gone(status));
         }
-        let Some(parent) = parent(url).filter(|_| status == 404) else {
+        let Some(collection) = place.collection().filter(|_| status == 404) else {
             return Ok(received.classified(SystemTime::now()));
         };
-        Ok(match self.propfind(&parent).await? {
+        Ok(match self.propfind(&collection).await? {
             Told::Properties(found) if found.is_collection == Some(true) => gone(status),
             Told::Properties(_) => rejected(Some(207), "collection_not_found"),
             Told::Nothing(collection) => rejected(Some(collection.status), "collection_not_found"),
@@ -130,14 +134,4 @@ fn told(received: Received) -> Result<Told, Outcome> {
 
 fn object(etag: Option<String>) -> Condition {
     etag.as_deref().and_then(condition).unwrap_or(Condition::None)
-}
-
-/// The collection that has the resource: the URL up to its last `/`.
-fn parent(url: &Url) -> Option<Url> {
-    let path = url.path().strip_suffix('/').unwrap_or(url.path());
-    let (parent, _) = path.rsplit_once('/')?;
-    let mut url = url.clone();
-    url.set_path(&format!("{parent}/"));
-    url.set_query(None);
-    Some(url)
 }
