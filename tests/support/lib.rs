@@ -8,6 +8,7 @@
 
 #![expect(clippy::expect_used, reason = "a broken invariant here is a failed test, and a panic is how a test says so")]
 
+mod apache;
 pub mod api;
 pub mod clients;
 pub mod measure;
@@ -25,7 +26,10 @@ mod sqlite_db;
 mod test_db;
 mod wait;
 mod workdir;
+mod wsgidav;
+mod xandikos;
 
+pub use self::apache::Apache;
 pub use self::moto::Moto;
 pub use self::on_both::{FromServer, run};
 pub use self::pgbouncer::Pgbouncer;
@@ -38,3 +42,5 @@ pub use self::sexton::{Daemon, Output, Sexton};
 pub use self::sqlite_db::SqliteDb;
 pub use self::test_db::{Role, TestDb};
 pub use self::wait::{PATIENCE, eventually};
+pub use self::wsgidav::WsgiDav;
+pub use self::xandikos::Xandikos;

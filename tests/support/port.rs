@@ -3,9 +3,14 @@
 //! They are taken from below the kernel's ephemeral range (32768 and up on Linux): a port from that range, free while a
 //! server is down for a moment, may be taken by any outgoing connection, and the server could not come back on it.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    time::{Duration, Instant},
+};
 
-use crate::process::Process;
+use tokio::net::TcpStream;
+
+use crate::{process::Process, wait::PATIENCE};
 
 /// Starts the server `name` on a free loopback port. It makes several attempts, because another process may take a port
 /// between its choice and its use.
@@ -22,6 +27,18 @@ pub(crate) async fn start_server(
         }
     }
     panic!("no {name} for this test: {refusal}");
+}
+
+/// Waits until something listens on the port: for servers that write no line when they are ready.
+pub(crate) async fn listens(port: u16, process: Process) -> Result<Process, String> {
+    let start = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        if process.exit_code().is_some() || start.elapsed() > PATIENCE {
+            return Err(format!("nothing listens on port {port}; it wrote:\n{}", process.text()));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(process)
 }
 
 /// A loopback port that nothing listens on.

@@ -39,7 +39,7 @@ async fn expect(db: &Db, table: &str, rest: &str, parts: &[&str]) {
 
 const TABLES: &str = "
 create table t (id bigint primary key, deleted_at timestamptz, name varchar(4) unique, other text, made timestamptz not null,
-    price numeric(10, 2) unique, code char(3) unique, n int, doubled int generated always as (n * 2) stored);
+    price numeric(10, 2) unique, code bit(3) unique, n int, doubled int generated always as (n * 2) stored);
 create view v as select * from t;
 create type mood as enum ('sad', 'happy');
 create domain inner_id as bigint; create domain outer_id as inner_id;
@@ -74,7 +74,7 @@ async fn mistakes_about_tables_and_keys_are_named_on_postgres() {
         .await;
     expect(&db, "t", &key("\"other\""), &["resources.r.key: (other) is not unique"]).await;
     expect(&db, "t", &key("\"price\""), &["resources.r.key: `price` is numeric(10,2)"]).await;
-    expect(&db, "t", &key("\"code\""), &["resources.r.key: `code` is character(3)"]).await;
+    expect(&db, "t", &key("\"code\""), &["resources.r.key: `code` is bit(3)"]).await;
     expect(&db, "t", &key("[\"other\", \"id\"]"), &[]).await;
 }
 

@@ -87,6 +87,11 @@ fn documented() -> Vec<(Answer, Option<Answer>, &'static str)> {
         (error(404, "notFound"), Some(error(403, "rateLimitExceeded")), deleted),
         (error(404, "notFound"), Some(error(500, "backendError")), "dead: exhausted 500 backendError"),
         (error(404, "notFound"), Some(Answer::Status(204)), "dead: rejected 204 calendar_not_visible"),
+        (
+            error(404, "notFound"),
+            Some(Answer::StatusBody(200, "<html>".into())),
+            "dead: rejected 200 calendar_not_visible",
+        ),
         (error(403, "rateLimitExceeded"), None, deleted),
         (error(403, "userRateLimitExceeded"), None, deleted),
         (error(403, "quotaExceeded"), None, deleted),
@@ -163,11 +168,18 @@ async fn ids_are_encoded_and_those_that_name_something_else_are_never_sent() {
     let told = rig.delete(&keys).await;
     assert_eq!(told[..3], ["completed deleted 204"; 3]);
     assert!(told[3..].iter().all(|told| told.starts_with("dead: bad_template")), "{told:?}");
+    let key = rig.row("ann%40example.org", "abc", None).await;
+    api.script(
+        "/calendar/v3/calendars/ann%2540example.org/events/abc?sendUpdates=externalOnly",
+        vec![error(404, "notFound")],
+    );
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 name_may_be_encoded"]);
     let mut calls: Vec<_> =
         api.log().into_iter().filter(|call| call.path() != TOKEN).map(|call| call.path_and_query).collect();
     calls.sort();
-    let mut wanted = ["abc123", "abc123_20260101T100000Z", "a%2Fb%20%3F%23%25"]
+    let mut wanted = ["abc123", "abc123_20260101T100000Z", "a%2Fb%20%3F%23%25", "abc"]
         .map(|name| format!("{}?sendUpdates=externalOnly", event(name)));
+    wanted[3] = wanted[3].replace("%40", "%2540");
     wanted.sort();
     assert_eq!(calls, wanted);
 }
@@ -293,13 +305,16 @@ async fn event_is_gone_if_it_says_that_it_is_cancelled() {
     let mut rig = rig_with_user(&api, "").await;
     let key = rig.row("ann@example.org", "e1", None).await;
     assert_eq!(rig.delete(&[key]).await, ["completed deleted 204"]);
-    let says = |status: &str| Answer::StatusBody(200, json!({ "status": status }).to_string());
+    let says_of = |id: &str, status: &str| Answer::StatusBody(200, json!({ "id": id, "status": status }).to_string());
+    let says = |status: &str| says_of("e1", status);
     let visible = || Some(Answer::StatusBody(200, r#"{"kind":"calendar#events"}"#.into()));
     for (answer, of_calendar, seen) in [
         (says("cancelled"), None, "gone 1"),
         (says("confirmed"), None, "returned 1"),
         (says("tentative"), None, "returned 1"),
         (says("unheard of"), None, "unanswered 1, unreadable_answer (200)"),
+        (says_of("e2", "cancelled"), None, "unanswered 1, other_object (200)"),
+        (Answer::StatusBody(200, r#"{"status":"cancelled"}"#.into()), None, "unanswered 1, unreadable_answer (200)"),
         (Answer::StatusBody(200, "<html>".into()), None, "unanswered 1, unreadable_answer (200)"),
         (error(410, "deleted"), None, "gone 1"),
         (error(404, "notFound"), visible(), "gone 1"),
@@ -308,12 +323,12 @@ async fn event_is_gone_if_it_says_that_it_is_cancelled() {
         (error(500, "backendError"), None, "unanswered 1, backendError (500)"),
         (Answer::Reset, None, "unanswered 1, connection_lost"),
     ] {
-        api.script(&format!("{}?fields=status", event("e1")), vec![answer]);
+        api.script(&format!("{}?fields=id,status", event("e1")), vec![answer]);
         if let Some(answer) = of_calendar {
             api.script("/calendar/v3/calendars/ann%40example.org/events", vec![answer]);
         }
         assert_eq!(rig.look().await, seen);
     }
-    api.script(&format!("{}?fields=status", event("e1")), vec![error(403, "rateLimitExceeded")]);
+    api.script(&format!("{}?fields=id,status", event("e1")), vec![error(403, "rateLimitExceeded")]);
     assert_eq!(rig.look().await, "held 1");
 }

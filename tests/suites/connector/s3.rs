@@ -103,7 +103,7 @@ fn error(status: u16, code: &str) -> Answer {
 }
 
 fn of_key(code: &str) -> Answer {
-    Answer::StatusBody(200, format!("<DeleteResult><Error><Key>k</Key><Code>{code}</Code></Error></DeleteResult>"))
+    Answer::StatusBody(200, format!("<DeleteResult><Error><Key>@KEY@</Key><Code>{code}</Code></Error></DeleteResult>"))
 }
 
 /// Codes that speak of the credentials.
@@ -133,7 +133,22 @@ const THROTTLED: [&str; 7] = [
     "BandwidthLimitExceeded",
 ];
 
-const GONE: &str = "<DeleteResult><Deleted><Key>k</Key></Deleted></DeleteResult>";
+/// `@KEY@` stands for the key that is asked.
+const GONE: &str = "<DeleteResult><Deleted><Key>@KEY@</Key></Deleted></DeleteResult>";
+
+/// The answer about the first key that a call names.
+fn about(call: &Call, answer: &Answer) -> Answer {
+    let body = String::from_utf8_lossy(&call.body);
+    let key = body.split_once("<Key>").and_then(|(_, rest)| rest.split_once("</Key>")).map(|(key, _)| key);
+    match answer {
+        Answer::StatusBody(status, text) => Answer::StatusBody(*status, text.replace("@KEY@", key.unwrap_or("none"))),
+        other => other.clone(),
+    }
+}
+
+fn of_two(one: &str, other: &str) -> String {
+    format!("<DeleteResult><Deleted><Key>{one}</Key></Deleted><Deleted><Key>{other}</Key></Deleted></DeleteResult>")
+}
 
 /// The first answer to the deletion of one key, and what becomes of it. An attempt that is given back is followed by a call
 /// that succeeds.
@@ -149,6 +164,9 @@ fn documented() -> Vec<(Answer, &'static str)> {
         (of_key("ObjectLocked"), "dead: rejected 200 ObjectLocked"),
         (of_key("Whatever"), "dead: rejected 200 Whatever"),
         (Answer::StatusBody(200, "<DeleteResult/>".into()), "dead: rejected - answer_lacks_keys"),
+        (Answer::StatusBody(200, GONE.replace("@KEY@", "@KEY@ ")), "dead: rejected - other_object"),
+        (Answer::StatusBody(200, of_two("@KEY@", "other")), "dead: rejected - other_object"),
+        (Answer::StatusBody(200, GONE.replace("<Key>@KEY@</Key>", "")), "dead: rejected 200 unreadable_answer"),
         (Answer::StatusBody(200, "<html/>".into()), "dead: rejected 200 unreadable_answer"),
         (error(200, "InternalError"), "dead: exhausted 200 InternalError"),
         (error(400, "ExpiredToken"), deleted),
@@ -191,7 +209,8 @@ async fn every_answer_leads_where_it_is_documented() {
         let body = String::from_utf8_lossy(&call.body);
         let mut first = first.lock().unwrap();
         let asked = first.keys().find(|key| body.contains(key.as_str())).cloned();
-        asked.and_then(|key| first.remove(&key)).unwrap_or_else(|| Answer::StatusBody(200, GONE.into()))
+        let answer = asked.and_then(|key| first.remove(&key)).unwrap_or_else(|| Answer::StatusBody(200, GONE.into()));
+        about(call, &answer)
     })));
     let mut rig = Rig::new(&target(&api.url(), "key = 'key {name}'")).await;
     let mut keys = Vec::new();
@@ -217,13 +236,20 @@ async fn every_answer_to_a_prefix_leads_where_it_is_documented() {
         let keys: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
         Answer::StatusBody(200, format!("<ListBucketResult>{keys}</ListBucketResult>"))
     };
-    let denied = "<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error></DeleteResult>";
+    let denied = "<DeleteResult><Deleted><Key>u/1/a</Key></Deleted>\
+                  <Error><Key>u/1/b</Key><Code>AccessDenied</Code></Error></DeleteResult>";
     let gone = || Answer::StatusBody(200, GONE.into());
+    let listed = |prefix: &str| {
+        Answer::StatusBody(200, format!("<ListBucketResult><Prefix>{prefix}</Prefix></ListBucketResult>"))
+    };
     for (answers, wanted, calls) in [
         (vec![page(&[])], "completed gone 200", 1),
         (vec![page(&["u/1/a"]), gone(), page(&[])], "completed deleted 200", 3),
         (vec![page(&["u/1/a"]), gone(), page(&["u/1/b"])], "dead: exhausted 200 objects_left", 3),
         (vec![page(&["u/1/a", "u/2/a"])], "dead: rejected - listing_outside_prefix", 1),
+        (vec![listed("u/1/")], "completed gone 200", 1),
+        (vec![listed("u/")], "dead: rejected - listing_outside_prefix", 1),
+        (vec![page(&["u/1/a"]), Answer::StatusBody(200, of_two("u/1/a", "u/2/a"))], "dead: rejected - other_object", 2),
         (vec![page(&["u/1/a", "u/1/b"]), Answer::StatusBody(200, denied.into())], "dead: rejected 200 AccessDenied", 2),
         (vec![error(404, "NoSuchBucket")], "dead: rejected 404 NoSuchBucket", 1),
         (vec![page(&["u/1/a"]), error(500, "InternalError")], "dead: exhausted 500 InternalError", 2),
@@ -231,8 +257,8 @@ async fn every_answer_to_a_prefix_leads_where_it_is_documented() {
     ] {
         let api = Api::start().await;
         let script = Mutex::new(answers.into_iter());
-        api.set_default(Behaviour::With(Arc::new(move |_: &Call| {
-            script.lock().unwrap().next().unwrap_or(Answer::Status(418))
+        api.set_default(Behaviour::With(Arc::new(move |call: &Call| {
+            about(call, &script.lock().unwrap().next().unwrap_or(Answer::Status(418)))
         })));
         let mut rig = Rig::new(&target(&api.url(), "prefix = 'u/{name}/'")).await;
         let key = rig.row("", "1", None).await;
@@ -250,7 +276,9 @@ async fn in_eight_seconds(answers: Vec<Answer>, what: &str, wanted: &str, calls:
     let api = Api::start().await;
     let script = Mutex::new(answers.into_iter());
     let empty = || Answer::StatusBody(200, "<ListBucketResult></ListBucketResult>".into());
-    api.set_default(Behaviour::With(Arc::new(move |_: &Call| script.lock().unwrap().next().unwrap_or_else(empty))));
+    api.set_default(Behaviour::With(Arc::new(move |call: &Call| {
+        about(call, &script.lock().unwrap().next().unwrap_or_else(empty))
+    })));
     let mut rig = Rig::new(&target(&api.url(), what)).await;
     let text = std::fs::read_to_string(rig.sexton.dir().join("sexton.toml")).unwrap();
     rig.sexton.write("sexton.toml", &text.replace("timeout = \"20s\"", "timeout = \"8s\""));
@@ -307,7 +335,7 @@ async fn deletion_without_credentials_waits_for_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_of_the_environment_are_used_where_none_are_set() {
     let api = Api::start().await;
-    api.set_default(Behaviour::Always(Answer::StatusBody(200, GONE.into())));
+    api.set_default(Behaviour::Always(Answer::StatusBody(200, GONE.replace("@KEY@", "a"))));
     let plain = target(&api.url(), "key = '{name}'");
     let without = plain.replace("access_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'secret'\n", "");
     let mut rig = Rig::new(&without).await;

@@ -7,6 +7,7 @@ mod connections;
 mod encodings;
 mod hostile_rows;
 mod order;
+mod padded_values;
 mod retries;
 mod seed_documents;
 mod sessions;

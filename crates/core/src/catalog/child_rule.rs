@@ -198,6 +198,8 @@ impl Column {
         match self.key_type() {
             Some(KeyType::Integer) => format!("{text}::bigint"),
             Some(KeyType::Uuid) => format!("{text}::uuid"),
+            // Compared as text, it would not use its index.
+            Some(KeyType::Text) if self.is_padded() => format!("({text})::{}", self.base_type),
             Some(KeyType::Text) => text.to_owned(),
             None => self.from_text(text),
         }

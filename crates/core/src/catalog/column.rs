@@ -16,6 +16,9 @@ pub enum KeyType {
     Text,
 }
 
+/// PostgreSQL's name for `character(n)` whatever its length. The blanks with which a value is filled up mean nothing (§8.3).
+const PADDED: &str = "bpchar";
+
 /// A column as the database describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -56,7 +59,7 @@ impl Column {
             Dialect::Postgres => match base.as_str() {
                 "smallint" | "integer" | "bigint" => Some(KeyType::Integer),
                 "uuid" => Some(KeyType::Uuid),
-                "text" | "character varying" => Some(KeyType::Text),
+                "text" | "character varying" | PADDED => Some(KeyType::Text),
                 _ => None,
             },
             // SQLite's rules for a declared type (Datatypes, §3.1), with UUIDs first.
@@ -65,6 +68,12 @@ impl Column {
             Dialect::Sqlite if ["char", "clob", "text"].iter().any(|t| base.contains(t)) => Some(KeyType::Text),
             Dialect::Sqlite => None,
         }
+    }
+
+    /// Whether its values are filled up with blanks that mean nothing.
+    #[must_use]
+    pub fn is_padded(&self) -> bool {
+        self.dialect == Dialect::Postgres && self.base_type == PADDED
     }
 
     /// Whether it holds JSON; SQLite has no type for it, so any text may.
@@ -99,7 +108,8 @@ impl Column {
         let column = self.of(alias);
         match self.dialect {
             Dialect::Postgres => match self.base_type.as_str() {
-                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" => {
+                // Of `character(n)`, JSON would have the blanks with which it is filled up.
+                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" | PADDED => {
                     format!("{column}::text")
                 }
                 // Printed with an offset it would differ from session to session.

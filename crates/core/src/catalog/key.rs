@@ -101,6 +101,7 @@ fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, Strin
         KeyType::Text if text.contains('\0') && column.dialect() == Dialect::Postgres => {
             Err(format!("column {name} cannot hold a NUL character"))
         }
+        KeyType::Text if column.is_padded() => Ok(text.trim_end_matches(' ').to_owned()),
         KeyType::Text => Ok(text.to_owned()),
         KeyType::Uuid => Uuid::parse_str(text)
             .map(|uuid| uuid.hyphenated().to_string())

@@ -5,6 +5,8 @@
 
 use std::time::SystemTime;
 
+use url::Url;
+
 use super::{
     Answer, Failure, HttpAnswer, Look, Outcome, classify,
     conditions::{body_meets, is_gone_answer, needs_body},
@@ -29,6 +31,8 @@ pub struct Received {
     pub broken: Option<&'static str>,
     /// The `ETag` header, if any.
     pub etag: Option<String>,
+    /// The URL that was asked last, after redirects: what the answer is about.
+    pub url: Url,
 }
 
 impl Received {
@@ -127,7 +131,8 @@ mod tests {
     }
 
     fn received(status: u16, body: &str) -> Received {
-        Received { status, retry_after: None, body: body.as_bytes().to_vec(), broken: None, etag: None }
+        let url = Url::parse("https://h.example/1").unwrap();
+        Received { status, retry_after: None, body: body.as_bytes().to_vec(), broken: None, etag: None, url }
     }
 
     fn call(settings: &str, status: u16, body: &str) -> Outcome {

@@ -3,8 +3,10 @@
 //! A wrong request deletes the wrong thing, so a template gives exactly what its author meant, or nothing. A value is
 //! encoded for its position (URL, query, header, JSON); one that does not fit there is refused.
 
+mod href;
 mod json;
 mod name;
+mod path;
 mod table;
 mod text;
 mod url;
@@ -12,7 +14,7 @@ mod url;
 use std::collections::BTreeMap;
 
 pub(crate) use self::table::deserialize_text_templates;
-pub use self::{json::JsonTemplate, name::NameTemplate, text::TextTemplate, url::UrlTemplate};
+pub use self::{href::HrefTemplate, json::JsonTemplate, name::NameTemplate, text::TextTemplate, url::UrlTemplate};
 
 /// The values of a row's captured columns, as text.
 pub type Values = BTreeMap<String, Option<String>>;
@@ -52,6 +54,9 @@ pub enum BadTemplate {
     /// The value would end the header and begin another (RFC 9110 §5.5).
     #[error("column `{0}` has a line break or NUL, which no header may carry")]
     LineBreak(String),
+    /// The server's own name for the object could mean something else.
+    #[error("the href {0}")]
+    Href(&'static str),
     /// The built URL is not the one that was meant.
     #[error("the URL built from the row does not have the template's shape")]
     Shape,

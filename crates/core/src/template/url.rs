@@ -7,11 +7,14 @@
 //! - A path value that is null, empty or has a dot segment (§3.3, in any encoding) is refused.
 //! - The result has as many path segments as the template.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
 
-use super::{BadTemplate, InvalidTemplate, Values};
+use super::{
+    BadTemplate, InvalidTemplate, Values,
+    path::{has_dot_segment, has_triplet},
+};
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -32,6 +35,15 @@ type Segment = Vec<Part>;
 enum Part {
     Literal(String),
     Column(String),
+}
+
+impl Part {
+    fn column(&self) -> Option<&str> {
+        match self {
+            Self::Column(column) => Some(column),
+            Self::Literal(_) => None,
+        }
+    }
 }
 
 impl TryFrom<String> for UrlTemplate {
@@ -88,10 +100,27 @@ fn parts(text: &str) -> Result<Segment, InvalidTemplate> {
 impl UrlTemplate {
     /// The columns the template uses, as often as it uses them.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.path.iter().chain(&self.query).flatten().filter_map(|part| match part {
-            Part::Column(column) => Some(column.as_str()),
-            Part::Literal(_) => None,
-        })
+        self.path.iter().chain(&self.query).flatten().filter_map(Part::column)
+    }
+
+    /// Whether a row's value may be encoded already, as `a%40b` is. Encoded once more it names another object, and that one
+    /// is "already gone".
+    #[must_use]
+    pub fn may_be_encoded(&self, values: &Values) -> bool {
+        self.columns().filter_map(|column| values.get(column)?.as_deref()).any(has_triplet)
+    }
+
+    /// Whether a row's value in the path has a `/`: servers differ in whether that is a part of a name.
+    #[must_use]
+    pub fn has_slash(&self, values: &Values) -> bool {
+        let columns = self.path.iter().flatten().filter_map(Part::column);
+        columns.filter_map(|column| values.get(column)?.as_deref()).any(|value| value.contains('/'))
+    }
+
+    /// Whether it has a query.
+    #[must_use]
+    pub const fn has_query(&self) -> bool {
+        self.query.is_some()
     }
 
     /// Scheme, host and port, which no row chooses.
@@ -161,24 +190,9 @@ fn encode(value: &str) -> String {
     utf8_percent_encode(value, RESERVED).to_string()
 }
 
-/// Whether there is a `.` or `..` between slashes, also percent-encoded once or more: servers and proxies differ in how often
-/// they decode, and in whether they do so before they resolve dots.
-fn has_dot_segment(text: &str) -> bool {
-    let mut text = text.to_owned();
-    loop {
-        if text.split(['/', '\\']).any(|segment| segment == "." || segment == "..") {
-            return true;
-        }
-        let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
-        if decoded == text {
-            return false;
-        }
-        text = decoded;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
 
     use super::*;

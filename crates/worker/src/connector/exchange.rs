@@ -17,6 +17,10 @@ use super::address::{REFUSED, is_private};
 
 /// The most bytes of an answer that are read by default: reasons are short, and a body is never stored.
 const BODY_LIMIT: usize = 64 * 1024;
+/// Why an answer "gone" is not believed: the row's value has something like `%40` in it. If it was encoded already, it was
+/// encoded twice, and the object under that name is gone because it never was.
+pub(super) const NAME_MAY_BE_ENCODED: &str = "name_may_be_encoded";
+
 /// The most redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
 
@@ -94,6 +98,7 @@ impl Exchange {
         let status = response.status().as_u16();
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let (retry_after, etag) = (header(RETRY_AFTER), header(ETAG));
+        let url = response.url().clone();
         let (mut body, mut broken) = (Vec::new(), None);
         loop {
             match response.chunk().await {
@@ -108,7 +113,7 @@ impl Exchange {
                 break;
             }
         }
-        Received { status, retry_after, body, broken, etag }
+        Received { status, retry_after, body, broken, etag, url }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sexton_tests::api::Answer;
 
+use super::things;
 use crate::rig::{Rig, Server};
 
 const DOCUMENT: &str = include_str!("../../../../docs/connectors.md");
@@ -66,6 +67,28 @@ fn state(meaning: &str) -> &'static str {
         "unknown" => "dead: unknown_outcome",
         other => panic!("{other} is no meaning"),
     }
+}
+
+/// What is encoded already names another object when it is encoded once more, and that one is "gone".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gone_is_not_believed_of_a_name_that_may_have_been_encoded_twice() {
+    let rig =
+        things(3, "url = \"@API@/x/{ref}\"\ngone = [404]\nverify = { url = \"@API@/look/{ref}\", status = [404] }")
+            .await;
+    rig.execute("update thing set ref = 'ann%40example.org' where id < 3").await;
+    rig.execute("update thing set ref = 'a/100% b' where id = 3").await;
+    rig.api.script("/x/ann%2540example.org", vec![Answer::Status(404), Answer::Status(204)]);
+    rig.api.script("/look/ann%2540example.org", vec![Answer::Status(404)]);
+    rig.api.script("/x/a%2F100%25%20b", vec![Answer::Status(404)]);
+    rig.api.script("/look/a%2F100%25%20b", vec![Answer::Status(404)]);
+    let mut seen = Vec::new();
+    for key in ["1", "2", "3"] {
+        let id = rig.request("thing", &[key]).await.remove(0);
+        rig.work().await;
+        seen.push((rig.state(&id).await, rig.show(&id).await["last_error"].as_str().unwrap_or_default().to_owned()));
+    }
+    let refused = ("dead: rejected".to_owned(), "crm answered 404 (name_may_be_encoded)".to_owned());
+    assert_eq!(seen, [refused.clone(), refused, ("completed".to_owned(), String::new())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

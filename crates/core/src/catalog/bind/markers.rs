@@ -86,9 +86,10 @@ impl Binder<'_> {
         }
         let text = literal(&value.to_string());
         let words = Words::new(db.dialect).with([("cast", column.from_text(&text)), ("value", text)]);
-        // An explicit cast to varchar(n) cuts a long value off without a word (PostgreSQL §8.3).
+        // An explicit cast to varchar(n) or char(n) cuts a long value off without a word (PostgreSQL §8.3).
         let is_refused = match column.base_type.as_str() {
             "character varying" => "-- try a value\nselect ({cast})::text <> {value} as refused",
+            _ if column.is_padded() => "-- try a value\nselect ({cast})::text <> rtrim({value}, ' ') as refused",
             _ => "-- try a value\nselect ({cast}) is null as refused",
         };
         let refused = match words.render(is_refused).bind([]).one(&db.conn).await {

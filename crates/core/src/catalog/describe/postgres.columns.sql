@@ -8,7 +8,9 @@ select
             union all
             select b.oid, b.typbasetype from base join pg_type b on b.oid = base.below
         )
-        select format_type(base.oid, null) from base where base.below = 0
+        -- A cast to `character` without a length would keep one character; `bpchar` has no length.
+        select case base.oid when 'pg_catalog.bpchar'::regtype then 'bpchar' else format_type(base.oid, null) end
+        from base where base.below = 0
     ) as base_type,
     a.attnotnull or t.typnotnull as not_null,
     a.attgenerated <> '' as generated

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Auth, kind::KindSettings, validate::ensure_gone_statuses};
 use crate::{
     config::check::{InvalidSetting, ensure},
-    template::{NameTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
+    template::{HrefTemplate, NameTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
 };
 
 /// Where the object is, and how requests are authenticated.
@@ -16,9 +16,11 @@ use crate::{
 pub struct CalDav {
     /// Where the object is; `{column}` is replaced by the row's value, percent-encoded.
     pub url: UrlTemplate,
-    /// The `ETag` that the application remembers; without one, it is read first.
+    /// What the server itself calls the object, as a path or URL below `url`. It is encoded already.
+    pub href: Option<HrefTemplate>,
+    /// The `ETag` that the application remembers: the condition where the server tells none.
     pub etag: Option<NameTemplate>,
-    /// Whether to delete only what has the `ETag` that was read or remembered.
+    /// Whether to delete only what has the `ETag` that was read.
     #[serde(default = "yes")]
     pub if_match: bool,
     /// Whether a collection may be deleted, with all that is in it.
@@ -43,28 +45,44 @@ fn default_gone() -> Vec<u16> {
     vec![410]
 }
 
+impl CalDav {
+    /// The columns that say where the object is.
+    fn place_columns(&self) -> impl Iterator<Item = &str> {
+        self.url.columns().chain(self.href.iter().flat_map(HrefTemplate::columns))
+    }
+}
+
 impl KindSettings for CalDav {
     fn text_templates() -> &'static [&'static str] {
-        &["etag", "headers"]
+        &["href", "etag", "headers"]
     }
 
     fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
         let mut columns: Vec<_> = self.url.columns().map(|column| ("url", column)).collect();
+        columns.extend(self.href.iter().flat_map(HrefTemplate::columns).map(|column| ("href", column)));
         columns.extend(self.etag.iter().flat_map(NameTemplate::columns).map(|column| ("etag", column)));
         columns.extend(self.headers.values().flat_map(TextTemplate::columns).map(|column| ("headers", column)));
         columns
     }
 
     fn look_columns(&self) -> Vec<&str> {
-        self.url.columns().chain(self.headers.values().flat_map(TextTemplate::columns)).collect()
+        self.place_columns().chain(self.headers.values().flat_map(TextTemplate::columns)).collect()
     }
 
     fn twin_columns(&self) -> Vec<Vec<&str>> {
-        vec![self.url.columns().collect()]
+        vec![self.place_columns().collect()]
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {
         ensure_gone_statuses("gone", &self.gone)?;
+        if let Some(href) = &self.href {
+            ensure(href.columns().next().is_some(), "href", || {
+                "it names no column, so every row would delete the same object".to_owned()
+            })?;
+            ensure(!self.url.has_query(), "url", || {
+                "with `href` it is what every href is below, without a query".to_owned()
+            })?;
+        }
         ensure(!matches!(self.auth, Some(Auth::Webhook(_))), "auth", || {
             "a WebDAV server knows no webhook signatures: expected bearer, basic or oauth2".to_owned()
         })?;

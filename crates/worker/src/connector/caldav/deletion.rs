@@ -1,12 +1,12 @@
-//! The requests of one deletion: read the `ETag`, delete on its condition, and judge a 404.
+//! The requests of one deletion: read what is there, delete it on the condition that it is still that, judge a 404.
 
 use std::time::{Instant, SystemTime};
 
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH},
+    header::{HeaderMap, IF_MATCH},
 };
-use sexton_core::outcome::{Answer, Failure, HttpAnswer, Outcome, Received, classify};
+use sexton_core::outcome::{Answer, Outcome, Received};
 use url::Url;
 
 use super::{
@@ -15,23 +15,14 @@ use super::{
         exchange::{Request, rejected, retry},
     },
     CalDav,
-    etag::{Condition, condition},
-    multistatus,
+    etag::Condition,
+    members::{Members, members_of},
+    place::Place,
+    reading::Found,
 };
 
 /// How often a call starts over because the object changed between reading its `ETag` and deleting it.
 const CHANGES: usize = 3;
-
-const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
-<propfind xmlns="DAV:"><prop><getetag/><resourcetype/></prop></propfind>"#;
-
-/// What is at a URL.
-pub(super) enum Found {
-    Object(Condition),
-    Collection,
-    /// 404 or 410.
-    Nothing(Received),
-}
 
 /// One deletion: what all its requests have in common.
 pub(super) struct Deletion<'d> {
@@ -43,90 +34,37 @@ pub(super) struct Deletion<'d> {
 
 impl Deletion<'_> {
     /// Deletes the object at the URL. An error is an outcome as well; it only ends the work early.
-    pub(super) async fn run(&self, url: &Url, remembered: Option<Condition>) -> Result<Outcome, Outcome> {
-        let mut condition = match remembered {
-            _ if !self.dav.settings.if_match => Condition::None,
-            Some(condition) => condition,
-            None => match self.look(url).await? {
-                Found::Object(condition) => condition,
-                Found::Collection => self.allow_collection()?,
-                Found::Nothing(received) => return self.judge_missing(url, &received).await,
-            },
-        };
+    ///
+    /// What is there is read before each `DELETE`: many servers ignore `If-Match` on it, and to delete a collection deletes
+    /// all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
+    pub(super) async fn run(&self, place: &Place, mut remembered: Option<Condition>) -> Result<Outcome, Outcome> {
+        let (settings, url) = (&self.dav.settings, &place.url);
         for _ in 0..CHANGES {
+            let condition = match self.look(url).await? {
+                Found::Object(_) if !settings.if_match => Condition::None,
+                Found::Object(Condition::None) => remembered.take().unwrap_or(Condition::None),
+                Found::Object(condition) => condition,
+                Found::Collection if settings.collection => Condition::None,
+                Found::Collection => return Ok(rejected(None, "is_a_collection")),
+                Found::Nothing(received) => return self.judge_missing(place, &received).await,
+            };
             let received = self.delete(url, &condition).await?;
             match received.status {
-                207 => return Ok(classify_members(&received)),
-                404 | 410 => return self.judge_missing(url, &received).await,
-                412 if self.dav.settings.if_match => {}
+                207 => {
+                    return match members_of(&received) {
+                        Members::Outcome(outcome) => Ok(outcome),
+                        Members::Missing(status) => self.judge_missing(place, &Received { status, ..received }).await,
+                    };
+                }
+                404 | 410 => return self.judge_missing(place, &received).await,
+                // It has another ETag by now, or it is gone: some servers check the condition first.
+                412 if condition != Condition::None => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),
-                status if self.dav.settings.gone.contains(&status) => return Ok(gone(status)),
+                status if settings.gone.contains(&status) => return Ok(gone(status)),
                 _ => return Ok(received.classified(SystemTime::now())),
-            }
-            // It has another ETag by now, or it is gone: some servers check the condition first.
-            let before = condition;
-            condition = match self.look(url).await? {
-                Found::Object(condition) => condition,
-                Found::Collection => self.allow_collection()?,
-                Found::Nothing(received) => return self.judge_missing(url, &received).await,
-            };
-            if condition == Condition::None && before == Condition::None {
-                return Ok(rejected(Some(received.status), "http_412"));
             }
         }
         Ok(retry(Some(412), "etag_keeps_changing"))
-    }
-
-    fn allow_collection(&self) -> Result<Condition, Outcome> {
-        if self.dav.settings.collection { Ok(Condition::None) } else { Err(rejected(None, "is_a_collection")) }
-    }
-
-    /// What is at the URL, with its `ETag`.
-    pub(super) async fn look(&self, url: &Url) -> Result<Found, Outcome> {
-        let received = self.propfind(url).await?;
-        match received.status {
-            207 => match multistatus::properties(&received.body) {
-                Some(found) if found.is_collection => Ok(Found::Collection),
-                Some(found) => Ok(Found::Object(found.etag.as_deref().and_then(condition).unwrap_or(Condition::None))),
-                None => Err(rejected(Some(207), "unreadable_multistatus")),
-            },
-            404 | 410 => Ok(Found::Nothing(received)),
-            // `HEAD` does not tell; by convention a collection's URL ends so (RFC 4918 §5.2).
-            405 | 501 if url.path().ends_with('/') => Ok(Found::Collection),
-            405 | 501 => {
-                let received = self.read(Method::HEAD, url, HeaderMap::new(), None).await?;
-                match received.status {
-                    200..=299 => {
-                        Ok(Found::Object(received.etag.as_deref().and_then(condition).unwrap_or(Condition::None)))
-                    }
-                    404 | 410 => Ok(Found::Nothing(received)),
-                    _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
-                }
-            }
-            status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
-            _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
-        }
-    }
-
-    /// Judges whether it can be believed that nothing is there.
-    pub(super) async fn judge_missing(&self, url: &Url, received: &Received) -> Result<Outcome, Outcome> {
-        let status = received.status;
-        if self.dav.settings.gone.contains(&status) {
-            return Ok(gone(status));
-        }
-        let Some(parent) = parent(url).filter(|_| status == 404) else {
-            return Ok(received.classified(SystemTime::now()));
-        };
-        let collection = self.propfind(&parent).await?;
-        match collection.status {
-            207 if multistatus::properties(&collection.body).is_some_and(|found| found.is_collection) => {
-                Ok(gone(status))
-            }
-            // Without PROPFIND nothing is known of the collection.
-            405 | 501 => Ok(rejected(Some(status), "http_404")),
-            status @ (200..=299 | 404 | 410) => Ok(rejected(Some(status), "collection_not_found")),
-            _ => Ok(collection.classified(SystemTime::now()).of_harmless_request()),
-        }
     }
 
     async fn delete(&self, url: &Url, condition: &Condition) -> Result<Received, Outcome> {
@@ -143,31 +81,8 @@ impl Deletion<'_> {
         }
     }
 
-    async fn propfind(&self, url: &Url) -> Result<Received, Outcome> {
-        let method = Method::from_bytes(b"PROPFIND").map_err(|_| rejected(None, "bad_request"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert("depth", HeaderValue::from_static("0"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
-        self.read(method, url, headers, Some(PROPFIND.into())).await
-    }
-
-    /// Sends a request that changes nothing.
-    async fn read(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Option<Vec<u8>>,
-    ) -> Result<Received, Outcome> {
-        let received = self.send(method, url, headers, body).await.map_err(Outcome::of_harmless_request)?;
-        match received.broken {
-            Some(why) => Err(retry(Some(received.status), why)),
-            None => Ok(received),
-        }
-    }
-
     /// Sends a request with the headers of the settings; those of the request itself replace them.
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         url: &Url,
@@ -181,37 +96,6 @@ impl Deletion<'_> {
     }
 }
 
-const fn gone(status: u16) -> Outcome {
+pub(super) const fn gone(status: u16) -> Outcome {
     Outcome::Confirmed { answer: Answer::Gone { status } }
-}
-
-/// The collection that has the resource: the URL up to its last `/`.
-fn parent(url: &Url) -> Option<Url> {
-    let path = url.path().strip_suffix('/').unwrap_or(url.path());
-    let (parent, _) = path.rsplit_once('/')?;
-    let mut url = url.clone();
-    url.set_path(&format!("{parent}/"));
-    url.set_query(None);
-    Some(url)
-}
-
-/// Classifies a `207` to a `DELETE` by its worst member. It is no success as long as one member is still there.
-fn classify_members(received: &Received) -> Outcome {
-    let Some(statuses) = multistatus::statuses(&received.body) else {
-        return Outcome::Rejected(received.failure("unreadable_multistatus"));
-    };
-    let left = |status: &u16| !matches!(status, 200..=299 | 404 | 410);
-    let member = |status: u16| Failure { status: Some(207), reason: format!("member_{status}") };
-    let temporary = |status: u16| {
-        let answer = HttpAnswer { status, retry_after: None, reason: None };
-        matches!(status, 423 | 424)
-            || matches!(classify(answer, &[], SystemTime::now()), Outcome::Retry(_) | Outcome::Throttled { .. })
-    };
-    let permanent = statuses.iter().copied().filter(left).find(|status| !temporary(*status));
-    match (permanent, statuses.iter().copied().find(left)) {
-        // The collection accepted our credentials: a member that we may not delete says nothing of them.
-        (Some(status), _) => Outcome::Rejected(member(status)),
-        (None, Some(status)) => Outcome::Retry(member(status)),
-        (None, None) => Outcome::Confirmed { answer: Answer::Deleted { status: 207 } },
-    }
 }

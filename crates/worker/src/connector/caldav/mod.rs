@@ -1,14 +1,20 @@
 //! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, if it is still the one that was seen.
 //!
-//! - `If-Match` needs an `ETag` (RFC 9110 §13.1.1). Without a remembered one it is read by `PROPFIND`, for which a server
-//!   must have `getetag` (RFC 4918 §15.6, RFC 4791 §5.3.4).
-//! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918 §9.6.1).
+//! - `If-Match` needs an `ETag` (RFC 9110 §13.1.1). It is read by `PROPFIND`, for which a server must have `getetag` (RFC 4918
+//!   §15.6, RFC 4791 §5.3.4).
+//! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918 §9.6.1). So
+//!   it is sent before each `DELETE`.
 //! - Where a server has no `PROPFIND`, `HEAD` is sent instead.
-//! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404.
+//! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404. It is not
+//!   believed where the name may have been encoded twice.
 
 mod deletion;
 mod etag;
+mod href;
+mod members;
 mod multistatus;
+mod place;
+mod reading;
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +24,7 @@ use sexton_core::{
     outcome::{Failure, Look, Outcome},
 };
 
-use self::{
-    deletion::{Deletion, Found},
-    etag::{Condition, condition},
-};
+use self::{deletion::Deletion, etag::condition, place::Place, reading::Found};
 use super::{
     Call, Connector, SetupError,
     auth::Auth,
@@ -59,25 +62,24 @@ impl CalDav {
     }
 
     async fn delete_object(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let place = Place::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
-        // An `ETag` that is missing or malformed is read from the server.
+        // One that is missing or malformed is no condition.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
-        // So is a weak one. It makes no condition, and only reading tells a collection from an object.
-        let remembered = remembered.as_deref().and_then(condition).filter(|remembered| *remembered != Condition::None);
+        let remembered = remembered.as_deref().and_then(condition);
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
-        deletion.run(&url, remembered).await
+        deletion.run(&place, remembered).await
     }
 
     async fn look_at_object(&self, call: Call<'_>) -> Result<Look, Outcome> {
-        let url = self.settings.url.render(call.row).map_err(bad_template)?;
+        let place = Place::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
         let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
-        Ok(match deletion.look(&url).await? {
+        Ok(match deletion.look(&place.url).await? {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
             }
-            Found::Nothing(received) => match deletion.judge_missing(&url, &received).await? {
+            Found::Nothing(received) => match deletion.judge_missing(&place, &received).await? {
                 Outcome::Confirmed { .. } => Look::Gone,
                 outcome => Look::failed(outcome),
             },

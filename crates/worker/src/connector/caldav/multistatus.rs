@@ -1,55 +1,54 @@
 //! What WebDAV says in XML: `207 Multi-Status` (RFC 4918 §13).
 
-use roxmltree::{Document, Node};
+use roxmltree::Node;
 
 use super::super::markup::document;
 
 const DAV: &str = "DAV:";
+
+/// What a multistatus says of one resource, or of several at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Response {
+    /// The resources, as URLs or paths; at least one.
+    pub(super) hrefs: Vec<String>,
+    /// Their status, if the response has one of its own.
+    pub(super) status: Option<u16>,
+    /// The properties that were found; none if no `propstat` is a success.
+    pub(super) properties: Option<Properties>,
+}
 
 /// What a `PROPFIND` tells of one resource.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Properties {
     /// Its `ETag`, quotes included.
     pub(super) etag: Option<String>,
-    /// Whether it holds other resources.
-    pub(super) is_collection: bool,
+    /// Whether it holds other resources; none if the answer does not say.
+    pub(super) is_collection: Option<bool>,
 }
 
-/// Reads the answer to a `PROPFIND` with `Depth: 0`: one response, with a `propstat` for each status. None if it is not
-/// one, or says that the resource itself has another status than success.
-pub(super) fn properties(body: &[u8]) -> Option<Properties> {
+/// Reads a multistatus. None if it is not one, has no response, or has one that names no resource.
+pub(super) fn responses(body: &[u8]) -> Option<Vec<Response>> {
     let document = document(body)?;
-    let response = responses(&document).next()?;
-    let mut found = None;
-    for propstat in children(response, "propstat") {
-        if !matches!(status_in(propstat), Some(200..=299)) {
-            continue;
-        }
-        let properties = found.get_or_insert_with(Properties::default);
+    let root = document.root_element();
+    let responses: Option<Vec<Response>> = children(root, "response").map(response).collect();
+    responses.filter(|responses| root.has_tag_name((DAV, "multistatus")) && !responses.is_empty())
+}
+
+fn response(node: Node<'_, '_>) -> Option<Response> {
+    let href = |node: Node<'_, '_>| Some(node.text()?.trim().to_owned()).filter(|href| !href.is_empty());
+    let hrefs: Vec<String> = children(node, "href").map(href).collect::<Option<_>>()?;
+    let found = children(node, "propstat").filter(|propstat| matches!(status_in(*propstat), Some(200..=299)));
+    let properties = found.fold(None, |all: Option<Properties>, propstat| {
+        let mut all = all.unwrap_or_default();
         for prop in children(propstat, "prop") {
             let etag = children(prop, "getetag").next().and_then(|etag| etag.text()).map(str::trim);
-            if let Some(etag) = etag.filter(|etag| !etag.is_empty()) {
-                properties.etag = Some(etag.to_owned());
-            }
-            properties.is_collection |=
-                children(prop, "resourcetype").any(|kind| children(kind, "collection").next().is_some());
+            all.etag = etag.filter(|etag| !etag.is_empty()).map(str::to_owned).or(all.etag);
+            let mut kinds = children(prop, "resourcetype").map(|kind| children(kind, "collection").next().is_some());
+            all.is_collection = kinds.next().or(all.is_collection);
         }
-    }
-    found
-}
-
-/// The statuses in the answer to a `DELETE`: of those members that were not deleted (RFC 4918 §9.6.1), as far as the
-/// server keeps to it. None if it is not a multistatus or has a response without a status.
-pub(super) fn statuses(body: &[u8]) -> Option<Vec<u16>> {
-    let document = document(body)?;
-    let statuses: Option<Vec<u16>> = responses(&document).map(status_in).collect();
-    statuses.filter(|statuses| !statuses.is_empty())
-}
-
-fn responses<'d>(document: &'d Document<'d>) -> impl Iterator<Item = Node<'d, 'd>> {
-    let root = document.root_element();
-    let multistatus = root.has_tag_name((DAV, "multistatus"));
-    root.children().filter(move |child| multistatus && child.has_tag_name((DAV, "response")))
+        Some(all)
+    });
+    (!hrefs.is_empty()).then(|| Response { hrefs, status: status_in(node), properties })
 }
 
 fn children<'d>(node: Node<'d, 'd>, name: &'static str) -> impl Iterator<Item = Node<'d, 'd>> {
@@ -58,7 +57,7 @@ fn children<'d>(node: Node<'d, 'd>, name: &'static str) -> impl Iterator<Item = 
 
 /// `HTTP/1.1 423 Locked` (RFC 4918 §14.28).
 fn status_in(node: Node<'_, '_>) -> Option<u16> {
-    node.children().find(|child| child.has_tag_name((DAV, "status")))?.text()?.split_whitespace().nth(1)?.parse().ok()
+    children(node, "status").next()?.text()?.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -67,35 +66,49 @@ mod tests {
 
     #[test]
     fn etag_and_kind_are_read_whatever_the_prefix() {
-        let body = br#"<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"><d:response><d:href>/x.ics</d:href>
-            <d:propstat><d:prop><d:getetag>"abc"</d:getetag><d:resourcetype/></d:prop>
-            <d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"#;
-        let found = properties(body).unwrap();
-        assert_eq!(found, Properties { etag: Some("\"abc\"".into()), is_collection: false });
-        let collection = br#"<multistatus xmlns="DAV:"><response><href>/c/</href>
+        let one = |body: &str| {
+            let mut responses = responses(body.as_bytes()).unwrap();
+            assert_eq!(responses.len(), 1);
+            responses.remove(0)
+        };
+        let found = one(r#"<?xml version="1.0"?><d:multistatus xmlns:d="DAV:"><d:response><d:href> /x.ics
+            </d:href><d:propstat><d:prop><d:getetag>"abc"</d:getetag><d:resourcetype/></d:prop>
+            <d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"#);
+        let properties = Properties { etag: Some("\"abc\"".into()), is_collection: Some(false) };
+        let hrefs = vec!["/x.ics".to_owned()];
+        assert_eq!(found, Response { hrefs, status: None, properties: Some(properties) });
+        let collection = one(r#"<multistatus xmlns="DAV:"><response><href>/c/</href>
             <propstat><prop><resourcetype><collection/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat>
             <propstat><prop><getetag/></prop><status>HTTP/1.1 404 Not Found</status></propstat>
-            </response></multistatus>"#;
-        assert_eq!(properties(collection).unwrap(), Properties { etag: None, is_collection: true });
+            </response></multistatus>"#);
+        assert_eq!(collection.properties, Some(Properties { etag: None, is_collection: Some(true) }));
+        let neither = one(r#"<multistatus xmlns="DAV:"><response><href>/x</href>
+            <propstat><prop><getetag/><resourcetype/></prop><status>HTTP/1.1 404 Not Found</status></propstat>
+            </response></multistatus>"#);
+        assert_eq!((neither.properties, neither.status), (None, None));
+    }
+
+    #[test]
+    fn statuses_of_members_are_read_with_all_that_they_are_of() {
+        let body = br#"<multistatus xmlns="DAV:">
+            <response><href>/c/a</href><href>/c/d</href><status>HTTP/1.1 423 Locked</status></response>
+            <response><href>/c/b</href><status>HTTP/1.1 404 Not Found</status></response></multistatus>"#;
+        let read: Vec<_> = responses(body).unwrap().into_iter().map(|one| (one.hrefs.join(" "), one.status)).collect();
+        assert_eq!(read, [("/c/a /c/d".to_owned(), Some(423)), ("/c/b".to_owned(), Some(404))]);
     }
 
     #[test]
     fn what_is_no_multistatus_says_nothing() {
-        let missing = br#"<multistatus xmlns="DAV:"><response><href>/x</href><status>HTTP/1.1 404 Not Found</status>
-            </response></multistatus>"#;
-        assert_eq!(properties(missing), None);
-        for body in [&b"<html/>"[..], b"", b"\xff", br#"<multistatus/>"#, br#"<multistatus xmlns="DAV:"/>"#] {
-            assert_eq!((properties(body), statuses(body)), (None, None));
+        for body in [
+            &b"<html/>"[..],
+            b"",
+            b"\xff",
+            b"<multistatus/>",
+            br#"<multistatus xmlns="DAV:"/>"#,
+            br#"<multistatus xmlns="DAV:"><response><status>HTTP/1.1 200 OK</status></response></multistatus>"#,
+            br#"<multistatus xmlns="DAV:"><response><href/><status>HTTP/1.1 200 OK</status></response></multistatus>"#,
+        ] {
+            assert_eq!(responses(body), None);
         }
-    }
-
-    #[test]
-    fn statuses_of_members_are_read() {
-        let body = br#"<multistatus xmlns="DAV:">
-            <response><href>/c/a</href><status>HTTP/1.1 423 Locked</status></response>
-            <response><href>/c/b</href><status>HTTP/1.1 404 Not Found</status></response></multistatus>"#;
-        assert_eq!(statuses(body), Some(vec![423, 404]));
-        let odd = br#"<multistatus xmlns="DAV:"><response><href>/c/a</href></response></multistatus>"#;
-        assert_eq!(statuses(odd), None);
     }
 }

@@ -27,7 +27,7 @@ use self::{credentials::File, token::Tokens};
 use super::{
     Call, Connector, SetupError,
     clients::{Clients, Transport},
-    exchange::{Exchange, Request, rejected, unauthorized},
+    exchange::{Exchange, NAME_MAY_BE_ENCODED, Request, rejected, unauthorized},
     headers::bad_template,
 };
 
@@ -39,6 +39,15 @@ pub(super) struct GoogleCalendar {
     event: UrlTemplate,
     events: UrlTemplate,
     tokens: Tokens,
+}
+
+/// Where a row's event is.
+struct Place {
+    event: Url,
+    /// What shows whether the calendar is visible.
+    calendar: Url,
+    /// Whether the URL means what the row says.
+    is_certain: bool,
 }
 
 impl GoogleCalendar {
@@ -63,8 +72,8 @@ impl GoogleCalendar {
         })
     }
 
-    /// The event's URL, and the one that shows whether its calendar is visible.
-    fn urls(&self, row: &Values) -> Result<(Url, Url), BadTemplate> {
+    /// Where the event is, and what shows whether its calendar is visible.
+    fn place(&self, row: &Values) -> Result<Place, BadTemplate> {
         let text = |name: &str, text| (name.to_owned(), Some(text));
         let ids = Values::from([
             text("calendar", self.settings.calendar.render(row)?),
@@ -73,20 +82,22 @@ impl GoogleCalendar {
         let mut calendar = self.events.render(&ids)?;
         // The answer need not say anything of the events.
         calendar.set_query(Some("maxResults=1&fields=kind"));
-        Ok((self.event.render(&ids)?, calendar))
+        // No id has these; such a value may be encoded already.
+        let is_certain = !self.event.may_be_encoded(&ids) && !self.event.has_slash(&ids);
+        Ok(Place { event: self.event.render(&ids)?, calendar, is_certain })
     }
 
     async fn delete_event(&self, row: &Values) -> Result<Outcome, Outcome> {
-        let (event, calendar) = self.urls(row).map_err(bad_template)?;
+        let place = self.place(row).map_err(bad_template)?;
         let deadline = Instant::now() + self.timeout;
-        let received = self.send(Method::DELETE, &event, deadline).await?;
+        let received = self.send(Method::DELETE, &place.event, deadline).await?;
         match received.broken {
             // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
             Some(why) if !received.is_success() => return Err(Outcome::Lost(received.failure(why))),
             _ => {}
         }
         Ok(match (received.status, reason_in(&received.body).as_deref()) {
-            (404, _) => self.judge_missing(&received, &calendar, deadline).await?,
+            (404, _) => self.judge_missing(&received, &place, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         })
@@ -94,16 +105,17 @@ impl GoogleCalendar {
 
     /// Looks at the event: a deleted one is still there, as `cancelled`.
     async fn look_at_event(&self, row: &Values) -> Result<Look, Outcome> {
-        let (mut event, calendar) = self.urls(row).map_err(bad_template)?;
-        event.set_query(Some("fields=status"));
+        let place = self.place(row).map_err(bad_template)?;
+        let mut event = place.event.clone();
+        event.set_query(Some("fields=id,status"));
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::GET, &event, deadline).await?;
         if let Some(why) = received.broken {
             return Err(Outcome::Retry(received.failure(why)));
         }
         let seen = match (received.status, reason_in(&received.body).as_deref()) {
-            (200, _) => return look_from_status(&received),
-            (404, _) => self.judge_missing(&received, &calendar, deadline).await?,
+            (200, _) => return look_from_status(&received, &self.settings.event.render(row).map_err(bad_template)?),
+            (404, _) => self.judge_missing(&received, &place, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         };
@@ -115,10 +127,15 @@ impl GoogleCalendar {
     }
 
     /// Judges whether a 404 can be believed.
-    async fn judge_missing(&self, received: &Received, calendar: &Url, deadline: Instant) -> Result<Outcome, Outcome> {
-        let seen = self.send(Method::GET, calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
+    async fn judge_missing(&self, received: &Received, place: &Place, deadline: Instant) -> Result<Outcome, Outcome> {
+        if !place.is_certain {
+            return Ok(rejected(Some(received.status), NAME_MAY_BE_ENCODED));
+        }
+        let seen = self.send(Method::GET, &place.calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
         Ok(match (seen.status, classify_answer(&seen).of_harmless_request()) {
-            (200, _) => Outcome::Confirmed { answer: Answer::Gone { status: received.status } },
+            (200, _) if is_listing(&seen.body) => {
+                Outcome::Confirmed { answer: Answer::Gone { status: received.status } }
+            }
             (404, _) => Outcome::Rejected(received.failure("calendar_not_visible")),
             (403, Outcome::Unauthorized(_)) => Outcome::Unauthorized(seen.failure("calendar_not_visible")),
             (_, Outcome::Confirmed { .. }) => Outcome::Rejected(seen.failure("calendar_not_visible")),
@@ -148,12 +165,20 @@ impl GoogleCalendar {
     }
 }
 
-/// What an event says of itself (Calendar API, `Events`, `status`).
-fn look_from_status(received: &Received) -> Result<Look, Outcome> {
+/// Whether an answer is a page of a calendar's events, and not one of a proxy.
+fn is_listing(body: &[u8]) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    body.is_some_and(|body| body.get("kind").and_then(serde_json::Value::as_str) == Some("calendar#events"))
+}
+
+/// What an event says of itself (Calendar API, `Events`, `id` and `status`).
+fn look_from_status(received: &Received, asked: &str) -> Result<Look, Outcome> {
     let event: Option<serde_json::Value> = serde_json::from_slice(&received.body).ok();
-    match event.as_ref().and_then(|event| event.get("status")?.as_str()) {
-        Some("cancelled") => Ok(Look::Gone),
-        Some("confirmed" | "tentative") => Ok(Look::Differs(received.failure("event_there"))),
+    let text = |name: &str| event.as_ref()?.get(name)?.as_str();
+    match (text("id"), text("status")) {
+        (Some(id), _) if id != asked => Err(Outcome::Rejected(received.failure("other_object"))),
+        (Some(_), Some("cancelled")) => Ok(Look::Gone),
+        (Some(_), Some("confirmed" | "tentative")) => Ok(Look::Differs(received.failure("event_there"))),
         _ => Err(Outcome::Rejected(received.failure("unreadable_answer"))),
     }
 }

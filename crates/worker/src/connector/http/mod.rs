@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use sexton_core::{
     config::{Target, target::http::Http as Settings},
-    outcome::{self, Failure, Look, Outcome, Received},
+    outcome::{self, Answer, Failure, Look, Outcome, Received},
 };
 
 use super::{
     Call, Connector, SetupError,
     auth::Auth,
     clients::{Clients, Transport},
-    exchange::{Exchange, Request},
+    exchange::{Exchange, NAME_MAY_BE_ENCODED, Request, rejected},
 };
 
 /// Calls one target over HTTP.
@@ -64,9 +64,15 @@ impl Connector for Http {
             Ok(request) => self.exchange(&request, call).await,
             Err(outcome) => Err(outcome),
         };
-        match received {
+        let outcome = match received {
             Ok(received) => outcome::classify_delete(&self.settings, &received, SystemTime::now()),
             Err(outcome) => outcome,
+        };
+        match outcome {
+            Outcome::Confirmed { answer: Answer::Gone { status } } if self.settings.url.may_be_encoded(call.row) => {
+                rejected(Some(status), NAME_MAY_BE_ENCODED)
+            }
+            outcome => outcome,
         }
     }
 
@@ -80,6 +86,13 @@ impl Connector for Http {
             Err(outcome) => Err(outcome),
         };
         match received {
+            // What a success says, it says of something that is there.
+            Ok(received) if !received.is_success() && verify.url.may_be_encoded(call.row) => {
+                match outcome::classify_look(verify, &received, SystemTime::now()) {
+                    Look::Gone => Look::Failed(rejected(Some(received.status), NAME_MAY_BE_ENCODED)),
+                    look => look,
+                }
+            }
             Ok(received) => outcome::classify_look(verify, &received, SystemTime::now()),
             // To look twice does no harm.
             Err(Outcome::Lost(failure)) => Look::Failed(Outcome::Retry(failure)),

@@ -4,7 +4,10 @@
 //! that `users/1/` would become `users/1`, which is another object. So it provides credentials and signatures here, and
 //! the keys go as they are, in the body of `DeleteObjects`: a URL cannot carry `..` (RFC 3986 §5.2.4).
 
-use std::time::{Instant, SystemTime};
+use std::{
+    collections::HashSet,
+    time::{Instant, SystemTime},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use md5::{Digest as _, Md5};
@@ -80,21 +83,27 @@ impl Bucket {
         query.push_str(&format!("encoding-type=url&list-type=2&max-keys={most}&prefix={}", encode(prefix)));
         let received = self.send(Method::GET, &query, None, deadline).await.map_err(Outcome::of_harmless_request)?;
         let page = xml::page(&received.body).ok_or_else(|| misunderstood(&received))?;
-        match page.keys.iter().all(|key| key.starts_with(prefix)) {
+        // An empty listing of another prefix says nothing of ours.
+        let listed = page.prefix.as_deref().is_none_or(|listed| listed == prefix);
+        match listed && page.keys.iter().all(|key| key.starts_with(prefix)) {
             true => Ok(page),
             // A service that ignores the prefix would have us delete everything.
             false => Err(rejected(None, "listing_outside_prefix")),
         }
     }
 
-    /// Deletes at most [`PAGE`] keys and says what became of them. That each of them is spoken of is checked.
+    /// Deletes at most [`PAGE`] keys and says what became of them. The answer speaks of each of them and of no other: a
+    /// service that changes a key deletes another object.
     pub(super) async fn delete(&self, keys: &[String], deadline: Instant) -> Result<xml::Deleted, Outcome> {
         let body = xml::delete(keys).ok_or_else(|| rejected(None, "key_not_in_xml"))?;
         let received = self.send(Method::POST, "delete=", Some(body), deadline).await?;
         let deleted = xml::deleted(&received.body).ok_or_else(|| misunderstood(&received))?;
-        match deleted.gone + deleted.errors.len() == keys.len() {
-            true => Ok(deleted),
-            false => Err(rejected(None, "answer_lacks_keys")),
+        let told: HashSet<&String> = deleted.gone.iter().chain(deleted.errors.iter().map(|(key, _)| key)).collect();
+        let asked: HashSet<&String> = keys.iter().collect();
+        match (told.is_subset(&asked), asked.is_subset(&told)) {
+            (true, true) => Ok(deleted),
+            (false, _) => Err(rejected(None, "other_object")),
+            (true, false) => Err(rejected(None, "answer_lacks_keys")),
         }
     }
 

@@ -63,8 +63,8 @@ pub(super) fn classify(status: u16, code: Option<&str>, retry_after: Option<Dura
 }
 
 /// Classifies the errors of single keys; the same request deleted `gone` others. None if there is no error.
-pub(super) fn classify_key_errors(errors: &[String], gone: usize) -> Option<Outcome> {
-    let outcomes = errors.iter().map(|code| match classify(200, Some(code), None) {
+pub(super) fn classify_key_errors(errors: &[(String, String)], gone: usize) -> Option<Outcome> {
+    let outcomes = errors.iter().map(|(_, code)| match classify(200, Some(code), None) {
         // Others of the same request were deleted, so the credentials are accepted: the refusal is about this object.
         Outcome::Unauthorized(failure) if gone > 0 => Outcome::Rejected(failure),
         outcome => outcome,

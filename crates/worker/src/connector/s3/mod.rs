@@ -139,7 +139,7 @@ impl S3 {
             let page = self.bucket.list(prefix, next.as_deref(), PAGE, deadline).await?;
             for keys in page.keys.chunks(PAGE) {
                 let deleted = self.bucket.delete(keys, deadline).await?;
-                *gone += deleted.gone;
+                *gone += deleted.gone.len();
                 if let Some(outcome) = codes::classify_key_errors(&deleted.errors, *gone) {
                     return Ok(outcome);
                 }

@@ -9,6 +9,8 @@ use super::super::markup::document;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) keys: Vec<String>,
+    /// The prefix that was listed, if the answer says it.
+    pub(super) prefix: Option<String>,
     /// Where the next page begins, if there is one.
     pub(super) next: Option<String>,
 }
@@ -16,10 +18,10 @@ pub(super) struct Page {
 /// What became of the keys of one `DeleteObjects`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Deleted {
-    /// How many are gone.
-    pub(super) gone: usize,
-    /// The codes of those that are not.
-    pub(super) errors: Vec<String>,
+    /// Those that are gone.
+    pub(super) gone: Vec<String>,
+    /// Those that are not, each with its code.
+    pub(super) errors: Vec<(String, String)>,
 }
 
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
@@ -33,9 +35,13 @@ pub(super) fn page(body: &[u8]) -> Option<Page> {
         .map(|child| key(text(child, "Key")?, encoded))
         .collect();
     let truncated = text(root, "IsTruncated") == Some("true");
+    let prefix = match text(root, "Prefix") {
+        Some(prefix) => Some(key(prefix, encoded)?),
+        None => None,
+    };
     let next = text(root, "NextContinuationToken").filter(|_| truncated).map(str::to_owned);
     // A page that is not the last and does not say where the next begins is not understood.
-    (next.is_some() == truncated).then_some(Page { keys: keys?, next })
+    (next.is_some() == truncated).then_some(Page { keys: keys?, prefix, next })
 }
 
 /// As forms are encoded: `+` is a space (as boto reads it too).
@@ -46,17 +52,17 @@ fn key(text: &str, encoded: bool) -> Option<String> {
     percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
-/// Reads a `DeleteResult`. None if it is not one.
+/// Reads a `DeleteResult`. None if it is not one, or speaks of an object without its key.
 pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
     let document = document(body)?;
     let root = named(document.root_element(), "DeleteResult")?;
     let mut result = Deleted::default();
     for child in root.children().filter(Node::is_element) {
         match child.tag_name().name() {
-            "Deleted" => result.gone += 1,
-            "Error" => match text(child, "Code") {
-                Some("NoSuchKey") => result.gone += 1,
-                code => result.errors.push(code.unwrap_or("unknown").to_owned()),
+            "Deleted" => result.gone.push(text(child, "Key")?.to_owned()),
+            "Error" => match (text(child, "Key")?.to_owned(), text(child, "Code")) {
+                (key, Some("NoSuchKey")) => result.gone.push(key),
+                (key, code) => result.errors.push((key, code.unwrap_or("unknown").to_owned())),
             },
             _ => {}
         }
@@ -113,11 +119,14 @@ mod tests {
     fn a_listing_is_read_with_its_encoding() {
         let body =
             br#"<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>true</IsTruncated>
-            <NextContinuationToken>t/1=</NextContinuationToken><EncodingType>url</EncodingType>
+            <NextContinuationToken>t/1=</NextContinuationToken><EncodingType>url</EncodingType><Prefix>u/+</Prefix>
             <Contents><Key>u/a+b%2B%25%C3%A4</Key></Contents></ListBucketResult>"#;
-        assert_eq!(page(body), Some(Page { keys: vec!["u/a b+%ä".into()], next: Some("t/1=".into()) }));
+        assert_eq!(
+            page(body),
+            Some(Page { keys: vec!["u/a b+%ä".into()], prefix: Some("u/ ".into()), next: Some("t/1=".into()) })
+        );
         let plain = b"<ListBucketResult><Contents><Key>a+%20</Key></Contents></ListBucketResult>";
-        assert_eq!(page(plain), Some(Page { keys: vec!["a+%20".into()], next: None }));
+        assert_eq!(page(plain), Some(Page { keys: vec!["a+%20".into()], prefix: None, next: None }));
     }
 
     #[test]
@@ -133,10 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_counted_key_by_key() {
+    fn answers_are_read_key_by_key() {
         let body = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
             <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
-        assert_eq!(deleted(body), Some(Deleted { gone: 2, errors: vec!["AccessDenied".into()] }));
+        let errors = vec![("b".to_owned(), "AccessDenied".to_owned())];
+        assert_eq!(deleted(body), Some(Deleted { gone: vec!["a".into(), "c".into()], errors }));
+        assert_eq!(deleted(b"<DeleteResult><Deleted/></DeleteResult>"), None);
         assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>"), None);
         assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>").as_deref(), Some("InternalError"));
         assert_eq!(error_code(b"<Error><Code>Ann Example</Code></Error>"), None);

@@ -1,0 +1,158 @@
+//! The `caldav` connector against servers that differ from Radicale: Xandikos, WsgiDAV and Apache's mod_dav.
+
+use sexton_tests::{Apache, Radicale, WsgiDav, Xandikos};
+
+use super::{person::Person, rig::Rig};
+
+fn target(collection: &str, more: &str) -> String {
+    format!("kind = 'caldav'\nurl = '{collection}/{{name}}'\netag = '{{tag}}'\n{more}")
+}
+
+const NAMES: [&str; 5] = ["plain.ics", "a b.ics", "ann@example.org.ics", "it's.ics", "ünï.ics"];
+
+/// Objects of every name go, and those that are not there are gone; a later look agrees.
+async fn objects_are_deleted_and_missing_ones_are_gone(collection: &str) {
+    let person = Person::at(collection);
+    let mut rig = Rig::new(&target(collection, "")).await;
+    let mut keys = Vec::new();
+    for name in NAMES {
+        person.put(name, "to go").await;
+        person.put(&format!("kept {name}"), "kept").await;
+        keys.push(rig.row("", name, None).await);
+    }
+    for told in rig.delete(&keys).await {
+        assert!(told.starts_with("completed deleted 20"), "{told}");
+    }
+    for name in NAMES {
+        assert!(!person.sees(name).await && person.sees(&format!("kept {name}")).await, "{name}");
+    }
+    let mut missing = Vec::new();
+    for name in NAMES {
+        missing.push(rig.row("", &format!("never {name}"), None).await);
+    }
+    assert_eq!(rig.delete(&missing).await, ["completed gone 404"; NAMES.len()]);
+    assert_eq!(rig.look().await, "gone 10");
+    person.put("a b.ics", "there again").await;
+    assert_eq!(rig.look().await, "gone 9, returned 1");
+}
+
+/// Xandikos says that an object is gone in a `207`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_xandikos_are_deleted_and_missing_ones_are_gone() {
+    let server = Xandikos::start().await;
+    objects_are_deleted_and_missing_ones_are_gone(&server.calendar()).await;
+    let mut rig = Rig::new(&target(&server.calendar().replace("/calendar", "/none"), "")).await;
+    let key = rig.row("", "a.ics", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 collection_not_found"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_wsgidav_are_deleted_and_missing_ones_are_gone() {
+    let server = WsgiDav::start().await;
+    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_apache_are_deleted_and_missing_ones_are_gone() {
+    let server = Apache::start().await;
+    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
+}
+
+/// WsgiDAV deletes a collection although `If-Match` does not match.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn collection_stays_where_the_server_ignores_the_condition() {
+    let server = WsgiDav::start().await;
+    let person = Person::at(&server.url());
+    assert_eq!(person.ask("MKCOL", "/calendar", "").await, 201);
+    let mut rig = Rig::new(&target(&server.url(), "")).await;
+    let keys = [rig.row("", "calendar", Some("\"remembered\"")).await, rig.row("", "calendar", None).await];
+    assert_eq!(rig.delete(&keys).await, ["dead: rejected - is_a_collection"; 2]);
+    let mut rig = Rig::new(&target(&server.url(), "if_match = false").replace("etag = '{tag}'\n", "")).await;
+    let key = rig.row("", "calendar", None).await;
+    assert_eq!(rig.delete(&[key]).await, ["dead: rejected - is_a_collection"]);
+    assert_eq!(person.ask("PROPFIND", "/calendar", "").await, 207, "it is still there");
+}
+
+/// A client keeps what the server calls its objects. Put into a template, such a name is encoded twice: the object under it
+/// is not there, and the collection answers.
+async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, server: &str, more: &str) {
+    let by_href = format!("kind = 'caldav'\nurl = '{server}/'\nhref = '{{name}}'\n{more}");
+    let by_name = format!("kind = 'caldav'\nurl = '{server}/{{name}}'\n{more}");
+    let mut rig = Rig::new(&by_name).await;
+    let (mut hrefs, mut keys) = (Vec::new(), Vec::new());
+    for name in ["a b.ics", "ann@example.org.ics", "ünï.ics", "100%25.ics", "a+b&c;d.ics"] {
+        person.put(name, "to go").await;
+        let href = person.href(name).await;
+        let path = href.strip_prefix(server).unwrap_or(&href).trim_start_matches('/').to_owned();
+        if path.contains(['/', '%']) {
+            keys.push(rig.row("", &path, None).await);
+            hrefs.push((name, href));
+        }
+    }
+    assert!(hrefs.len() >= 3, "{hrefs:?}");
+    let left = rig.rows_left().await;
+    for told in rig.delete(&keys).await {
+        // Some refuse an encoded slash.
+        let refused =
+            told.starts_with("dead: rejected 404 name_may_be_encoded") || told.starts_with("dead: expired 403");
+        assert!(refused, "{told}");
+    }
+    assert_eq!(rig.rows_left().await, left, "no row goes although its twin is there");
+    let mut rig = Rig::new(&by_href).await;
+    let mut keys = Vec::new();
+    for (name, href) in &hrefs {
+        assert!(person.sees(name).await, "{name}");
+        keys.push(rig.row("", href, None).await);
+    }
+    for told in rig.delete(&keys).await {
+        assert!(told.starts_with("completed deleted 20"), "{told}");
+    }
+    for (name, href) in &hrefs {
+        assert!(!person.sees(name).await, "{href}");
+    }
+    assert_eq!(rig.look().await, format!("gone {}", hrefs.len()));
+    // What the server does not know any more is gone.
+    let key = rig.row("", &hrefs[0].1, None).await;
+    assert_eq!(rig.delete(&[key]).await, ["completed gone 404"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_radicale_go_by_its_own_names() {
+    let server = Radicale::start().await;
+    let (user, password) = (Radicale::USER, Radicale::PASSWORD);
+    let person = Person::at(&format!("{}/{user}/cal", server.url())).with_password(user, password);
+    assert_eq!(person.ask("MKCALENDAR", "/", "").await, 201);
+    let auth = format!(
+        "auth = {{ basic = {{ user = '{user}', password = '{password}' }} }}\nretry = {{ give_up_after = '1s' }}"
+    );
+    objects_go_by_the_names_that_the_server_gave_them(&person, &server.url(), &auth).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_wsgidav_go_by_its_own_names() {
+    let server = WsgiDav::start().await;
+    objects_go_by_the_names_that_the_server_gave_them(&Person::at(&server.url()), &server.url(), "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_apache_go_by_its_own_names() {
+    let server = Apache::start().await;
+    objects_go_by_the_names_that_the_server_gave_them(&Person::at(&server.url()), &server.url(), "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_could_mean_something_else_are_never_sent() {
+    let api = sexton_tests::api::Api::start().await;
+    let target = format!("kind = 'caldav'\nurl = '{}/cal/{{place}}/'\nhref = '{{name}}'\n", api.url());
+    let mut rig = Rig::new(&target).await;
+    let mut keys = Vec::new();
+    for href in
+        ["/cal/bob/a.ics", "/cal/ann/../bob/a.ics", "http://elsewhere.example/cal/ann/a.ics", "/cal/ann/a b.ics", ""]
+    {
+        keys.push(rig.row("ann", href, None).await);
+    }
+    for told in rig.delete(&keys).await {
+        assert!(told.starts_with("dead: bad_template"), "{told}");
+    }
+    assert!(api.log().is_empty(), "{:?}", api.log());
+}
