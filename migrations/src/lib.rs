@@ -46,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_guard::Migration::new()),
             sql_files!("0009_sweep_health"),
             sql_files!("0010_choice"),
+            sql_files!("0011_gone"),
             sql_files!("0013_restore"),
         ]
     }

@@ -42,6 +42,7 @@ declare! {
     describe_counter API_REQUESTS = "sexton_api_requests_total": "Requests to the HTTP API, by status of the answer";
     describe_counter BREAKER_OPENINGS = "sexton_breaker_openings_total": "Breakers opened, by lane and cause";
     describe_gauge BREAKER_OPEN = "sexton_breaker_open": "1 while the breaker of a lane is open";
+    describe_gauge HELD = "sexton_held_deletions": "Deletions whose row waits until an unexpected \"gone\" is judged, by lane";
     describe_gauge THROTTLED = "sexton_throttled": "1 while the target of a lane is not called because it asked for patience";
     describe_gauge PAUSED = "sexton_paused": "1 while a lane is paused";
     describe_gauge HARD_DELETES_PAUSED = "sexton_hard_deletes_paused":
@@ -146,6 +147,10 @@ pub(crate) fn set_breaker_open(lane: &Lane, open: bool) {
 
 pub(crate) fn set_throttled(lane: &Lane, throttled: bool) {
     gauge!(THROTTLED, "lane" => lane.to_string()).set(one_if(throttled));
+}
+
+pub(crate) fn set_held(lane: &Lane, held: usize) {
+    gauge!(HELD, "lane" => lane.to_string()).set(held as f64);
 }
 
 pub(crate) fn set_paused(lane: &Lane, paused: bool) {

@@ -101,12 +101,15 @@ async fn target_that_knows_nothing_is_not_called_until_an_operator_has_looked() 
     rig.wait_until("not exists (select 1 from sexton_deletion where state = 'running')").await;
     let calls = rig.api.log().len();
     assert!((50..=50 + 8).contains(&calls), "{calls}");
+    // None of their rows went: they wait for the operator as well.
+    let held = rig.number("select count(*) from sexton_deletion where held_at is not null").await;
+    assert_eq!((held, rig.number("select count(*) from item").await), (calls, 200));
     let refused = rig.sexton.run(&["resume", "item.nothing"]).await;
     assert_eq!(refused.code, 2, "{refused:?}");
     rig.api.set_default(Behaviour::Always(Answer::Status(204)));
     drop(rig.sexton.run(&["resume", "item.api", "--reason", "the path is right now"]).await.expect_code(0));
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
-    assert_eq!(rig.api.log().len(), 200);
+    assert_eq!(rig.api.log().len(), 200 + held, "what was held is asked once more");
     let actions = "select action || ' ' || (detail ->> 'scope') || ' ' || reason from sexton_action";
     assert_eq!(rig.value(actions).await, "resume item.api the path is right now");
     worker.stop().await;

@@ -1,6 +1,7 @@
 //! Lanes that are paused, closed by the breaker, or limited.
 
 mod breaker;
+mod gone;
 mod pause;
 
 use crate::rig::workers::Setup;

@@ -190,6 +190,7 @@ impl<'b> System<'b> {
             uncalled: false,
             lane: Lane::from_ledger(claim.resource.clone()),
             confirmations: claim.confirmations.clone(),
+            gone_expected: claim.gone_expected.clone(),
             payload: None,
             error: None,
             dead: None,

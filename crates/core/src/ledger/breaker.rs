@@ -22,7 +22,7 @@ pub enum Cause {
     Failures,
     /// It refuses our credentials.
     Unauthorized,
-    /// Too many first calls were answered "gone": an operator has to look.
+    /// Too many calls were answered "gone" unexpectedly: an operator has to look.
     Gone,
     /// It asked for patience.
     Throttled,
@@ -78,6 +78,7 @@ pub(super) struct Statements {
     throttle: Sql,
     take_probe: Sql,
     close: Sql,
+    withdraw: Sql,
 }
 
 impl Statements {
@@ -88,6 +89,9 @@ impl Statements {
             order by lane";
         let close = "-- close a breaker
             delete from {breaker} where lane = @lane and cause <> 'gone'";
+        let withdraw = "-- close a breaker that nothing speaks for any more
+            delete from {breaker} where lane = @lane and cause = 'gone' and since < {in_ms:-@settled_ms}
+                and not exists (select 1 from {deletion} d where d.held_at is not null and d.lane = @lane)";
         let least = |dialect, values: &str| match dialect {
             Dialect::Postgres => format!("least({values})"),
             Dialect::Sqlite => format!("min({values})"),
@@ -99,6 +103,7 @@ impl Statements {
             throttle: words.render(include_str!("breaker.throttle.sql")),
             take_probe: words.render(include_str!("breaker.take_probe.sql")),
             close: words.render(close),
+            withdraw: words.render(withdraw),
         }
     }
 }
@@ -184,6 +189,16 @@ impl Ledger {
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn close_breaker(&self, db: &Db, lane: &Lane) -> Result<bool, db::Error> {
         self.change_breaker(db, self.sql.breaker.close.bind([("lane", lane.as_str().into())])).await
+    }
+
+    /// Closes the breaker of `lane` if it is open because of answers "gone" and nothing is held any more: each of them was
+    /// explained. It must have been open for `settled`, so that what was answered is written down.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
+    pub async fn withdraw_breaker(&self, db: &Db, lane: &Lane, settled: Duration) -> Result<bool, db::Error> {
+        let values = [("lane", lane.as_str().into()), ("settled_ms", millis(settled).into())];
+        self.change_breaker(db, self.sql.breaker.withdraw.bind(values)).await
     }
 
     async fn change_breaker(&self, db: &Db, change: Query) -> Result<bool, db::Error> {

@@ -6,7 +6,7 @@
 use super::{
     breaker,
     deletions::{
-        advance, archive, batch, call, claim, due, find, finish, forget, key_hash, lease, link, lock, record,
+        advance, archive, batch, call, claim, due, find, finish, forget, held, key_hash, lease, link, lock, record,
         relatives, rescue, retained, settle,
     },
     operators::{action, dead_letters, export, figures, pause, status},
@@ -37,6 +37,7 @@ pub(super) struct Statements {
     pub(super) find: find::Statements,
     pub(super) finish: finish::Statements,
     pub(super) forget: forget::Statements,
+    pub(super) held: held::Statements,
     pub(super) key_hash: key_hash::Statements,
     pub(super) lease: lease::Statements,
     pub(super) link: link::Statements,
@@ -70,6 +71,7 @@ impl Statements {
             find: find::Statements::render(words),
             finish: finish::Statements::render(words),
             forget: forget::Statements::render(words),
+            held: held::Statements::render(words),
             key_hash: key_hash::Statements::render(words),
             lease: lease::Statements::render(words),
             link: link::Statements::render(words),

@@ -67,6 +67,9 @@ pub(super) fn print(record: &Record) {
                     Answer::Deleted { status } => {
                         format!("confirmed {}: deleted ({status}){verified}", confirmation.at)
                     }
+                    Answer::Gone { status } if confirmation.doubted => {
+                        format!("said \"gone\" ({status}) {}, which is still to be judged", confirmation.at)
+                    }
                     Answer::Gone { status } => {
                         format!("confirmed {}: already gone ({status}){verified}", confirmation.at)
                     }

@@ -99,10 +99,10 @@ fn print_lanes(status: &Status, configured: &[Lane]) {
         let is_configured = configured.contains(&lane.lane);
         let name = if is_configured { lane.lane.to_string() } else { format!("{} (not configured)", lane.lane) };
         let oldest = lane.oldest_due_ms.map_or_else(|| "-".to_owned(), output::age);
-        [name, lane.due.to_string(), lane.later.to_string(), lane.running.to_string(), oldest]
+        [name, lane.due.to_string(), lane.later.to_string(), lane.running.to_string(), lane.held.to_string(), oldest]
     };
     let rows: Vec<_> = status.lanes.iter().map(row).collect();
-    print_section(["LANE", "DUE", "LATER", "RUNNING", "OLDEST DUE FOR"], &rows);
+    print_section(["LANE", "DUE", "LATER", "RUNNING", "HELD", "OLDEST DUE FOR"], &rows);
 }
 
 /// The guards that are installed. If tables do not fit the configuration, none are listed; `sexton check` says why.

@@ -1,10 +1,14 @@
 //! Asking the targets of a claimed deletion, one after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use sexton_core::{
     config::Target,
-    ledger::Confirmation,
+    ids::Lane,
+    ledger::{Confirmation, has_confirmed},
     outcome::{Answer, Outcome},
     template::Values,
 };
@@ -17,7 +21,11 @@ use super::{
 
 /// What one target came to, while the deletion is still ours.
 pub(super) enum TargetReply {
-    Confirmed(Answer),
+    Confirmed {
+        answer: Answer,
+        /// Whether it said "gone", and that is still to be judged.
+        doubted: bool,
+    },
     Failed(FailedCall),
     Snooze(Snooze),
 }
@@ -33,15 +41,15 @@ impl Execution<'_> {
                 continue;
             }
             // A target that did not confirm just now is among the failed, so this does not pass for the end.
-            if !target.after.iter().all(|before| self.confirmations.contains_key(before.as_str())) {
+            if !target.after.iter().all(|before| has_confirmed(&self.confirmations, before.as_str())) {
                 continue;
             }
             match self.ask_target(target).await {
-                Ok(TargetReply::Confirmed(Answer::Skipped)) => {
-                    self.confirm(target, Answer::Skipped);
+                Ok(TargetReply::Confirmed { answer: Answer::Skipped, .. }) => {
+                    self.confirm(target, Answer::Skipped, false);
                     continue;
                 }
-                Ok(TargetReply::Confirmed(answer)) => self.confirm(target, answer),
+                Ok(TargetReply::Confirmed { answer, doubted }) => self.confirm(target, answer, doubted),
                 // The first in order is the lane in which it waits.
                 Ok(TargetReply::Snooze(reply)) => {
                     let called = reply.error.is_some();
@@ -71,6 +79,9 @@ impl Execution<'_> {
         if let Some(snooze) = snooze {
             return TargetsOutcome::Snooze(snooze);
         }
+        if self.confirmations.values().any(|confirmation| confirmation.doubted) {
+            return TargetsOutcome::Doubted;
+        }
         let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
         unknown.map_or(TargetsOutcome::Confirmed, |name| TargetsOutcome::NotConfigured(name.clone()))
     }
@@ -83,27 +94,37 @@ impl Execution<'_> {
             twins.push(values);
         }
         let twins: Vec<Values> = twins.into_iter().cloned().collect();
-        let mut answer = Answer::Skipped;
+        let (mut answer, mut any_doubted) = (Answer::Skipped, false);
         for values in &twins {
             if target.skip_when_null.iter().any(|column| values.get(column).is_none_or(Option::is_none)) {
                 answer = Answer::Skipped;
                 continue;
             }
             match self.call_target(target, values).await? {
-                TargetReply::Confirmed(confirmed) => answer = confirmed,
+                TargetReply::Confirmed { answer: confirmed, doubted } => {
+                    answer = confirmed;
+                    any_doubted |= doubted;
+                }
                 other => return Ok(other),
             }
         }
-        Ok(TargetReply::Confirmed(answer))
+        Ok(TargetReply::Confirmed { answer, doubted: any_doubted })
     }
 
-    fn confirm(&mut self, target: &Target, answer: Answer) {
-        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
-        // The database's clock, carried on: this machine's own may be wrong.
-        let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
-        let at = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
-        let at = humantime::format_rfc3339_millis(at).to_string();
+    fn confirm(&mut self, target: &Target, answer: Answer, doubted: bool) {
+        let at = humantime::format_rfc3339_millis(self.now()).to_string();
+        if matches!(answer, Answer::Deleted { .. }) && !doubted {
+            let lane = Lane::of_target(&self.table.name, &target.name);
+            self.engine.context.gates.note_confirmed(&lane, self.claim.id);
+        }
         let verified = target.is_verified() && answer != Answer::Skipped;
-        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer, verified });
+        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer, verified, doubted });
+    }
+
+    /// The database's clock, carried on since the claim: this machine's own may be wrong.
+    pub(super) fn now(&self) -> SystemTime {
+        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or_default();
+        let at_ms = u64::try_from(self.claim.claimed_at_ms + elapsed).unwrap_or_default();
+        UNIX_EPOCH + Duration::from_millis(at_ms)
     }
 }

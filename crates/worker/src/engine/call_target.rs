@@ -5,7 +5,7 @@ use std::{time::Duration, time::Instant};
 use sexton_core::{
     config::Target,
     ids::{DeletionId, Lane},
-    outcome::{Failure, Look, Outcome},
+    outcome::{Answer, Failure, Look, Outcome},
     template::Values,
 };
 
@@ -26,6 +26,17 @@ use crate::{
 fn spread(id: DeletionId, wait: Duration) -> Duration {
     let part = (id.as_uuid().as_u128() % 1000) as u32;
     wait.clamp(Duration::from_millis(100), Duration::from_secs(5)) * part / 1000
+}
+
+/// Whether the target may have acted although it did not confirm.
+fn leaves_it_open(outcome: &Result<Outcome, TargetsOutcome>) -> bool {
+    match outcome {
+        // Without a delay it did a part, and there is more to do.
+        Ok(Outcome::Throttled { retry_after, .. }) => *retry_after == Some(Duration::ZERO),
+        Ok(outcome) => matches!(outcome, Outcome::Lost(_)),
+        // Interrupted in mid-call.
+        Err(outcome) => matches!(outcome, TargetsOutcome::HandBack),
+    }
 }
 
 impl Execution<'_> {
@@ -55,9 +66,14 @@ impl Execution<'_> {
         }
         let called_before = std::mem::replace(&mut self.called, true);
         let started = Instant::now();
-        let outcome = self.call_and_verify(target, connector, Call { id: self.claim.id, row: values }).await?;
+        // What this call comes to is no reason to expect its own answer.
+        let gone_expected = self.expects_gone(&lane, target);
+        let outcome = self.call_and_verify(target, connector, Call { id: self.claim.id, row: values }).await;
         let duration = started.elapsed();
-        let outcome = match outcome.without_values(values) {
+        if leaves_it_open(&outcome) {
+            self.gone_expected.insert(target.name.to_string());
+        }
+        let outcome = match outcome?.without_values(values) {
             Outcome::Lost(failure) if target.repeatable => Outcome::Retry(failure),
             outcome => outcome,
         };
@@ -67,12 +83,16 @@ impl Execution<'_> {
         } else {
             metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, duration);
         }
-        let first = self.claim.uncalled && self.claim.attempts == 1;
-        let report = CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, first, probe: permit.is_probe };
+        let report =
+            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, gone_expected, probe: permit.is_probe };
         let breaker_is_open = context.gates.note_call(&context.store, &report).await;
         drop(permit);
         Ok(match outcome {
-            Outcome::Confirmed { answer } => TargetReply::Confirmed(answer),
+            Outcome::Confirmed { answer } => {
+                let was_gone = matches!(answer, Answer::Gone { .. });
+                let doubted = was_gone && context.gates.doubts_gone(&lane, gone_expected);
+                TargetReply::Confirmed { answer, doubted }
+            }
             // It is not this deletion's fault that the target is away, but it does not wait for it for ever.
             Outcome::Retry(ref failure) | Outcome::Unauthorized(ref failure)
                 if breaker_is_open && !self.has_expired(target) =>
@@ -88,10 +108,20 @@ impl Execution<'_> {
         })
     }
 
+    /// Whether it is no surprise if the target says "gone": it may have acted before, on a call whose answer was lost. Only
+    /// such a call counts: after 429, 503 or a refused connection the twin must still be there.
+    fn expects_gone(&self, lane: &Lane, target: &Target) -> bool {
+        let claim = &self.claim;
+        // A worker that vanished may have called, and a ledger that knows of no call may have lost what it knew.
+        self.gone_expected.contains(target.name.as_str())
+            || claim.rescues > 0
+            || (claim.uncalled && self.engine.context.gates.has_confirmed_before(lane, claim.id))
+    }
+
     /// Sends the request and, if the target says so and is verified, looks whether the twin is gone. Both count for the
     /// call's duration: a target is as slow as everything that its confirmation needs.
     async fn call_and_verify(
-        &self,
+        &mut self,
         target: &Target,
         connector: &dyn Connector,
         call: Call<'_>,
@@ -107,6 +137,8 @@ impl Execution<'_> {
         if !matches!(outcome, Outcome::Confirmed { .. }) || !target.is_verified() {
             return Ok(outcome);
         }
+        // The target acted: whatever the look finds, the next call may find nothing.
+        self.gone_expected.insert(target.name.to_string());
         Ok(match self.look_at_twin(target, connector, call).await? {
             Look::Gone => outcome,
             Look::Differs(failure) => Outcome::NotVerified(failure),

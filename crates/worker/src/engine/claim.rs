@@ -7,7 +7,7 @@ use sexton_core::{
     db,
     ids::{DeletionId, Lane},
     key::Key,
-    ledger::{Candidates, Claim, ClaimRequest},
+    ledger::{Candidates, Claim, ClaimRequest, has_confirmed},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -98,7 +98,7 @@ pub(super) async fn claim_batch(
         .map(|claim| {
             let rescue_permit = if claim.rescues > 0 { rescue_permit.take() } else { None };
             let table = context.store.catalog.by_name(&claim.resource);
-            let lane = table.map(|table| table.lane(|target| claim.confirmations.contains_key(target)));
+            let lane = table.map(|table| table.lane(|target| has_confirmed(&claim.confirmations, target)));
             let lane = lane.unwrap_or_else(|| Lane::from_ledger(claim.resource.clone()));
             let lease = NewLease { id: claim.id, fence: claim.fence, lane, sent, rescue_permit };
             let lease = in_flight.add(lease);

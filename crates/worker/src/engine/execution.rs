@@ -1,13 +1,17 @@
 //! One claimed deletion: what its row, as it is now, asks for.
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sexton_core::{
     catalog::Table,
     config::Target,
     db,
     key::Key,
-    ledger::{Claim, Confirmations, Phase},
+    ledger::{Claim, Confirmations, Phase, has_confirmed},
     outcome::DeadKind,
     state::Event,
     sweep::verify,
@@ -21,7 +25,7 @@ use super::{
     in_flight::LeaseGuard,
     targets_outcome::TargetsOutcome,
 };
-use crate::hard_delete::Now;
+use crate::{gate::HOLD, hard_delete::Now};
 
 /// How soon a row that just changed is looked at once more.
 const SETTLE_DOWN: Duration = Duration::from_millis(100);
@@ -61,6 +65,8 @@ pub(super) struct Execution<'e> {
     pub(super) row_is_gone: bool,
     /// Whether a call was begun under this claim.
     pub(super) called: bool,
+    /// The targets whose "gone" is no surprise.
+    pub(super) gone_expected: BTreeSet<String>,
 }
 
 impl<'e> Execution<'e> {
@@ -69,6 +75,7 @@ impl<'e> Execution<'e> {
         let table = Arc::clone(engine.context.store.catalog.by_name(&claimed.claim.resource)?);
         let Claimed { claim, lease, row, since } = claimed;
         let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
+        let gone_expected = claim.gone_expected.clone();
         let (payload_is_new, row_is_gone, called) = (false, false, false);
         Some(Self {
             engine,
@@ -82,6 +89,7 @@ impl<'e> Execution<'e> {
             payload_is_new,
             row_is_gone,
             called,
+            gone_expected,
         })
     }
 
@@ -123,8 +131,12 @@ impl<'e> Execution<'e> {
     }
 
     async fn confirm_and_complete(mut self, key: Key) {
+        if let Some(wait) = self.judge_doubted() {
+            return self.snooze(wait, None).await;
+        }
         match self.ask_targets().await {
             TargetsOutcome::Confirmed => self.complete(key).await,
+            TargetsOutcome::Doubted => self.snooze(HOLD, None).await,
             TargetsOutcome::Failed(calls) => self.calls_failed(&calls, None).await,
             TargetsOutcome::NotConfigured(target) => {
                 let why = format!("target {target} was required when it was requested, and is not configured any more");
@@ -144,7 +156,7 @@ impl<'e> Execution<'e> {
         }
         let targets = self.table.resource.targets.iter();
         let open: Vec<&Target> =
-            targets.filter(|target| !self.confirmations.contains_key(target.name.as_str())).collect();
+            targets.filter(|target| !has_confirmed(&self.confirmations, target.name.as_str())).collect();
         verify::may_belong_to_row(&self.engine.context.store.db, &self.table, key, &open, &self.payload).await
     }
 
@@ -152,6 +164,11 @@ impl<'e> Execution<'e> {
     pub(super) fn refresh_payload(&mut self, now: Values) {
         let confirmations = std::mem::take(&mut self.confirmations);
         self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
+        // What was called before was another twin.
+        let has_other_twin = |target: &&Target| !target.same_twin(&self.payload, &now);
+        for target in self.table.resource.targets.iter().filter(has_other_twin) {
+            self.gone_expected.remove(target.name.as_str());
+        }
         self.payload = now;
         self.payload_is_new = true;
     }

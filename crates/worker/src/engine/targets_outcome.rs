@@ -8,6 +8,8 @@ use super::failed_calls::FailedCall;
 pub(super) enum TargetsOutcome {
     /// All confirmed.
     Confirmed,
+    /// All confirmed, but the answer of one is still to be judged.
+    Doubted,
     /// Some calls failed.
     Failed(Vec<FailedCall>),
     /// The gate of a target is shut, or lets nothing more through for now.

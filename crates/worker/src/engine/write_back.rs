@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use sexton_core::{db, ledger::Settlement, outcome::DeadKind, state::Event};
+use sexton_core::{
+    db,
+    ledger::{Settlement, has_confirmed},
+    outcome::DeadKind,
+    state::Event,
+};
 
 use super::{
     Context,
@@ -87,8 +92,9 @@ impl Execution<'_> {
             delay,
             give_back: false,
             uncalled: self.claim.uncalled && !self.called,
-            lane: self.table.lane(|target| self.confirmations.contains_key(target)),
+            lane: self.table.lane(|target| has_confirmed(&self.confirmations, target)),
             confirmations: self.confirmations.clone(),
+            gone_expected: self.gone_expected.clone(),
             payload: self.payload_is_new.then(|| self.payload.clone()),
             error: None,
             dead: None,
@@ -97,7 +103,11 @@ impl Execution<'_> {
     }
 
     /// Writes a settlement, for as long as the lease lasts.
-    pub(super) async fn write_back(self, settlement: Settlement) {
+    pub(super) async fn write_back(self, mut settlement: Settlement) {
+        if settlement.dead.is_some() {
+            // Once on-call retries it, nobody remembers the answers around this one.
+            settlement.confirmations.retain(|_, confirmation| !confirmation.doubted);
+        }
         loop {
             match self.engine.settlements.settle(settlement.clone()).await {
                 Ok(true) => break,

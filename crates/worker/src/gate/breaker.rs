@@ -11,7 +11,7 @@ use sexton_core::{
 
 use super::{
     gates::{Gate, Gates},
-    recent_calls::{FIRST_CALLS, TooManyFailures},
+    recent_calls::{JUDGED, TooManyFailures},
     shut_lane::ShutLane,
 };
 use crate::metrics;
@@ -39,8 +39,8 @@ pub(crate) struct CallReport<'c> {
     pub(crate) lane: &'c Lane,
     pub(crate) id: DeletionId,
     pub(crate) outcome: &'c Outcome,
-    /// Whether no call was made for this deletion before.
-    pub(crate) first: bool,
+    /// Whether it would be no surprise if the target said "gone".
+    pub(crate) gone_expected: bool,
     /// Whether it was made to see whether the target works.
     pub(crate) probe: bool,
 }
@@ -56,7 +56,7 @@ impl Gates {
             GateChange::CloseBreaker => {
                 tracing::info!(%lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
-                gate.recent_calls().clear();
+                gate.forget_calls();
                 store.ledger.close_breaker(&store.db, lane).await
             }
             GateChange::OpenBreaker { cause, reason, probe_after } => {
@@ -133,11 +133,12 @@ impl Gate {
             }
             Outcome::Confirmed { answer } => {
                 let was_gone = matches!(answer, Answer::Gone { .. });
-                if call.first
-                    && let Some(gone) = self.recent_calls().note_first_call(target.gone_limit, was_gone)
-                {
-                    let reason = format!("{gone} of the last {FIRST_CALLS} first calls found nothing to delete");
-                    return Some(GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None });
+                if !(was_gone && call.gone_expected) {
+                    self.gone_answers().note(was_gone, now);
+                    if let Some(gone) = self.recent_calls().note_confirmation(target.gone_limit, was_gone) {
+                        let reason = format!("{gone} of the last {JUDGED} calls found nothing to delete");
+                        return Some(GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None });
+                    }
                 }
                 self.recent_calls().note_success(breaker, call.id, now);
                 call.probe.then_some(GateChange::CloseBreaker)

@@ -17,6 +17,8 @@ use sexton_core::{
 use tokio::sync::Notify;
 
 use super::{
+    confirmed_here::ConfirmedHere,
+    gone_answers::{GoneAnswers, HeldNow},
     limit::{Limit, LimitedCall, SOON},
     recent_calls::RecentCalls,
     shut_lane::ShutLane,
@@ -28,6 +30,7 @@ pub(crate) struct Gates {
     /// The lanes that are shut, and why.
     shut: Mutex<HashMap<Lane, ShutLane>>,
     pub(super) hard_deletes_paused: AtomicBool,
+    pub(super) confirmed_here: ConfirmedHere,
     /// There is word of a change.
     pub(super) changed: Notify,
     /// Changes of this process on their way to the ledger. What is read from it meanwhile is old.
@@ -47,13 +50,17 @@ impl Drop for PendingChange<'_> {
 }
 
 /// The gate of one lane; that of a resource itself has no target.
-#[derive(Default)]
 pub(super) struct Gate {
     pub(super) target: Option<Target>,
     /// The longest that the target may ask to be spared.
     pub(super) longest_throttle: Duration,
     limit: Option<Arc<Limit>>,
     recent_calls: Mutex<RecentCalls>,
+    gone_answers: Mutex<GoneAnswers>,
+    /// What all processes hold in this lane.
+    pub(super) held: Mutex<HeldNow>,
+    /// When this process last explained what was held.
+    pub(super) explained: Mutex<Option<Instant>>,
     /// Until when this process may make one call although the breaker is open.
     probe: Mutex<Option<Instant>>,
 }
@@ -86,18 +93,19 @@ impl Gates {
     pub(crate) fn new(config: &Config, queue: Option<&HintQueue>) -> Self {
         let mut lanes = BTreeMap::new();
         for (name, resource) in &config.resources {
-            lanes.insert(Lane::of_resource(name), Gate::default());
+            lanes.insert(Lane::of_resource(name), Gate::new(None, Duration::ZERO, None));
             for target in &resource.targets {
                 let lane = Lane::of_target(name, &target.name);
                 let longest_throttle = config.retry.with(&target.retry).max_interval;
                 let limit = Limit::new(&lane, target, queue);
-                lanes.insert(lane, Gate { target: Some(target.clone()), limit, longest_throttle, ..Gate::default() });
+                lanes.insert(lane, Gate::new(Some(target.clone()), longest_throttle, limit));
             }
         }
         Self {
             lanes,
             shut: Mutex::default(),
             hard_deletes_paused: AtomicBool::new(false),
+            confirmed_here: ConfirmedHere::default(),
             changed: Notify::new(),
             changes_pending: AtomicUsize::new(0),
             changes_written: AtomicUsize::new(0),
@@ -198,6 +206,20 @@ impl Admission {
 }
 
 impl Gate {
+    fn new(target: Option<Target>, longest_throttle: Duration, limit: Option<Arc<Limit>>) -> Self {
+        let interval = limit.as_ref().map_or(Duration::ZERO, |limit| limit.interval());
+        Self {
+            target,
+            longest_throttle,
+            limit,
+            recent_calls: Mutex::default(),
+            gone_answers: Mutex::new(GoneAnswers::new(interval, Instant::now())),
+            held: Mutex::default(),
+            explained: Mutex::default(),
+            probe: Mutex::default(),
+        }
+    }
+
     /// Lets a call through as far as the target's limits do.
     async fn admit_within_limits(&self, id: DeletionId, purpose: Purpose) -> Admission {
         let Some(limit) = &self.limit else { return Admission::unlimited(purpose) };
@@ -223,6 +245,16 @@ impl Gate {
     fn take_probe(&self) -> bool {
         let until = self.probe.lock().unwrap_or_else(PoisonError::into_inner).take();
         until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Forgets how calls went: what opened a breaker is over.
+    pub(super) fn forget_calls(&self) {
+        self.recent_calls().clear();
+        self.gone_answers().clear(Instant::now());
+    }
+
+    pub(super) fn gone_answers(&self) -> MutexGuard<'_, GoneAnswers> {
+        self.gone_answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn recent_calls(&self) -> MutexGuard<'_, RecentCalls> {

@@ -78,6 +78,11 @@ impl Limit {
         }))
     }
 
+    /// The time between two calls in the long run; zero without a rate.
+    pub(super) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// Lets a call through, or says how long to wait.
     pub(super) async fn admit(self: &Arc<Self>, id: DeletionId) -> Result<LimitedCall, Duration> {
         let is_shared = match self.queue.as_ref().filter(|_| !self.redis_is_away()) {

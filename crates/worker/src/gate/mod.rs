@@ -9,7 +9,10 @@
 
 mod breaker;
 mod bucket;
+mod confirmed_here;
+mod doubt;
 mod gates;
+mod gone_answers;
 mod limit;
 mod recent_calls;
 mod refresh;
@@ -17,3 +20,4 @@ mod shut_lane;
 
 pub(crate) use breaker::CallReport;
 pub(crate) use gates::{Admission, CallPermit, Gates, OpenLane};
+pub(crate) use gone_answers::{Judgement, WINDOW as HOLD};

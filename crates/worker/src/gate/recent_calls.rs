@@ -6,16 +6,16 @@ use sexton_core::{config::Breaker, ids::DeletionId};
 
 /// Deletions that are remembered, however many calls come within the breaker's window.
 const MOST: usize = 1000;
-/// First calls by which the share of those answered "gone" is judged.
-pub(super) const FIRST_CALLS: usize = 50;
+/// Answers by which the share of those that say "gone" is judged.
+pub(super) const JUDGED: usize = 50;
 
 /// The last calls of one process to one target.
 #[derive(Debug, Default)]
 pub(super) struct RecentCalls {
     /// The last call of each deletion: one that fails several times counts once.
     calls: VecDeque<RecentCall>,
-    /// Whether each of the last first calls was answered "gone".
-    first_was_gone: VecDeque<bool>,
+    /// Whether each of the last answers said "gone" unexpectedly; the others said that the target deleted.
+    was_gone: VecDeque<bool>,
 }
 
 #[derive(Debug)]
@@ -57,21 +57,21 @@ impl RecentCalls {
         self.calls.push_back(call);
     }
 
-    /// Takes note of a deletion's first call, which confirmed. Returns how many of [`FIRST_CALLS`] were answered "gone" if
-    /// that is more than the share `limit`.
-    pub(super) fn note_first_call(&mut self, limit: f64, was_gone: bool) -> Option<usize> {
-        if self.first_was_gone.len() >= FIRST_CALLS {
-            self.first_was_gone.pop_front();
+    /// Takes note of an answer that confirms, unless it is a "gone" that was expected. Returns how many of [`JUDGED`] said
+    /// "gone" if that is more than the share `limit`.
+    pub(super) fn note_confirmation(&mut self, limit: f64, was_gone: bool) -> Option<usize> {
+        if self.was_gone.len() >= JUDGED {
+            self.was_gone.pop_front();
         }
-        self.first_was_gone.push_back(was_gone);
-        let count = self.first_was_gone.iter().filter(|gone| **gone).count();
-        (self.first_was_gone.len() >= FIRST_CALLS && count as f64 > limit * FIRST_CALLS as f64).then_some(count)
+        self.was_gone.push_back(was_gone);
+        let count = self.was_gone.iter().filter(|gone| **gone).count();
+        (self.was_gone.len() >= JUDGED && count as f64 > limit * JUDGED as f64).then_some(count)
     }
 
     /// Forgets all calls: the breaker was closed.
     pub(super) fn clear(&mut self) {
         self.calls.clear();
-        self.first_was_gone.clear();
+        self.was_gone.clear();
     }
 }
 
@@ -120,18 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn too_many_first_calls_that_find_nothing_are_noticed() {
+    fn too_many_answers_that_find_nothing_are_noticed() {
         let mut recent = RecentCalls::default();
-        for _ in 0..FIRST_CALLS / 2 {
-            assert_eq!(recent.note_first_call(0.5, true), None);
+        for _ in 0..JUDGED / 2 {
+            assert_eq!(recent.note_confirmation(0.5, true), None);
         }
-        for _ in 0..FIRST_CALLS / 2 {
-            assert_eq!(recent.note_first_call(0.5, false), None, "half is not more than half");
+        for _ in 0..JUDGED / 2 {
+            assert_eq!(recent.note_confirmation(0.5, false), None, "half is not more than half");
         }
         recent.clear();
-        let noticed = (0..FIRST_CALLS).filter_map(|_| recent.note_first_call(0.5, true)).collect::<Vec<_>>();
-        assert_eq!(noticed, [FIRST_CALLS]);
+        let noticed = (0..JUDGED).filter_map(|_| recent.note_confirmation(0.5, true)).collect::<Vec<_>>();
+        assert_eq!(noticed, [JUDGED]);
         recent.clear();
-        assert!((0..200).all(|_| recent.note_first_call(1.0, true).is_none()), "1 never opens");
+        assert!((0..200).all(|_| recent.note_confirmation(1.0, true).is_none()), "1 never opens");
     }
 }

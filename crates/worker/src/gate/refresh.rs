@@ -69,9 +69,10 @@ impl Gates {
             metrics::set_breaker_open(name, is(ShutLane::is_open_breaker));
             metrics::set_throttled(name, is(ShutLane::is_throttled));
         }
+        self.refresh_held(store).await?;
         // A breaker that was closed elsewhere forgets the calls that opened it.
         let closed = before.iter().filter(|(lane, before)| before.is_open_breaker() && !shut.contains_key(*lane));
-        closed.filter_map(|(lane, _)| self.lanes.get(lane)).for_each(|gate| gate.recent_calls().clear());
+        closed.filter_map(|(lane, _)| self.lanes.get(lane)).for_each(|gate| gate.forget_calls());
         Ok(())
     }
 

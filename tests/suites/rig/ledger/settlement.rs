@@ -23,6 +23,7 @@ pub(crate) fn settlement(claim: &Claim, event: Event) -> Settlement {
         uncalled: false,
         lane: lane("block.calendar"),
         confirmations: claim.confirmations.clone(),
+        gone_expected: claim.gone_expected.clone(),
         payload: None,
         error: None,
         dead: None,
@@ -46,6 +47,7 @@ pub(crate) fn confirmed(targets: &[&str]) -> Confirmations {
         at: "2026-01-01T00:00:00.000Z".to_owned(),
         answer: Answer::Deleted { status: 204 },
         verified: false,
+        doubted: false,
     };
     targets.iter().map(|target| ((*target).to_owned(), one())).collect()
 }

@@ -1,6 +1,6 @@
 //! Claiming: pending → running, fence + 1, attempts + 1, under a lease.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 
@@ -29,6 +29,8 @@ pub struct Claim {
     pub payload: Values,
     /// Payloads of rows that had the key before and whose twins are still to be deleted.
     pub former: Vec<Values>,
+    /// The targets whose "gone" is no surprise.
+    pub gone_expected: BTreeSet<String>,
     /// Who requested it.
     pub requested_by: String,
     /// Whether no external call was ever made before this claim.
@@ -121,6 +123,7 @@ const CLAIM_COLUMNS: &str = "
     {text:id} as id, resource, key, phase, fence, attempts, rescues, requested_by,
     marker_rule, marker_column is not null as marked,
     {text:targets} as targets, {text:confirmations} as confirmations, {text:payload} as payload, {text:former} as former,
+    {text:gone_expected} as gone_expected,
     ({ms_since:first_attempt_at} - {paused_ms}) as age_ms,
     {ms_since:{timestamptz:'1970-01-01T00:00:00.000Z'}} as claimed_at_ms";
 
@@ -214,6 +217,7 @@ fn claim(row: &Row) -> Result<Claim, db::Error> {
         confirmations: row.json("confirmations")?,
         payload: row.json("payload")?,
         former: row.json("former")?,
+        gone_expected: row.json("gone_expected")?,
         requested_by: row.get("requested_by")?,
         uncalled: row.get("uncalled")?,
         age: Duration::from_millis(row.count("age_ms")?),

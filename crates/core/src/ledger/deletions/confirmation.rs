@@ -21,4 +21,14 @@ pub struct Confirmation {
     /// Whether the target agreed when it was asked again (`verify`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verified: bool,
+    /// Whether it is still to be judged: nobody expected that the target would say "gone", and it says nothing until other
+    /// answers show whether that can be believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
+}
+
+/// Whether `target` confirmed, without a doubt.
+#[must_use]
+pub fn has_confirmed(confirmations: &Confirmations, target: &str) -> bool {
+    confirmations.get(target).is_some_and(|confirmation| !confirmation.doubted)
 }

@@ -1,6 +1,9 @@
 //! Writing back what an attempt came to when it did not finish the deletion: retry, snooze, dead letter, changed row.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -49,6 +52,8 @@ pub struct Settlement {
     pub lane: Lane,
     /// All confirmations so far.
     pub confirmations: Confirmations,
+    /// The targets whose "gone" is no surprise: they may have acted on a call whose answer was lost.
+    pub gone_expected: BTreeSet<String>,
     /// The row's values, if they were read anew.
     pub payload: Option<Values>,
     /// The class of the failure and the message for on-call.
@@ -121,6 +126,12 @@ impl Ledger {
     }
 }
 
+/// When the last answer came that is still to be judged; RFC 3339, as the ledger of each database keeps times.
+fn held_at(confirmations: &Confirmations) -> Option<&str> {
+    let doubted = confirmations.values().filter(|confirmation| confirmation.doubted);
+    doubted.map(|confirmation| confirmation.at.as_str()).max()
+}
+
 fn record(settlement: &Settlement) -> serde_json::Value {
     let attempt = settlement.attempt.as_ref();
     json!({
@@ -133,6 +144,8 @@ fn record(settlement: &Settlement) -> serde_json::Value {
         "uncalled": settlement.uncalled,
         "lane": settlement.lane,
         "confirmations": settlement.confirmations,
+        "gone_expected": settlement.gone_expected,
+        "held_at": held_at(&settlement.confirmations),
         "payload": settlement.payload,
         "error": settlement.error.as_ref().map(|e| &e.1),
         "error_kind": settlement.error.as_ref().map(|e| &e.0),

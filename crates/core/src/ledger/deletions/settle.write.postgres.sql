@@ -4,7 +4,7 @@
 with x as (
     select * from jsonb_to_recordset(@settlements::jsonb) as x(
         id uuid, fence bigint, state text, phase text, delay_ms bigint, give_back int, uncalled bool, lane text,
-        confirmations jsonb, payload jsonb, error text, error_kind text, dead_kind text, target text, outcome text,
+        confirmations jsonb, gone_expected jsonb, held_at timestamptz, payload jsonb, error text, error_kind text, dead_kind text, target text, outcome text,
         status smallint, failure text, duration_ms bigint
     )
 ),
@@ -26,6 +26,8 @@ written as (
         called_at = case when x.uncalled then null else d.called_at end,
         lane = x.lane,
         confirmations = x.confirmations,
+        gone_expected = x.gone_expected,
+        held_at = x.held_at,
         payload = coalesce(x.payload, d.payload),
         marker_value = case when x.payload is null then d.marker_value else x.payload ->> d.marker_column end,
         last_error = coalesce(x.error, d.last_error),

@@ -8,6 +8,8 @@ set state = json_extract(@settlement, '$.state'),
     called_at = case when json_extract(@settlement, '$.uncalled') then null else called_at end,
     lane = json_extract(@settlement, '$.lane'),
     confirmations = json_extract(@settlement, '$.confirmations'),
+    gone_expected = json_extract(@settlement, '$.gone_expected'),
+    held_at = json_extract(@settlement, '$.held_at'),
     payload = coalesce(json_extract(@settlement, '$.payload'), payload),
     marker_value = case
         when json_extract(@settlement, '$.payload') is null then marker_value

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     db::{self, Db, Row, Sql, Words},
     ids::Lane,
-    ledger::{Action, Ledger, Operator},
+    ledger::{Action, Cause, Ledger, Operator},
 };
 
 /// What can be paused, by its name in the ledger.
@@ -80,7 +80,7 @@ impl Statements {
         let end = "-- resume
             update {control} set resumed_at = {now}, resumed_by = @who where scope = @scope and resumed_at is null";
         let close_breaker = "-- close the breaker of what is resumed
-            delete from {breaker} where lane = @scope";
+            delete from {breaker} where lane = @scope returning cause";
         Self {
             list: words.render(list),
             begin: words.render(begin),
@@ -130,6 +130,9 @@ impl Ledger {
     /// Resumes `scope`, closes the breaker of that name, and tells all processes. False if there was neither: nothing
     /// changes then. The time of the pause is not counted in `give_up_after`.
     ///
+    /// If the breaker was open because of too many answers "gone", the deletions that were held because of them ask once
+    /// more. Then the answer counts, because an operator has looked.
+    ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing is resumed then.
     pub async fn resume(&self, db: &Db, scope: &PauseScope, operator: &Operator<'_>) -> Result<bool, db::Error> {
@@ -137,7 +140,12 @@ impl Ledger {
         let sql = &self.sql.pause;
         let end = sql.end.bind([("scope", scope.to_string().into()), ("who", operator.who.into())]);
         let close = sql.close_breaker.bind([("scope", scope.to_string().into())]);
-        let changed = end.execute(&transaction).await? + close.execute(&transaction).await? > 0;
+        let resumed = end.execute(&transaction).await? > 0;
+        let closed: Option<Cause> = close.one(&transaction).await?.map(|row| row.parse("cause")).transpose()?;
+        if let (Some(Cause::Gone), PauseScope::Lane(lane)) = (closed, scope) {
+            self.ask_again(&transaction, &Lane::from_ledger(lane.clone()), None).await?;
+        }
+        let changed = resumed || closed.is_some();
         if changed {
             self.record_change(&transaction, Action::Resume, operator, &detail(scope)).await?;
             self.notify(&transaction).await?;

@@ -41,6 +41,8 @@ pub struct LaneStatus {
     pub later: i64,
     /// Claimed.
     pub running: i64,
+    /// Of all these, those whose row waits until an unexpected "gone" is judged.
+    pub held: i64,
     /// Milliseconds since its oldest due deletion became due.
     pub oldest_due_ms: Option<i64>,
 }
@@ -101,6 +103,7 @@ impl Ledger {
                 due: row.get("due")?,
                 later: row.get("later")?,
                 running: row.get("running")?,
+                held: row.get("held")?,
                 oldest_due_ms: row.get("oldest")?,
             })
         };

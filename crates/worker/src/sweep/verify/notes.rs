@@ -95,7 +95,7 @@ impl<'a> Pass<'a> {
         before: Option<&FinishedAt>,
     ) {
         if let Some(outcome) = &outcome {
-            let called = CallReport { lane, id: candidate.completed.id, outcome, first: false, probe: false };
+            let called = CallReport { lane, id: candidate.completed.id, outcome, gone_expected: true, probe: false };
             self.gates.note_call(self.context.store, &called).await;
         }
         if let Some(before) = before {
