@@ -53,9 +53,10 @@ fn key_of_row(row: &Row) -> Result<ForeignKey, db::Error> {
         columns: row.json("columns")?,
         references: row.json("references")?,
         equals: row.json("equals")?,
-        lax: match (row.get("unenforced")?, row.get("period")?) {
-            (true, _) => Some("is NOT ENFORCED"),
-            (_, true) => Some("compares periods"),
+        lax: match (row.get("unenforced")?, row.get("period")?, row.get("disabled")?) {
+            (true, ..) => Some("is NOT ENFORCED"),
+            (_, true, _) => Some("compares periods"),
+            (.., true) => Some("has triggers that are disabled (`alter table … enable trigger all`)"),
             _ => None,
         },
         on_delete: match row.get::<String>("on_delete")?.as_str() {

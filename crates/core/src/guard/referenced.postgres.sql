@@ -4,6 +4,7 @@ declare
     is_marked boolean;
     is_hidden boolean;
 begin
+    {ensure_own_table}
     select t.{since} is not null, {is_hidden} into guard.is_marked, guard.is_hidden from {table} t where {is_referenced} for key share;
     if guard.is_marked is not true then
         return null;

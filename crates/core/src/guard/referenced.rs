@@ -5,7 +5,10 @@
 //! The row is locked before its mark is read, as the foreign key locks it later or has done already. So this transaction
 //! waits for a sweep that is marking the row, and a sweep waits for this one, also where the constraint is deferred.
 
-use super::trigger::{Spec, Trigger, body};
+use super::{
+    settings,
+    trigger::{Spec, Trigger, body, own_table_words},
+};
 use crate::{
     catalog::{Reference, Table, Unreferenced},
     db::{Dialect, Words, literal, millis, quote},
@@ -44,9 +47,9 @@ fn of_reference(
         (inserted, "after insert".to_owned(), when.clone()),
         (updated, "after update".to_owned(), format!("{when} and ({differs})")),
     ];
-    let words = words(ledger, (unreferenced, table), reference);
-    let body = body(&words, words.pick(POSTGRES, SQLITE));
     let trigger = |(kind, fires, when): (String, String, String)| {
+        let words = words(ledger, (unreferenced, table), (&kind, reference));
+        let body = body(&words, words.pick(POSTGRES, SQLITE));
         let spec = Spec {
             kind: &kind,
             resource: &unreferenced.name,
@@ -54,6 +57,7 @@ fn of_reference(
             fires: &fires,
             for_each: "for each row",
             when: &when,
+            settings: settings::PLAIN,
         };
         Trigger::new(ledger, &spec, &body)
     };
@@ -70,8 +74,12 @@ fn message(unreferenced: &Unreferenced) -> String {
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
 const SQLITE: &str = include_str!("referenced.sqlite.sql");
 
-fn words(ledger: &Ledger, (unreferenced, table): (&Unreferenced, Option<&Table>), reference: &Reference) -> Words {
-    ledger.words.clone().with([
+fn words(
+    ledger: &Ledger,
+    (unreferenced, table): (&Unreferenced, Option<&Table>),
+    (kind, reference): (&str, &Reference),
+) -> Words {
+    own_table_words(ledger, kind, &unreferenced.name, &reference.sql).with([
         ("table", unreferenced.rows.sql.clone()),
         ("since", quote(&unreferenced.since.name)),
         ("since_name", literal(&unreferenced.since.name)),

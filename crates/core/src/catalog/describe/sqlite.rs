@@ -56,6 +56,7 @@ pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>,
             type_name: declared,
             not_null: row.integer("not_null")? != 0,
             generated: row.integer("hidden")? >= 2,
+            text_function: None,
             dialect: Dialect::Sqlite,
         });
     }
