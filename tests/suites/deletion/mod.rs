@@ -12,3 +12,4 @@ mod seed_documents;
 mod sessions;
 mod stale_worker;
 mod stubborn_rows;
+mod triggers;

@@ -31,6 +31,9 @@ pub struct Column {
     pub not_null: bool,
     /// Whether the database computes it.
     pub generated: bool,
+    /// The expression by which it is computed when it is read (PostgreSQL 18, virtual generated columns). The rows that a
+    /// trigger gets as a table have no value of it.
+    pub(crate) computed_as: Option<String>,
     /// The function that prints a value whose text depends on settings; none on SQLite, and before `sexton migrate`.
     pub(super) text_function: Option<Arc<str>>,
     pub(super) dialect: Dialect,

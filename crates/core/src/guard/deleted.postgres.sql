@@ -9,7 +9,7 @@ begin
     insert into {deletion} as d (id, resource, key, lane, state, run_at, batch_id, targets, payload, requested_by, reason, follows)
     select {new_id}, {name}, {key}, {lane}, {pending}, {in_ms:{grace_ms}},
         guard.batch, {targets}, {twin}, {by}, {reason} || ', by ' || session_user, {follows}
-    from gone where not {is_done_with} and not {goes_with_parent}
+    from {gone} where not {is_done_with} and not {goes_with_parent}
     on conflict (resource, key) do update set former = d.former || jsonb_build_array(excluded.payload),
             confirmations = '{}', lane = excluded.lane, phase = 'confirm'
         where d.state <> 'running' and not d.payload @> excluded.payload and not d.former @> jsonb_build_array(excluded.payload);

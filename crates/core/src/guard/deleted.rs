@@ -11,7 +11,7 @@
 //! has no marker column, which says that it is about no row any more: a new row under its key stays as it is.
 
 use super::{
-    family::Family,
+    family::{Family, GONE},
     settings,
     trigger::{Spec, Trigger, body, own_table_words},
 };
@@ -33,7 +33,7 @@ pub(super) fn trigger(ledger: &Ledger, catalog: &Catalog, table: &Table) -> Opti
         return None;
     }
     let (row, text, when) = match table.dialect {
-        Dialect::Postgres => ("gone", POSTGRES, not_own_postgres(table).to_owned()),
+        Dialect::Postgres => (GONE, POSTGRES, not_own_postgres(table).to_owned()),
         Dialect::Sqlite => ("old", SQLITE, not_own_sqlite(ledger, table)),
     };
     let spec = Spec {
@@ -83,23 +83,23 @@ fn words(ledger: &Ledger, catalog: &Catalog, table: &Table, row: &str) -> Words 
         Dialect::Sqlite => UUID_V7.to_owned(),
     };
     let (name, key) = (literal(table.name.as_str()), table.key_text(row));
-    let words = own_table_words(ledger, KIND, &table.name, &table.sql)
-        .with(Family::of(ledger, catalog, table).words(row))
-        .with([
-            ("is_marked", table.marked(row)),
-            ("is_kept_as", ledger.is_kept_as("f", &name, &key)),
-            ("marker", table.marker_text(row, &table.rule_number(row))),
-            ("new_id", new_id),
-            ("name", name),
-            ("key", key),
-            ("lane", literal(&table.lane(|_| false))),
-            ("grace_ms", millis(table.resource.grace).to_string()),
-            ("targets", targets(table)),
-            ("twin", table.twin_json(row)),
-            ("by", literal(BY)),
-            ("reason", literal(REASON)),
-            ("channel", literal(DUE_CHANNEL)),
-        ]);
+    let family = Family::of(ledger, catalog, table);
+    let words = own_table_words(ledger, KIND, &table.name, &table.sql).with(family.words(row)).with([
+        ("gone", family.gone(GONE)),
+        ("is_marked", table.marked(row)),
+        ("is_kept_as", ledger.is_kept_as("f", &name, &key)),
+        ("marker", table.marker_text(row, &table.rule_number(row))),
+        ("new_id", new_id),
+        ("name", name),
+        ("key", key),
+        ("lane", literal(&table.lane(|_| false))),
+        ("grace_ms", millis(table.resource.grace).to_string()),
+        ("targets", targets(table)),
+        ("twin", table.twin_json(row)),
+        ("by", literal(BY)),
+        ("reason", literal(REASON)),
+        ("channel", literal(DUE_CHANNEL)),
+    ]);
     let parts = [("is_done_with", words.expand(IS_DONE_WITH)), ("has_other_twin", words.expand(HAS_OTHER_TWIN))];
     words.with(parts)
 }

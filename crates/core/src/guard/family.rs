@@ -16,10 +16,13 @@ use std::collections::BTreeSet;
 use crate::{
     catalog::{Catalog, ChildRule, Column, Table},
     config::Twin,
-    db::{Dialect, Words, literal},
+    db::{Dialect, Words, literal, quote},
     ids::ResourceName,
     ledger::Ledger,
 };
+
+/// The transition table with the deleted rows (PostgreSQL).
+pub(super) const GONE: &str = "gone";
 
 /// A rule by which the twins of rows of `child` go with those of rows of `parent`.
 struct Bond<'c> {
@@ -38,6 +41,8 @@ pub(super) struct Family<'c> {
     above: Vec<Bond<'c>>,
     /// By which they are parents.
     below: Vec<Bond<'c>>,
+    /// The columns of its rows that guards read.
+    columns: Vec<&'c Column>,
     /// All rules, by the resources that they bind: parent and child.
     all: Vec<(&'c ResourceName, &'c ResourceName)>,
 }
@@ -60,7 +65,13 @@ impl<'c> Family<'c> {
         let above: Vec<_> = bonds(catalog).filter(|bond| bond.child.name == table.name).collect();
         let below: Vec<_> = bonds(catalog).filter(|bond| bond.parent.name == table.name).collect();
         let all = bonds(catalog).map(|bond| (&bond.parent.name, &bond.child.name)).collect();
-        Self { ledger, table, above, below, all }
+        let by_rules = above.iter().flat_map(|bond| [bond.rule.link.column()].into_iter().chain(&bond.rule.scope));
+        let captured = table.payload.iter().chain(table.key.iter().map(|(column, _)| column));
+        let named = below.iter().flat_map(|bond| [&bond.rule.references].into_iter().chain(&bond.rule.scope));
+        let mut columns: Vec<&Column> = by_rules.chain(captured).chain(named).collect();
+        columns.sort_by_key(|column| &column.name);
+        columns.dedup_by_key(|column| &column.name);
+        Self { ledger, table, above, below, columns, all }
     }
 
     /// Whether rows of the parent's table may go with rows of the child's, by this rule or others.
@@ -71,6 +82,19 @@ impl<'c> Family<'c> {
             open.extend(children.filter(|child| reached.insert(child)));
         }
         reached.contains(&bond.parent.name)
+    }
+
+    /// The deleted rows as a table with the name `alias` (PostgreSQL). Virtual columns are computed there: a transition table
+    /// does not have them.
+    pub(super) fn gone(&self, alias: &str) -> String {
+        if self.columns.iter().all(|column| column.computed_as.is_none()) {
+            return if alias == GONE { GONE.to_owned() } else { format!("{GONE} {alias}") };
+        }
+        let column = |column: &&Column| match &column.computed_as {
+            Some(expression) => format!("({expression}) as {}", quote(&column.name)),
+            None => quote(&column.name),
+        };
+        format!("(select {} from {GONE}) {alias}", self.columns.iter().map(column).collect::<Vec<_>>().join(", "))
     }
 
     /// The words `{follows}`, `{goes_with_parent}`, `{forget_children}` and `{remember_children}` for texts about the row or
@@ -146,7 +170,8 @@ impl<'c> Family<'c> {
         let pairs = own.iter().map(|bond| {
             let (child, parent) = (self.table.key_text("c"), self.table.key_text("p"));
             let (names, named) = (bond.named("c"), bond.link("p"));
-            format!("select {child}, {parent} from {row} c join {row} p on {names} = {named}")
+            let (below, above) = (self.gone("c"), self.gone("p"));
+            format!("select {child}, {parent} from {below} join {above} on {names} = {named}")
         });
         let pairs = pairs.collect::<Vec<_>>().join("\n                union ");
         let words = Words::new(Dialect::Postgres).with([("pairs", pairs), ("key", self.table.key_text(row))]);
@@ -160,7 +185,8 @@ impl<'c> Family<'c> {
                 (false, _) => String::new(),
                 (true, Dialect::Postgres) => {
                     let key = self.table.key_text("own");
-                    format!("\n        and not exists (select 1 from {row} own where {key} = d.key)")
+                    let rows = self.gone("own");
+                    format!("\n        and not exists (select 1 from {rows} where {key} = d.key)")
                 }
                 (true, Dialect::Sqlite) => format!("\n        and key <> {}", self.table.key_text(row)),
             };
@@ -174,7 +200,7 @@ impl<'c> Family<'c> {
                 ("name", literal(self.table.name.as_str())),
                 ("label", literal(&bond.label)),
                 ("path", literal(&format!("$.\"{}\"", bond.label))),
-                ("rows", row.to_owned()),
+                ("rows", self.gone(GONE)),
                 ("row_link", bond.link(row)),
                 ("row_key", self.table.key_text(row)),
                 ("ten_seconds_ago", Dialect::Sqlite.in_ms("-10000")),
@@ -193,7 +219,7 @@ impl<'c> Family<'c> {
         let remember = |bond: &Bond<'_>| {
             let words = Words::new(Dialect::Postgres).with([
                 ("label", literal(&bond.label)),
-                ("rows", row.to_owned()),
+                ("rows", self.gone(GONE)),
                 ("row_link", bond.link(row)),
                 ("goes_with_parent", self.goes_with_parent(row)),
             ]);

@@ -15,6 +15,7 @@ begin
     end if;
     perform 1 from {table} t where {is_referenced} for no key update skip locked;
     if found then
+        perform set_config('search_path', {owners_path}, true);
         update {table} t set {since} = null where {is_referenced} and t.{since} is not null;
     end if;
     return null;

@@ -72,6 +72,15 @@ fn message(unreferenced: &Unreferenced) -> String {
 /// A row that another transaction has locked is not waited for, or writers who reference several rows would wait for each
 /// other. Its mark is left to the next pass, which finds the row referenced; until then this transaction keeps sweeps from it.
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
+
+/// The search path that the application's own triggers see when the row's mark is taken away: that of the role with whose
+/// rights they run. That of the session would let whoever writes a reference choose what those triggers find.
+const OWNERS_PATH: &str = "coalesce((
+            select substr(setting, length('search_path=') + 1)
+            from pg_db_role_setting s cross join unnest(s.setconfig) setting
+            where setting like 'search\\_path=%' and s.setrole in (0, to_regrole(quote_ident(current_user)))
+                and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+            order by s.setrole = 0, s.setdatabase = 0 limit 1), '\"$user\", public')";
 const SQLITE: &str = include_str!("referenced.sqlite.sql");
 
 fn words(
@@ -86,6 +95,7 @@ fn words(
         ("is_referenced", reference.names("new", "t")),
         ("is_referenced_without_alias", reference.names("new", &unreferenced.rows.sql)),
         ("is_hidden", is_hidden(unreferenced, table)),
+        ("owners_path", OWNERS_PATH.to_owned()),
         ("message", literal(&message(unreferenced))),
     ])
 }

@@ -27,7 +27,7 @@ pub(crate) struct Restore<'a> {
 /// [`restore::Error`]; nothing was changed.
 pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Result<Vec<Restored>, restore::Error> {
     let &Restore { id, batch, who, reason } = what;
-    let transaction = store.db.begin().await?;
+    let transaction = store.db.begin_on_rows().await?;
     let restored = if batch {
         let record = store.ledger.record(&transaction, id).await?;
         let batch = record.map(|record| record.batch_id).ok_or(restore::Error::NotFound(id))?;

@@ -72,6 +72,12 @@ begin
     end if;
     perform 1 from "public"."toy" t where t."id" operator(pg_catalog.=) new."toy_id" for no key update skip locked;
     if found then
+        perform set_config('search_path', coalesce((
+            select substr(setting, length('search_path=') + 1)
+            from pg_db_role_setting s cross join unnest(s.setconfig) setting
+            where setting like 'search\_path=%' and s.setrole in (0, to_regrole(quote_ident(current_user)))
+                and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+            order by s.setrole = 0, s.setdatabase = 0 limit 1), '"$user", public'), true);
         update "public"."toy" t set "deprecated_at" = null where t."id" operator(pg_catalog.=) new."toy_id" and t."deprecated_at" is not null;
     end if;
     return null;
@@ -120,6 +126,12 @@ begin
     end if;
     perform 1 from "public"."toy" t where t."id" operator(pg_catalog.=) new."toy_id" for no key update skip locked;
     if found then
+        perform set_config('search_path', coalesce((
+            select substr(setting, length('search_path=') + 1)
+            from pg_db_role_setting s cross join unnest(s.setconfig) setting
+            where setting like 'search\_path=%' and s.setrole in (0, to_regrole(quote_ident(current_user)))
+                and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+            order by s.setrole = 0, s.setdatabase = 0 limit 1), '"$user", public'), true);
         update "public"."toy" t set "deprecated_at" = null where t."id" operator(pg_catalog.=) new."toy_id" and t."deprecated_at" is not null;
     end if;
     return null;

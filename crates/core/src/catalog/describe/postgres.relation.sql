@@ -6,6 +6,13 @@ select
     c.relkind::text as kind,
     row_security_active(c.oid) as row_security,
     exists (select 1 from pg_rewrite r where r.ev_class = c.oid and r.ev_type in ('2', '4')) as rewrite_rule,
+    case when c.relispartition then pg_partition_root(c.oid)::regclass::text end as part_of,
+    (
+        select min(i.inhrelid::regclass::text) from pg_inherits i where i.inhparent = c.oid and c.relkind <> 'p'
+    ) as inherited_by,
+    (
+        select min(i.inhparent::regclass::text) from pg_inherits i where i.inhrelid = c.oid and not c.relispartition
+    ) as inherits,
     (
         select format('%I.%I', p.schema, f.proname)
         from jsonb_array_elements_text(@search_path::jsonb) with ordinality p(schema, place)

@@ -40,6 +40,9 @@ pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>,
         columns: columns.iter().map(|row| column(row, text_function.clone())).collect::<Result<_, _>>()?,
         primary_key: primary_key.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?,
         unique: unique.iter().map(|row| row.json("columns")).collect::<Result<_, _>>()?,
+        part_of: found.get("part_of")?,
+        inherited_by: found.get("inherited_by")?,
+        inherits: found.get("inherits")?,
         row_security: found.get("row_security")?,
         rewrite_rule: found.get("rewrite_rule")?,
     }))
@@ -52,6 +55,7 @@ fn column(row: &Row, text_function: Option<Arc<str>>) -> Result<Column, db::Erro
         base_type: row.get("base_type")?,
         not_null: row.get("not_null")?,
         generated: row.get("generated")?,
+        computed_as: row.get("computed_as")?,
         text_function,
         dialect: Dialect::Postgres,
     })
