@@ -10,8 +10,8 @@ use sea_orm_migration::{
 };
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, sea_orm};
 
+mod guards;
 mod m0003_proof;
-mod m0008_guard;
 mod sql_files;
 
 use sql_files::sql_files;
@@ -43,10 +43,11 @@ impl MigratorTrait for Migrator {
             sql_files!("0005_former"),
             sql_files!("0006_gates"),
             sql_files!("0007_sweeps"),
-            Box::new(m0008_guard::Migration::new()),
+            Box::new(guards::ForGuards(sql_files!("0008_guard"))),
             sql_files!("0009_sweep_health"),
             sql_files!("0010_choice"),
             sql_files!("0011_gone"),
+            Box::new(guards::ForGuards(sql_files!("0012_guards"))),
             sql_files!("0013_restore"),
         ]
     }

@@ -59,6 +59,8 @@ declare! {
     describe_gauge SWEEP_CUT_SHORT = "sexton_sweep_cut_short":
         "Runs one after the other that ended because their budget was used up";
     describe_gauge SWEEP_FAILING = "sexton_sweep_failing": "1 if the last run of a sweep failed";
+    describe_gauge GUARD_BROKEN = "sexton_guard_broken":
+        "1 while a guard that was installed is lost, disabled or changed";
     describe_gauge IN_FLIGHT = "sexton_in_flight_deletions": "Deletions this process holds a claim on";
     describe_gauge OLDEST_DUE = "sexton_oldest_due_seconds": "Age of the oldest due deletion, by lane";
     describe_gauge DEAD_LETTERS = "sexton_dead_letters": "Dead deletions waiting for on-call, by kind";
@@ -176,6 +178,10 @@ pub(crate) fn set_sweep(state: &SweepState, idle: Duration, overdue: bool) {
     ] {
         gauge!(name, "sweep" => state.name.clone()).set(value);
     }
+}
+
+pub(crate) fn set_guard_broken(resource: &str, guard: &str, broken: bool) {
+    gauge!(GUARD_BROKEN, "resource" => resource.to_owned(), "guard" => guard.to_owned()).set(one_if(broken));
 }
 
 pub(crate) fn set_in_flight(deletions: usize) {

@@ -40,7 +40,9 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     ledger.create_partitions(&db).await?;
     if let Some(store) = store {
         // Guards are not changed here: that takes a lock on the application's tables.
-        for problem in guard::advice(&store.db.conn, &store).await? {
+        let guards = guard::look_at_guards(&store).await?;
+        let advice = guard::advice(&store.db.conn, &store, &guards).await?;
+        for problem in guard::broken(&guards).into_iter().chain(advice) {
             eprintln!("sexton: warning: {problem}");
         }
     }

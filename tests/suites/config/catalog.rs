@@ -52,6 +52,8 @@ create table ruled (id bigint primary key, deleted_at timestamptz);
 create rule r as on delete to ruled do instead nothing;
 create table parted (id bigint primary key, deleted_at timestamptz) partition by range (id);
 create table parted1 partition of parted for values from (0) to (100);
+create table base (id bigint primary key, deleted_at timestamptz);
+create table heir (primary key (id)) inherits (base);
 create schema other; create table other.o (id bigint primary key, deleted_at timestamptz);
 ";
 
@@ -67,6 +69,11 @@ async fn mistakes_about_tables_and_keys_are_named_on_postgres() {
     expect(&db, "o", USUAL, &["resources.r.table: ", "no table `o`"]).await;
     expect(&db, "v", USUAL, &["resources.r.table: ", "`v` is a view"]).await;
     expect(&db, "ruled", USUAL, &["resources.r.table: ", "rewrite rule on UPDATE or DELETE"]).await;
+    // Rows that are reached through another table, too: guards would not see them go, and keys may repeat.
+    let partition = "`parted1` is a partition of `public.parted`; name `public.parted`";
+    expect(&db, "parted1", USUAL, &["resources.r.table: ", partition]).await;
+    expect(&db, "base", USUAL, &["resources.r.table: ", "`public.heir`, which inherits from `base`"]).await;
+    expect(&db, "heir", USUAL, &["resources.r.table: ", "`heir` inherits from `public.base`"]).await;
     expect(&db, "partial", USUAL, &["resources.r.key: (id) is not unique"]).await;
     let marker = "marker = { column = \"deleted_at\" }";
     let key = |key: &str| format!("key = {key}\n{marker}");

@@ -14,7 +14,9 @@ create table kid (id bigint primary key, tenant int, parent_id bigint, parent_na
 create index on kid (parent_id); create index on kid ((data ->> 'parent'));
 create table far (id bigint primary key, kid_id bigint references kid (id), deleted_at timestamptz);
 create table keyless (parent_id bigint);
-create view seen as select * from kid;";
+create view seen as select * from kid;
+create table parted (id bigint primary key, parent_id bigint) partition by range (id); create table part partition of parted default;
+create table base (id bigint primary key, parent_id bigint); create table heir (primary key (id)) inherits (base);";
 
 const SQLITE: &str = "
 create table parent (id integer primary key, tenant int, name text, code varchar(10) unique, at text, deleted_at text);
@@ -84,6 +86,9 @@ async fn child_rule_that_cannot_work_is_refused_with_its_key_path() {
         refused(db, &rule("parent_id", "parent_name"), "column", &["no row can ever match", "parent_name", "id"]).await;
         let json = "json = { column = \"parent_id\", path = \"parent\" }";
         if db.dialect == sexton_core::db::Dialect::Postgres {
+            for (table, why) in [("part", "is a partition of `public.parted`"), ("base", "inherits from `base`")] {
+                refused(db, &rule("\"kid\"", &format!("\"{table}\"")), "table", &[why]).await;
+            }
             refused(db, &rule("column = \"parent_id\"", json), "json.column", &["not JSON", "use `column`"]).await;
             let at = rule("column = \"parent_id\"", &json.replace("parent_id", "data")).replace("\"id\"", "\"at\"");
             refused(db, &format!("{at}; scope = [\"tenant\"]"), "references", &["no row can ever match"]).await;

@@ -13,3 +13,4 @@ mod seed_documents;
 mod sessions;
 mod stale_worker;
 mod stubborn_rows;
+mod triggers;

@@ -143,7 +143,7 @@ async fn disabled_guard_is_seen_and_mended() {
     let rig = blocks(Server::postgres().await, 1).await;
     rig.execute("alter table block disable trigger sexton_guard_deleted_block").await;
     assert_eq!(states(&rig).await, ["block disabled"]);
-    let checked = rig.run(&["check"]).await.expect_code(0).stderr;
+    let checked = rig.run(&["check"]).await.expect_code(2).stderr;
     assert!(checked.contains("disabled"), "{checked}");
     drop(rig.run(&["guard", "--all"]).await.expect_code(0));
     assert_eq!(states(&rig).await, ["block installed"]);

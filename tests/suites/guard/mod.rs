@@ -1,9 +1,11 @@
 //! Guards: rows that are deleted with plain SQL are recorded, so that their twins are deleted too.
 
+mod families;
 mod installing;
+mod lost;
 mod names;
 mod own_deletions;
-mod postgres;
+pub(crate) mod postgres;
 mod recorded;
 mod reused_keys;
 mod texts;

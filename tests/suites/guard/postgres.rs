@@ -48,6 +48,44 @@ async fn settings_of_a_session_change_nothing() {
     assert_eq!(rig.calls(), ["DELETE /calendars/c/events/g1"]);
 }
 
+/// Columns whose text depends on settings, and a session that has all of them otherwise.
+pub(crate) const PRINTED: (&str, &str, &str) = (
+    "document bytea, ratio double precision, span interval, during tstzrange, times timestamptz[]",
+    r"'\x00ff', 0.1::float8 + 0.2, '1 day 02:03:04', '[2025-07-01 12:00+00, 2025-07-02 12:00+00)', '{2025-07-01 12:00+00}'",
+    "set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set intervalstyle = 'iso_8601'; set bytea_output = 'escape';
+     set extra_float_digits = -15;",
+);
+
+/// What is captured for the calendar, as text.
+pub(crate) const CAPTURED: &str = "select payload - 'id' - 'deleted_at' from sexton_deletion order by requested_at, id";
+
+/// The resource `printed` with all of these columns.
+pub(crate) const PRINTED_RESOURCE: &str = r#"
+[resources.printed]
+table = "printed"
+key = "id"
+marker = { column = "deleted_at" }
+[[resources.printed.targets]]
+name = "calendar"
+kind = "http"
+url = "@API@/{document}/{ratio}/{span}/{during}/{times}"
+allow_private = true
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_a_session_change_nothing_that_is_captured() {
+    let (columns, values, settings) = PRINTED;
+    let table = format!("create table printed (id bigint primary key, {columns}, deleted_at timestamptz)");
+    let rig = guarded(Rig::with(Server::postgres().await, &table, PRINTED_RESOURCE).await).await;
+    rig.execute(&format!("insert into printed values (1, {values}), (2, {values})")).await;
+    drop(rig.run(&["request", "printed", "1"]).await.expect_code(0));
+    rig.execute(&format!("{settings} delete from printed where id = 2")).await;
+    let captured = rig.rows(CAPTURED).await;
+    assert_eq!(captured.len(), 2);
+    assert_eq!(captured[0], captured[1]);
+    assert!(captured[0].contains("0.30000000000000004") && captured[0].contains("1 day 02:03:04"), "{captured:?}");
+}
+
 /// To a trigger for each row, an update that moves a row is a delete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_that_moves_to_another_partition_is_not_recorded() {

@@ -1,7 +1,10 @@
 //! The functions record what `sexton request` and `sexton restore` record, column by column.
 
 use super::setup::{rig, text};
-use crate::rig::Rig;
+use crate::{
+    guard::postgres::{CAPTURED, PRINTED, PRINTED_RESOURCE},
+    rig::{Rig, Server},
+};
 
 /// What is done to two databases: to one by the command line, to the other by the functions.
 enum Step {
@@ -105,4 +108,27 @@ same_as_the_command! {
         Request("block", "1"), Sql(KILL), Sql("update block set gcal_id = 'new' where id = 1"), Request("block", "1"),
     ];
     dead_deletions_of_children_that_are_requested_anew: [Request("album", "1"), Sql(KILL), Request("album", "1")];
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_a_session_change_nothing_that_is_captured() {
+    let (columns, values, settings) = PRINTED;
+    let table = format!("create table printed (id bigint primary key, {columns}, deleted_at timestamptz)");
+    let rig = Rig::with(Server::postgres().await, &table, PRINTED_RESOURCE).await;
+    rig.execute(&format!("insert into printed values (1, {values}), (2, {values})")).await;
+    drop(rig.run(&["request", "printed", "1"]).await.expect_code(0));
+    rig.execute(&format!("{settings} select sexton_soft_remove('printed', '2')")).await;
+    let captured = rig.rows(CAPTURED).await;
+    assert_eq!(captured.len(), 2);
+    assert_eq!(captured[0], captured[1]);
+    // What an application's own triggers see is theirs.
+    rig.execute(
+        "create table seen (zone text);
+         create function look() returns trigger language plpgsql as $$
+         begin insert into public.seen values (current_setting('TimeZone')); return new; end $$;
+         create trigger look before update on printed for each row execute function look();
+         insert into printed (id) values (3); set timezone = 'Asia/Tokyo'; select sexton_soft_remove('printed', '3')",
+    )
+    .await;
+    assert_eq!(rig.rows("select zone from seen").await, ["Asia/Tokyo"]);
 }

@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait;
 use super::{
     Catalog, ChildRule, Link, Problem,
     cascades::has_rule,
-    foreign_keys::{OnDelete, referencing},
+    foreign_keys::{OnDelete, acting},
 };
 use crate::db::{self, Db, Dialect, Words, literal};
 
@@ -18,7 +18,7 @@ impl Catalog {
     pub async fn advice(&self, db: &Db) -> Result<Vec<Problem>, db::Error> {
         let mut advice = Vec::new();
         for table in self.tables.values() {
-            for key in referencing(db, &table.rows.sql).await? {
+            for key in acting(db, &table.rows.sql).await? {
                 if key.on_delete == OnDelete::Refuse && !has_rule(table, &key) {
                     let columns = key.columns.join(", ");
                     advice.push(Problem {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Problem,
-    foreign_keys::{ForeignKey, OnDelete, referencing},
+    foreign_keys::{ForeignKey, OnDelete, acting},
     table::Table,
 };
 use crate::db::{self, Db};
@@ -19,7 +19,7 @@ pub(super) fn has_rule(table: &Table, key: &ForeignKey) -> bool {
 pub(super) async fn cascades_to_itself(db: &Db, sql: &str) -> Result<bool, db::Error> {
     let (mut visited, mut open) = (BTreeSet::new(), vec![sql.to_owned()]);
     while let Some(referenced) = open.pop() {
-        for key in referencing(db, &referenced).await?.into_iter().filter(|key| key.on_delete == OnDelete::Cascade) {
+        for key in acting(db, &referenced).await?.into_iter().filter(|key| key.on_delete == OnDelete::Cascade) {
             if key.sql == sql {
                 return Ok(true);
             }
@@ -38,7 +38,7 @@ pub(super) async fn cascades_to_twins(db: &Db, table: &Table, tables: &[&Table])
     let mut open = vec![(table.rows.sql.clone(), Vec::<String>::new())];
     while let Some((sql, path)) = open.pop() {
         let resources: Vec<&&Table> = tables.iter().filter(|known| known.rows.sql == sql).collect();
-        for key in referencing(db, &sql).await? {
+        for key in acting(db, &sql).await? {
             if key.on_delete != OnDelete::Cascade || resources.iter().any(|table| has_rule(table, &key)) {
                 continue;
             }

@@ -1,5 +1,7 @@
 //! A column: its type, and how its value becomes text that compares equal exactly when the value is unchanged.
 
+use std::sync::Arc;
+
 use crate::{
     config::ColumnValue,
     db::{Dialect, literal, quote},
@@ -32,10 +34,30 @@ pub struct Column {
     pub not_null: bool,
     /// Whether the database computes it.
     pub generated: bool,
+    /// The expression by which it is computed when it is read (PostgreSQL 18, virtual generated columns). The rows that a
+    /// trigger gets as a table have no value of it.
+    pub(crate) computed_as: Option<String>,
+    /// The function that prints a value whose text depends on settings; none on SQLite, and before `sexton migrate`.
+    pub(super) text_function: Option<Arc<str>>,
     /// The zone of times without one, if the configuration names it.
     pub(super) zone: Option<String>,
     pub(super) dialect: Dialect,
 }
+
+/// Types whose values JSON prints in one way whatever the settings of the session are. Not floats (`extra_float_digits`),
+/// bytea, intervals, and what may hold them or times with a zone: ranges, arrays, composite types.
+const PRINTED_ALIKE: [&str; 10] = [
+    "boolean",
+    "numeric",
+    "date",
+    "timestamp without time zone",
+    "time without time zone",
+    "json",
+    "jsonb",
+    "character",
+    "name",
+    "oid",
+];
 
 /// The current time in whole milliseconds.
 const NOW_POSTGRES: &str = "date_trunc('milliseconds', clock_timestamp())";
@@ -114,8 +136,10 @@ impl Column {
                 }
                 // Printed with an offset it would differ from session to session.
                 "timestamp with time zone" => format!("(to_jsonb({column} at time zone 'UTC') #>> '{{}}')"),
-                // JSON's way of printing dates and numbers does not depend on settings.
-                _ => format!("(to_jsonb({column}) #>> '{{}}')"),
+                base => match &self.text_function {
+                    Some(function) if !PRINTED_ALIKE.contains(&base) => format!("{function}({column})"),
+                    _ => format!("(to_jsonb({column}) #>> '{{}}')"),
+                },
             },
             Dialect::Sqlite if self.key_type() == Some(KeyType::Uuid) => {
                 // Drivers write a blob of 16 bytes or text with or without hyphens; one value has one text.

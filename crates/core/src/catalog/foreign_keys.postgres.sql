@@ -14,6 +14,12 @@ select
     f.confdeltype::text as on_delete,
     not coalesce((f.facts ->> 'conenforced')::boolean, true) as unenforced,
     coalesce((f.facts ->> 'conperiod')::boolean, false) as period,
+    exists (
+        with recursive part (oid) as (
+            select f.oid union select c.oid from part join pg_constraint c on c.conparentid = part.oid
+        )
+        select 1 from part join pg_trigger t on t.tgconstraint = part.oid where t.tgenabled in ('D', 'R')
+    ) as disabled,
     (
         select json_agg(a.attname order by k.place)
         from unnest(f.conkey) with ordinality k(number, place)

@@ -31,6 +31,14 @@ pub(super) struct ForeignKey {
     /// Why it does not keep a referenced row from being deleted, if so.
     pub(super) lax: Option<&'static str>,
     pub(super) on_delete: OnDelete,
+    /// Whether the database does anything about it at all; not if it is NOT ENFORCED (PostgreSQL 18).
+    pub(super) enforced: bool,
+}
+
+/// Those foreign keys that reference the table `sql` for which the database itself refuses, deletes or clears.
+pub(super) async fn acting(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, db::Error> {
+    let keys = referencing(db, sql).await?;
+    Ok(keys.into_iter().filter(|key| key.enforced).collect())
 }
 
 /// The foreign keys that reference the table `sql` (a qualified, quoted name).
@@ -47,15 +55,18 @@ pub(super) async fn referencing(db: &Db, sql: &str) -> Result<Vec<ForeignKey>, d
 /// PostgreSQL: a row is a key.
 fn key_of_row(row: &Row) -> Result<ForeignKey, db::Error> {
     let (schema, name): (String, String) = (row.get("schema")?, row.get("name")?);
+    let unenforced: bool = row.get("unenforced")?;
     Ok(ForeignKey {
         sql: format!("{}.{}", quote(&schema), quote(&name)),
         table: if schema == "public" { name } else { format!("{schema}.{name}") },
         columns: row.json("columns")?,
         references: row.json("references")?,
         equals: row.json("equals")?,
-        lax: match (row.get("unenforced")?, row.get("period")?) {
-            (true, _) => Some("is NOT ENFORCED"),
-            (_, true) => Some("compares periods"),
+        enforced: !unenforced,
+        lax: match (unenforced, row.get("period")?, row.get("disabled")?) {
+            (true, ..) => Some("is NOT ENFORCED"),
+            (_, true, _) => Some("compares periods"),
+            (.., true) => Some("has triggers that are disabled (`alter table … enable trigger all`)"),
             _ => None,
         },
         on_delete: match row.get::<String>("on_delete")?.as_str() {
@@ -78,6 +89,7 @@ fn keys_of_columns(rows: &[Row]) -> Result<Vec<ForeignKey>, db::Error> {
             references: Vec::new(),
             equals: Vec::new(),
             lax: None,
+            enforced: true,
             on_delete: match on_delete.to_ascii_uppercase().as_str() {
                 "CASCADE" => OnDelete::Cascade,
                 "SET NULL" | "SET DEFAULT" => OnDelete::Clear,

@@ -10,7 +10,7 @@ use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{ConnectError, Dialect, Error, Words, session};
+use super::{ConnectError, Dialect, Error, Words, dialect::literal, session};
 
 /// The schemas in which the role finds tables without naming one, in order. Empty on SQLite.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub struct Db {
     pub dialect: Dialect,
     /// Where the role's own settings would look for tables; our sessions themselves have an empty search path.
     pub search_path: SearchPath,
+    /// The role's own search path, as it is set. None where sessions have it anyway.
+    own_path: Option<Arc<str>>,
 }
 
 impl Db {
@@ -35,10 +37,27 @@ impl Db {
     pub async fn of_application(conn: DatabaseConnection) -> Result<Self, Error> {
         let dialect = Dialect::of(&conn);
         let search_path = search_path(&conn, dialect).await?;
-        Ok(Self { conn, dialect, search_path })
+        Ok(Self { conn, dialect, search_path, own_path: None })
     }
 
-    /// Begins a transaction that writes. On SQLite it takes the write lock at once: a deferred transaction that reads
+    /// Begins a transaction that writes to tables of the application. Their triggers, defaults, checks and functions, and the
+    /// operators of their types, find in it what they find in sessions of the role itself: without it, `insert into audit …`
+    /// in a trigger would fail. What is read from the catalogue belongs into others, where every name is printed with its
+    /// schema.
+    ///
+    /// # Errors
+    /// [`Error`], as [`Self::begin`].
+    pub async fn begin_on_rows(&self) -> Result<DatabaseTransaction, Error> {
+        self.begin_with("").await
+    }
+
+    /// The statement that gives a transaction the role's own search path; empty where sessions have it.
+    pub(super) fn own_path(&self) -> String {
+        let set = |path: &Arc<str>| format!("select set_config('search_path', {}, true);", literal(path));
+        self.own_path.as_ref().map_or_else(String::new, set)
+    }
+
+    /// Begins a transaction that writes to Sexton's own tables. On SQLite it takes the write lock at once: a deferred transaction that reads
     /// first fails with "database is locked" when it then writes, whatever `busy_timeout` says.
     ///
     /// # Errors
@@ -54,7 +73,7 @@ impl Db {
         }
     }
 
-    /// The same for a transaction that gives way to others: it waits 100 ms at most for a lock (PostgreSQL).
+    /// [`Self::begin_on_rows`] for a transaction that gives way to others: it waits 100 ms at most for a lock (PostgreSQL).
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -73,8 +92,9 @@ impl Db {
 
     async fn begin_with(&self, settings: &str) -> Result<DatabaseTransaction, Error> {
         let transaction = self.begin().await?;
-        if self.dialect == Dialect::Postgres {
-            transaction.execute_unprepared(settings).await?;
+        let settings = format!("{}{settings}", self.own_path());
+        if self.dialect == Dialect::Postgres && !settings.is_empty() {
+            transaction.execute_unprepared(&settings).await?;
         }
         Ok(transaction)
     }
@@ -108,14 +128,14 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
     if parsed.scheme() == "sqlite" {
         let unreachable = |source| ConnectError::Unreachable { place, source: Box::new(source) };
         let conn = Database::connect(sqlite_options(&text, max_connections)).await.map_err(unreachable)?;
-        return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default() });
+        return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default(), own_path: None });
     }
-    let search_path = probe(&text, &place).await?;
+    let (search_path, own_path) = probe(&text, &place).await?;
     let mut options = options(&text, max_connections);
     options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(session::pool);
     let unreachable = |source| ConnectError::Unreachable { place, source: Box::new(source) };
     let conn = Database::connect(options).await.map_err(unreachable)?;
-    Ok(Db { conn, dialect: Dialect::Postgres, search_path })
+    Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path) })
 }
 
 /// What is said to the server before the session begins: nothing that a pooler would refuse.
@@ -123,9 +143,9 @@ fn startup(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("sexton").extra_float_digits(None)
 }
 
-/// Opens one connection, because a pool tries until its time is up and then says only that. Returns the role's own search
-/// path.
-async fn probe(url: &str, place: &str) -> Result<SearchPath, ConnectError> {
+/// Opens one connection, because a pool tries until its time is up and then says only that. Returns the schemas of the role's
+/// own search path, and that path as it is set.
+async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>), ConnectError> {
     let unreachable = |source: sqlx::Error| ConnectError::Unreachable {
         place: place.to_owned(),
         source: Box::new(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
@@ -139,12 +159,13 @@ async fn probe(url: &str, place: &str) -> Result<SearchPath, ConnectError> {
         session::ensure_own(&mut connection, &mut other).await.map_err(unfit)?;
         other.close().await.map_err(unreachable)?;
     }
-    let schemas = "select array(select unnest(current_schemas(false))::text)";
+    let schemas = "select array(select unnest(current_schemas(false))::text), current_setting('search_path')";
     let row = connection.fetch_one(schemas).await.map_err(unreachable)?;
     let search_path = SearchPath(row.try_get(0).map_err(unreachable)?);
+    let own_path: String = row.try_get(1).map_err(unreachable)?;
     session::prepare(&mut connection).await.map_err(unfit)?;
     connection.close().await.map_err(unreachable)?;
-    Ok(search_path)
+    Ok((search_path, own_path.into()))
 }
 
 fn begin(source: DbErr) -> Error {

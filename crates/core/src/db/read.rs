@@ -50,7 +50,7 @@ impl Db {
             Dialect::Postgres => {
                 let (level, mode) = (IsolationLevel::ReadCommitted, AccessMode::ReadOnly);
                 let transaction = self.conn.begin_with_config(Some(level), Some(mode)).await?;
-                transaction.execute_unprepared(limits).await?;
+                transaction.execute_unprepared(&format!("{}{limits}", self.own_path())).await?;
                 let result = transaction.query_all_raw(statement).await;
                 transaction.rollback().await?;
                 Ok(result?)

@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{State, guards, left_over, state::keeps_references};
+use super::{Guard, State, left_over, state::keeps_references};
 use crate::{
     catalog::{Problem, Table, Unreferenced},
     config::UnreferencedMode,
@@ -11,24 +11,48 @@ use crate::{
     store::Store,
 };
 
-/// What operators should know of the guards, each with its key path and a remedy. None of it keeps a worker from starting.
+/// Guards that were installed and do not do what they should, each with its key path and a remedy. None of it keeps a worker
+/// from starting; sweeps that rely on such a guard delete nothing.
+#[must_use]
+pub fn broken(guards: &[Guard]) -> Vec<Problem> {
+    let broken = guards.iter().filter(|guard| guard.standing.state.is_broken());
+    let problem = |guard: &Guard| {
+        let Guard { resource, trigger, standing } = guard;
+        let (name, table) = (&trigger.name, &trigger.on_table);
+        let message = match (standing.state, &standing.why) {
+            (State::Disabled, _) => format!("the guard {name} is disabled on {table}, and records nothing"),
+            (_, Some(why)) => format!("the guard {name} on {table} {why}"),
+            _ => format!(
+                "the guard {name} on {table} was installed and is gone, as after a migration that makes the table anew: rows \
+                 that are deleted without a request leave their twins behind"
+            ),
+        };
+        let remedy = match standing.state {
+            State::Lost => {
+                format!("run `sexton guard {resource}`, or `sexton guard {resource} --remove` if it is to stay away")
+            }
+            _ => format!("run `sexton guard {resource}`"),
+        };
+        Problem { path: format!("resources.{resource}"), message: format!("{message}; {remedy}") }
+    };
+    broken.map(problem).collect()
+}
+
+/// What operators should know of the other guards, each with its key path and a remedy.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses.
-pub async fn advice(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Problem>, db::Error> {
-    let mut advice = Vec::new();
-    for guard in guards(conn, store).await? {
-        let (name, resource) = (&guard.trigger.name, &guard.resource);
-        let wrong = match guard.state {
-            State::Installed | State::Missing => continue,
-            State::Outdated => "is that of another configuration, table or release",
-            State::Disabled => "is disabled, and records nothing",
-        };
-        advice.push(Problem {
+pub async fn advice(conn: &impl ConnectionTrait, store: &Store, guards: &[Guard]) -> Result<Vec<Problem>, db::Error> {
+    let outdated = guards.iter().filter(|guard| guard.standing.state == State::Outdated);
+    let mut advice: Vec<_> = outdated
+        .map(|Guard { resource, trigger, .. }| Problem {
             path: format!("resources.{resource}"),
-            message: format!("the guard {name} {wrong}; run `sexton guard {resource}`"),
-        });
-    }
+            message: format!(
+                "the guard {} is that of another configuration, table or release; run `sexton guard {resource}`",
+                trigger.name
+            ),
+        })
+        .collect();
     for trigger in left_over(conn, store).await? {
         advice.push(Problem {
             path: "resources".to_owned(),

@@ -5,32 +5,39 @@
 //! before a change, or of another row), the twin is added to that deletion. Only one that is running right now is not
 //! changed.
 //!
+//! Children whose twins go with their parents' have no deletion besides their parents' ([`family`](super::family)).
+//!
 //! The deletion is due when the resource's grace is over: the row cannot be restored, but it can be made anew. The deletion
 //! has no marker column, which says that it is about no row any more: a new row under its key stays as it is.
 
-use super::trigger::{Spec, Trigger, body};
+use super::{
+    family::{Family, GONE},
+    settings,
+    trigger::{Spec, Trigger, body, own_table_words},
+};
 use crate::{
-    catalog::Table,
+    catalog::{Catalog, Table},
     db::{Dialect, Words, literal, millis, quote},
     ledger::{DUE_CHANNEL, Ledger},
 };
 
+const KIND: &str = "deleted";
 /// Who requested it.
 const BY: &str = "sexton guard";
 /// And why.
 const REASON: &str = "the row was deleted without a request";
 
 /// The trigger for a resource; none without targets, whose rows have no twins.
-pub(super) fn trigger(ledger: &Ledger, table: &Table) -> Option<Trigger> {
+pub(super) fn trigger(ledger: &Ledger, catalog: &Catalog, table: &Table) -> Option<Trigger> {
     if table.resource.targets.is_empty() {
         return None;
     }
     let (row, text, when) = match table.dialect {
-        Dialect::Postgres => ("gone", POSTGRES, not_own_postgres(table).to_owned()),
+        Dialect::Postgres => (GONE, POSTGRES, not_own_postgres(table).to_owned()),
         Dialect::Sqlite => ("old", SQLITE, not_own_sqlite(ledger, table)),
     };
     let spec = Spec {
-        kind: "deleted",
+        kind: KIND,
         resource: &table.name,
         table: &table.sql,
         fires: "after delete",
@@ -39,8 +46,9 @@ pub(super) fn trigger(ledger: &Ledger, table: &Table) -> Option<Trigger> {
             Dialect::Sqlite => "for each row",
         },
         when: &when,
+        settings: settings::CAPTURING,
     };
-    Some(Trigger::new(ledger, &spec, &body(&words(ledger, table, row), text)))
+    Some(Trigger::new(ledger, &spec, &body(&words(ledger, catalog, table, row), text)))
 }
 
 /// Whether a delete is not one of ours. Where rows of the table go with others of it by `on delete cascade`, the rows of our
@@ -66,7 +74,7 @@ const POSTGRES: &str = include_str!("deleted.postgres.sql");
 /// No `on conflict`: under `insert or replace`, which may fire it, SQLite would replace ("CREATE TRIGGER", §2).
 const SQLITE: &str = include_str!("deleted.sqlite.sql");
 
-fn words(ledger: &Ledger, table: &Table, row: &str) -> Words {
+fn words(ledger: &Ledger, catalog: &Catalog, table: &Table, row: &str) -> Words {
     let new_id = match table.dialect {
         Dialect::Postgres => {
             let schema = ledger.schema.as_ref().map_or_else(String::new, |schema| format!("{}.", quote(schema)));
@@ -75,7 +83,9 @@ fn words(ledger: &Ledger, table: &Table, row: &str) -> Words {
         Dialect::Sqlite => UUID_V7.to_owned(),
     };
     let (name, key) = (literal(table.name.as_str()), table.key_text(row));
-    let words = ledger.words.clone().with([
+    let family = Family::of(ledger, catalog, table);
+    let words = own_table_words(ledger, KIND, &table.name, &table.sql).with(family.words(row)).with([
+        ("gone", family.gone(GONE)),
         ("is_marked", table.marked(row)),
         ("is_kept_as", ledger.is_kept_as("f", &name, &key)),
         ("marker", table.marker_text(row, &table.rule_number(row))),

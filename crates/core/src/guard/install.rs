@@ -6,7 +6,11 @@ use std::time::Duration;
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
-use super::{State, Trigger, state::state};
+use super::{
+    State, Trigger,
+    seen::{forget, remember},
+    state::standing,
+};
 use crate::{
     db::{self, Dialect},
     ledger::{Action, Ledger, Operator},
@@ -63,7 +67,7 @@ impl Change {
     }
 }
 
-/// Installs those of the guards that are missing, outdated or disabled. Returns their names.
+/// Installs those of the guards that are not as they should be. Returns their names.
 ///
 /// # Errors
 /// [`InstallError`]; nothing was changed.
@@ -100,7 +104,7 @@ async fn change(
     for _ in 0..TRIES {
         let transaction = store.db.begin().await?;
         let changed = async {
-            let changed = change_all(&transaction, &store.ledger, triggers, change).await?;
+            let changed = change_all(&transaction, &store.ledger, resource, triggers, change).await?;
             if !changed.is_empty() {
                 let detail = json!({ "resource": resource, "triggers": changed });
                 let operator = Operator { who, reason: None };
@@ -131,6 +135,7 @@ async fn change(
 async fn change_all(
     transaction: &DatabaseTransaction,
     ledger: &Ledger,
+    resource: &str,
     triggers: &[Trigger],
     change: Change,
 ) -> Result<Vec<String>, db::Error> {
@@ -143,8 +148,11 @@ async fn change_all(
     };
     let mut changed = Vec::new();
     for trigger in triggers {
-        let state = state(transaction, ledger, trigger).await?;
+        let state = standing(transaction, ledger, trigger).await?.state;
         if state == wanted {
+            if change == Change::Install {
+                remember(transaction, ledger, resource, trigger).await?;
+            }
             continue;
         }
         if state != State::Missing {
@@ -154,6 +162,9 @@ async fn change_all(
             for sql in &trigger.sql_create {
                 db::run_script(transaction, "create a guard", sql).await?;
             }
+            remember(transaction, ledger, resource, trigger).await?;
+        } else {
+            forget(transaction, ledger, trigger).await?;
         }
         changed.push(trigger.name.clone());
     }

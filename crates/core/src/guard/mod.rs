@@ -13,24 +13,30 @@
 
 mod advice;
 mod deleted;
+mod family;
 mod install;
 mod own;
 mod referenced;
+mod seen;
+mod settings;
 mod state;
 mod trigger;
 
-pub use advice::{advice, unguarded};
+pub use advice::{advice, broken, unguarded};
 pub use install::{InstallError, install, remove};
 pub use own::{begin_own, end_own};
-pub use state::{Guard, State, guards, left_over};
+pub use seen::look_at_guards;
+pub use state::{Guard, Standing, State, guards, left_over};
 pub use trigger::Trigger;
 
 use crate::{ids::ResourceName, store::Store};
 
 /// All guards that there can be, each with its resource, those of a resource one after the other.
 fn triggers(store: &Store) -> Vec<(&ResourceName, Trigger)> {
-    let deleted =
-        store.catalog.tables().filter_map(|table| Some((&table.name, deleted::trigger(&store.ledger, table)?)));
+    let deleted = store
+        .catalog
+        .tables()
+        .filter_map(|table| Some((&table.name, deleted::trigger(&store.ledger, &store.catalog, table)?)));
     let referenced = store.catalog.unreferenced().flat_map(|unreferenced| {
         let table = store.catalog.table(&unreferenced.name).map(AsRef::as_ref);
         let triggers = referenced::triggers(&store.ledger, unreferenced, table);

@@ -5,7 +5,10 @@
 //! The row is locked before its mark is read, as the foreign key locks it later or has done already. So this transaction
 //! waits for a sweep that is marking the row, and a sweep waits for this one, also where the constraint is deferred.
 
-use super::trigger::{Spec, Trigger, body};
+use super::{
+    settings,
+    trigger::{Spec, Trigger, body, own_table_words},
+};
 use crate::{
     catalog::{Reference, Table, Unreferenced},
     db::{Dialect, Words, literal, millis, quote},
@@ -44,9 +47,9 @@ fn of_reference(
         (inserted, "after insert".to_owned(), when.clone()),
         (updated, "after update".to_owned(), format!("{when} and ({differs})")),
     ];
-    let words = words(ledger, (unreferenced, table), reference);
-    let body = body(&words, words.pick(POSTGRES, SQLITE));
     let trigger = |(kind, fires, when): (String, String, String)| {
+        let words = words(ledger, (unreferenced, table), (&kind, reference));
+        let body = body(&words, words.pick(POSTGRES, SQLITE));
         let spec = Spec {
             kind: &kind,
             resource: &unreferenced.name,
@@ -54,6 +57,7 @@ fn of_reference(
             fires: &fires,
             for_each: "for each row",
             when: &when,
+            settings: settings::PLAIN,
         };
         Trigger::new(ledger, &spec, &body)
     };
@@ -68,16 +72,30 @@ fn message(unreferenced: &Unreferenced) -> String {
 /// A row that another transaction has locked is not waited for, or writers who reference several rows would wait for each
 /// other. Its mark is left to the next pass, which finds the row referenced; until then this transaction keeps sweeps from it.
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
+
+/// The search path that the application's own triggers see when the row's mark is taken away: that of the role with whose
+/// rights they run. That of the session would let whoever writes a reference choose what those triggers find.
+const OWNERS_PATH: &str = "coalesce((
+            select substr(setting, length('search_path=') + 1)
+            from pg_db_role_setting s cross join unnest(s.setconfig) setting
+            where setting like 'search\\_path=%' and s.setrole in (0, to_regrole(quote_ident(current_user)))
+                and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+            order by s.setrole = 0, s.setdatabase = 0 limit 1), '\"$user\", public')";
 const SQLITE: &str = include_str!("referenced.sqlite.sql");
 
-fn words(ledger: &Ledger, (unreferenced, table): (&Unreferenced, Option<&Table>), reference: &Reference) -> Words {
-    ledger.words.clone().with([
+fn words(
+    ledger: &Ledger,
+    (unreferenced, table): (&Unreferenced, Option<&Table>),
+    (kind, reference): (&str, &Reference),
+) -> Words {
+    own_table_words(ledger, kind, &unreferenced.name, &reference.sql).with([
         ("table", unreferenced.rows.sql.clone()),
         ("since", quote(&unreferenced.since.name)),
         ("since_name", literal(&unreferenced.since.name)),
         ("is_referenced", reference.names("new", "t")),
         ("is_referenced_without_alias", reference.names("new", &unreferenced.rows.sql)),
         ("is_hidden", is_hidden(unreferenced, table)),
+        ("owners_path", OWNERS_PATH.to_owned()),
         ("message", literal(&message(unreferenced))),
     ])
 }

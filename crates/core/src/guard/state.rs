@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use super::{Trigger, referenced, trigger::PREFIX, triggers};
+use super::{Trigger, referenced, settings, trigger::PREFIX, triggers};
 use crate::{
     catalog::{Table, Unreferenced},
     db::{self, Dialect, Row, Sql, Words, quote},
@@ -14,7 +15,7 @@ use crate::{
     store::Store,
 };
 
-/// How a guard stands.
+/// How a guard stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -22,9 +23,13 @@ pub enum State {
     Installed,
     /// It is there, but made from another configuration, another table, or by another release.
     Outdated,
-    /// It is there, but disabled (PostgreSQL, ALTER TABLE … DISABLE TRIGGER).
+    /// It is there, but disabled (PostgreSQL, ALTER TABLE … DISABLE TRIGGER), if only on a partition.
     Disabled,
-    /// It is not there.
+    /// It is there, but was changed by somebody else: its text, its settings, its owner, or who may run it.
+    Altered,
+    /// It was installed, and is not there.
+    Lost,
+    /// It is not there, and never was.
     Missing,
 }
 
@@ -36,8 +41,16 @@ impl State {
             Self::Installed => "installed",
             Self::Outdated => "outdated",
             Self::Disabled => "disabled",
+            Self::Altered => "altered",
+            Self::Lost => "lost",
             Self::Missing => "missing",
         }
+    }
+
+    /// Whether it was installed and does not do what it should.
+    #[must_use]
+    pub const fn is_broken(self) -> bool {
+        matches!(self, Self::Disabled | Self::Altered | Self::Lost)
     }
 }
 
@@ -51,7 +64,10 @@ impl db::Statements for Statements {
         let read = words.pick(
             include_str!("state.read.postgres.sql"),
             "-- see how a guard stands
-             select sql from sqlite_schema where type = 'trigger' and name = @name",
+             select s.sql as source, g.name is not null as is_known, g.digest as known_digest
+             from (select @name as name) w
+             left join sqlite_schema s on s.type = 'trigger' and s.name = w.name
+             left join {guard} g on g.name = w.name",
         );
         let list = words.pick(
             include_str!("state.list.postgres.sql"),
@@ -72,7 +88,23 @@ pub struct Guard {
     /// What it should be.
     pub trigger: Trigger,
     /// What it is.
+    pub standing: Standing,
+}
+
+/// What the database says of a guard.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// In a word.
     pub state: State,
+    /// What was changed, if it is [`State::Altered`].
+    pub why: Option<String>,
+    /// Whether it was seen before.
+    pub(super) is_known: bool,
+    pub(super) table_oid: Option<i64>,
+    pub(super) owner: Option<String>,
+    /// SHA-256 of its text, in hexadecimal digits.
+    pub(super) digest: Option<String>,
+    pub(super) definition: Option<String>,
 }
 
 /// The guards that the resources could have.
@@ -82,8 +114,8 @@ pub struct Guard {
 pub async fn guards(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Guard>, db::Error> {
     let mut guards = Vec::new();
     for (resource, trigger) in triggers(store) {
-        let state = state(conn, &store.ledger, &trigger).await?;
-        guards.push(Guard { resource: resource.clone(), trigger, state });
+        let standing = standing(conn, &store.ledger, &trigger).await?;
+        guards.push(Guard { resource: resource.clone(), trigger, standing });
     }
     Ok(guards)
 }
@@ -96,43 +128,127 @@ pub(super) async fn keeps_references(
     table: Option<&Table>,
 ) -> Result<bool, db::Error> {
     for trigger in referenced::triggers(ledger, unreferenced, table) {
-        if state(conn, ledger, &trigger).await? != State::Installed {
+        if standing(conn, ledger, &trigger).await?.state != State::Installed {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-pub(super) async fn state(conn: &impl ConnectionTrait, ledger: &Ledger, trigger: &Trigger) -> Result<State, db::Error> {
+pub(super) async fn standing(
+    conn: &impl ConnectionTrait,
+    ledger: &Ledger,
+    trigger: &Trigger,
+) -> Result<Standing, db::Error> {
     let read = ledger.statements::<Statements>().read.bind([
         ("schema", ledger.schema.as_deref().unwrap_or_default().into()),
         ("name", trigger.name.as_str().into()),
         ("table", trigger.on_table.as_str().into()),
-        ("source", trigger.source.as_str().into()),
     ]);
-    let Some(row) = read.one(conn).await? else { return Ok(State::Missing) };
+    let row = match read.clone().one(conn).await {
+        // The catalogue prints triggers as they are now, and another process may drop one meanwhile.
+        Err(error) if error.refusal().is_some_and(|refusal| refusal.code == "XX000") => {
+            read.one(conn).await.map_err(|_| error)?
+        }
+        row => row?,
+    };
+    let row = row.ok_or_else(|| db::Error::unreadable("no answer about a guard"))?;
     match ledger.dialect {
-        Dialect::Postgres => postgres(&row),
+        Dialect::Postgres => postgres(&row, trigger),
         Dialect::Sqlite => sqlite(&row, trigger),
     }
 }
 
-fn postgres(row: &Row) -> Result<State, db::Error> {
-    let (same, definer): (bool, bool) = (row.get("same")?, row.get("definer")?);
-    let enabled: Option<String> = row.get("enabled")?;
-    Ok(match enabled.as_deref() {
-        // The function alone, or on a table that was the resource's before.
-        None => State::Outdated,
-        Some(_) if !same || !definer => State::Outdated,
-        Some("D" | "R") => State::Disabled,
-        Some(_) => State::Installed,
-    })
+fn postgres(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
+    let source: Option<String> = row.get("source")?;
+    let mut standing = Standing {
+        state: State::Installed,
+        why: None,
+        is_known: row.get("is_known")?,
+        table_oid: row.get("table_oid")?,
+        owner: row.get("owner")?,
+        digest: source.as_deref().map(digest),
+        definition: row.get("definition")?,
+    };
+    (standing.state, standing.why) = if !row.get::<bool>("has_trigger")? {
+        // On a table that was the resource's before, or dropped and left over; or the function alone.
+        let elsewhere = row.get::<bool>("has_any_trigger")?;
+        let known = standing.is_known || row.get::<bool>("has_function")?;
+        (if elsewhere { State::Outdated } else { gone(known) }, None)
+    } else if let Some(why) = alteration(row, trigger, &standing)? {
+        (State::Altered, Some(why))
+    } else if row.get("is_disabled")? {
+        (State::Disabled, None)
+    } else if source.as_ref() != Some(&trigger.source) {
+        (State::Outdated, None)
+    } else {
+        (State::Installed, None)
+    };
+    Ok(standing)
 }
 
-fn sqlite(row: &Row, trigger: &Trigger) -> Result<State, db::Error> {
-    let installed: String = row.get("sql")?;
-    let same = installed.get("create trigger ".len()..).is_some_and(|rest| rest.trim_start() == trigger.source);
-    Ok(if same { State::Installed } else { State::Outdated })
+const fn gone(was_there: bool) -> State {
+    if was_there { State::Lost } else { State::Missing }
+}
+
+/// What was changed of a guard that is there, for people (PostgreSQL). A text that is neither ours nor the one that was seen
+/// before is somebody else's.
+fn alteration(row: &Row, trigger: &Trigger, standing: &Standing) -> Result<Option<String>, db::Error> {
+    let (known_digest, known_owner): (Option<String>, Option<String>) =
+        (row.get("known_digest")?, row.get("known_owner")?);
+    let known_definition: Option<String> = row.get("known_definition")?;
+    let settings: Vec<String> = row.json("settings")?;
+    let is_own = row.get::<Option<String>>("source")?.as_ref() == Some(&trigger.source);
+    let is_as_it_was = standing.definition == known_definition;
+    let is_defined_alike = standing.definition.as_deref().is_some_and(|found| same_trigger(found, trigger));
+    let why = if let Some(roles) = row.get::<Option<String>>("executable_by")? {
+        format!("may be run by {roles}, and must not")
+    } else if let Some(known) = known_owner.filter(|known| standing.owner.as_ref() != Some(known)) {
+        format!("is owned by {}, and was by {known}", standing.owner.as_deref().unwrap_or_default())
+    } else if !row.get::<bool>("is_definer")? {
+        "is not SECURITY DEFINER any more".to_owned()
+    } else if !is_own && known_digest.is_some() && known_digest != standing.digest {
+        "has another text than was installed".to_owned()
+    } else if is_own && !settings::are(trigger.settings, &settings) {
+        "has other settings than were installed".to_owned()
+    } else if is_own && !is_as_it_was && !is_defined_alike {
+        "fires otherwise than was installed".to_owned()
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(why))
+}
+
+/// Whether the catalogue's text of a trigger is that of `trigger`. It writes types and parentheses that we do not.
+fn same_trigger(found: &str, trigger: &Trigger) -> bool {
+    let bare = |sql: &str| -> String {
+        let sql = sql.to_lowercase().replace("::text", "");
+        sql.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '"')).collect()
+    };
+    trigger.sql_create.last().is_some_and(|sql| bare(sql) == bare(found))
+}
+
+fn digest(source: &str) -> String {
+    Sha256::digest(source).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sqlite(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
+    let source: Option<String> = row.get("source")?;
+    let known_digest: Option<String> = row.get("known_digest")?;
+    let digest = source.as_deref().map(digest);
+    let is_known = row.integer("is_known")? != 0;
+    let same = |installed: &str| {
+        installed.get("create trigger ".len()..).is_some_and(|rest| rest.trim_start() == trigger.source)
+    };
+    let (state, why) = match source.as_deref() {
+        None => (gone(is_known), None),
+        Some(installed) if same(installed) => (State::Installed, None),
+        Some(_) if known_digest.is_some() && known_digest != digest => {
+            (State::Altered, Some("has another text than was installed".to_owned()))
+        }
+        Some(_) => (State::Outdated, None),
+    };
+    Ok(Standing { state, why, is_known, table_oid: None, owner: None, digest, definition: None })
 }
 
 /// Guards that are installed although no resource of `catalog` has them: the resource was renamed or is not configured any
@@ -156,7 +272,7 @@ pub async fn left_over(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec
             Dialect::Sqlite => format!("drop trigger if exists {}", quote(&name)),
         };
         let on_table = row.get("on_table")?;
-        left.push(Trigger { name, on_table, sql_create: Vec::new(), sql_drop, source: String::new() });
+        left.push(Trigger { name, on_table, sql_create: Vec::new(), sql_drop, source: String::new(), settings: &[] });
     }
     Ok(left)
 }

@@ -2,8 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+use super::settings::{Setting, clauses};
 use crate::{
-    db::{Dialect, Words, quote},
+    db::{Dialect, Words, literal, quote},
     ids::ResourceName,
     ledger::Ledger,
 };
@@ -26,6 +27,8 @@ pub struct Trigger {
     pub sql_drop: String,
     /// What the database's catalogue says of it once it is installed.
     pub(super) source: String,
+    /// The settings of its function (PostgreSQL).
+    pub(super) settings: &'static [Setting],
 }
 
 /// On which table a trigger is, and when it fires.
@@ -41,6 +44,8 @@ pub(super) struct Spec<'p> {
     pub(super) for_each: &'p str,
     /// When it does anything.
     pub(super) when: &'p str,
+    /// The settings of its function (PostgreSQL).
+    pub(super) settings: &'static [Setting],
 }
 
 impl Trigger {
@@ -50,22 +55,23 @@ impl Trigger {
     /// the ledger. Therefore no other role may make a trigger of it, names in it are qualified, and the search path is its
     /// own (PostgreSQL, CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely").
     pub(super) fn new(ledger: &Ledger, spec: &Spec<'_>, body: &str) -> Self {
-        let Spec { table, fires, for_each, when, .. } = spec;
+        let Spec { table, fires, for_each, when, settings, .. } = spec;
         let name = name(spec.kind, spec.resource);
         let quoted = quote(&name);
         let (sql_create, sql_drop, source) = match ledger.dialect {
             Dialect::Postgres => {
-                let function = ledger.schema.as_ref().map_or_else(String::new, |schema| format!("{}.", quote(schema)));
-                let function = format!("{function}{quoted}()");
+                let schema = ledger.schema.as_deref().unwrap_or_default();
+                let function = format!("{}.{quoted}()", quote(schema));
                 // So that another condition makes another source, too.
                 let body = format!("\n-- {fires} {for_each} when ({})", when.replace('\n', " ")) + body;
                 let tag = tag(&body);
+                let clauses = clauses(settings);
                 let create = vec![
                     format!(
                         "create function {function} returns trigger language plpgsql security definer\n    \
-                         set search_path = pg_catalog, pg_temp set row_security = off set standard_conforming_strings = on as {tag}{body}{tag}"
+                         {clauses} as {tag}{body}{tag}"
                     ),
-                    format!("revoke all on function {function} from public"),
+                    revoke(schema, &name),
                     format!(
                         "create trigger {quoted} {fires} on {table} {for_each}\n    when ({when}) execute function {function}"
                     ),
@@ -78,9 +84,32 @@ impl Trigger {
                 (vec![format!("create trigger {source}")], format!("drop trigger if exists {quoted}"), source)
             }
         };
-        Self { name, on_table: (*table).to_owned(), sql_create, sql_drop, source }
+        Self { name, on_table: (*table).to_owned(), sql_create, sql_drop, source, settings }
     }
 }
+
+/// Leaves the function to its owner: default privileges may have given it to others than PUBLIC, too.
+fn revoke(schema: &str, name: &str) -> String {
+    let words = Words::new(Dialect::Postgres).with([("schema", literal(schema)), ("name", literal(name))]);
+    words.expand(REVOKE).trim().to_owned()
+}
+
+const REVOKE: &str = include_str!("trigger.revoke.sql");
+
+/// The words of a text about the trigger's own table (PostgreSQL), for `{ensure_own_table}`.
+pub(super) fn own_table_words(ledger: &Ledger, kind: &str, resource: &ResourceName, table: &str) -> Words {
+    let words = ledger.words.clone().with([
+        ("guard_name", literal(&name(kind, resource))),
+        ("own_table", literal(table)),
+        ("resource_name", resource.to_string()),
+    ]);
+    let ensure = words.expand(ENSURE_OWN_TABLE.trim_end());
+    words.with([("ensure_own_table", ensure)])
+}
+
+/// A function that acts with its owner's rights must not act on what others hand to it, should anybody else ever be allowed to
+/// make a trigger of it. A partition stands for its table, and the table may have been renamed since.
+const ENSURE_OWN_TABLE: &str = include_str!("trigger.ensure_own_table.sql");
 
 /// The body of a trigger: the text without its first line, a comment. It is compared with what is installed, so it is put
 /// together exactly as it is written.

@@ -114,6 +114,7 @@ pub(super) fn words(dialect: Dialect, table: impl Fn(&str) -> String) -> Words {
             ("control", table("sexton_control")),
             ("breaker", table("sexton_breaker")),
             ("deleting", table("sexton_deleting")),
+            ("guard", table("sexton_guard")),
             ("migration", table("sexton_migration")),
         ])
         .with([

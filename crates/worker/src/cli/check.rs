@@ -8,7 +8,7 @@ use sexton_core::{
     catalog::{self, Catalog},
     config::Config,
     db::connect,
-    guard::{advice, unguarded},
+    guard::{advice, broken, guards, unguarded},
     ids::ResourceName,
     ledger::OpenError,
     sql_functions,
@@ -82,10 +82,14 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 let found = unguarded(&db.conn, &ledger, unreferenced, table.map(AsRef::as_ref)).await?;
                 problems.extend(found.map(Problem::from));
             }
-            if let Some(catalog) = catalog.filter(|_| problems.is_empty()) {
+            if let Some(catalog) = catalog {
                 let store = Store { db, ledger, catalog };
-                warnings.extend(stale_statements(&store).await?);
-                warnings.extend(advice(&store.db.conn, &store).await?.into_iter().map(Problem::from));
+                if problems.is_empty() {
+                    warnings.extend(stale_statements(&store).await?);
+                }
+                let guards = guards(&store.db.conn, &store).await?;
+                problems.extend(broken(&guards).into_iter().map(Problem::from));
+                warnings.extend(advice(&store.db.conn, &store, &guards).await?.into_iter().map(Problem::from));
             }
         }
         Err(error @ (OpenError::NotMigrated { .. } | OpenError::Outdated { .. })) => {

@@ -95,7 +95,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let changed = if args.dry_run { Vec::new() } else { install_or_remove(&store, &args, name, &triggers).await? };
         for guard in guards {
             let changed = changed.contains(&guard.trigger.name);
-            let done = Done { resource: Some(name), trigger: &guard.trigger, before: guard.state, changed };
+            let done = Done { resource: Some(name), trigger: &guard.trigger, before: guard.standing.state, changed };
             report(&args, &done)?;
         }
     }
@@ -170,7 +170,8 @@ fn report(args: &Args, done: &Done<'_>) -> Result {
 }
 
 fn list(guards: &[Guard], old: &[Trigger], json: bool) -> Result {
-    let known = guards.iter().map(|guard| (Some(guard.resource.as_str()), &guard.trigger, guard.state.as_str()));
+    let known =
+        guards.iter().map(|guard| (Some(guard.resource.as_str()), &guard.trigger, guard.standing.state.as_str()));
     let all: Vec<_> = known.chain(old.iter().map(|trigger| (None, trigger, "left_over"))).collect();
     if json {
         for (resource, trigger, state) in all {

@@ -113,11 +113,11 @@ async fn guards(opened: &Installation) -> Result<Vec<GuardLine>> {
         Err(error) => return Err(anyhow::Error::from(error).into()),
     };
     let guards = guard::guards(&store.db.conn, &store).await?.into_iter();
-    let there = guards.filter(|guard| guard.state != guard::State::Missing);
+    let there = guards.filter(|guard| guard.standing.state != guard::State::Missing);
     let line = |guard: guard::Guard| GuardLine {
         resource: guard.resource.to_string(),
         trigger: guard.trigger.name,
-        state: guard.state,
+        state: guard.standing.state,
     };
     Ok(there.map(line).collect())
 }

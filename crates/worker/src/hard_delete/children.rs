@@ -80,7 +80,7 @@ pub(crate) async fn delete_part_of_children(
     table: &Table,
     deletion: &HardDelete,
 ) -> Result<Part, db::Error> {
-    let transaction = store.db.begin().await?;
+    let transaction = store.db.begin_on_rows().await?;
     let deletions = std::slice::from_ref(deletion);
     let part = part(&Batch { transaction: &transaction, store, table, deletions }, deletion).await;
     if let Ok(Part::Deleted(_)) = part {

@@ -58,7 +58,7 @@ async fn in_transaction(
     table: &Table,
     deletions: &[HardDelete],
 ) -> Result<Vec<HardDeleteOutcome>, Stopped> {
-    let transaction = store.db.begin().await?;
+    let transaction = store.db.begin_on_rows().await?;
     let batch = Batch { transaction: &transaction, store, table, deletions };
     let done = match table.dialect {
         Dialect::Postgres => postgres::hard_delete(&batch).await,

@@ -41,7 +41,7 @@ pub(crate) async fn request_deletions(
     keys: &[Key],
     request: &Request,
 ) -> Result<Vec<Requested>, RequestError> {
-    let transaction = store.db.begin().await?;
+    let transaction = store.db.begin_on_rows().await?;
     let mut requested = soft_remove(&transaction, store, table, keys, request).await?;
     let missing = missing_keys(keys, &requested);
     if !missing.is_empty() {

@@ -48,7 +48,7 @@ async fn in_transaction(
     batch: Option<BatchId>,
 ) -> Result<Vec<Restored>, restore::Error> {
     let &Restore { id, marked, who, reason, .. } = what;
-    let transaction = store.db.begin().await?;
+    let transaction = store.db.begin_on_rows().await?;
     let restored = match batch {
         Some(batch) => restore_batch(&transaction, store, batch, marked).await?,
         None => {

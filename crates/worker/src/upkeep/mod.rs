@@ -7,10 +7,12 @@
 //! | [`ParentRelease`] | when a deletion ended here, and every quarter of a lease |
 //! | [`GateWatch`] | every second, and upon word of a change |
 //! | [`GaugeRefresh`] | every five seconds |
+//! | [`GuardsWatch`] | every minute |
 
 mod children;
 mod gates;
 mod gauges;
+mod guards;
 mod leases;
 mod rescue;
 mod service;
@@ -18,6 +20,7 @@ mod service;
 pub(crate) use children::ParentRelease;
 pub(crate) use gates::GateWatch;
 pub(crate) use gauges::GaugeRefresh;
+pub(crate) use guards::GuardsWatch;
 pub(crate) use leases::LeaseRenewal;
 pub(crate) use rescue::Rescue;
 pub(crate) use service::{Service, keep_running};

@@ -8,4 +8,4 @@ mod passes;
 mod plans;
 mod references;
 mod refusals;
-mod toys;
+pub(crate) mod toys;

@@ -120,3 +120,26 @@ async fn foreign_keys_to_parts_of_a_table_count_and_two_of_one_kind_are_one() {
     let check = rig.run(&["check"]).await.expect_code(2).stderr;
     assert!(!check.contains("no foreign key") && !check.contains("not named"), "{check}");
 }
+
+/// A foreign key is not inherited, and neither is a guard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_with_inheritance_are_not_swept() {
+    let tables = format!("{}; create table fan (primary key (id)) inherits (person)", super::toys::TABLES);
+    let rig = Rig::with(Server::postgres().await, &tables, TOY).await;
+    let check = rig.run(&["check"]).await.expect_code(2).stderr;
+    assert!(
+        check.contains("unreferenced.by[0].table") && check.contains("`public.fan` inherits from `person`"),
+        "{check}"
+    );
+    let tables = format!("{}; create table doll (primary key (id)) inherits (toy)", super::toys::TABLES);
+    let rig = Rig::with(Server::postgres().await, &tables, TOY).await;
+    rig.execute("insert into doll (id) values (1)").await;
+    let check = rig.run(&["check"]).await.expect_code(2).stderr;
+    assert!(
+        check.contains("resources.toy.table") && check.contains("`public.doll`, which inherits from `toy`"),
+        "{check}"
+    );
+    let swept = rig.run(&["sweep", "unreferenced", "--json"]).await;
+    assert!(swept.stdout.contains("\"looked\":0"), "{}", swept.stdout);
+    assert_eq!(rig.rows("select count(*) from doll where deprecated_at is null").await, ["1"]);
+}

@@ -37,6 +37,9 @@ impl BindChildRule<'_> {
         if found.relation != Relation::Table {
             wrong("table", format!("`{name}` is not an ordinary table; name the table whose rows are the children"));
         }
+        if let Some(why) = found.shares_rows(name) {
+            wrong("table", why);
+        }
         if found.row_security {
             wrong(
                 "table",

@@ -120,6 +120,9 @@ impl Binder<'_> {
                 );
             }
         }
+        if let Some(why) = found.shares_rows(&table) {
+            self.problem("table", why);
+        }
         if found.row_security {
             self.problem(
                 "table",

@@ -92,6 +92,14 @@ impl Binder<'_> {
                 );
                 self.problem(&format!("by[{number}].table"), message);
             }
+            if let Some(heir) = &found.inherited_by {
+                let message = format!(
+                    "`{heir}` inherits from `{}`, but not its foreign key and its guard: a reference in it would be missed; \
+                     give it a foreign key of its own instead of the inheritance",
+                    wanted.table
+                );
+                self.problem(&format!("by[{number}].table"), message);
+            }
             // There may be two constraints that say the same.
             let matching = keys.iter().enumerate();
             let matching = matching.filter(|(_, key)| key.sql == found.sql && same(&key.columns, &wanted.column));

@@ -27,6 +27,12 @@ pub(super) struct Description {
     pub(super) primary_key: Vec<String>,
     /// The column sets that are unique.
     pub(super) unique: Vec<BTreeSet<String>>,
+    /// The table of which it is a partition, at any depth.
+    pub(super) part_of: Option<String>,
+    /// A table whose rows are also rows of this one (PostgreSQL, "Inheritance").
+    pub(super) inherited_by: Option<String>,
+    /// A table whose rows these are as well.
+    pub(super) inherits: Option<String>,
     /// Whether row-level security applies to our role.
     pub(super) row_security: bool,
     /// Whether a rewrite rule replaces updates or deletes.
@@ -34,6 +40,24 @@ pub(super) struct Description {
 }
 
 impl Description {
+    /// Why rows cannot be found and deleted by this table, which the configuration calls `table`; none if they can. Rows
+    /// that are deleted through another table fire no guard here, and no index is unique over several tables.
+    pub(super) fn shares_rows(&self, table: &str) -> Option<String> {
+        if let Some(root) = &self.part_of {
+            return Some(format!("`{table}` is a partition of `{root}`; name `{root}`, through which its rows go too"));
+        }
+        if let Some(heir) = &self.inherited_by {
+            return Some(format!(
+                "rows of `{heir}`, which inherits from `{table}`, would be taken for rows of it, and their keys may repeat; \
+                 name a table without inheritance"
+            ));
+        }
+        let parent = self.inherits.as_ref()?;
+        Some(format!(
+            "`{table}` inherits from `{parent}`, through which its rows can go without a trace; name a table without inheritance"
+        ))
+    }
+
     /// The column `name`.
     pub(super) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)

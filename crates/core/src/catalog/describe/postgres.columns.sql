@@ -13,8 +13,10 @@ select
         from base where base.below = 0
     ) as base_type,
     a.attnotnull or t.typnotnull as not_null,
-    a.attgenerated <> '' as generated
+    a.attgenerated <> '' as generated,
+    case when a.attgenerated = 'v' then pg_get_expr(d.adbin, d.adrelid) end as computed_as
 from pg_attribute a
 join pg_type t on t.oid = a.atttypid
+left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attrelid = @oid::bigint::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum

@@ -57,6 +57,8 @@ pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>,
             not_null: row.integer("not_null")? != 0,
             generated: row.integer("hidden")? >= 2,
             zone: None,
+            computed_as: None,
+            text_function: None,
             dialect: Dialect::Sqlite,
         });
     }
@@ -79,6 +81,9 @@ pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>,
         columns,
         primary_key,
         unique,
+        part_of: None,
+        inherited_by: None,
+        inherits: None,
         row_security: false,
         rewrite_rule: false,
     }))

@@ -197,7 +197,7 @@ impl Bulk<'_> {
     ) -> Result<(Line, Vec<Requested>)> {
         let (ledger, name): (&Ledger, _) = (&self.store.ledger, self.table.name.as_str());
         let mut line = Line { batch_id: self.request.batch, ..Line::default() };
-        let transaction = self.store.db.begin().await?;
+        let transaction = self.store.db.begin_on_rows().await?;
         if repeats == Repeats::Possible {
             let before = ledger.keys_of_batch(&transaction, self.request.batch, name, &keys).await?;
             line.done_before = before.len() as u64;

@@ -1,4 +1,4 @@
-//! What guards need (`sexton guard`), and on the way down their end: they write into the ledger, and would fail every
+//! Migrations with what guards need (`sexton guard`), and on the way down their end: they use it, and would fail every
 //! delete of the application once it is gone.
 
 use sea_orm_migration::{
@@ -6,24 +6,19 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement},
 };
 
-use crate::sql_files::{SqlFiles, sql_files};
+use crate::sql_files::SqlFiles;
 
-pub(crate) struct Migration(Box<SqlFiles>);
+/// Scripts that take all guards with them on the way down. On PostgreSQL the script itself drops them.
+pub(crate) struct ForGuards(pub(crate) Box<SqlFiles>);
 
-impl Migration {
-    pub(crate) fn new() -> Self {
-        Self(sql_files!("0008_guard"))
-    }
-}
-
-impl MigrationName for Migration {
+impl MigrationName for ForGuards {
     fn name(&self) -> &str {
         self.0.name()
     }
 }
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
+impl MigrationTrait for ForGuards {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         self.0.up(manager).await
     }

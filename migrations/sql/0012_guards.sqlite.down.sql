@@ -1,0 +1,2 @@
+alter table sexton_deletion drop column follows;
+drop table sexton_guard;
