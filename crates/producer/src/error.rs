@@ -123,6 +123,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the database refused something that may be about one row alone.
+    pub(crate) fn may_be_of_one_row(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        source.refusal().is_some_and(|refusal| refusal.may_be_of_one_row())
+    }
+
     pub(crate) fn database<E: Into<db::Error>>(action: impl Into<String>) -> impl FnOnce(E) -> Self {
         let action = action.into();
         move |source| Self::Database { action, source: source.into() }

@@ -18,7 +18,8 @@ use crate::{Error, condition};
 pub(crate) struct Pages<'p> {
     pub(crate) table: &'p Arc<Table>,
     filter: Condition,
-    size: usize,
+    /// The most rows of a page.
+    pub(crate) size: usize,
 }
 
 /// What is done about the locks of rows that are read; SQLite has no locks of rows.
@@ -31,6 +32,7 @@ pub(crate) enum Locks {
 }
 
 /// Where a page ended: the key columns as the database holds them, as SQLite may store one key in several ways.
+#[derive(Clone)]
 pub(crate) struct Cursor(Vec<Value>);
 
 /// Some rows' keys.

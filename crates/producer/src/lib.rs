@@ -75,7 +75,7 @@ pub use sexton_core::{
     soft_remove::Requested,
 };
 pub use soft_remove_entity::SoftRemoveEntity;
-pub use soft_remove_many::{Progress, SoftRemoveMany};
+pub use soft_remove_many::{Progress, RefusedRow, SoftRemoveMany};
 pub use soft_remove_row::{SoftRemoveRow, SoftRemoveRows};
 pub use soft_remove_select::SoftRemoveSelect;
 pub use transaction::Transaction;

@@ -11,7 +11,7 @@ use crate::{
     rows::Rows,
 };
 
-/// Rows a transaction, unless [`SoftRemoveMany::batch_size`] says otherwise.
+/// Rows per transaction, unless [`SoftRemoveMany::batch_size`] says otherwise.
 const BATCH_SIZE: usize = 500;
 
 /// Removes all live rows that a filter matches; see
@@ -75,7 +75,24 @@ pub struct Progress {
     pub open_already: u64,
     /// Transactions that this run committed.
     pub transactions: u64,
+    /// Rows that the database refused to mark, because of a trigger or a constraint; the others went on.
+    pub refused: u64,
+    /// The first of these, at most twenty.
+    pub refused_rows: Vec<RefusedRow>,
 }
+
+/// A row that the database refused to mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedRow {
+    /// Its key, as the ledger would have it.
+    pub key: String,
+    /// What the database said.
+    pub error: String,
+}
+
+/// How many refused rows [`Progress`] names.
+const MOST_NAMED: usize = 20;
 
 impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
     pub(crate) fn new(filter: Condition) -> Self {
@@ -133,29 +150,60 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         let table = producer.table_of::<E>()?;
         let batch = self.resume.or(producer.request.batch_id()).unwrap_or_default();
         let mut on_progress = self.on_progress.take();
-        let pages = Pages::new(table, self.filter, self.batch_size);
-        let mut progress = Progress { batch, requested: 0, open_already: 0, transactions: 0 };
+        let mut pages = Pages::new(table, self.filter, self.batch_size);
+        let mut progress =
+            Progress { batch, requested: 0, open_already: 0, transactions: 0, refused: 0, refused_rows: Vec::new() };
         let mut cursor = None;
         loop {
-            let step = step::<E>(producer, &pages, cursor, self.resume, &mut progress).await;
-            let page = step.map_err(|source| Error::Interrupted {
+            let step = step::<E>(producer, &pages, cursor.clone(), self.resume, &mut progress).await;
+            let step = step.map_err(|source| Error::Interrupted {
                 table: table.resource.table.clone(),
                 batch,
                 requested: progress.requested,
                 source: Box::new(source),
             })?;
+            let page = match step {
+                // A row of the page is refused: smaller pages, until it is alone.
+                Step::Refused(page, _) if page.len() > 1 => {
+                    pages.size = page.len() / 2;
+                    continue;
+                }
+                Step::Refused(page, error) => {
+                    progress.refuse(&page, &error);
+                    page
+                }
+                Step::Done(page) => page,
+            };
             if page.is_empty() {
                 return Ok(progress);
             }
             if let Some(report) = &mut on_progress {
                 report(&progress);
             }
-            if page.len() < self.batch_size {
+            if page.len() < pages.size {
                 return Ok(progress);
             }
+            pages.size = (pages.size * 2).min(self.batch_size);
             cursor = page.into_last();
         }
     }
+}
+
+impl Progress {
+    fn refuse(&mut self, page: &Page, error: &Error) {
+        self.refused += page.len() as u64;
+        let free = MOST_NAMED.saturating_sub(self.refused_rows.len());
+        let rows = page.keys().map(|key| RefusedRow { key: key.to_string(), error: error.to_string() });
+        self.refused_rows.extend(rows.take(free));
+    }
+}
+
+/// What became of a page.
+enum Step {
+    /// It is committed.
+    Done(Page),
+    /// It is rolled back: the database refuses one of its rows.
+    Refused(Page, Error),
 }
 
 /// One transaction: reads the next rows, locked, and removes them, so that they still match when they are marked.
@@ -165,25 +213,37 @@ async fn step<E: EntityTrait>(
     after: Option<Cursor>,
     resume: Option<BatchId>,
     progress: &mut Progress,
-) -> Result<Page, Error> {
+) -> Result<Step, Error> {
     let transaction = producer.begin_own().await?;
     let page = pages.read::<E>(&transaction, after, Locks::Wait).await?;
     if page.is_empty() {
         transaction.rollback().await.map_err(Error::database("end a transaction"))?;
-        return Ok(page);
+        return Ok(Step::Done(page));
     }
     let keys = match resume {
         Some(batch) => not_requested_yet(producer, pages.table, &transaction, batch, &page).await?,
         None => page.keys().cloned().collect(),
     };
     let rows = Rows::new(pages.table, keys.into_iter().map(Ok))?;
-    let requested = producer.request(&transaction, &rows, Some(progress.batch)).await?;
-    producer.commit(transaction, &rows, &requested).await?;
+    let requested = match producer.request(&transaction, &rows, Some(progress.batch)).await {
+        Ok(requested) => requested,
+        Err(error) if error.may_be_of_one_row() => {
+            transaction.rollback().await.map_err(Error::database("end a transaction"))?;
+            return Ok(Step::Refused(page, error));
+        }
+        Err(error) => return Err(error),
+    };
+    match producer.commit(transaction, &rows, &requested).await {
+        Ok(()) => {}
+        // A constraint that is checked at the end.
+        Err(error) if error.may_be_of_one_row() => return Ok(Step::Refused(page, error)),
+        Err(error) => return Err(error),
+    }
     let created = requested.iter().filter(|one| one.created).count();
     progress.requested += created as u64;
     progress.open_already += (requested.len() - created) as u64;
     progress.transactions += 1;
-    Ok(page)
+    Ok(Step::Done(page))
 }
 
 /// The keys of the page that an earlier run under this id did not request.

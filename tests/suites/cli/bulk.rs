@@ -17,6 +17,8 @@ on_both!(
     interrupted_request_ends_after_its_batch_and_says_how_to_go_on,
     composite_and_uuid_keys_page_in_key_order,
     rows_with_a_marker_of_their_own_kind_are_live_until_they_carry_it,
+    row_that_the_database_refuses_keeps_no_other_from_it,
+    byte_order_mark_is_no_part_of_a_key,
 );
 
 const MARKED: &str = "select count(*) from block where deleted_at is not null";
@@ -271,4 +273,44 @@ async fn rows_with_a_marker_of_their_own_kind_are_live_until_they_carry_it(serve
     rig.execute("update block set deleted_at = '2026-01-01T00:00:00Z' where id in (2, 5)").await;
     drop(rig.run(&["request", "block", "--where", "true", "--yes"]).await.expect_code(0));
     assert_eq!(rig.rows("select key from sexton_deletion order by key").await, ["2", "3", "4", "6"]);
+}
+
+/// A trigger of the application refuses to mark some rows.
+async fn protect(rig: &Rig, condition: &str) {
+    let trigger = if rig.server.is_postgres() {
+        format!(
+            "create function protect() returns trigger language plpgsql as $$
+             begin raise exception 'block % is protected', old.id; end $$;
+             create trigger protect before update on block for each row when ({condition}) execute function protect()"
+        )
+    } else {
+        format!(
+            "create trigger protect before update on block when {condition}
+             begin select raise(abort, 'it is protected'); end"
+        )
+    };
+    rig.execute(&trigger).await;
+}
+
+async fn row_that_the_database_refuses_keeps_no_other_from_it(server: Server) {
+    let rig = Rig::blocks(server, 40).await;
+    protect(&rig, "old.id in (7, 23)").await;
+    let args = ["request", "block", "--where", "true", "--batch-size", "16", "--yes"];
+    let stopped = rig.run(&[&args[..], &["--fail-fast"]].concat()).await.expect_code(1).stderr;
+    assert!(stopped.contains("go on with"), "{stopped}");
+    assert_eq!(rig.rows(MARKED).await, ["0"]);
+    let refused = rig.run(&[&args[..], &["--json"]].concat()).await.expect_code(1);
+    assert!(refused.stderr.contains("block 7 is not requested, the database refuses it"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is protected") && refused.stderr.contains("refused 2 rows of block"));
+    let all: Value = serde_json::from_str(refused.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&all["rows"], &all["created"], &all["refused"]), (&json!(38), &json!(38), &json!(2)));
+    assert_eq!(rig.rows("select id from block where deleted_at is null order by id").await, ["7", "23"]);
+    assert_eq!(rig.rows(BATCHES).await, ["1|38"]);
+}
+
+async fn byte_order_mark_is_no_part_of_a_key(server: Server) {
+    let rig = Rig::blocks(server, 2).await;
+    let file = rig.sexton.write("keys", "\u{feff}1\r\n2\r\n");
+    let lines = bulk(&rig, &["--keys-from", file.to_str().unwrap()]).await;
+    assert_eq!(lines.last().unwrap()["rows"], json!(2), "{lines:?}");
 }

@@ -44,7 +44,7 @@ on_both!(
     every_live_match_is_taken_under_one_batch_id,
     run_that_is_dropped_between_two_transactions_is_resumed,
     run_is_resumed_whatever_became_of_its_rows,
-    run_that_fails_says_how_to_resume,
+    row_that_the_database_refuses_keeps_no_other_from_it,
     open_deletion_of_a_live_row_is_not_counted_as_requested,
     uuid_text_and_composite_keys_are_paged_through,
     run_ends_although_rows_stay_live,
@@ -115,17 +115,38 @@ async fn run_is_resumed_whatever_became_of_its_rows(fixture: Fixture) {
     assert_eq!(fixture.query("select count(*) from block where deleted_at is null").await, ["0"]);
 }
 
-async fn run_that_fails_says_how_to_resume(fixture: Fixture) {
-    insert_blocks(&fixture.conn, 12).await;
+/// Refuses to record the deletion of block 8.
+async fn refuse(fixture: &Fixture, sqlstate: &str) {
     let refuse = if fixture.is_postgres() {
-        "create function refuse() returns trigger language plpgsql as
-            $$ begin if new.key = '8' then raise 'not today'; end if; return new; end $$;
-         create trigger refuse before insert on sexton_deletion for each row execute function refuse()"
+        format!(
+            "create function refuse() returns trigger language plpgsql as
+                $$ begin if new.key = '8' then raise 'not today' using errcode = '{sqlstate}'; end if; return new; end $$;
+             create trigger refuse before insert on sexton_deletion for each row execute function refuse()"
+        )
     } else {
         "create trigger refuse before insert on sexton_deletion when new.key = '8'
          begin select raise(abort, 'not today'); end"
+            .to_owned()
     };
-    fixture.execute(refuse).await;
+    fixture.execute(&refuse).await;
+}
+
+async fn row_that_the_database_refuses_keeps_no_other_from_it(fixture: Fixture) {
+    insert_blocks(&fixture.conn, 12).await;
+    refuse(&fixture, "P0001").await;
+    let producer = fixture.producer().await;
+    let done = block::Entity::soft_remove_many(Condition::all()).batch_size(5).exec(&producer).await.unwrap();
+    assert_eq!((done.requested, done.refused), (11, 1));
+    let [row] = &done.refused_rows[..] else { panic!("{:?}", done.refused_rows) };
+    assert!(row.key == "8" && row.error.contains("not today"), "{row:?}");
+    assert_eq!(batches(&fixture).await, [format!("{}|11", done.batch)]);
+}
+
+#[tokio::test]
+async fn run_that_fails_says_how_to_resume() {
+    let fixture = Fixture::postgres().await;
+    insert_blocks(&fixture.conn, 12).await;
+    refuse(&fixture, "58030").await;
     let producer = fixture.producer().await;
     let error = block::Entity::soft_remove_many(Condition::all()).batch_size(5).exec(&producer).await.unwrap_err();
     let message = error.to_string();
@@ -135,9 +156,7 @@ async fn run_that_fails_says_how_to_resume(fixture: Fixture) {
     assert!(message.ends_with(&format!("; `resume({batch})` goes on")), "{message}");
     assert_eq!(fixture.marked().await, ["1", "2", "3", "4", "5"]);
 
-    fixture
-        .execute(if fixture.is_postgres() { "drop trigger refuse on sexton_deletion" } else { "drop trigger refuse" })
-        .await;
+    fixture.execute("drop trigger refuse on sexton_deletion").await;
     let all = block::Entity::soft_remove_many(Condition::all());
     assert_eq!(all.resume(batch).exec(&producer).await.unwrap().requested, 7);
     assert_eq!(batches(&fixture).await, [format!("{batch}|12")]);

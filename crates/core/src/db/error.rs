@@ -109,6 +109,17 @@ impl Refusal {
         matches!(self.code.as_str(), "23503" | "23001" | "787")
     }
 
+    /// Whether it may be about one row alone: a trigger raised it, or a constraint or a value did (SQLSTATE classes 22 and 23,
+    /// P0001 and codes of an application's own; SQLite CONSTRAINT and MISMATCH). Without the row the others may go through.
+    #[must_use]
+    pub fn may_be_of_one_row(&self) -> bool {
+        const OF_ALL: [&str; 14] = ["0A", "25", "26", "28", "2F", "34", "3D", "3F", "42", "54", "55", "57", "58", "XX"];
+        match self.code.parse::<u32>() {
+            Ok(code) if self.code.len() < 5 => matches!(code & 0xff, 19 | 20),
+            _ => !self.is_contention() && !OF_ALL.iter().any(|class| self.code.starts_with(class)),
+        }
+    }
+
     /// Whether a lock was not to be had in time, or the statement took too long, or another transaction went first: worth
     /// another try soon (SQLSTATE 55P03, 57014, 40001, 40P01; SQLite BUSY and LOCKED).
     #[must_use]

@@ -91,7 +91,9 @@ fn next_line(reader: &mut impl BufRead, number: &mut u64, name: &str) -> Result<
             return Err(Error::Usage(format!("{at} is longer than any key")));
         }
         let text = String::from_utf8(bytes).map_err(|_| Error::Usage(format!("{at} is not UTF-8")))?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
+        // A byte order mark, which editors and spreadsheets put at the beginning of a file, is no part of a key.
+        let text = if *number == 1 { text.trim_start_matches('\u{feff}') } else { &text };
+        let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if !text.is_empty() {
             return Ok(Some((*number, text.to_owned())));

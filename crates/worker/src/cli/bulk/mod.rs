@@ -1,5 +1,8 @@
 //! `sexton request --where` and `--keys-from`: phase 1 for any number of rows, one bounded transaction a batch.
 //!
+//! A row that the database refuses to mark (a trigger, a constraint) keeps no other from it: the batch is halved until the
+//! row is alone, which is then named and counted.
+//!
 //! All deletions of a request have one batch id, which is printed before anything changes. If the command ends early, the
 //! same command with `--batch ID` continues it. A row that was requested under that id is not requested a second time, and
 //! not reported missing.
@@ -31,7 +34,7 @@ use super::{
 };
 use crate::requests::{Hints, missing_keys};
 
-/// How many keys without a row are named on standard error; the others are only counted.
+/// How many keys without a row, and how many refused rows, are named on standard error; the others are only counted.
 const MOST_NAMED: u64 = 20;
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +55,9 @@ pub(super) struct BulkArgs {
     /// Only count the rows, and show some keys.
     #[arg(long, conflicts_with = "keys")]
     dry_run: bool,
+    /// End at the first row that the database refuses to mark. Without it, such rows are named and counted.
+    #[arg(long, conflicts_with = "keys")]
+    fail_fast: bool,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -79,6 +85,17 @@ struct Line {
     missing: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_keys: Vec<String>,
+    /// Rows that the database refused to mark: how many in all, and in a batch which.
+    refused: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused_rows: Vec<RefusedRow>,
+}
+
+/// A row that the database refused to mark.
+#[derive(Debug, Serialize)]
+struct RefusedRow {
+    key: String,
+    error: String,
 }
 
 impl Line {
@@ -87,6 +104,12 @@ impl Line {
         self.created += batch.created;
         self.done_before += batch.done_before;
         self.missing += batch.missing;
+        self.refused += batch.refused;
+    }
+
+    /// Rows that are dealt with, in whatever way.
+    const fn rows_seen(&self) -> u64 {
+        self.rows + self.done_before + self.missing + self.refused
     }
 }
 
@@ -103,6 +126,8 @@ pub(super) struct Bulk<'a> {
 struct Plan {
     /// Rows in one batch.
     size: usize,
+    /// Whether the first refused row ends the command.
+    fail_fast: bool,
     /// Whether an earlier command has requested rows under the same batch id.
     is_resumed: bool,
     /// Cancelled when the command is to end after the current batch.
@@ -129,7 +154,8 @@ pub(super) async fn run(mut bulk: Bulk<'_>, args: BulkArgs) -> Result {
     let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
     let progress = Progress::of_rows(total);
-    let plan = Plan { size, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
+    let plan =
+        Plan { size, fail_fast: args.fail_fast, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
     let work = bulk.request_batches(&mut source, &plan, &progress, &mut all);
     let result = tokio::select! {
         result = work => result,
@@ -175,17 +201,55 @@ impl Bulk<'_> {
             if plan.stop.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
-            let (line, requested) = self.request_batch(source, keys, repeats).await?;
+            let (line, requested) = self.request_what_can_be(source, keys, repeats, plan.fail_fast).await?;
             // A file may have a key twice, and its row may be gone by the second time.
             if matches!(source, Source::Keys(_)) {
                 repeats = Repeats::Possible;
             }
             self.hints.push(&requested).await;
             all.add(&line);
-            self.report_batch(&line, all.missing)?;
-            progress.advance(line.rows + line.done_before + line.missing, all.rows + all.done_before);
+            self.report_batch(&line, all)?;
+            progress.advance(line.rows_seen(), all.rows + all.done_before);
         }
         Ok(())
+    }
+
+    /// Requests a batch in one transaction, or in parts where the database refuses rows of it.
+    async fn request_what_can_be(
+        &self,
+        source: &Source,
+        keys: Vec<Key>,
+        repeats: Repeats,
+        fail_fast: bool,
+    ) -> Result<(Line, Vec<Requested>)> {
+        let mut all = Line { batch_id: self.request.batch, ..Line::default() };
+        let mut requested = Vec::new();
+        let mut parts = vec![keys];
+        while let Some(mut keys) = parts.pop() {
+            let error = match self.request_batch(source, keys.clone(), repeats).await {
+                Ok((line, newly)) => {
+                    all.add(&line);
+                    all.missing_keys.extend(line.missing_keys);
+                    requested.extend(newly);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            if fail_fast || !error.refusal().is_some_and(|refusal| refusal.may_be_of_one_row()) {
+                return Err(error.into());
+            }
+            match &keys[..] {
+                [key] => {
+                    all.refused += 1;
+                    all.refused_rows.push(RefusedRow { key: key.to_string(), error: error.to_string() });
+                }
+                many => {
+                    let second = keys.split_off(many.len() / 2);
+                    parts.extend([second, keys]);
+                }
+            }
+        }
+        Ok((all, requested))
     }
 
     /// Requests one batch in one transaction.
@@ -194,7 +258,7 @@ impl Bulk<'_> {
         source: &Source,
         mut keys: Vec<Key>,
         repeats: Repeats,
-    ) -> Result<(Line, Vec<Requested>)> {
+    ) -> std::result::Result<(Line, Vec<Requested>), db::Error> {
         let (ledger, name): (&Ledger, _) = (&self.store.ledger, self.table.name.as_str());
         let mut line = Line { batch_id: self.request.batch, ..Line::default() };
         let transaction = self.store.db.begin_on_rows().await?;
@@ -217,11 +281,14 @@ impl Bulk<'_> {
         Ok((line, requested))
     }
 
-    fn report_batch(&self, line: &Line, missing: u64) -> Result {
-        let before = missing - line.missing;
-        let named = usize::try_from(MOST_NAMED.saturating_sub(before)).unwrap_or_default();
-        for key in line.missing_keys.iter().take(named) {
+    fn report_batch(&self, line: &Line, all: &Line) -> Result {
+        let left = |before: u64| usize::try_from(MOST_NAMED.saturating_sub(before)).unwrap_or_default();
+        for key in line.missing_keys.iter().take(left(all.missing - line.missing)) {
             eprintln!("sexton: {} has no row with the key `{}`", self.table.name, output::clean(key));
+        }
+        for RefusedRow { key, error } in line.refused_rows.iter().take(left(all.refused - line.refused)) {
+            let (key, error) = (output::clean(key), output::clean(error));
+            eprintln!("sexton: {} {key} is not requested, the database refuses it: {error}", self.table.name);
         }
         if self.json { output::json(line) } else { Ok(()) }
     }
@@ -241,7 +308,14 @@ impl Bulk<'_> {
             }
             println!("{} rows of {} are requested{notes} (batch {})", all.rows, self.table.name, all.batch_id);
         }
-        fail_if_missing(self.table, all.missing, "the others are requested")
+        match all.refused {
+            0 => fail_if_missing(self.table, all.missing, "the others are requested"),
+            n => Err(Error::Failed(anyhow::anyhow!(
+                "the database refused {n} rows of {}, and {} keys have no row; the others are requested",
+                self.table.name,
+                all.missing
+            ))),
+        }
     }
 }
 
