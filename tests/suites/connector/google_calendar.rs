@@ -138,6 +138,19 @@ async fn every_answer_leads_where_it_is_documented() {
     }
 }
 
+/// A service account would act for a user of that name, and not for the row's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_that_read_no_column_are_refused_if_they_name_one() {
+    let api = Api::start().await;
+    let rig = rig_with_user(&api, "").await;
+    for (setting, key) in [("subject = '{place}'", "subject"), ("scope = '{place}'", "scope")] {
+        rig.reconfigure(&target(&api, setting));
+        let output = rig.run(&["check"]).await.expect_code(2);
+        let why = format!("targets[0].{key}: `{{place}}` names no column here");
+        assert!(output.stderr.contains(&why), "{}", output.stderr);
+    }
+}
+
 /// The user's own calendar would answer in the place of Ann's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn user_cannot_act_for_another_user() {

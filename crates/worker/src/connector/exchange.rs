@@ -26,6 +26,10 @@ pub(super) const NAME_MAY_BE_ENCODED: &str = "name_may_be_encoded";
 
 const CONNECTION_LOST: &str = "connection_lost";
 
+/// What the HTTP client says of a proxy that answers `CONNECT` with 407, and with another status than 200 (hyper-util 0.1.21).
+const PROXY_UNAUTHORIZED: &str = "tunnel error: proxy authorization required";
+const PROXY_REFUSED: &str = "tunnel error: unsuccessful";
+
 /// The most redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
 
@@ -133,8 +137,11 @@ fn redirect_target(from: &Url, response: &Response) -> Result<Option<Url>, &'sta
 fn classify_error(error: &reqwest::Error) -> Outcome {
     let mut source = error.source();
     while let Some(cause) = source {
-        if cause.to_string() == REFUSED {
-            return rejected(None, "private_address_refused");
+        match cause.to_string().as_str() {
+            REFUSED => return rejected(None, "private_address_refused"),
+            PROXY_UNAUTHORIZED => return unauthorized(None, "proxy_unauthorized"),
+            PROXY_REFUSED => return unauthorized(None, "proxy_refused"),
+            _ => {}
         }
         source = cause.source();
     }
