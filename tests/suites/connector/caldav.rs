@@ -144,6 +144,12 @@ fn found(etag: &str) -> Answer {
     Answer::StatusBody(207, OBJECT.replace("\"1\"", etag))
 }
 
+/// With blank lines before the declaration, as some servers have them.
+fn spaced(answer: Answer) -> Answer {
+    let Answer::StatusBody(status, body) = answer else { panic!("{answer:?}") };
+    Answer::StatusBody(status, format!("\n\n<?xml version=\"1.0\" encoding=\"utf-8\"?>{body}"))
+}
+
 fn collection() -> Answer {
     Answer::StatusBody(207, OBJECT.replace("<d:resourcetype/>", "<d:resourcetype><d:collection/></d:resourcetype>"))
 }
@@ -215,6 +221,7 @@ fn documented() -> Vec<(Vec<Answer>, &'static str)> {
         (vec![collection()], "dead: rejected - is_a_collection"),
         (vec![status(405), with(200, "etag", "\"1\""), status(204)], "completed deleted 204"),
         (vec![status(501), status(404)], "completed gone 404"),
+        (vec![spaced(found("\"1\"")), status(204)], "completed deleted 204"),
         (vec![Answer::StatusBody(207, "<html/>".into())], "dead: rejected 207 unreadable_multistatus"),
         (vec![status(200)], "dead: rejected 200 no_multistatus"),
         (deleted(status(423)), "dead: exhausted 423 http_423"),
@@ -226,9 +233,10 @@ fn documented() -> Vec<(Vec<Answer>, &'static str)> {
         (deleted(status(502)), "dead: exhausted 502 http_502"),
         (deleted(status(504)), "dead: exhausted 504 http_504"),
         (vec![status(500)], "dead: exhausted 500 http_500"),
-        (vec![Answer::Reset], "dead: exhausted - connection_lost"),
+        (vec![Answer::Reset], "completed deleted 204"),
+        (vec![Answer::Reset, Answer::Reset], "dead: exhausted - connection_lost"),
         (vec![status(405), status(500)], "dead: exhausted 500 http_500"),
-        (vec![status(405), Answer::Reset], "dead: exhausted - connection_lost"),
+        (vec![status(405), Answer::Reset, Answer::Reset], "dead: exhausted - connection_lost"),
         (deleted(status(429)), "completed deleted 204"),
         (deleted(with(503, "retry-after", "0")), "completed deleted 204"),
         (deleted(status(401)), "completed deleted 204"),

@@ -76,6 +76,9 @@ async fn prefix_of_slashes_only_is_never_sent() {
     for told in rig.delete(&keys).await {
         assert!(told.starts_with("dead: bad_template"), "{told}");
     }
+    let long = rig.row("", &"x".repeat(1024), None).await;
+    let told = rig.delete(&[long]).await;
+    assert!(told[0].contains("more than 1,024 bytes"), "{told:?}");
     assert!(api.log().is_empty());
 }
 
@@ -173,6 +176,9 @@ fn documented() -> Vec<(Answer, &'static str)> {
         (Answer::Status(401), deleted),
         (Answer::Status(403), deleted),
         (error(403, "Whatever"), deleted),
+        (error(501, "NotImplemented"), "dead: rejected 501 NotImplemented"),
+        (of_key("NotImplemented"), "dead: rejected 200 NotImplemented"),
+        (Answer::Status(501), "dead: rejected 501 http_501"),
         (error(403, "InvalidObjectState"), "dead: rejected 403 InvalidObjectState"),
         (Answer::Status(503), deleted),
         (Answer::Status(429), deleted),

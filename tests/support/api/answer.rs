@@ -16,6 +16,8 @@ pub enum Answer {
     WithHeaders(u16, Vec<(String, String)>),
     /// Everything at once: status, headers, body.
     Full(u16, Vec<(String, String)>, String),
+    /// The same with a body of bytes that are no text.
+    Bytes(u16, Vec<(String, String)>, Vec<u8>),
     /// The answer after a while.
     Delay(Duration, Box<Answer>),
     /// The answer once the test opens the gate.
@@ -45,6 +47,7 @@ impl Answer {
             | Self::StatusBody(200..=299, _)
             | Self::WithHeaders(200..=299, _)
             | Self::Full(200..=299, ..)
+            | Self::Bytes(200..=299, ..)
             | Self::SlowBody { status: 200..=299, .. } => Self::Status(410),
             other => other,
         }

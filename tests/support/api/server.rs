@@ -96,6 +96,7 @@ async fn respond(mut answer: Answer) -> io::Result<Response<Body>> {
             Answer::WithHeaders(status, headers) => (status, headers, Body::empty()),
             Answer::StatusBody(status, body) => (status, json_type(&body), Body::from(body)),
             Answer::Full(status, headers, body) => (status, headers, Body::from(body)),
+            Answer::Bytes(status, headers, body) => (status, headers, Body::from(body)),
             Answer::SlowBody { status, bytes, pause } => (status, Vec::new(), slow(bytes, pause)),
         };
         let mut response = Response::builder().status(status);

@@ -32,6 +32,7 @@ fn body_gives_reason(gone: &StatusWithReason, body: &[u8]) -> bool {
     match document.as_ref().and_then(|document| pointer.find(document)) {
         Some(Value::String(found)) => *found == gone.reason,
         Some(Value::Number(found)) => found.to_string() == gone.reason,
+        Some(Value::Bool(found)) => found.to_string() == gone.reason,
         _ => false,
     }
 }
@@ -64,5 +65,8 @@ mod tests {
         let there = || json!({"status": 400, "reason": "2001", "pointer": "/errors/0/id"});
         assert!(is(there(), 400, br#"{"errors":[{"id":2001}]}"#) && is(there(), 400, br#"{"errors":[{"id":"2001"}]}"#));
         assert!(!is(there(), 400, br#"{"code":"2001"}"#));
+        let truth = |reason: &str| json!({"status": 200, "reason": reason, "pointer": "/gone"});
+        assert!(is(truth("true"), 200, br#"{"gone":true}"#) && !is(truth("true"), 200, br#"{"gone":false}"#));
+        assert!(is(truth("false"), 200, br#"{"gone":false}"#) && !is(truth("null"), 200, br#"{"gone":null}"#));
     }
 }

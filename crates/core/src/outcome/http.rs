@@ -89,7 +89,9 @@ pub fn classify_delete(http: &Http, received: &Received, now: SystemTime) -> Out
     }
     match received.classified(now) {
         // The proxy refuses our credentials (RFC 9110 §15.5.8): it would refuse every other call as well.
-        Outcome::Rejected(failure) if status == 407 && http.proxy.is_some() => Outcome::Unauthorized(failure),
+        Outcome::Rejected(_) if status == 407 && http.proxy.is_some() => {
+            Outcome::Unauthorized(received.failure("proxy_unauthorized"))
+        }
         outcome => outcome,
     }
 }

@@ -58,6 +58,12 @@ impl JsonTemplate {
         self.0.columns()
     }
 
+    /// The names of all members, which are literal.
+    #[must_use]
+    pub fn members(&self) -> Vec<&str> {
+        self.0.members()
+    }
+
     /// The document for a row, as it is sent.
     ///
     /// # Errors
@@ -74,6 +80,17 @@ impl Node {
             Self::Literal(_) => Vec::new(),
             Self::Array(items) => items.iter().flat_map(Self::columns).collect(),
             Self::Object(members) => members.values().flat_map(Self::columns).collect(),
+        }
+    }
+
+    fn members(&self) -> Vec<&str> {
+        match self {
+            Self::Text(_) | Self::Literal(_) => Vec::new(),
+            Self::Array(items) => items.iter().flat_map(Self::members).collect(),
+            Self::Object(members) => {
+                let below = members.values().flat_map(Self::members);
+                members.keys().map(String::as_str).chain(below).collect()
+            }
         }
     }
 

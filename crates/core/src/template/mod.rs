@@ -57,6 +57,12 @@ pub enum BadTemplate {
     /// The server's own name for the object could mean something else.
     #[error("the href {0}")]
     Href(&'static str),
+    /// The key is longer than S3 allows.
+    #[error("the key or prefix has more than 1,024 bytes, which is S3's limit")]
+    LongKey,
+    /// The prefix would be that of other rows' objects too.
+    #[error("the prefix has only slashes, and would be that of every object")]
+    OnlySlashes,
     /// The built URL is not the one that was meant.
     #[error("the URL built from the row does not have the template's shape")]
     Shape,

@@ -8,18 +8,27 @@ use std::{
 
 use reqwest::{
     Client, Method, Response, StatusCode,
-    header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
+    header::{HeaderMap, LOCATION},
 };
 use sexton_core::outcome::{Failure, Outcome, Received};
 use url::{Host, Url};
 
-use super::address::{REFUSED, is_private};
+use super::{
+    address::{REFUSED, is_private},
+    answer,
+};
 
 /// The most bytes of an answer that are read by default: reasons are short, and a body is never stored.
-const BODY_LIMIT: usize = 64 * 1024;
+const BODY_LIMIT: usize = 1024 * 1024;
 /// Why an answer "gone" is not believed: the row's value has something like `%40` in it. If it was encoded already, it was
 /// encoded twice, and the object under that name is gone because it never was.
 pub(super) const NAME_MAY_BE_ENCODED: &str = "name_may_be_encoded";
+
+const CONNECTION_LOST: &str = "connection_lost";
+
+/// What the HTTP client says of a proxy that answers `CONNECT` with 407, and with another status than 200 (hyper-util 0.1.21).
+const PROXY_UNAUTHORIZED: &str = "tunnel error: proxy authorization required";
+const PROXY_REFUSED: &str = "tunnel error: unsuccessful";
 
 /// The most redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
@@ -31,6 +40,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Vec<u8>>,
+    /// Whether it changes nothing, so that it may be sent again.
+    pub(super) is_harmless: bool,
 }
 
 /// Sends requests.
@@ -61,7 +72,7 @@ impl Exchange {
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send_once(&request, deadline).await?;
             match redirect_target(&request.url, &response) {
-                Ok(None) => return Ok(self.read(response).await),
+                Ok(None) => return Ok(answer::read(response, self.body_limit).await),
                 Ok(Some(url)) => request.url = url,
                 Err(reason) => return Err(rejected(Some(response.status().as_u16()), reason)),
             }
@@ -74,10 +85,21 @@ impl Exchange {
     /// # Errors
     /// As [`Self::follow`].
     pub(super) async fn send(&self, request: &Request, deadline: Instant) -> Result<Received, Outcome> {
-        Ok(self.read(self.send_once(request, deadline).await?).await)
+        Ok(answer::read(self.send_once(request, deadline).await?, self.body_limit).await)
     }
 
+    /// Sends a request; once more if it changes nothing and the connection was lost. Servers close connections that were open
+    /// for a while, some of them in the moment of the next request.
     async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
+        match self.try_once(request, deadline).await {
+            Err(Outcome::Lost(failure)) if request.is_harmless && failure.reason == CONNECTION_LOST => {
+                self.try_once(request, deadline).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_once(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
         if !self.allow_private && is_private_host(&request.url) {
             return Err(rejected(None, "private_address_refused"));
         }
@@ -91,29 +113,6 @@ impl Exchange {
             builder = builder.body(body.clone());
         }
         builder.send().await.map_err(|error| classify_error(&error))
-    }
-
-    /// Reads to the end where that is cheap, also after success: only then can the connection be reused.
-    async fn read(&self, mut response: Response) -> Received {
-        let status = response.status().as_u16();
-        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-        let (retry_after, etag) = (header(RETRY_AFTER), header(ETAG));
-        let url = response.url().clone();
-        let (mut body, mut broken) = (Vec::new(), None);
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => {
-                    broken = Some(reason_of(&error));
-                    break;
-                }
-            }
-            if body.len() > self.body_limit {
-                break;
-            }
-        }
-        Received { status, retry_after, body, broken, etag, url }
     }
 }
 
@@ -138,8 +137,11 @@ fn redirect_target(from: &Url, response: &Response) -> Result<Option<Url>, &'sta
 fn classify_error(error: &reqwest::Error) -> Outcome {
     let mut source = error.source();
     while let Some(cause) = source {
-        if cause.to_string() == REFUSED {
-            return rejected(None, "private_address_refused");
+        match cause.to_string().as_str() {
+            REFUSED => return rejected(None, "private_address_refused"),
+            PROXY_UNAUTHORIZED => return unauthorized(None, "proxy_unauthorized"),
+            PROXY_REFUSED => return unauthorized(None, "proxy_refused"),
+            _ => {}
         }
         source = cause.source();
     }
@@ -150,11 +152,11 @@ fn classify_error(error: &reqwest::Error) -> Outcome {
     if error.is_connect() { Outcome::Retry(failure) } else { Outcome::Lost(failure) }
 }
 
-fn reason_of(error: &reqwest::Error) -> &'static str {
+pub(super) fn reason_of(error: &reqwest::Error) -> &'static str {
     match error {
         e if e.is_timeout() => "timeout",
         e if e.is_connect() => "no_connection",
-        _ => "connection_lost",
+        _ => CONNECTION_LOST,
     }
 }
 

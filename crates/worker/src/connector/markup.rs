@@ -8,5 +8,6 @@ const NODES: u32 = 200_000;
 /// Reads an answer. None if it is not XML in UTF-8, has a DTD, or more than [`NODES`] nodes.
 pub(super) fn document(body: &[u8]) -> Option<Document<'_>> {
     let options = ParsingOptions { nodes_limit: NODES, ..ParsingOptions::default() };
-    Document::parse_with_options(std::str::from_utf8(body).ok()?, options).ok()
+    // Nothing may stand before `<?xml` (XML 1.0 §2.8), but some servers put blank lines there.
+    Document::parse_with_options(std::str::from_utf8(body).ok()?.trim_start(), options).ok()
 }

@@ -8,6 +8,7 @@
 //! 4. Describe it in `docs/connectors.md`, and test it beside the others in `tests/suites/connector/`.
 
 mod address;
+mod answer;
 mod auth;
 mod caldav;
 mod call;

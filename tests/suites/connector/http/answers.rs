@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sexton_tests::api::Answer;
 
-use super::things;
+use super::{delete, request, things};
 use crate::rig::{Rig, Server};
 
 const DOCUMENT: &str = include_str!("../../../../docs/connectors.md");
@@ -67,6 +67,43 @@ fn state(meaning: &str) -> &'static str {
         "unknown" => "dead: unknown_outcome",
         other => panic!("{other} is no meaning"),
     }
+}
+
+const WHEN: &str = "url = \"@API@/x/{ref}\"\nsuccess_when = { pointer = \"/deleted\", equals = true }";
+
+/// What decides may come late in a long answer, compressed, or after a byte order mark.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_that_decides_is_read_whatever_its_form() {
+    let rig = things(4, WHEN).await;
+    let long = |kilobytes: usize| format!(r#"{{"padding":"{}","deleted":true}}"#, "x".repeat(kilobytes * 1024));
+    rig.api.script("/x/r1", vec![Answer::StatusBody(200, long(900))]);
+    rig.api.script("/x/r2", vec![Answer::StatusBody(200, "\u{feff}{\"deleted\":true}".to_owned())]);
+    let encoded = |encoding: &str, body: &[u8]| {
+        Answer::Bytes(200, vec![("content-encoding".to_owned(), encoding.to_owned())], body.to_vec())
+    };
+    // `{"deleted":true}`
+    let zipped = "1f8b08000000000002ffab564a49cd492d494d51b22a292a4dad0500847b672a10000000";
+    let zipped: Vec<u8> =
+        (0..zipped.len()).step_by(2).map(|n| u8::from_str_radix(&zipped[n..n + 2], 16).unwrap()).collect();
+    rig.api.script("/x/r3", vec![encoded("gzip", &zipped)]);
+    rig.api.script("/x/r4", vec![encoded("br", b"whatever"); 3]);
+    let ids = request(&rig, 4).await;
+    rig.work().await;
+    for id in &ids[..3] {
+        assert_eq!(rig.state(id).await, "completed", "{:#}", rig.show(id).await);
+    }
+    assert_eq!(rig.show(&ids[3]).await["last_error"], "crm answered 200 (answer_not_decoded)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_that_is_too_long_to_decide_is_named_so() {
+    let rig = things(1, WHEN).await;
+    let long = format!(r#"{{"deleted":true,"padding":"{}"}}"#, "x".repeat(1024 * 1024));
+    rig.api.script("/x/r1", vec![Answer::StatusBody(200, long.clone()); 3]);
+    assert_eq!(delete(&rig).await, ("dead: exhausted".to_owned(), "crm answered 200 (answer_too_long)".to_owned()));
+    let rig = things(1, "url = \"@API@/x/{ref}\"").await;
+    rig.api.script("/x/r1", vec![Answer::StatusBody(200, long)]);
+    assert_eq!(delete(&rig).await.0, "completed", "here the status decides");
 }
 
 /// What is encoded already names another object when it is encoded once more, and that one is "gone".

@@ -43,7 +43,7 @@ async fn token_is_fetched_once_and_used_for_many_calls() {
     assert_eq!(rig.one("select count(*) from sexton_deletion_done where state = 'completed'").await, "20");
     let tokens = rig.api.calls_to("/token");
     assert_eq!((tokens.len(), rig.api.log().len()), (1, 21), "one at a time, and the others wait for it");
-    let basic = format!("Basic {}", BASE64_STANDARD.encode("c+l:s3cret"));
+    let basic = format!("Basic {}", BASE64_STANDARD.encode("c%20l:s3cret"));
     assert_eq!(tokens[0].header("authorization"), Some(basic.as_str()));
     assert_eq!(
         (tokens[0].method.as_str(), form(&tokens[0]).as_str()),
@@ -179,4 +179,21 @@ async fn token_endpoint_may_not_be_at_a_private_address_either() {
     rig.reconfigure(&super::thing(&settings).replace("allow_private = true", ""));
     assert_eq!(delete(&rig).await, ("dead: rejected".to_owned(), "crm: private_address_refused".to_owned()));
     assert_eq!(rig.calls(), Vec::<String>::new());
+}
+
+/// RFC 6749 §5.1 says how an answer looks; not all endpoints keep to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_is_taken_from_answers_that_bend_the_standard() {
+    for grant in [
+        r#"{"access_token":"t1","token_type":"Bearer","expires_in":"3600"}"#,
+        r#"{"access_token":"t1","token_type":"BEARER","expires_in":3599.5}"#,
+        r#"{"access_token":"t1","expires_in":-1}"#,
+        r#"{"access_token":"t1","token_type":"bearer","scope":["a","b"]}"#,
+        "\u{feff}{\"access_token\":\"t1\",\"token_type\":null,\"expires_in\":null,\"scope\":null}",
+    ] {
+        let rig = things(1, SETTINGS).await;
+        rig.api.script("/token", vec![Answer::StatusBody(200, grant.to_owned())]);
+        assert_eq!(delete(&rig).await.0, "completed", "{grant}");
+        assert_eq!(rig.api.log()[1].header("authorization"), Some("Bearer t1"));
+    }
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use sexton_tests::api::{Answer, Api};
+use sexton_tests::api::{Answer, Api, Behaviour};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -81,6 +81,21 @@ async fn proxy_of_the_target_is_asked_and_resolves_names_itself() {
     assert_eq!((call.method.as_str(), call.path_and_query.as_str()), ("DELETE", "http://target.invalid/r1"));
     assert_eq!(call.header("proxy-authorization"), Some("Basic bWU6czNjcmV0"));
     assert_eq!(rig.calls(), Vec::<String>::new());
+}
+
+/// A proxy that refuses to connect through waits like refused credentials: the target is not at fault, and no attempt is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proxy_that_refuses_is_named_and_costs_no_attempt() {
+    for (status, why) in [(407, "crm: proxy_unauthorized"), (403, "crm: proxy_refused")] {
+        let proxy = Api::start().await;
+        proxy.set_default(Behaviour::Always(Answer::Status(status)));
+        let settings = "url = \"https://target.invalid/{ref}\"\nproxy = \"PROXY\"\nretry = { give_up_after = \"1s\" }";
+        let rig = things(1, &settings.replace("PROXY", &proxy.url())).await;
+        assert_eq!(delete(&rig).await, ("dead: expired".to_owned(), why.to_owned()));
+        let record = rig.show(&rig.one("select id from sexton_deletion").await).await;
+        assert_eq!(record["failed_attempts"][0]["outcome"], "unauthorized", "{record:#}");
+        assert_eq!(proxy.log()[0].method, "CONNECT");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,7 +59,9 @@ async fn look_that_cannot_be_made_counts_like_a_call_that_cannot() {
         (Answer::Status(401), "completed", "crm answered 401 (http_401)"),
     ] {
         let rig = things(1, &format!("{LOOK}\nretry = {{ max_attempts = 1 }}")).await;
-        rig.api.script("/look/r1", vec![answer.clone(), Answer::Status(404)]);
+        // A lost connection is no reason to give up: the look is made again at once.
+        let again = if matches!(answer, Answer::Reset) { vec![Answer::Reset] } else { Vec::new() };
+        rig.api.script("/look/r1", [vec![answer.clone()], again, vec![Answer::Status(404)]].concat());
         assert_eq!(delete(&rig).await, (state.to_owned(), why.to_owned()), "{answer:?}");
     }
 }
@@ -83,4 +85,12 @@ async fn row_that_was_never_synced_is_not_looked_for() {
     assert_eq!(record["confirmations"]["crm"]["answer"], "skipped");
     assert!(record["confirmations"]["crm"]["verified"].is_null(), "{record:#}");
     assert_eq!(rig.calls(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn look_whose_connection_was_lost_is_made_again() {
+    let rig = things(1, &format!("{LOOK}\nretry = {{ max_attempts = 1 }}")).await;
+    rig.api.script("/look/r1", vec![Answer::Reset, Answer::Status(404)]);
+    assert_eq!(delete(&rig).await.0, "completed");
+    assert_eq!(rig.calls(), ["DELETE /x/r1", "GET /look/r1", "GET /look/r1"], "and the delete is not");
 }

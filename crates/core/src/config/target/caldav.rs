@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Auth, kind::KindSettings, validate::ensure_gone_statuses};
+use super::{Auth, kind::KindSettings, literal::ensure_literal, validate::ensure_gone_statuses};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::{HrefTemplate, NameTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
@@ -75,6 +75,7 @@ impl KindSettings for CalDav {
 
     fn validate(&self) -> Result<(), InvalidSetting> {
         ensure_gone_statuses("gone", &self.gone)?;
+        self.headers.keys().try_for_each(|name| ensure_literal("headers", name))?;
         if let Some(href) = &self.href {
             ensure(href.columns().next().is_some(), "href", || {
                 "it names no column, so every row would delete the same object".to_owned()

@@ -25,6 +25,12 @@ impl TryFrom<String> for Pointer {
 }
 
 impl Pointer {
+    /// The pointer itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The value that the document has there.
     #[must_use]
     pub fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::kind::KindSettings;
+use super::{kind::KindSettings, literal::ensure_literal};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::{InvalidTemplate, NameTemplate, UrlTemplate},
@@ -100,11 +100,14 @@ impl KindSettings for GoogleCalendar {
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {
+        ensure_literal("endpoint", &self.endpoint)?;
         let url = Url::parse(&self.endpoint).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
         ensure(url.is_some_and(|url| ["http", "https"].contains(&url.scheme())), "endpoint", || {
             "expected an https:// URL without query".to_owned()
         })?;
         self.event_url().map_err(|error| InvalidSetting::new("endpoint", error.to_string()))?;
+        self.subject.iter().try_for_each(|subject| ensure_literal("subject", subject))?;
+        ensure_literal("scope", &self.scope)?;
         ensure(self.event.columns().next().is_some(), "event", || {
             "it names no column, so every row would delete the same event".to_owned()
         })

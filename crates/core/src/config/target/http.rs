@@ -6,7 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Auth, BodyCondition, GoneAnswer, Method, Verify, kind::KindSettings, validate::ensure_gone_statuses};
+use super::{
+    Auth, BodyCondition, GoneAnswer, Method, Verify,
+    kind::KindSettings,
+    literal::{ensure_literal, ensure_literal_condition},
+    validate::ensure_gone_statuses,
+};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::{JsonTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
@@ -94,6 +99,7 @@ impl KindSettings for Http {
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {
+        self.validate_literals()?;
         self.validate_answers()?;
         self.validate_verify()?;
         let authorization = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
@@ -106,6 +112,22 @@ impl KindSettings for Http {
 }
 
 impl Http {
+    fn validate_literals(&self) -> Result<(), InvalidSetting> {
+        let names =
+            self.query.keys().map(|name| ("query", name)).chain(self.headers.keys().map(|name| ("headers", name)));
+        names.into_iter().try_for_each(|(path, name)| ensure_literal(path, name))?;
+        self.body.iter().flat_map(JsonTemplate::members).try_for_each(|name| ensure_literal("body", name))?;
+        self.success_when.iter().try_for_each(|when| ensure_literal_condition("success_when", when))?;
+        let look = self.verify.iter().filter_map(|verify| verify.when.as_ref());
+        look.into_iter().try_for_each(|when| ensure_literal_condition("verify.when", when))?;
+        for gone in &self.gone {
+            let GoneAnswer::WithReason(gone) = gone else { continue };
+            ensure_literal("gone", &gone.reason)?;
+            gone.pointer.iter().try_for_each(|pointer| ensure_literal("gone", pointer.as_str()))?;
+        }
+        Ok(())
+    }
+
     fn validate_answers(&self) -> Result<(), InvalidSetting> {
         let status = |gone: &GoneAnswer| match gone {
             GoneAnswer::Status(status) => Some(*status),
@@ -173,6 +195,21 @@ mod tests {
             ("gone = [500]", "targets[0].gone: 500"),
             ("gone = ['404']", "targets[0].gone[0]: expected a status"),
             ("gone = [{ status = 401, reason = 'x' }]", "targets[0].gone: with a reason"),
+            (
+                "success_when = { pointer = '/id', equals = '{id}' }",
+                "targets[0].success_when.equals: `{id}` names no column",
+            ),
+            (
+                "success_when = { pointer = '/{id}', equals = 1 }",
+                "targets[0].success_when.pointer: `{id}` names no column",
+            ),
+            ("query = { '{id}' = 'x' }", "targets[0].query: `{id}` names no column"),
+            ("body = { a = [{ '{id}' = 1 }] }", "targets[0].body: `{id}` names no column"),
+            ("gone = [{ status = 400, reason = '{id}' }]", "targets[0].gone: `{id}` names no column"),
+            (
+                "verify = { url = 'https://h.example/{id}', when = { pointer = '/id', equals = ['{id}'] } }",
+                "targets[0].verify.when.equals: `{id}` names no column",
+            ),
             ("gone = [{ status = 400, reson = 'x' }]", "reson"),
             ("verify = { url = 'https://h.example/{id}' }", "targets[0].verify: expected `status`, `when` or both"),
             ("verify = { url = 'https://h.example/{id}', status = [500] }", "targets[0].verify.status"),

@@ -18,6 +18,7 @@ pub mod google_calendar;
 pub mod http;
 mod kind;
 mod limits;
+mod literal;
 mod method;
 pub mod s3;
 mod validate;

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Secret, kind::KindSettings};
+use super::{Secret, kind::KindSettings, literal::ensure_literal};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::NameTemplate,
@@ -84,6 +84,7 @@ impl KindSettings for S3 {
             })?;
         }
         if let Some(endpoint) = &self.endpoint {
+            ensure_literal("endpoint", endpoint)?;
             let url = Url::parse(endpoint).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
             let scheme = url.as_ref().map_or("", Url::scheme);
             ensure(["http", "https"].contains(&scheme), "endpoint", || {

@@ -1,6 +1,7 @@
 //! Authentication: what is added to a request. A kind that needs more than a line has a file of its own.
 
 mod file;
+mod grant;
 mod tokens;
 mod webhook;
 
@@ -15,8 +16,8 @@ use sexton_core::{
     outcome::{Outcome, Received},
 };
 
-pub(super) use self::file::Source;
 use self::tokens::Tokens;
+pub(super) use self::{file::Source, grant::normalised};
 use super::exchange::{Exchange, Request, rejected, unauthorized};
 
 /// The authentication of one target.

@@ -91,7 +91,8 @@ impl Deletion<'_> {
     ) -> Result<Received, Outcome> {
         let mut headers = self.headers.clone();
         headers.extend(own);
-        let request = Request { method, url: url.clone(), headers, body };
+        let is_harmless = method != Method::DELETE;
+        let request = Request { method, url: url.clone(), headers, body, is_harmless };
         self.dav.auth.follow(&self.dav.exchange, &request, self.call.id, &self.dav.target, self.deadline).await
     }
 }

@@ -33,9 +33,6 @@ use super::{
     headers::{bad_template, render_headers},
 };
 
-/// The most bytes of an answer that are read: a multistatus has an entry for each member that was not deleted.
-const BODY_LIMIT: usize = 1024 * 1024;
-
 /// Calls one target over WebDAV.
 pub(super) struct CalDav {
     target: String,
@@ -56,7 +53,7 @@ impl CalDav {
             target: target.name.to_string(),
             settings: settings.clone(),
             auth: Auth::new(settings.auth.as_ref(), &exchange),
-            exchange: exchange.with_body_limit(BODY_LIMIT),
+            exchange,
             timeout: target.timeout,
         })
     }

@@ -152,7 +152,13 @@ impl GoogleCalendar {
             let mut bearer = bearer.map_err(|_| unauthorized(None, "token_not_granted"))?;
             bearer.set_sensitive(true);
             let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-            let request = Request { method: method.clone(), url: url.clone(), headers, body: None };
+            let request = Request {
+                method: method.clone(),
+                url: url.clone(),
+                headers,
+                body: None,
+                is_harmless: method == Method::GET,
+            };
             let received = self.exchange.follow(request, deadline).await?;
             if received.status != 401 {
                 return Ok(received);

@@ -14,7 +14,10 @@ use tokio::sync::Mutex;
 use url::{Url, form_urlencoded::Serializer};
 
 use super::{
-    super::exchange::{Exchange, Request, retry, unauthorized},
+    super::{
+        auth::normalised,
+        exchange::{Exchange, Request, retry, unauthorized},
+    },
     assertion::{Claims, sign},
     credentials::{Credentials, File, Version},
 };
@@ -101,7 +104,7 @@ impl Tokens {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
         let body = Some(self.form(credentials)?.into_bytes());
         // Whether the endpoint acted does not matter: another token does no harm.
-        let request = Request { method: Method::POST, url, headers, body };
+        let request = Request { method: Method::POST, url, headers, body, is_harmless: true };
         let received = exchange.send(&request, deadline).await.map_err(Outcome::of_harmless_request)?;
         if let Some(why) = received.broken {
             return Err(retry(Some(received.status), why));
@@ -109,7 +112,8 @@ impl Tokens {
         if !received.is_success() {
             return Err(refusal(&received));
         }
-        serde_json::from_slice(&received.body).map_err(|_| unauthorized(Some(received.status), "token_not_granted"))
+        let refused = || unauthorized(Some(received.status), "token_not_granted");
+        serde_json::from_slice(&normalised(received.body)).map_err(|_| refused())
     }
 
     /// What proves who we are.

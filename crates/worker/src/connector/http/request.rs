@@ -35,7 +35,7 @@ impl Http {
         if body.is_none() {
             say_empty(&method, &mut headers);
         }
-        Ok(Request { method, url, headers, body })
+        Ok(Request { method, url, headers, body, is_harmless: false })
     }
 
     /// The call that looks.
@@ -46,6 +46,7 @@ impl Http {
             url,
             headers: render_headers(&self.settings.headers, row)?,
             body: None,
+            is_harmless: true,
         })
     }
 }

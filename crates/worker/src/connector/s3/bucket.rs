@@ -130,7 +130,9 @@ impl Bucket {
             .try_authorize(&mut signed, None)
             .map_err(|_| rejected(None, "cannot_sign"))?;
         let (head, _) = signed.into_parts();
-        let request = Request { method: head.method, url, headers: head.headers, body: body.map(String::into_bytes) };
+        let is_harmless = head.method == Method::GET;
+        let body = body.map(String::into_bytes);
+        let request = Request { method: head.method, url, headers: head.headers, body, is_harmless };
         let received = self.exchange.send(&request, deadline).await?;
         if let Some(why) = received.broken {
             // What is missing may be the reason, or the error of a key.

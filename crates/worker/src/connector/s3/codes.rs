@@ -35,7 +35,9 @@ pub(super) fn classify(status: u16, code: Option<&str>, retry_after: Option<Dura
             _,
         ) => Outcome::Retry(failure),
         // It is about the object or the bucket, not about the credentials.
-        (Some("InvalidObjectState" | "ObjectLocked" | "MethodNotAllowed"), _) => Outcome::Rejected(failure),
+        (Some("InvalidObjectState" | "ObjectLocked" | "MethodNotAllowed" | "NotImplemented"), _) => {
+            Outcome::Rejected(failure)
+        }
         (
             Some(
                 "AccessDenied"
@@ -57,6 +59,8 @@ pub(super) fn classify(status: u16, code: Option<&str>, retry_after: Option<Dura
         (None, 502 | 504) => Outcome::Lost(failure),
         (_, 401 | 403) => Outcome::Unauthorized(failure),
         (_, 429) => Outcome::Throttled { retry_after, failure },
+        // The service has no such request, and will have none.
+        (_, 501) => Outcome::Rejected(failure),
         (_, 408 | 500..=599) => Outcome::Retry(failure),
         _ => Outcome::Rejected(failure),
     }

@@ -108,7 +108,7 @@ impl S3 {
                 let prefix = check_length(prefix.render(row)?)?;
                 // A prefix of slashes only belongs to no row.
                 if prefix.bytes().all(|b| b == b'/') {
-                    return Err(BadTemplate::Shape);
+                    return Err(BadTemplate::OnlySlashes);
                 }
                 Objects::WithPrefix(prefix)
             }
@@ -178,5 +178,5 @@ impl Connector for S3 {
 }
 
 fn check_length(name: String) -> Result<String, BadTemplate> {
-    if name.len() > LONGEST_KEY { Err(BadTemplate::Shape) } else { Ok(name) }
+    if name.len() > LONGEST_KEY { Err(BadTemplate::LongKey) } else { Ok(name) }
 }

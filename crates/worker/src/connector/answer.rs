@@ -1,0 +1,102 @@
+//! The answer to a request, read up to a limit and brought into the form that all connectors read.
+
+use std::io::{self, Read};
+
+use flate2::read::MultiGzDecoder;
+use reqwest::{
+    Response,
+    header::{CONTENT_ENCODING, ETAG, HeaderName, RETRY_AFTER},
+};
+use sexton_core::outcome::Received;
+
+use super::exchange::reason_of;
+
+/// Why a body counts as broken off: what is beyond the limit may be what decides.
+const TOO_LONG: &str = "answer_too_long";
+
+/// Reads at most `limit` bytes, encoded and decoded. It reads to the end where that is cheap, also after success: only then
+/// can the connection be reused.
+pub(super) async fn read(mut response: Response, limit: usize) -> Received {
+    let status = response.status().as_u16();
+    let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    let (retry_after, etag, encoding) = (header(RETRY_AFTER), header(ETAG), header(CONTENT_ENCODING));
+    let url = response.url().clone();
+    let (mut body, mut broken) = (Vec::new(), None);
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                broken = Some(TOO_LONG);
+                break;
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => {
+                broken = Some(reason_of(&error));
+                break;
+            }
+        }
+    }
+    if broken.is_none() && !body.is_empty() {
+        match decode(body, encoding.as_deref(), limit) {
+            Ok(decoded) => body = decoded,
+            Err(why) => (body, broken) = (Vec::new(), Some(why)),
+        }
+    }
+    if body.starts_with(BYTE_ORDER_MARK) {
+        body.drain(..BYTE_ORDER_MARK.len());
+    }
+    Received { status, retry_after, body, broken, etag, url }
+}
+
+/// JSON has none (RFC 8259 §8.1), but some servers write it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Decodes a body. No encoding is asked for; some servers and proxies use one all the same.
+fn decode(body: Vec<u8>, encoding: Option<&str>, limit: usize) -> Result<Vec<u8>, &'static str> {
+    match encoding.map(|encoding| encoding.trim().to_ascii_lowercase()).as_deref() {
+        None | Some("" | "identity") => Ok(body),
+        // A few bytes may stand for any number of them.
+        Some("gzip" | "x-gzip") => match unzip(&body, limit) {
+            Ok(decoded) if decoded.len() > limit => Err(TOO_LONG),
+            Ok(decoded) => Ok(decoded),
+            Err(_) => Err("answer_not_decoded"),
+        },
+        Some(_) => Err("answer_not_decoded"),
+    }
+}
+
+fn unzip(body: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(body).take(most).read_to_end(&mut decoded)?;
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn zipped(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn encoded_body_is_decoded_up_to_the_limit() {
+        let text = [b'a'; 1000];
+        for encoding in ["gzip", " GZIP", "x-gzip"] {
+            assert_eq!(decode(zipped(&text), Some(encoding), 1000).as_deref(), Ok(&text[..]), "{encoding}");
+        }
+        assert_eq!(decode(zipped(&text), Some("gzip"), 999), Err(TOO_LONG));
+        assert_eq!(decode(text.to_vec(), Some("identity"), 1000).as_deref(), Ok(&text[..]));
+        for (body, encoding) in [(text.to_vec(), "gzip"), (zipped(&text)[..20].to_vec(), "gzip"), (text.to_vec(), "br")]
+        {
+            assert_eq!(decode(body, Some(encoding), 1000), Err("answer_not_decoded"), "{encoding}");
+        }
+    }
+}
