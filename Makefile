@@ -6,6 +6,8 @@ CARGO ?= cargo
 # `make run ARGS=--exit` ends by itself when the work is done.
 ARGS ?=
 CASES ?= 4000
+# What depends on the version of PostgreSQL: these suites run on the system's and on the newest.
+NEWEST = config:: guard:: ledger::migrations sql_functions:: sweep::unreferenced deletion::triggers deletion::after
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-long test-unit bench bench-sync build
@@ -20,6 +22,8 @@ run: ## Watch rows being deleted in two phases through a misbehaving calendar
 test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace -- --test-threads=4 --skip timing:: # most of them wait now and then
+	SEXTON_TEST_NEWEST=1 $(CARGO) test --locked --workspace --test main -- --test-threads=4 --skip on_sqlite \
+		$(NEWEST)
 	$(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::
 
 # In this order: a minute of references that come and go; an outage with 50,000 due deletions; lanes with a million;

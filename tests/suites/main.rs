@@ -13,6 +13,7 @@ mod gate;
 mod guard;
 mod ledger;
 mod model;
+mod newest_postgres;
 mod producer;
 mod rig;
 mod soft_remove;

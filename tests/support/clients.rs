@@ -46,10 +46,14 @@ pub(crate) fn interpreter() -> PathBuf {
     if let Some(path) = env::var_os("SEXTON_PYTHON") {
         return PathBuf::from(path);
     }
-    let test = env::current_exe().unwrap_or_else(|error| panic!("cannot tell where this test is: {error}"));
-    // target/debug/deps/main-… → target/python/bin/python
-    let target = test.ancestors().nth(3).expect("a test is three directories deep");
-    let path = target.join("python/bin/python");
+    let path = python_dir().join("bin/python");
     assert!(path.is_file(), "{} is missing: run scripts/python.sh, or set SEXTON_PYTHON", path.display());
     path
+}
+
+/// Where scripts/python.sh puts Python and its packages.
+pub(crate) fn python_dir() -> PathBuf {
+    let test = env::current_exe().unwrap_or_else(|error| panic!("cannot tell where this test is: {error}"));
+    // target/debug/deps/main-… → target/python
+    test.ancestors().nth(3).expect("a test is three directories deep").join("python")
 }

@@ -5,12 +5,13 @@
 
 pub(crate) mod programs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::{Signal, geteuid};
 use tokio::sync::OnceCell;
 
+use self::programs::Programs;
 use crate::{
     port,
     process::{Process, User},
@@ -20,6 +21,10 @@ use crate::{
 
 /// A static is never dropped: the server ends by its death signal and the directory by the reaper of [`crate::workdir`].
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+static NEWEST: OnceCell<Postgres> = OnceCell::const_new();
+
+/// If this is set, tests run on the newest PostgreSQL: `make test` does so with suites that depend on the version.
+const ON_NEWEST: &str = "SEXTON_TEST_NEWEST";
 
 /// A running (or stopped) private server. Killed on drop.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub struct Postgres {
     port: u16,
     process: Option<Process>,
     user: Option<User>,
+    programs: Programs,
     // After the process: fields are dropped in this order, and a server should not outlive its data.
     dir: Workdir,
 }
@@ -37,18 +43,32 @@ impl Postgres {
         SHARED.get_or_init(Self::start_dedicated).await
     }
 
+    /// The same of the newest version.
+    pub async fn newest() -> &'static Self {
+        NEWEST.get_or_init(|| Self::start_of(Programs::newest)).await
+    }
+
     /// A server of one's own, to be stopped and started at will. Takes about two seconds.
     pub async fn start_dedicated() -> Self {
+        match std::env::var_os(ON_NEWEST) {
+            Some(_) => Self::start_of(Programs::newest).await,
+            None => Self::start_of(|_, _| Programs::Usual).await,
+        }
+    }
+
+    async fn start_of(programs: impl FnOnce(&Path, Option<User>) -> Programs) -> Self {
         let dir = Workdir::new("sexton-pg-");
         let user = unprivileged(&dir);
-        let mut initdb = Command::new(programs::find("initdb"));
+        let programs = programs(dir.path(), user);
+        let mut initdb = Command::new(programs.find("initdb"));
         initdb.current_dir(dir.path()).env("LC_ALL", "C").args(["--username=postgres", "--auth=trust", "--no-sync"]);
         initdb.args(["--no-locale", "--encoding=UTF8", "--pgdata"]).arg(data(&dir));
         let initdb = Process::start(&initdb, user);
         assert_eq!(initdb.wait(PATIENCE).await, 0, "initdb failed: {}", initdb.text());
 
-        let (port, process) = port::start_server("PostgreSQL", async |port| launch(&dir, port, user).await).await;
-        Self { port, process: Some(process), user, dir }
+        let (port, process) =
+            port::start_server("PostgreSQL", async |port| launch(&programs, &dir, port, user).await).await;
+        Self { port, process: Some(process), user, programs, dir }
     }
 
     /// The port on 127.0.0.1.
@@ -85,7 +105,7 @@ impl Postgres {
     /// Brings a stopped server back on the same port with all that was committed.
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "the private PostgreSQL already runs");
-        match launch(&self.dir, self.port, self.user).await {
+        match launch(&self.programs, &self.dir, self.port, self.user).await {
             Ok(process) => self.process = Some(process),
             Err(error) => panic!("the private PostgreSQL does not come back on port {}: {error}", self.port),
         }
@@ -96,12 +116,15 @@ impl Postgres {
         assert!(self.process.is_none(), "the private PostgreSQL already runs");
         let replica = ["wal_level=replica"];
         // A standby can be read from only if its log was written for standbys, to its end.
-        let primary = launch_with(&self.dir, self.port, self.user, &replica, READY).await.expect("it starts");
+        let primary =
+            launch_with(&self.programs, &self.dir, self.port, self.user, &replica, READY).await.expect("it starts");
         primary.signal(Signal::INT);
         primary.wait(PATIENCE).await;
         std::fs::write(data(&self.dir).join("standby.signal"), "").expect("the signal file can be written");
         let ready = "ready to accept read-only connections";
-        self.process = Some(launch_with(&self.dir, self.port, self.user, &replica, ready).await.expect("it starts"));
+        self.process = Some(
+            launch_with(&self.programs, &self.dir, self.port, self.user, &replica, ready).await.expect("it starts"),
+        );
     }
 }
 
@@ -122,19 +145,20 @@ fn unprivileged(dir: &Workdir) -> Option<User> {
 
 const READY: &str = "database system is ready to accept connections";
 
-async fn launch(dir: &Workdir, port: u16, user: Option<User>) -> Result<Process, String> {
-    launch_with(dir, port, user, &[], READY).await
+async fn launch(programs: &Programs, dir: &Workdir, port: u16, user: Option<User>) -> Result<Process, String> {
+    launch_with(programs, dir, port, user, &[], READY).await
 }
 
 /// Starts the server with `more` settings, which win over the usual ones, and waits until it says that it is `ready`.
 async fn launch_with(
+    programs: &Programs,
     dir: &Workdir,
     port: u16,
     user: Option<User>,
     more: &[&str],
     ready: &str,
 ) -> Result<Process, String> {
-    let mut command = Command::new(programs::find("postgres"));
+    let mut command = Command::new(programs.find("postgres"));
     command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
     // A crash of the server is survived without the first two, and only one of the machine is not. The others save work that

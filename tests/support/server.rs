@@ -2,7 +2,7 @@
 
 use sea_orm::DatabaseConnection;
 
-use crate::{eventually, sqlite_db::SqliteDb, test_db::TestDb};
+use crate::{Postgres, eventually, sqlite_db::SqliteDb, test_db::TestDb};
 
 /// An empty database at first. It goes with this value.
 #[derive(Debug)]
@@ -17,6 +17,11 @@ impl Server {
     /// A database on PostgreSQL.
     pub async fn postgres() -> Self {
         Self::Postgres(TestDb::new().await)
+    }
+
+    /// A database on the newest PostgreSQL.
+    pub async fn newest_postgres() -> Self {
+        Self::Postgres(TestDb::on(Postgres::newest().await).await)
     }
 
     /// A database on SQLite.

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod restore;
 pub mod retry;
+pub mod rights;
 pub mod soft_remove;
 pub mod sql_functions;
 pub mod state;

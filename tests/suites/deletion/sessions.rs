@@ -1,6 +1,9 @@
 //! Databases and roles with settings of their own (PostgreSQL).
 
-use sexton_tests::api::{Answer, Gate};
+use sexton_tests::{
+    api::{Answer, Gate},
+    eventually,
+};
 
 use crate::rig::{BLOCK, PATIENCE, RESOURCE, Rig, Server};
 
@@ -165,4 +168,57 @@ async fn repeatable_read_as_the_default_hides_no_change() {
     assert_eq!(rig.settled(&id).await, "completed");
     assert_eq!(rig.calls(), ["DELETE /calendars/c/events/g1", "DELETE /calendars/c/events/new"]);
     assert_eq!(rig.rows("select count(*) from block").await, ["0"]);
+}
+
+/// Twins would go and rows would stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_rights_are_named_before_anything_is_called() {
+    let child = "[[resources.block.children]]\ntable = \"photo\"\ncolumn = \"block_id\"\nreferences = \"id\"\nthen = \"delete\"\n";
+    let rig = rig_of_a_role_with(&format!("{RESOURCE}{child}")).await;
+    rig.execute("create table photo (id bigint primary key, block_id bigint)").await;
+    drop(rig.run(&["migrate"]).await);
+    let role = rig.one("select rolname from pg_roles where rolname like 'app_' || current_database()").await;
+    rig.request_block().await;
+    drop(rig.run(&["check"]).await.expect_code(0));
+    for (right, from, named) in [
+        ("delete", "block", "DELETE on the table public.block"),
+        ("update", "block", "UPDATE on the column deleted_at of public.block"),
+        ("delete", "photo", "DELETE on the table public.photo"),
+        ("update", "photo", "UPDATE on the table public.photo"),
+        ("insert", "sexton_deletion_done", "INSERT on the table public.sexton_deletion_done"),
+        ("update", "sexton_breaker", "UPDATE on the table public.sexton_breaker"),
+    ] {
+        rig.execute(&format!("revoke {right} on {from} from {role}")).await;
+        for command in [&["check"][..], &["run", "--until-idle"]] {
+            let refused = rig.run(command).await.expect_code(2).stderr;
+            assert!(refused.contains(named), "{named} is not in: {refused}");
+        }
+        rig.execute(&format!("grant {right} on {from} to {role}")).await;
+    }
+    assert_eq!(rig.calls(), [""; 0]);
+    rig.work().await;
+    assert_eq!(rig.calls().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn right_that_is_lost_later_stops_calls_and_costs_nothing() {
+    let rig = rig_of_a_role().await;
+    let role = rig.one("select rolname from pg_roles where rolname like 'app_' || current_database()").await;
+    let daemon = rig.daemon().await;
+    let console = daemon.address("console").await;
+    rig.execute(&format!("revoke delete on block from {role}")).await;
+    eventually("the lane is shut", async || {
+        let (_, metrics) = crate::console::get(&console, "/metrics").await;
+        metrics.contains("sexton_breaker_open{lane=\"block.calendar\"} 1")
+    })
+    .await;
+    daemon.wait_for_log("DELETE on the table public.block", PATIENCE).await;
+    let status = rig.json(&["status", "--json"]).await.remove(0);
+    assert_eq!(status["missing_rights"][0]["path"], "resources.block.table", "{status}");
+    let id = rig.request_block().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!((rig.calls().len(), rig.one("select attempts from sexton_deletion").await.as_str()), (0, "0"));
+    rig.execute(&format!("grant delete on block to {role}")).await;
+    assert_eq!(rig.settled(&id).await, "completed");
+    assert_eq!(rig.calls().len(), 1);
 }

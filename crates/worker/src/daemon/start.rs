@@ -4,8 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use secrecy::ExposeSecret;
 use sexton_core::{
+    catalog,
     config::{self, Config},
     db::connect,
+    rights::missing_rights,
     store::Store,
     transport::HintQueue,
 };
@@ -82,6 +84,10 @@ async fn open_store(config: &Config, options: &Options) -> Result<Store, StartEr
     let db = connect(&config.database.url, config.database.max_connections).await?;
     let ledger = open_ledger(&db).await?;
     let store = Store::load(db, ledger, config).await?;
+    let missing: Vec<_> = missing_rights(&store).await?.into_iter().map(|right| right.problem).collect();
+    if !missing.is_empty() {
+        return Err(StartError::Catalog(catalog::Error::Problems(missing)));
+    }
     for problem in store.catalog.unreferenced_problems() {
         tracing::warn!("unreferenced rows are not looked at: {problem}");
     }

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::{config::Breaker, db, ids::Lane, ledger::OpenBreaker, store::Store};
+use sexton_core::{
+    catalog::Problem, config::Breaker, db, ids::Lane, ledger::OpenBreaker, rights::missing_rights, store::Store,
+};
 
 use super::{gates::Gates, shut_lane::ShutLane};
 use crate::metrics;
@@ -30,12 +32,14 @@ impl Gates {
         let written = self.changes_written.load(Ordering::Acquire);
         let (pauses, breakers) =
             (store.ledger.pauses(&store.db.conn).await?, store.ledger.breakers(&store.db.conn).await?);
+        let unfit = lanes_without_rights(store).await?;
         // After the answer, which may have taken a while: no target should be called too early.
         let now = Instant::now();
         let mut shut: HashMap<Lane, ShutLane> = HashMap::new();
         for OpenBreaker { lane, cause, left_ms, .. } in breakers {
             shut.insert(lane, ShutLane::from_ledger(cause, left_ms, now));
         }
+        shut.extend(unfit.keys().map(|lane| (lane.clone(), ShutLane::NoRight)));
         for name in self.lanes.keys() {
             let paused = pauses.iter().any(|pause| pause.holds(name));
             metrics::set_paused(name, paused);
@@ -70,6 +74,9 @@ impl Gates {
             metrics::set_throttled(name, is(ShutLane::is_throttled));
         }
         self.refresh_held(store).await?;
+        for (lane, why) in unfit.iter().filter(|(lane, _)| before.get(*lane) != Some(&ShutLane::NoRight)) {
+            tracing::warn!(%lane, "nothing is deleted: {why}");
+        }
         // A breaker that was closed elsewhere forgets the calls that opened it.
         let closed = before.iter().filter(|(lane, before)| before.is_open_breaker() && !shut.contains_key(*lane));
         closed.filter_map(|(lane, _)| self.lanes.get(lane)).for_each(|gate| gate.forget_calls());
@@ -97,4 +104,14 @@ impl Gates {
         let next = self.shut().values().filter_map(ShutLane::probe_at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
+}
+
+/// The lanes of resources whose rows cannot be deleted, with the reason. It is found out before a call is made.
+async fn lanes_without_rights(store: &Store) -> Result<HashMap<Lane, Problem>, db::Error> {
+    let mut lanes = HashMap::new();
+    for right in missing_rights(store).await? {
+        let table = right.resource.as_deref().and_then(|name| store.catalog.by_name(name));
+        lanes.extend(table.iter().flat_map(|table| table.lanes()).map(|lane| (lane, right.problem.clone())));
+    }
+    Ok(lanes)
 }

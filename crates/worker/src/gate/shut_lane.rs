@@ -9,6 +9,8 @@ use sexton_core::ledger::Cause;
 pub(super) enum ShutLane {
     /// An operator paused it.
     Paused,
+    /// The role lacks a right without which rows would stay although their twins went.
+    NoRight,
     /// Its breaker is open, or its target is throttled.
     Breaker {
         cause: Cause,
@@ -28,18 +30,19 @@ impl ShutLane {
     pub(super) fn lasts(&self) -> bool {
         match self {
             Self::Breaker { cause: Cause::Throttled, until: Some(until) } => Instant::now() < *until,
-            Self::Paused | Self::Breaker { .. } => true,
+            Self::Paused | Self::NoRight | Self::Breaker { .. } => true,
         }
     }
 
     /// Whether only an operator can open it.
     pub(super) fn waits_for_operator(&self) -> bool {
-        matches!(self, Self::Paused | Self::Breaker { until: None, .. })
+        matches!(self, Self::Paused | Self::NoRight | Self::Breaker { until: None, .. })
     }
 
     /// Whether its breaker is open.
     pub(super) const fn is_open_breaker(&self) -> bool {
-        matches!(self, Self::Breaker { cause: Cause::Failures | Cause::Unauthorized | Cause::Gone, .. })
+        let failed = matches!(self, Self::Breaker { cause: Cause::Failures | Cause::Unauthorized | Cause::Gone, .. });
+        failed || matches!(self, Self::NoRight)
     }
 
     /// Whether the target asked for patience.
@@ -51,7 +54,7 @@ impl ShutLane {
     pub(super) fn probe_at(&self) -> Option<Instant> {
         match self {
             Self::Breaker { cause: Cause::Failures | Cause::Unauthorized, until } => *until,
-            Self::Paused | Self::Breaker { .. } => None,
+            Self::Paused | Self::NoRight | Self::Breaker { .. } => None,
         }
     }
 
@@ -59,6 +62,7 @@ impl ShutLane {
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::Paused => "paused",
+            Self::NoRight => "no_right",
             Self::Breaker { cause: Cause::Throttled, .. } => "throttled",
             Self::Breaker { .. } => "breaker_open",
         }
