@@ -1,6 +1,13 @@
 //! What can go wrong, said so that the reader knows the row and the remedy.
 
-use sexton_core::{catalog, db, ids::BatchId, key::InvalidKey, ledger::OpenError, restore, transport};
+use sexton_core::{
+    catalog,
+    db::{self, Refusal},
+    ids::BatchId,
+    key::InvalidKey,
+    ledger::OpenError,
+    restore, transport,
+};
 
 /// Why a [`Producer`](crate::Producer) could not be made or a request was refused. Nothing was changed by a call that
 /// returns one, except as [`Self::Database`] and [`Self::Interrupted`] say.
@@ -123,10 +130,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the database refused something that may be about one row alone.
-    pub(crate) fn may_be_of_one_row(&self) -> bool {
-        let Self::Database { source, .. } = self else { return false };
-        source.refusal().is_some_and(|refusal| refusal.may_be_of_one_row())
+    /// What the database refused, if it may be about one row alone: locks and timeouts are not.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        let Self::Database { source, .. } = self else { return None };
+        source.refusal().filter(|refusal| !refusal.is_contention())
     }
 
     pub(crate) fn database<E: Into<db::Error>>(action: impl Into<String>) -> impl FnOnce(E) -> Self {

@@ -91,6 +91,9 @@ pub struct RefusedRow {
     pub error: String,
 }
 
+/// This number of rows in sequence, refused for a reason that is likely to hold for all, ends the run.
+const MOST_GENERAL: usize = 3;
+
 /// How many refused rows [`Progress`] names.
 const MOST_NAMED: usize = 20;
 
@@ -153,15 +156,10 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         let mut pages = Pages::new(table, self.filter, self.batch_size);
         let mut progress =
             Progress { batch, requested: 0, open_already: 0, transactions: 0, refused: 0, refused_rows: Vec::new() };
-        let mut cursor = None;
+        let (mut cursor, mut general) = (None, 0);
         loop {
             let step = step::<E>(producer, &pages, cursor.clone(), self.resume, &mut progress).await;
-            let step = step.map_err(|source| Error::Interrupted {
-                table: table.resource.table.clone(),
-                batch,
-                requested: progress.requested,
-                source: Box::new(source),
-            })?;
+            let step = step.map_err(|source| interrupted(table, &progress, source))?;
             let page = match step {
                 // A row of the page is refused: smaller pages, until it is alone.
                 Step::Refused(page, _) if page.len() > 1 => {
@@ -169,10 +167,18 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
                     continue;
                 }
                 Step::Refused(page, error) => {
+                    let is_general = error.refusal().is_some_and(|refusal| refusal.is_general());
+                    general = if is_general { general + 1 } else { 0 };
+                    if general == MOST_GENERAL {
+                        return Err(interrupted(table, &progress, error));
+                    }
                     progress.refuse(&page, &error);
                     page
                 }
-                Step::Done(page) => page,
+                Step::Done(page) => {
+                    general = 0;
+                    page
+                }
             };
             if page.is_empty() {
                 return Ok(progress);
@@ -187,6 +193,11 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
             cursor = page.into_last();
         }
     }
+}
+
+fn interrupted(table: &Table, progress: &Progress, source: Error) -> Error {
+    let (table, batch) = (table.resource.table.clone(), progress.batch);
+    Error::Interrupted { table, batch, requested: progress.requested, source: Box::new(source) }
 }
 
 impl Progress {
@@ -227,7 +238,7 @@ async fn step<E: EntityTrait>(
     let rows = Rows::new(pages.table, keys.into_iter().map(Ok))?;
     let requested = match producer.request(&transaction, &rows, Some(progress.batch)).await {
         Ok(requested) => requested,
-        Err(error) if error.may_be_of_one_row() => {
+        Err(error) if error.refusal().is_some() => {
             transaction.rollback().await.map_err(Error::database("end a transaction"))?;
             return Ok(Step::Refused(page, error));
         }
@@ -236,7 +247,7 @@ async fn step<E: EntityTrait>(
     match producer.commit(transaction, &rows, &requested).await {
         Ok(()) => {}
         // A constraint that is checked at the end.
-        Err(error) if error.may_be_of_one_row() => return Ok(Step::Refused(page, error)),
+        Err(error) if error.refusal().is_some() => return Ok(Step::Refused(page, error)),
         Err(error) => return Err(error),
     }
     let created = requested.iter().filter(|one| one.created).count();

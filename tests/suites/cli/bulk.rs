@@ -308,6 +308,29 @@ async fn row_that_the_database_refuses_keeps_no_other_from_it(server: Server) {
     assert_eq!(rig.rows(BATCHES).await, ["1|38"]);
 }
 
+/// A reason that holds for all rows is not found out row by row.
+#[tokio::test]
+async fn right_that_is_missing_ends_the_command() {
+    let rig = Rig::blocks(Server::postgres().await, 40).await;
+    rig.execute(
+        "create function protect() returns trigger language plpgsql as $$
+         begin raise exception 'not for anybody' using errcode = 'insufficient_privilege'; end $$;
+         create trigger protect before update on block for each row when (old.id = 30) execute function protect()",
+    )
+    .await;
+    let args = ["request", "block", "--where", "id > 20", "--batch-size", "16", "--yes"];
+    let refused = rig.run(&args).await.expect_code(1).stderr;
+    assert!(refused.contains("refused 1 rows of block"), "one row alone: {refused}");
+    rig.execute(
+        "drop trigger protect on block;
+         create trigger protect before update on block for each row execute function protect()",
+    )
+    .await;
+    let args = ["request", "block", "--where", "id <= 20", "--batch-size", "16", "--yes"];
+    let refused = rig.run(&args).await.expect_code(1).stderr;
+    assert!(refused.contains("not for anybody") && refused.contains("go on with"), "{refused}");
+}
+
 async fn byte_order_mark_is_no_part_of_a_key(server: Server) {
     let rig = Rig::blocks(server, 2).await;
     let file = rig.sexton.write("keys", "\u{feff}1\r\n2\r\n");

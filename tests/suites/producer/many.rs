@@ -146,7 +146,7 @@ async fn row_that_the_database_refuses_keeps_no_other_from_it(fixture: Fixture) 
 async fn run_that_fails_says_how_to_resume() {
     let fixture = Fixture::postgres().await;
     insert_blocks(&fixture.conn, 12).await;
-    refuse(&fixture, "58030").await;
+    refuse(&fixture, "57014").await;
     let producer = fixture.producer().await;
     let error = block::Entity::soft_remove_many(Condition::all()).batch_size(5).exec(&producer).await.unwrap_err();
     let message = error.to_string();

@@ -1,9 +1,13 @@
 //! What `sexton check` finds.
 
 use sexton_tests::Redis;
-use sexton_worker::transport::check::{Finding, check};
+use sexton_worker::transport::check::{self, Finding};
 
 use super::rig::tell;
+
+async fn check(url: &str) -> Vec<Finding> {
+    check::check(url, "deletions").await
+}
 
 #[tokio::test]
 async fn a_plain_redis_is_fit_for_use() {
@@ -69,4 +73,75 @@ async fn a_user_that_may_not_run_scripts_is_refused() {
     tell(&mut admin, &["ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all", "-@scripting"]).await;
     let findings = check(&redis.url().replace("redis://", "redis://limited:pw@")).await;
     assert!(matches!(findings[..], [Finding::Forbidden { action: "run scripts", .. }]), "{findings:?}");
+}
+
+/// The least rights, as docs/configuration.md names them.
+const LEAST: [&str; 13] = [
+    "on",
+    ">pw",
+    "~deletions:*",
+    "~core:apalis:queues:list",
+    "&deletions:wake",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "+@pubsub",
+    "+@connection",
+    "+time",
+    "+info",
+    "+config|get",
+];
+
+async fn as_user(redis: &Redis, rights: &[&str]) -> String {
+    let mut admin = redis.connect().await;
+    tell(&mut admin, &["ACL", "SETUSER", "least", "reset"]).await;
+    tell(&mut admin, &[&["ACL", "SETUSER", "least"], rights].concat()).await;
+    redis.url().replace("redis://", "redis://least:pw@")
+}
+
+#[tokio::test]
+async fn the_documented_least_rights_are_enough_and_nothing_is_left() {
+    let page = include_str!("../../../docs/configuration.md");
+    for right in &LEAST[2..] {
+        assert!(page.contains(&right.replace("deletions", "NAME")), "{right} is not documented");
+    }
+    let redis = Redis::start().await;
+    let url = as_user(&redis, &LEAST).await;
+    assert_eq!(check(&url).await, []);
+    let mut admin = redis.connect().await;
+    let left: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut admin).await.unwrap();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whatever_right_is_missing_is_found() {
+    let redis = Redis::start().await;
+    for (lost, named) in [
+        ("+time", "time"),
+        ("+info", "info"),
+        ("~core:apalis:queues:list", "core:apalis:queues:list"),
+        ("~deletions:*", ""),
+        ("&deletions:wake", "name:wake"),
+        ("+@scripting", ""),
+        ("+@pubsub", ""),
+        ("+@write", ""),
+    ] {
+        let rights: Vec<&str> = LEAST.into_iter().filter(|right| *right != lost).collect();
+        let url = as_user(&redis, &rights).await;
+        let findings = check(&url).await;
+        let [finding] = &findings[..] else { panic!("without {lost}: {findings:?}") };
+        assert!(finding.is_fatal() && finding.to_string().to_lowercase().contains(named), "without {lost}: {finding}");
+        assert!(finding.remedy().contains("+@scripting"), "{finding:?}");
+    }
+    let url = as_user(&redis, &[&LEAST[..], &["-rpush"]].concat()).await;
+    let findings = check(&url).await;
+    let [finding] = &findings[..] else { panic!("{findings:?}") };
+    assert!(finding.to_string().to_lowercase().contains("rpush"), "{finding}");
+}
+
+#[tokio::test]
+async fn a_full_redis_is_found() {
+    let redis = Redis::builder().arg("--maxmemory").arg("1").start().await;
+    let findings = check(&redis.url()).await;
+    assert!(matches!(&findings[..], [finding] if finding.is_fatal()), "{findings:?}");
 }

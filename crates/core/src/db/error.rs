@@ -109,14 +109,16 @@ impl Refusal {
         matches!(self.code.as_str(), "23503" | "23001" | "787")
     }
 
-    /// Whether it may be about one row alone: a trigger raised it, or a constraint or a value did (SQLSTATE classes 22 and 23,
-    /// P0001 and codes of an application's own; SQLite CONSTRAINT and MISMATCH). Without the row the others may go through.
+    /// Whether it is likely to be about all rows alike: rights, syntax, resources, the state of the server (by its SQLSTATE
+    /// class; SQLite: all but CONSTRAINT and MISMATCH). A trigger may raise such a code for one row, too, so only several
+    /// rows in sequence tell.
     #[must_use]
-    pub fn may_be_of_one_row(&self) -> bool {
-        const OF_ALL: [&str; 14] = ["0A", "25", "26", "28", "2F", "34", "3D", "3F", "42", "54", "55", "57", "58", "XX"];
+    pub fn is_general(&self) -> bool {
+        const GENERAL: [&str; 14] =
+            ["0A", "25", "26", "28", "2F", "34", "3D", "3F", "42", "54", "55", "57", "58", "XX"];
         match self.code.parse::<u32>() {
-            Ok(code) if self.code.len() < 5 => matches!(code & 0xff, 19 | 20),
-            _ => !self.is_contention() && !OF_ALL.iter().any(|class| self.code.starts_with(class)),
+            Ok(code) if self.code.len() < 5 => !matches!(code & 0xff, 19 | 20),
+            _ => GENERAL.iter().any(|class| self.code.starts_with(class)),
         }
     }
 

@@ -8,4 +8,4 @@ update {deletion} d
 set run_at = greatest(d.run_at, clock_timestamp() + @held_ms * interval '1 millisecond')
 from held
 where d.id = held.id
-returning held.id::text as id, held.run_at::text as run_at
+returning held.id::text as id, held.run_at::text as run_at, d.run_at::text as held_until

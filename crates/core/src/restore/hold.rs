@@ -33,7 +33,10 @@ pub async fn hold_batch(store: &Store, batch: BatchId) -> Result<Hold, db::Error
     }
     let values = [("batch", batch.to_string().into()), ("held_ms", millis(HELD).into())];
     let rows = store.ledger.statements::<Statements>().hold.bind(values).all(&store.db.conn).await?;
-    let one = |row: &Row| Ok(json!({ "id": row.get::<String>("id")?, "run_at": row.get::<String>("run_at")? }));
+    let one = |row: &Row| {
+        let text = |name: &str| row.get::<String>(name);
+        Ok(json!({ "id": text("id")?, "run_at": text("run_at")?, "held_until": text("held_until")? }))
+    };
     Ok(Hold { held: rows.iter().map(one).collect::<Result<_, db::Error>>()? })
 }
 

@@ -44,6 +44,12 @@ impl HintQueue {
         Ok(Self { connection: Connection::new(url)?, keys: Keys::new(name)? })
     }
 
+    /// A queue beside this one, which no process works on: [`Keys::probe`].
+    #[must_use]
+    pub fn probe(&self) -> Self {
+        Self { connection: self.connection.clone(), keys: self.keys.probe() }
+    }
+
     /// The connection, for other scripts on this queue.
     #[must_use]
     pub const fn connection(&self) -> &Connection {

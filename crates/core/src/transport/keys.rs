@@ -10,6 +10,7 @@ use crate::hint::Hint;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     name: String,
+    wake: String,
 }
 
 impl Keys {
@@ -22,7 +23,14 @@ impl Keys {
         if name.is_empty() || name.len() > 100 || !name.bytes().all(legal) {
             return Err(Error::Name { name: name.to_owned() });
         }
-        Ok(Self { name: name.to_owned() })
+        Ok(Self { name: name.to_owned(), wake: format!("{name}:wake") })
+    }
+
+    /// The keys of a queue beside this one, for a hint that only tries the way. They begin with this queue's name, and the
+    /// channel is the same, so that the rights of this queue's user are enough.
+    #[must_use]
+    pub(super) fn probe(&self) -> Self {
+        Self { name: format!("{}:probe-{}", self.name, ulid::Ulid::generate()), wake: self.wake.clone() }
     }
 
     /// The queue's name.
@@ -128,7 +136,7 @@ impl Keys {
     /// Channel: something was pushed.
     #[must_use]
     pub fn wake(&self) -> String {
-        self.key("wake")
+        self.wake.clone()
     }
 }
 

@@ -121,7 +121,7 @@ struct QueueFindings {
 async fn check_queue(config: &Config) -> QueueFindings {
     let mut findings = QueueFindings::default();
     let Some(url) = &config.queue.url else { return findings };
-    for finding in check(url.expose_secret()).await {
+    for finding in check(url.expose_secret(), &config.queue.name).await {
         let message = format!("{finding}; {}", finding.remedy());
         match finding {
             Finding::Unreachable { .. } => findings.unreachable = Some(message),

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, cmd};
-use sexton_core::transport::{Connection, Error};
+use sexton_core::transport::{Connection, Error, HintQueue};
+
+use super::probe::{ProbeFailure, probe};
 
 /// Something about a Redis that keeps it from carrying hints, or (see [`Finding::is_fatal`]) that could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,18 +93,22 @@ impl Finding {
                 "set maxmemory-policy to noeviction, or use a Redis that is not a cache"
             }
             Self::Forbidden { .. } => {
-                "allow this user @read, @write, @scripting and @pubsub on the queue's keys and channel"
+                "give this user the least rights that docs/configuration.md names: \
+                 ~NAME:* ~core:apalis:queues:list &NAME:wake +@read +@write +@scripting +@pubsub +@connection +time +info \
+                 +config|get"
             }
         }
     }
 }
 
-/// Looks at the Redis at `url` without writing to it. No findings: fit for use. Takes a few seconds at most.
-pub async fn check(url: &str) -> Vec<Finding> {
-    let connection = match Connection::new(url) {
-        Ok(connection) => connection,
+/// Looks at the Redis at `url` and sends a hint through a queue beside the queue `name`, of which nothing is left
+/// afterwards. No findings: fit for use. Takes some seconds at most.
+pub async fn check(url: &str, name: &str) -> Vec<Finding> {
+    let queue = match HintQueue::new(url, name) {
+        Ok(queue) => queue,
         Err(error) => return vec![Finding::Url { reason: error.to_string() }],
     };
+    let connection = queue.connection().clone();
     let address = connection.address().to_owned();
     if let Err(error) = ask::<String>(&connection, "ping", cmd("PING")).await {
         return vec![refusal(address, "ping", &error)];
@@ -113,7 +119,7 @@ pub async fn check(url: &str) -> Vec<Finding> {
         findings.push(refusal(address.clone(), "run scripts", &error));
     }
     match ask::<String>(&connection, "read INFO", &mut cmd("INFO")).await {
-        Err(error) => findings.push(refusal(address, "read INFO", &error)),
+        Err(error) => findings.push(refusal(address.clone(), "read INFO", &error)),
         Ok(info) => {
             let info = fields(&info);
             if info.get("redis_mode") == Some(&"cluster") || info.get("cluster_enabled") == Some(&"1") {
@@ -122,8 +128,14 @@ pub async fn check(url: &str) -> Vec<Finding> {
             if info.get("role") == Some(&"slave") {
                 findings.push(Finding::Replica { address: address.clone() });
             }
-            findings.extend(policy(&connection, address, &info).await);
+            findings.extend(policy(&connection, address.clone(), &info).await);
         }
+    }
+    if !findings.iter().any(Finding::is_fatal) {
+        findings.extend(probe(&queue).await.err().map(|failure| match failure {
+            ProbeFailure::Refused { action, error } => refusal(address, action, &error),
+            ProbeFailure::Failed { action, reason } => Finding::Forbidden { address, action, reason },
+        }));
     }
     findings
 }

@@ -22,6 +22,7 @@ mod drop_broken_hints;
 mod drop_worker;
 pub mod housekeeping;
 pub mod leader;
+mod probe;
 mod reception;
 mod registry;
 mod supervisor;

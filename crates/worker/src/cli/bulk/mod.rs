@@ -34,6 +34,9 @@ use super::{
 };
 use crate::requests::{Hints, missing_keys};
 
+/// This number of rows in sequence, refused for a reason that is likely to hold for all, ends the command.
+const MOST_GENERAL: usize = 3;
+
 /// How many keys without a row, and how many refused rows, are named on standard error; the others are only counted.
 const MOST_NAMED: u64 = 20;
 
@@ -194,6 +197,13 @@ enum Repeats {
     Impossible,
 }
 
+/// What the parts of a batch have in common.
+struct Part<'p> {
+    source: &'p Source,
+    repeats: Repeats,
+    fail_fast: bool,
+}
+
 impl Bulk<'_> {
     async fn request_batches(&self, source: &mut Source, plan: &Plan, progress: &Progress, all: &mut Line) -> Result {
         let mut repeats = if plan.is_resumed { Repeats::Possible } else { Repeats::Impossible };
@@ -201,7 +211,10 @@ impl Bulk<'_> {
             if plan.stop.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
-            let (line, requested) = self.request_what_can_be(source, keys, repeats, plan.fail_fast).await?;
+            let mut line = Line { batch_id: self.request.batch, ..Line::default() };
+            let mut requested = Vec::new();
+            let part = Part { source, repeats, fail_fast: plan.fail_fast };
+            let result = self.request_what_can_be(&part, keys, &mut line, &mut requested).await;
             // A file may have a key twice, and its row may be gone by the second time.
             if matches!(source, Source::Keys(_)) {
                 repeats = Repeats::Possible;
@@ -209,6 +222,8 @@ impl Bulk<'_> {
             self.hints.push(&requested).await;
             all.add(&line);
             self.report_batch(&line, all)?;
+            // What was committed before is told and hinted at all the same.
+            result?;
             progress.advance(line.rows_seen(), all.rows + all.done_before);
         }
         Ok(())
@@ -217,17 +232,17 @@ impl Bulk<'_> {
     /// Requests a batch in one transaction, or in parts where the database refuses rows of it.
     async fn request_what_can_be(
         &self,
-        source: &Source,
+        part: &Part<'_>,
         keys: Vec<Key>,
-        repeats: Repeats,
-        fail_fast: bool,
-    ) -> Result<(Line, Vec<Requested>)> {
-        let mut all = Line { batch_id: self.request.batch, ..Line::default() };
-        let mut requested = Vec::new();
+        all: &mut Line,
+        requested: &mut Vec<Requested>,
+    ) -> Result {
         let mut parts = vec![keys];
+        let mut general = 0;
         while let Some(mut keys) = parts.pop() {
-            let error = match self.request_batch(source, keys.clone(), repeats).await {
+            let error = match self.request_batch(part.source, keys.clone(), part.repeats).await {
                 Ok((line, newly)) => {
+                    general = 0;
                     all.add(&line);
                     all.missing_keys.extend(line.missing_keys);
                     requested.extend(newly);
@@ -235,11 +250,14 @@ impl Bulk<'_> {
                 }
                 Err(error) => error,
             };
-            if fail_fast || !error.refusal().is_some_and(|refusal| refusal.may_be_of_one_row()) {
-                return Err(error.into());
-            }
+            let refusal = error.refusal().filter(|refusal| !part.fail_fast && !refusal.is_contention());
+            let Some(refusal) = refusal else { return Err(error.into()) };
             match &keys[..] {
                 [key] => {
+                    general = if refusal.is_general() { general + 1 } else { 0 };
+                    if general == MOST_GENERAL {
+                        return Err(error.into());
+                    }
                     all.refused += 1;
                     all.refused_rows.push(RefusedRow { key: key.to_string(), error: error.to_string() });
                 }
@@ -249,7 +267,7 @@ impl Bulk<'_> {
                 }
             }
         }
-        Ok((all, requested))
+        Ok(())
     }
 
     /// Requests one batch in one transaction.
