@@ -19,6 +19,25 @@ pub use self::{href::HrefTemplate, json::JsonTemplate, name::NameTemplate, text:
 /// The values of a row's captured columns, as text.
 pub type Values = BTreeMap<String, Option<String>>;
 
+/// Refuses a row in which one of these columns is empty, unless it is among those that may be.
+///
+/// # Errors
+/// [`BadTemplate::EmptyInRequest`] with the column.
+pub fn refuse_empty<'c>(
+    columns: impl IntoIterator<Item = &'c str>,
+    values: &Values,
+    allowed: &[String],
+) -> Result<(), BadTemplate> {
+    let is_empty = |column: &&str| {
+        values.get(*column).is_some_and(|value| value.as_deref() == Some(""))
+            && !allowed.iter().any(|name| name == column)
+    };
+    match columns.into_iter().find(is_empty) {
+        Some(column) => Err(BadTemplate::EmptyInRequest(column.to_owned())),
+        None => Ok(()),
+    }
+}
+
 /// Why a text is not a template. The text stays out of the message: it may have a credential filled in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidTemplate {
@@ -48,6 +67,9 @@ pub enum BadTemplate {
     /// The value is empty, so the call would go to the parent.
     #[error("column `{0}` is empty, and the call would go to the parent object")]
     Empty(String),
+    /// The value is empty in a header, the query or the body: `DELETE /items?id=` may mean all items.
+    #[error("column `{0}` is empty, and the request needs it; if an empty value is meant, name it in allow_empty")]
+    EmptyInRequest(String),
     /// The path segment with this column's value would be `.` or `..`.
     #[error("column `{0}` would make a `.` or `..` path segment")]
     DotSegment(String),

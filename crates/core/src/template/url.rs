@@ -117,6 +117,11 @@ impl UrlTemplate {
         columns.filter_map(|column| values.get(column)?.as_deref()).any(|value| value.contains('/'))
     }
 
+    /// The columns in its query.
+    pub fn query_columns(&self) -> impl Iterator<Item = &str> {
+        self.query.iter().flatten().filter_map(Part::column)
+    }
+
     /// Whether it has a query.
     #[must_use]
     pub const fn has_query(&self) -> bool {

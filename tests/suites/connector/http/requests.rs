@@ -1,6 +1,7 @@
 //! What is sent: query, headers and body made of the row's values.
 
 use serde_json::{Value, json};
+use sexton_tests::api::Answer;
 
 use super::{delete, request, thing, things};
 
@@ -103,5 +104,30 @@ async fn column_that_a_template_names_must_be_there() {
         let output = rig.run(&["check"]).await;
         let said = output.stdout + &output.stderr;
         assert!(output.code != 0 && said.contains(&format!("targets[0].{setting}")) && said.contains("nope"), "{said}");
+    }
+}
+
+/// `DELETE /items?id=` may mean all items.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_value_is_sent_only_where_it_is_meant() {
+    for settings in [
+        "url = \"@API@/things?id={mail}\"",
+        "url = \"@API@/things\"\nquery = { id = \"{mail}\" }",
+        "url = \"@API@/things\"\nheaders = { X-Id = \"{mail}\" }",
+        "url = \"@API@/things\"\nbody = { ids = [\"x{mail}\"] }",
+        "url = \"@API@/{ref}\"\nverify = { url = \"@API@/look?id={mail}\", status = [404] }",
+    ] {
+        let rig = things(1, settings).await;
+        rig.execute("update thing set mail = ''").await;
+        let (state, why) = delete(&rig).await;
+        assert_eq!(state, "dead: bad_template", "{settings}");
+        assert!(why.contains("column `mail` is empty") && why.contains("allow_empty"), "{why}");
+        assert_eq!((rig.calls(), rig.one("select count(*) from thing").await), (Vec::new(), "1".to_owned()));
+        rig.reconfigure(&thing(&format!("{settings}\nallow_empty = [\"mail\"]")));
+        rig.api.script("/look", vec![Answer::Status(404)]);
+        let id = rig.one("select id from sexton_deletion").await;
+        drop(rig.run(&["dlq", "retry", &id]).await.expect_code(0));
+        rig.work().await;
+        assert_eq!(rig.state(&id).await, "completed", "{settings}");
     }
 }

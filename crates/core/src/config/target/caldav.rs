@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Auth, kind::KindSettings, literal::ensure_literal, validate::ensure_gone_statuses};
+use super::{
+    Auth,
+    kind::KindSettings,
+    literal::ensure_literal,
+    validate::{ensure_gone_statuses, ensure_used},
+};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::{HrefTemplate, NameTemplate, TextTemplate, UrlTemplate, deserialize_text_templates},
@@ -31,6 +36,9 @@ pub struct CalDav {
     /// More headers of every request. They often carry credentials, so their literal text is secret.
     #[serde(default, deserialize_with = "deserialize_text_templates")]
     pub headers: BTreeMap<String, TextTemplate>,
+    /// Columns whose value may be empty in `headers` and the URL's query.
+    #[serde(default)]
+    pub allow_empty: Vec<String>,
     /// Statuses, besides 2xx, that mean "already deleted" without a look at the collection.
     #[serde(default = "default_gone")]
     pub gone: Vec<u16>,
@@ -46,6 +54,11 @@ fn default_gone() -> Vec<u16> {
 }
 
 impl CalDav {
+    /// The columns of a request that may be empty if the settings say so: all but those of the path.
+    pub fn columns_beside_the_path(&self) -> impl Iterator<Item = &str> {
+        self.url.query_columns().chain(self.headers.values().flat_map(TextTemplate::columns))
+    }
+
     /// The columns that say where the object is.
     fn place_columns(&self) -> impl Iterator<Item = &str> {
         self.url.columns().chain(self.href.iter().flat_map(HrefTemplate::columns))
@@ -75,6 +88,7 @@ impl KindSettings for CalDav {
 
     fn validate(&self) -> Result<(), InvalidSetting> {
         ensure_gone_statuses("gone", &self.gone)?;
+        ensure_used("allow_empty", &self.allow_empty, &self.columns_beside_the_path().collect::<Vec<_>>())?;
         self.headers.keys().try_for_each(|name| ensure_literal("headers", name))?;
         if let Some(href) = &self.href {
             ensure(href.columns().next().is_some(), "href", || {

@@ -10,7 +10,7 @@ use super::{
     Auth, BodyCondition, GoneAnswer, Method, Verify,
     kind::KindSettings,
     literal::{ensure_literal, ensure_literal_condition},
-    validate::ensure_gone_statuses,
+    validate::{ensure_gone_statuses, ensure_used},
 };
 use crate::{
     config::check::{InvalidSetting, ensure},
@@ -32,6 +32,9 @@ pub struct Http {
     /// Headers of the call. They often carry credentials, so their literal text is secret.
     #[serde(default, deserialize_with = "deserialize_text_templates")]
     pub headers: BTreeMap<String, TextTemplate>,
+    /// Columns whose value may be empty in `query`, `headers`, `body` and the URL's query.
+    #[serde(default)]
+    pub allow_empty: Vec<String>,
     /// What is sent, as JSON.
     pub body: Option<JsonTemplate>,
     /// The statuses that confirm; all 2xx if not said.
@@ -100,6 +103,8 @@ impl KindSettings for Http {
 
     fn validate(&self) -> Result<(), InvalidSetting> {
         self.validate_literals()?;
+        let columns: Vec<&str> = self.columns_beside_the_path().chain(self.look_columns_beside_the_path()).collect();
+        ensure_used("allow_empty", &self.allow_empty, &columns)?;
         self.validate_answers()?;
         self.validate_verify()?;
         let authorization = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
@@ -112,6 +117,18 @@ impl KindSettings for Http {
 }
 
 impl Http {
+    /// The columns of the call that may be empty if the settings say so: all but those of the path.
+    pub fn columns_beside_the_path(&self) -> impl Iterator<Item = &str> {
+        let texts = self.query.values().chain(self.headers.values()).flat_map(TextTemplate::columns);
+        self.url.query_columns().chain(texts).chain(self.body.iter().flat_map(JsonTemplate::columns))
+    }
+
+    /// The same of the look.
+    pub fn look_columns_beside_the_path(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.values().flat_map(TextTemplate::columns);
+        self.verify.iter().flat_map(|verify| verify.url.query_columns()).chain(headers)
+    }
+
     fn validate_literals(&self) -> Result<(), InvalidSetting> {
         let names =
             self.query.keys().map(|name| ("query", name)).chain(self.headers.keys().map(|name| ("headers", name)));
@@ -188,6 +205,7 @@ mod tests {
             ("body = '${T}'", "targets[0].body: expected a table"),
             ("body = { a = ['{'] }", "targets[0].body: it has a `{`"),
             ("method = 'delete'", "targets[0].method: expected a method in capital letters"),
+            ("allow_empty = ['id']", "targets[0].allow_empty: `id` is in no query, header or body"),
             ("success = []", "targets[0].success: expected statuses from 200 to 299"),
             ("success = [404]", "targets[0].success"),
             ("success_when = { pointer = 'deleted', equals = true }", "targets[0].success_when.pointer"),

@@ -69,3 +69,11 @@ pub(super) fn ensure_gone_statuses(path: &str, statuses: &[u16]) -> Result<(), I
         "401, 403, 408 and 429 speak of the caller, not of the object".to_owned()
     })
 }
+
+/// Checks that each of these columns is used in a request beside its path.
+pub(super) fn ensure_used(path: &str, columns: &[String], used: &[&str]) -> Result<(), InvalidSetting> {
+    let other = columns.iter().find(|column| !used.contains(&column.as_str()));
+    ensure(other.is_none(), path, || {
+        format!("`{}` is in no query, header or body of this target", other.map_or("", String::as_str))
+    })
+}

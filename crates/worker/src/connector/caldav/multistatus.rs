@@ -1,10 +1,6 @@
 //! What WebDAV says in XML: `207 Multi-Status` (RFC 4918 §13).
 
-use roxmltree::Node;
-
-use super::super::markup::document;
-
-const DAV: &str = "DAV:";
+use super::super::markup::{Element, document};
 
 /// What a multistatus says of one resource, or of several at once.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,36 +24,35 @@ pub(super) struct Properties {
 
 /// Reads a multistatus. None if it is not one, has no response, or has one that names no resource.
 pub(super) fn responses(body: &[u8]) -> Option<Vec<Response>> {
-    let document = document(body)?;
-    let root = document.root_element();
-    let responses: Option<Vec<Response>> = children(root, "response").map(response).collect();
-    responses.filter(|responses| root.has_tag_name((DAV, "multistatus")) && !responses.is_empty())
+    let root = document(body)?;
+    let responses: Option<Vec<Response>> = children(&root, "response").map(response).collect();
+    responses.filter(|responses| root.is_dav && root.name == "multistatus" && !responses.is_empty())
 }
 
-fn response(node: Node<'_, '_>) -> Option<Response> {
-    let href = |node: Node<'_, '_>| Some(node.text()?.trim().to_owned()).filter(|href| !href.is_empty());
-    let hrefs: Vec<String> = children(node, "href").map(href).collect::<Option<_>>()?;
-    let found = children(node, "propstat").filter(|propstat| matches!(status_in(*propstat), Some(200..=299)));
+fn response(element: &Element) -> Option<Response> {
+    let href = |element: &Element| Some(element.text.trim().to_owned()).filter(|href| !href.is_empty());
+    let hrefs: Vec<String> = children(element, "href").map(href).collect::<Option<_>>()?;
+    let found = children(element, "propstat").filter(|propstat| matches!(status_in(propstat), Some(200..=299)));
     let properties = found.fold(None, |all: Option<Properties>, propstat| {
         let mut all = all.unwrap_or_default();
         for prop in children(propstat, "prop") {
-            let etag = children(prop, "getetag").next().and_then(|etag| etag.text()).map(str::trim);
+            let etag = children(prop, "getetag").next().map(|etag| etag.text.trim());
             all.etag = etag.filter(|etag| !etag.is_empty()).map(str::to_owned).or(all.etag);
             let mut kinds = children(prop, "resourcetype").map(|kind| children(kind, "collection").next().is_some());
             all.is_collection = kinds.next().or(all.is_collection);
         }
         Some(all)
     });
-    (!hrefs.is_empty()).then(|| Response { hrefs, status: status_in(node), properties })
+    (!hrefs.is_empty()).then(|| Response { hrefs, status: status_in(element), properties })
 }
 
-fn children<'d>(node: Node<'d, 'd>, name: &'static str) -> impl Iterator<Item = Node<'d, 'd>> {
-    node.children().filter(move |child| child.has_tag_name((DAV, name)))
+fn children<'e>(element: &'e Element, name: &'static str) -> impl Iterator<Item = &'e Element> {
+    element.children.iter().filter(move |child| child.is_dav && child.name == name)
 }
 
 /// `HTTP/1.1 423 Locked` (RFC 4918 §14.28).
-fn status_in(node: Node<'_, '_>) -> Option<u16> {
-    children(node, "status").next()?.text()?.split_whitespace().nth(1)?.parse().ok()
+fn status_in(element: &Element) -> Option<u16> {
+    children(element, "status").next()?.text.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use sexton_core::{
     config::target::caldav::CalDav as Settings,
-    template::{BadTemplate, Values},
+    template::{BadTemplate, Values, refuse_empty},
 };
 use url::Url;
 
@@ -20,6 +20,7 @@ impl Place {
     /// # Errors
     /// [`BadTemplate`] for a row that gives no URL.
     pub(super) fn of(settings: &Settings, row: &Values) -> Result<Self, BadTemplate> {
+        refuse_empty(settings.columns_beside_the_path(), row, &settings.allow_empty)?;
         let url = settings.url.render(row)?;
         Ok(match &settings.href {
             Some(href) => Self { url: href.render(row, &url)?, is_certain: true },

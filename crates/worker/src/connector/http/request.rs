@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use sexton_core::{
     config::{Method as Token, Verify},
     outcome::Outcome,
-    template::Values,
+    template::{Values, refuse_empty},
 };
 
 use super::{Http, Request};
@@ -21,6 +21,7 @@ impl Http {
     /// The call that deletes.
     pub(super) fn request(&self, row: &Values) -> Result<Request, Outcome> {
         let settings = &self.settings;
+        refuse_empty(settings.columns_beside_the_path(), row, &settings.allow_empty).map_err(bad_template)?;
         let mut url = settings.url.render(row).map_err(bad_template)?;
         for (name, value) in &settings.query {
             let value = value.render(row).map_err(bad_template)?;
@@ -40,6 +41,8 @@ impl Http {
 
     /// The call that looks.
     pub(super) fn look_for(&self, verify: &Verify, row: &Values) -> Result<Request, Outcome> {
+        let settings = &self.settings;
+        refuse_empty(settings.look_columns_beside_the_path(), row, &settings.allow_empty).map_err(bad_template)?;
         let url = verify.url.render(row).map_err(bad_template)?;
         Ok(Request {
             method: method(&verify.method)?,

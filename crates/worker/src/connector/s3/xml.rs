@@ -1,9 +1,8 @@
 //! What S3 says in XML: listings, answers per key, errors.
 
 use percent_encoding::percent_decode_str;
-use roxmltree::Node;
 
-use super::super::markup::document;
+use super::super::markup::{Element, document};
 
 /// A page of a listing.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,12 +25,12 @@ pub(super) struct Deleted {
 
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
 pub(super) fn page(body: &[u8]) -> Option<Page> {
-    let document = document(body)?;
-    let root = named(document.root_element(), "ListBucketResult")?;
+    let root = &named(document(body)?, "ListBucketResult")?;
     let encoded = text(root, "EncodingType") == Some("url");
     let keys: Option<Vec<String>> = root
-        .children()
-        .filter(|child| child.tag_name().name() == "Contents")
+        .children
+        .iter()
+        .filter(|child| child.name == "Contents")
         .map(|child| key(text(child, "Key")?, encoded))
         .collect();
     let truncated = text(root, "IsTruncated") == Some("true");
@@ -54,11 +53,10 @@ fn key(text: &str, encoded: bool) -> Option<String> {
 
 /// Reads a `DeleteResult`. None if it is not one, or speaks of an object without its key.
 pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
-    let document = document(body)?;
-    let root = named(document.root_element(), "DeleteResult")?;
+    let root = named(document(body)?, "DeleteResult")?;
     let mut result = Deleted::default();
-    for child in root.children().filter(Node::is_element) {
-        match child.tag_name().name() {
+    for child in &root.children {
+        match child.name.as_str() {
             "Deleted" => result.gone.push(text(child, "Key")?.to_owned()),
             "Error" => match (text(child, "Key")?.to_owned(), text(child, "Code")) {
                 (key, Some("NoSuchKey")) => result.gone.push(key),
@@ -72,8 +70,7 @@ pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
 
 /// The code of an `Error` document, which may also come with a 200 (it is sent when the work has begun already).
 pub(super) fn error_code(body: &[u8]) -> Option<String> {
-    let document = document(body)?;
-    let code = text(named(document.root_element(), "Error")?, "Code")?.to_owned();
+    let code = text(&named(document(body)?, "Error")?, "Code")?.to_owned();
     let short = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
     short.then_some(code)
 }
@@ -101,14 +98,12 @@ pub(super) fn delete(keys: &[String]) -> Option<String> {
 }
 
 /// Namespaces are not compared: compatible services leave them out.
-fn named<'d, 'i>(node: Node<'d, 'i>, name: &str) -> Option<Node<'d, 'i>> {
-    (node.tag_name().name() == name).then_some(node)
+fn named(element: Element, name: &str) -> Option<Element> {
+    (element.name == name).then_some(element)
 }
 
-fn text<'d>(node: Node<'d, '_>, name: &str) -> Option<&'d str> {
-    let child = node.children().find(|child| child.tag_name().name() == name)?;
-    // An empty element has no text node.
-    Some(child.text().unwrap_or_default())
+fn text<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
+    element.children.iter().find(|child| child.name == name).map(|child| child.text.as_str())
 }
 
 #[cfg(test)]
@@ -156,9 +151,8 @@ mod tests {
     #[test]
     fn keys_are_carried_as_they_are_or_not_at_all() {
         let xml = delete(&["a&b<c>\r\n\t'\"ä".to_owned()]).unwrap();
-        let document = roxmltree::Document::parse(&xml).unwrap();
-        let key = document.descendants().find(|node| node.tag_name().name() == "Key").unwrap();
-        assert_eq!(key.text(), Some("a&b<c>\r\n\t'\"ä"));
+        let read = document(xml.as_bytes()).unwrap();
+        assert_eq!(text(&read.children[0], "Key"), Some("a&b<c>\r\n\t'\"ä"));
         assert_eq!(delete(&["a\0".to_owned()]), None);
     }
 }
