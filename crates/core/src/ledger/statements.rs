@@ -6,8 +6,8 @@
 use super::{
     breaker,
     deletions::{
-        advance, archive, batch, call, claim, due, find, finish, forget, held, key_hash, lease, link, lock, record,
-        relatives, rescue, retained, settle,
+        advance, archive, batch, call, claim, due, find, finish, forget, held, key_hash, lease, link, lock, probe,
+        record, relatives, rescue, retained, settle,
     },
     operators::{action, dead_letters, export, figures, pause, status},
     partitions, resources,
@@ -44,6 +44,7 @@ pub(super) struct Statements {
     pub(super) lock: lock::Statements,
     pub(super) partitions: partitions::Statements,
     pub(super) pause: pause::Statements,
+    pub(super) probe: probe::Statements,
     pub(super) record: record::Statements,
     pub(super) relatives: relatives::Statements,
     pub(super) rescue: rescue::Statements,
@@ -78,6 +79,7 @@ impl Statements {
             lock: lock::Statements::render(words),
             partitions: partitions::Statements::render(words),
             pause: pause::Statements::render(words),
+            probe: probe::Statements::render(words),
             record: record::Statements::render(words),
             relatives: relatives::Statements::render(words),
             rescue: rescue::Statements::render(words),

@@ -8,9 +8,9 @@ use std::{
 
 use reqwest::{
     Client, Method, Response, StatusCode,
-    header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
+    header::{ETAG, HeaderMap, LOCATION},
 };
-use sexton_core::outcome::{Failure, Outcome, Received};
+use sexton_core::outcome::{Failure, Outcome, Received, asked_patience};
 use url::{Host, Url};
 
 use super::address::{REFUSED, is_private};
@@ -92,8 +92,8 @@ impl Exchange {
     /// Reads to the end where that is cheap, also after success: only then can the connection be reused.
     async fn read(&self, mut response: Response) -> Received {
         let status = response.status().as_u16();
-        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-        let (retry_after, etag) = (header(RETRY_AFTER), header(ETAG));
+        let header = |name: &str| response.headers().get(name)?.to_str().ok();
+        let (retry_after, etag) = (asked_patience(status, header), header(ETAG.as_str()).map(str::to_owned));
         let (mut body, mut broken) = (Vec::new(), None);
         loop {
             match response.chunk().await {

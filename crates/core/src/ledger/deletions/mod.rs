@@ -16,6 +16,7 @@ pub(super) mod lease;
 pub(super) mod link;
 pub(super) mod lock;
 mod phase;
+pub(super) mod probe;
 pub(super) mod record;
 pub(super) mod relatives;
 pub(super) mod rescue;
