@@ -7,7 +7,7 @@ use super::{
     breaker,
     deletions::{
         advance, archive, batch, call, claim, due, find, finish, forget, held, key_hash, lease, link, lock, probe,
-        record, relatives, rescue, retained, settle,
+        record, relatives, rescue, retained, settle, stranded,
     },
     operators::{action, dead_letters, export, figures, pause, status},
     partitions, resources,
@@ -51,6 +51,7 @@ pub(super) struct Statements {
     pub(super) resources: resources::Statements,
     pub(super) settle: settle::Statements,
     pub(super) status: status::Statements,
+    pub(super) stranded: stranded::Statements,
     pub(super) sweep_run: run::Statements,
     pub(super) wake: wake::Statements,
 }
@@ -86,6 +87,7 @@ impl Statements {
             resources: resources::Statements::render(words),
             settle: settle::Statements::render(words),
             status: status::Statements::render(words),
+            stranded: stranded::Statements::render(words),
             sweep_run: run::Statements::render(words),
             wake: wake::Statements::render(words),
         }

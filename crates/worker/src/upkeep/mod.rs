@@ -5,6 +5,7 @@
 //! | [`LeaseRenewal`] | every third of a lease |
 //! | [`Rescue`] | every quarter of a lease |
 //! | [`ParentRelease`] | when a deletion ended here, and every quarter of a lease |
+//! | [`StrandedWatch`] | every lease |
 //! | [`GateWatch`] | every second, and upon word of a change |
 //! | [`GaugeRefresh`] | every five seconds |
 
@@ -14,6 +15,7 @@ mod gauges;
 mod leases;
 mod rescue;
 mod service;
+mod stranded;
 
 pub(crate) use children::ParentRelease;
 pub(crate) use gates::GateWatch;
@@ -21,3 +23,4 @@ pub(crate) use gauges::GaugeRefresh;
 pub(crate) use leases::LeaseRenewal;
 pub(crate) use rescue::Rescue;
 pub(crate) use service::{Service, keep_running};
+pub(crate) use stranded::StrandedWatch;

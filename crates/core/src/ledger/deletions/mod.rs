@@ -22,6 +22,7 @@ pub(super) mod relatives;
 pub(super) mod rescue;
 pub(super) mod retained;
 pub(super) mod settle;
+pub(super) mod stranded;
 
 pub use advance::Advanced;
 pub use claim::{Candidates, Claim, ClaimRequest};
