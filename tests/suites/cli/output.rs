@@ -37,7 +37,7 @@ async fn field_names_of_json_are_a_contract(server: Server) {
     assert_eq!(names(&rig.show(&ids[1]).await["actions"][0]).join(" "), "action at reason who");
     let status = rig.json(&["status", "--json"]).await.remove(0);
     assert_eq!(names(&status), ["breakers", "dead", "guards", "lanes", "oldest_due_ms", "paused", "states", "sweeps"]);
-    assert_eq!(names(&status["lanes"][0]).join(" "), "due lane later oldest_due_ms running");
+    assert_eq!(names(&status["lanes"][0]).join(" "), "due held lane later oldest_due_ms running");
     assert_eq!(
         rig.json(&["check", "--json"]).await,
         [serde_json::json!({ "ok": true, "problems": [], "warnings": [] })]
