@@ -92,6 +92,8 @@ pub enum Event {
     Died,
     /// The lease expired and another process may try.
     Rescued,
+    /// No process has its target or its resource in the configuration, and none had for long.
+    Abandoned,
     /// On-call wants another try.
     Retried,
     /// On-call gave it up.
@@ -102,7 +104,7 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Claimed,
         Self::Restored,
         Self::ChildrenFirst,
@@ -116,6 +118,7 @@ impl Event {
         Self::Snoozed,
         Self::Died,
         Self::Rescued,
+        Self::Abandoned,
         Self::Retried,
         Self::Discarded,
         Self::Superseded,
@@ -129,7 +132,7 @@ impl Event {
             Self::ChildrenFirst => State::Waiting,
             Self::Finished | Self::DeletedAtOnce => State::Completed,
             Self::Restored | Self::Discarded | Self::Superseded => State::Cancelled,
-            Self::Died | Self::ChildDied => State::Dead,
+            Self::Died | Self::ChildDied | Self::Abandoned => State::Dead,
             Self::ChildrenFinished
             | Self::HardDeleteScheduled
             | Self::RowChanged
@@ -198,7 +201,7 @@ pub struct IllegalTransition {
 /// [`IllegalTransition`] when `state` does not allow it. `Completed` and `Cancelled` allow nothing.
 pub const fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
     let allowed = match event {
-        Event::Claimed | Event::DeletedAtOnce => matches!(state, State::Pending),
+        Event::Claimed | Event::DeletedAtOnce | Event::Abandoned => matches!(state, State::Pending),
         Event::ChildrenFirst => matches!(state, State::Pending | State::Running),
         Event::Restored => matches!(state, State::Pending | State::Waiting),
         Event::ChildrenFinished | Event::ChildDied => matches!(state, State::Waiting),

@@ -84,8 +84,10 @@ pub(crate) fn count_claim(resource: &str) {
     counter!(CLAIMS, "resource" => resource.to_owned()).increment(1);
 }
 
-pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, duration: Duration) {
+pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, refused_alone: bool, duration: Duration) {
     let outcome = match outcome {
+        // Nothing is wrong with the credentials.
+        Outcome::Unauthorized(_) if refused_alone => "refused_alone",
         Outcome::Confirmed { .. } => "confirmed",
         Outcome::Retry(_) => "retry",
         Outcome::Lost(_) => "unknown",

@@ -78,7 +78,7 @@ async fn breaker_is_closed_by_a_probe_that_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refused_credentials_open_the_breaker_at_once() {
+async fn refused_credentials_open_the_breaker() {
     let mut rig = Rig::new(Setup { target: QUICK, ..calm() }).await;
     rig.api.set_default(items(Answer::Status(401)));
     rig.request("item", 1..=3).await;

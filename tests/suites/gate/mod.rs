@@ -3,6 +3,8 @@
 mod breaker;
 mod gone;
 mod pause;
+mod refused;
+mod throttled;
 
 use crate::rig::workers::Setup;
 

@@ -4,6 +4,7 @@ mod batches;
 mod claim;
 mod due;
 pub(crate) mod finish;
+mod held;
 mod kept_columns;
 mod markers;
 mod migrations;

@@ -14,6 +14,9 @@ use crate::{
     ids::Lane,
 };
 
+/// So long after a target need not be spared any more, throttling ends although no call showed that it answers.
+pub const THROTTLE_ENDS: Duration = Duration::from_secs(30);
+
 /// Why a target is not called for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,7 +88,7 @@ impl Statements {
     pub(super) fn render(words: &Words) -> Self {
         let list = "-- list breakers
             select lane, cause, reason, {iso:since} as since, probes, -({ms_since:until}) as left_ms from {breaker}
-            where cause <> 'throttled' or until > {now}
+            where cause <> 'throttled' or until > {in_ms:-@ends_ms}
             order by lane";
         let close = "-- close a breaker
             delete from {breaker} where lane = @lane and cause <> 'gone'";
@@ -109,7 +112,7 @@ impl Statements {
 }
 
 impl Ledger {
-    /// The targets that are not called for now. Those whose throttling ended are not among them.
+    /// The targets that are not called for now. Those whose throttling ended [a while](THROTTLE_ENDS) ago are not among them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
@@ -124,7 +127,15 @@ impl Ledger {
                 left_ms: row.get("left_ms")?,
             })
         };
-        self.sql.breaker.list.bind([]).all(conn).await?.iter().map(breaker).collect()
+        self.sql
+            .breaker
+            .list
+            .bind([("ends_ms", millis(THROTTLE_ENDS).into())])
+            .all(conn)
+            .await?
+            .iter()
+            .map(breaker)
+            .collect()
     }
 
     /// Opens the breaker of `lane`, to be probed after `first_probe` (never, if none: until an operator resumes it).
@@ -159,6 +170,7 @@ impl Ledger {
             ("lane", lane.as_str().into()),
             ("reason", reason.into()),
             ("time_ms", millis(time).into()),
+            ("ends_ms", millis(THROTTLE_ENDS).into()),
         ]);
         self.change_breaker(db, throttle).await
     }

@@ -2,5 +2,6 @@
 insert into {breaker} as b (lane, cause, reason, until) values (@lane, 'throttled', @reason, {in_ms:@time_ms})
 on conflict (lane) do update set
     reason = excluded.reason, until = excluded.until,
-    since = case when b.until < {now} then {now} else b.since end
+    since = case when b.until < {in_ms:-@ends_ms} then {now} else b.since end,
+    probes = case when b.until < {in_ms:-@ends_ms} then 0 else b.probes end
 where b.cause = 'throttled' and b.until < excluded.until

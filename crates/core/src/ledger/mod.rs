@@ -21,7 +21,7 @@ mod statements;
 mod sweep_state;
 mod wake;
 
-pub use breaker::{Cause, OpenBreaker};
+pub use breaker::{Cause, OpenBreaker, THROTTLE_ENDS};
 pub(crate) use deletions::COPIED;
 pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,

@@ -45,6 +45,33 @@ impl Outcome {
         }
     }
 
+    /// The outcome if the target must not be called twice unless nothing was done. `not_done` are the statuses by which this
+    /// target says so; by themselves only "no connection" and 4xx without 408 do. A 503 may come from a gateway whose backend
+    /// acted.
+    #[must_use]
+    pub fn of_unrepeatable_request(self, not_done: &[u16]) -> Self {
+        let is_clear = |status: u16| matches!(status, 400..=499 if status != 408) || not_done.contains(&status);
+        match self {
+            Self::Retry(failure) | Self::Throttled { failure, .. } if failure.status.is_some_and(|s| !is_clear(s)) => {
+                Self::Lost(failure)
+            }
+            // See Other means that it was done, and of what is no status of HTTP nothing is known.
+            Self::Rejected(failure) if failure.status.is_some_and(|s| matches!(s, 303 | 600..)) => Self::Lost(failure),
+            other => other,
+        }
+    }
+
+    /// The outcome where the target says by one of these statuses that it did nothing.
+    #[must_use]
+    pub fn knowing_not_done(self, not_done: &[u16]) -> Self {
+        match self {
+            Self::Lost(failure) if failure.status.is_some_and(|status| not_done.contains(&status)) => {
+                Self::Retry(failure)
+            }
+            other => other,
+        }
+    }
+
     /// The outcome without a reason that repeats a value of the row. Some systems answer with the id they were called with,
     /// and it must not be stored.
     #[must_use]
@@ -67,5 +94,30 @@ impl Outcome {
             failure.reason = format!("http_{status}");
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(status: Option<u16>) -> Failure {
+        Failure { status, reason: "why".to_owned() }
+    }
+
+    #[test]
+    fn only_what_proves_that_nothing_was_done_may_be_called_again() {
+        for status in 400..=999 {
+            let told = Outcome::Retry(failure(Some(status))).of_unrepeatable_request(&[503]);
+            let is_proof = matches!(status, 400..=407 | 409..=499 | 503);
+            assert_eq!(matches!(told, Outcome::Retry(_)), is_proof, "{status}");
+        }
+        let throttled = |status| Outcome::Throttled { retry_after: None, failure: failure(Some(status)) };
+        assert_eq!(throttled(429).of_unrepeatable_request(&[]), throttled(429));
+        assert_eq!(throttled(503).of_unrepeatable_request(&[]), Outcome::Lost(failure(Some(503))));
+        let no_connection = Outcome::Retry(failure(None));
+        assert_eq!(no_connection.clone().of_unrepeatable_request(&[]), no_connection);
+        assert_eq!(Outcome::Lost(failure(Some(502))).knowing_not_done(&[502]), Outcome::Retry(failure(Some(502))));
+        assert_eq!(Outcome::Lost(failure(None)).knowing_not_done(&[502]), Outcome::Lost(failure(None)));
     }
 }

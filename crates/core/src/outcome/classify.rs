@@ -1,15 +1,15 @@
 //! Classifies an HTTP answer by its status, its reason and `Retry-After`.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use crate::outcome::{Answer, Failure, Outcome};
+use super::{Answer, Failure, Outcome, patience::UNSAID, retry_after};
 
 /// The parts of an HTTP answer that decide its meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpAnswer<'a> {
     /// The status code.
     pub status: u16,
-    /// The `Retry-After` header, if any.
+    /// How long its headers ask to be spared; see [`super::asked_patience`].
     pub retry_after: Option<&'a str>,
     /// The machine-readable reason in the body, if any; see [`reason_in`].
     pub reason: Option<&'a str>,
@@ -27,13 +27,16 @@ pub fn classify(answer: HttpAnswer<'_>, gone: &[u16], now: SystemTime) -> Outcom
     let status = answer.status;
     let reason = answer.reason.map_or_else(|| format!("http_{status}"), str::to_owned);
     let failure = Failure { status: Some(status), reason };
-    let retry_after = answer.retry_after.and_then(|value| retry_after(value, now));
+    let asked = answer.retry_after.and_then(|value| retry_after(value, now));
+    let asks_for_patience = asked.is_some() || answer.retry_after == Some(UNSAID);
+    // No delay, or one that is over, says nothing of how long to wait.
+    let retry_after = asked.filter(|time| !time.is_zero());
     let about_sync = answer.reason == Some(SYNC_TOKEN_EXPIRED);
     match status {
         200..=299 => Outcome::Confirmed { answer: Answer::Deleted { status } },
         _ if gone.contains(&status) && !about_sync => Outcome::Confirmed { answer: Answer::Gone { status } },
         429 => Outcome::Throttled { retry_after, failure },
-        503 if retry_after.is_some() => Outcome::Throttled { retry_after, failure },
+        403 | 503 if asks_for_patience => Outcome::Throttled { retry_after, failure },
         403 if answer.reason.is_some_and(|r| THROTTLING_REASONS.contains(&r)) => {
             Outcome::Throttled { retry_after, failure }
         }
@@ -41,18 +44,6 @@ pub fn classify(answer: HttpAnswer<'_>, gone: &[u16], now: SystemTime) -> Outcom
         408 | 500..=599 => Outcome::Retry(failure),
         _ => Outcome::Rejected(failure),
     }
-}
-
-/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or an HTTP date that is compared with `now`. A date in the past is
-/// no delay; anything else is ignored.
-#[must_use]
-pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// The reason code in a JSON error body: Google's `error.errors[0].reason`, or `error.status`, `error.code` or `code`
@@ -104,7 +95,11 @@ mod tests {
         assert!(matches!(outcome(403, None, Some("forbidden")), Outcome::Unauthorized(_)));
         assert!(matches!(outcome(410, None, Some("deleted")), Outcome::Confirmed { .. }));
         assert!(matches!(outcome(410, None, Some("fullSyncRequired")), Outcome::Rejected(_)));
-        assert!(matches!(outcome(503, Some("3"), None), Outcome::Throttled { retry_after: Some(_), .. }));
+        for status in [403, 503] {
+            assert!(matches!(outcome(status, Some("3"), None), Outcome::Throttled { retry_after: Some(_), .. }));
+        }
+        assert!(matches!(outcome(503, Some("soon"), None), Outcome::Retry(_)));
+        assert!(matches!(outcome(503, Some("0"), None), Outcome::Throttled { retry_after: None, .. }));
     }
 
     #[test]
@@ -112,18 +107,6 @@ mod tests {
         let answer = HttpAnswer { status: 404, retry_after: None, reason: None };
         assert!(matches!(classify(answer, &[410], SystemTime::now()), Outcome::Rejected(_)));
         assert!(matches!(classify(answer, &[404], SystemTime::now()), Outcome::Confirmed { .. }));
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms() {
-        let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
-        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("Wed, 21 Oct 2026 07:28:30 GMT", now), Some(Duration::from_secs(30)));
-        assert_eq!(retry_after("Wed, 21 Oct 2026 07:27:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(retry_after("99999999999999999999999", now), Some(Duration::from_secs(u64::MAX)));
-        for bad in ["", "-1", "1.5", "soon"] {
-            assert_eq!(retry_after(bad, now), None, "{bad}");
-        }
     }
 
     #[test]

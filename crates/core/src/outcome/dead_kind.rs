@@ -35,11 +35,13 @@ pub enum DeadKind {
     ChildDead,
     /// The target does not agree that the twin is gone.
     NotVerified,
+    /// Its target or its resource is in no configuration any more.
+    TargetNotConfigured,
 }
 
 impl DeadKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Rejected,
         Self::BadTemplate,
         Self::Exhausted,
@@ -51,6 +53,7 @@ impl DeadKind {
         Self::Referenced,
         Self::ChildDead,
         Self::NotVerified,
+        Self::TargetNotConfigured,
     ];
 
     /// The kind's name, as in the ledger and in `dlq --kind`.
@@ -68,6 +71,7 @@ impl DeadKind {
             Self::Referenced => "referenced",
             Self::ChildDead => "child_dead",
             Self::NotVerified => "not_verified",
+            Self::TargetNotConfigured => "target_not_configured",
         }
     }
 }

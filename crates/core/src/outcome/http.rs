@@ -23,7 +23,7 @@ const UNDECIDED: [u16; 2] = [202, 207];
 pub struct Received {
     /// The status.
     pub status: u16,
-    /// The `Retry-After` header, if any.
+    /// How long its headers ask to be spared; see [`super::asked_patience`].
     pub retry_after: Option<String>,
     /// The beginning of the body.
     pub body: Vec<u8>,

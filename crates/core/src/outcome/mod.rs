@@ -10,10 +10,12 @@ mod conditions;
 mod dead_kind;
 mod failure;
 mod http;
+mod patience;
 
 pub use self::answer::{Answer, Look};
 pub use self::call::Outcome;
-pub use self::classify::{HttpAnswer, classify, is_code, reason_in, retry_after};
+pub use self::classify::{HttpAnswer, classify, is_code, reason_in};
 pub use self::dead_kind::DeadKind;
 pub use self::failure::Failure;
 pub use self::http::{Received, classify_delete, classify_look};
+pub use self::patience::{asked_patience, retry_after};

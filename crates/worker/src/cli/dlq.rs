@@ -16,7 +16,7 @@ use super::{
     confirm::confirm,
     error::{Error, Result},
     open::{self, Installation},
-    output, show,
+    output, retarget, show,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -44,6 +44,8 @@ pub(super) enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Let deletions of a target that was renamed ask it by its new name.
+    Retarget(retarget::Args),
     /// Discard dead letters: their rows stay marked, and nothing more is deleted.
     #[command(after_help = BULK)]
     Discard {
@@ -136,6 +138,7 @@ pub(super) async fn run(path: &Path, command: Command) -> Result {
             print(&letters, json)
         }
         Command::Show(args) => show::run(path, args).await,
+        Command::Retarget(args) => retarget::run(path, args).await,
         Command::Retry { bulk, reason } => act(path, bulk, DeadLetterAction::Retry, reason.as_deref()).await,
         Command::Discard { bulk, reason } => act(path, bulk, DeadLetterAction::Discard, Some(&reason)).await,
     }

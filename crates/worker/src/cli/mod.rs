@@ -22,6 +22,7 @@ mod pause;
 mod progress;
 mod request;
 mod restore;
+mod retarget;
 mod run;
 mod show;
 mod status;

@@ -98,7 +98,8 @@ fn print_breakers(breakers: &[OpenBreaker]) {
     let row = |open: &OpenBreaker| {
         let next = match (open.cause, open.left_ms) {
             (_, None) => format!("after `sexton resume {}`", open.lane),
-            (Cause::Throttled, Some(ms)) => format!("in {}", output::age(ms.max(0))),
+            (Cause::Throttled, Some(ms)) if ms > 0 => format!("in {}", output::age(ms)),
+            (Cause::Throttled, Some(_)) => "with the next deletion".to_owned(),
             (_, Some(ms)) => format!("probe {} in {}", open.probes + 1, output::age(ms.max(0))),
         };
         [open.lane.to_string(), open.cause.as_str().to_owned(), open.since.clone(), next, open.reason.clone()]

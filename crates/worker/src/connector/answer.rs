@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use flate2::read::MultiGzDecoder;
 use reqwest::{
     Response,
-    header::{CONTENT_ENCODING, ETAG, HeaderName, RETRY_AFTER},
+    header::{CONTENT_ENCODING, ETAG, HeaderName},
 };
-use sexton_core::outcome::Received;
+use sexton_core::outcome::{Received, asked_patience};
 
 use super::exchange::reason_of;
 
@@ -18,8 +18,10 @@ const TOO_LONG: &str = "answer_too_long";
 /// can the connection be reused.
 pub(super) async fn read(mut response: Response, limit: usize) -> Received {
     let status = response.status().as_u16();
-    let header = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-    let (retry_after, etag, encoding) = (header(RETRY_AFTER), header(ETAG), header(CONTENT_ENCODING));
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+    let retry_after = asked_patience(status, header);
+    let owned = |name: HeaderName| header(name.as_str()).map(str::to_owned);
+    let (etag, encoding) = (owned(ETAG), owned(CONTENT_ENCODING));
     let url = response.url().clone();
     let (mut body, mut broken) = (Vec::new(), None);
     loop {

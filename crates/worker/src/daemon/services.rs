@@ -12,7 +12,9 @@ use crate::{
     feed::{self, Wake},
     sweep,
     transport::{self, Activity, HintHandler, HousekeepingOptions, IntakeOptions},
-    upkeep::{GateWatch, GaugeRefresh, GuardsWatch, LeaseRenewal, ParentRelease, Rescue, Service, keep_running},
+    upkeep::{
+        GateWatch, GaugeRefresh, GuardsWatch, LeaseRenewal, ParentRelease, Rescue, Service, StrandedWatch, keep_running,
+    },
 };
 
 /// When a service stops.
@@ -53,6 +55,7 @@ impl Services {
         self.spawn_upkeep("the gates", Stops::First, GateWatch::new(engine()));
         self.spawn_upkeep("the renewal of leases", Stops::Last, LeaseRenewal::new(engine()));
         self.spawn_upkeep("rescue", Stops::Last, Rescue::new(Arc::clone(&context)));
+        self.spawn_upkeep("what no process claims", Stops::Last, StrandedWatch::new(engine()));
         self.spawn_upkeep("what waits for children", Stops::Last, ParentRelease::new(engine()));
         self.spawn_upkeep("the watch on guards", Stops::First, GuardsWatch::new(context));
         self.spawn_upkeep("the gauges", Stops::Last, GaugeRefresh::new(engine()));

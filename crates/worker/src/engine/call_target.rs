@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     connector::{Call, Connector},
-    gate::{Admission, CallReport},
+    gate::{Admission, CallReport, Fault},
     metrics,
 };
 
@@ -77,15 +77,15 @@ impl Execution<'_> {
             Outcome::Lost(failure) if target.repeatable => Outcome::Retry(failure),
             outcome => outcome,
         };
+        let report =
+            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, gone_expected, probe: permit.is_probe };
+        let Fault { breaker_is_open, refused_alone } = context.gates.note_call(&context.store, &report).await;
         if matches!(outcome, Outcome::BadTemplate(_)) {
             // There was nothing to call, so it may still be restored.
             self.called = called_before;
         } else {
-            metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, duration);
+            metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, refused_alone, duration);
         }
-        let report =
-            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, gone_expected, probe: permit.is_probe };
-        let breaker_is_open = context.gates.note_call(&context.store, &report).await;
         drop(permit);
         Ok(match outcome {
             Outcome::Confirmed { answer } => {
@@ -103,7 +103,13 @@ impl Execution<'_> {
             }
             outcome => {
                 let retry = context.config.retry.with(&target.retry);
-                TargetReply::Failed(FailedCall { target: target.name.to_string(), outcome, duration, retry })
+                TargetReply::Failed(FailedCall {
+                    target: target.name.to_string(),
+                    outcome,
+                    refused_alone,
+                    duration,
+                    retry,
+                })
             }
         })
     }
@@ -127,7 +133,10 @@ impl Execution<'_> {
         call: Call<'_>,
     ) -> Result<Outcome, TargetsOutcome> {
         let outcome = tokio::select! {
-            outcome = connector.delete(call) => outcome,
+            outcome = connector.delete(call) => {
+                let outcome = outcome.knowing_not_done(&target.not_done);
+                if target.repeatable { outcome } else { outcome.of_unrepeatable_request(&target.not_done) }
+            }
             () = self.lease.lost() => return Err(TargetsOutcome::LeaseLost),
             () = self.lease.interrupted() => match target.repeatable {
                 true => return Err(TargetsOutcome::HandBack),

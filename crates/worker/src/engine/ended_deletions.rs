@@ -13,7 +13,7 @@ pub(crate) struct EndedDeletions {
 }
 
 impl EndedDeletions {
-    pub(super) fn add(&self, id: DeletionId) {
+    pub(crate) fn add(&self, id: DeletionId) {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         self.added.notify_one();
     }

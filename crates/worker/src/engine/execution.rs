@@ -140,7 +140,13 @@ impl<'e> Execution<'e> {
             TargetsOutcome::Failed(calls) => self.calls_failed(&calls, None).await,
             TargetsOutcome::NotConfigured(target) => {
                 let why = format!("target {target} was required when it was requested, and is not configured any more");
-                self.snooze(NOT_CONFIGURED, Some(("target_not_configured".to_owned(), why))).await;
+                let give_up_after = self.engine.context.config.retry.give_up_after;
+                let age = self.claim.age + self.since.elapsed();
+                if age >= give_up_after {
+                    return self.die(DeadKind::TargetNotConfigured, &why).await;
+                }
+                let delay = NOT_CONFIGURED.min(give_up_after.saturating_sub(age));
+                self.snooze(delay, Some((DeadKind::TargetNotConfigured.to_string(), why))).await;
             }
             TargetsOutcome::Snooze(snooze) => self.snooze(snooze.delay, snooze.error).await,
             TargetsOutcome::HandBack => self.snooze(Duration::ZERO, None).await,

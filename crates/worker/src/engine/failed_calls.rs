@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct FailedCall {
     pub(super) target: String,
     pub(super) outcome: Outcome,
+    /// Whether it was refused while others are answered with the same credentials: it is about this row.
+    pub(super) refused_alone: bool,
     pub(super) duration: Duration,
     pub(super) retry: Retry,
 }
@@ -42,8 +44,8 @@ pub(super) struct Verdict {
 /// * `age`: time since the first attempt.
 pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, age: Duration) -> Option<Verdict> {
     // Of equally bad ones the first: `max_by_key` takes the last.
-    let worst = calls.iter().rev().max_by_key(|call| severity(&call.outcome))?;
-    let FailedCall { target, outcome, duration, retry } = worst;
+    let worst = calls.iter().rev().max_by_key(|call| severity(call))?;
+    let FailedCall { target, outcome, refused_alone, duration, retry } = worst;
     let (class, failure, retry_after) = match outcome {
         Outcome::Confirmed { .. } => return None,
         Outcome::Retry(failure) => ("retry", failure, None),
@@ -74,6 +76,12 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
         Outcome::Rejected(_) => died(DeadKind::Rejected),
         Outcome::BadTemplate(_) => died(DeadKind::BadTemplate),
         Outcome::Lost(_) => died(DeadKind::UnknownOutcome),
+        Outcome::Unauthorized(_) if *refused_alone => match retry::decide(retry, attempts, age, None) {
+            Decision::GiveUp(_) => died(DeadKind::Rejected),
+            Decision::RetryIn(delay) => {
+                Verdict { event: Event::Failed, dead: None, delay, give_back: false, error, attempt: Some(attempt) }
+            }
+        },
         Outcome::Retry(_) | Outcome::NotVerified(_) => match retry::decide(retry, attempts, age, None) {
             Decision::GiveUp(_) if matches!(outcome, Outcome::NotVerified(_)) => died(DeadKind::NotVerified),
             Decision::GiveUp(kind) => died(kind),
@@ -98,12 +106,12 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
     })
 }
 
-const fn severity(outcome: &Outcome) -> u8 {
-    match outcome {
+const fn severity(call: &FailedCall) -> u8 {
+    match call.outcome {
         Outcome::Confirmed { .. } => 0,
         Outcome::Throttled { .. } => 1,
-        Outcome::Unauthorized(_) => 2,
-        Outcome::Retry(_) | Outcome::NotVerified(_) => 3,
+        Outcome::Unauthorized(_) if !call.refused_alone => 2,
+        Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::NotVerified(_) => 3,
         Outcome::Rejected(_) => 4,
         Outcome::BadTemplate(_) => 5,
         // On-call must hear of it before anything more is called.
@@ -132,7 +140,13 @@ mod tests {
     };
 
     fn call(outcome: Outcome) -> FailedCall {
-        FailedCall { target: "calendar".into(), outcome, duration: Duration::from_millis(5), retry: RETRY }
+        FailedCall {
+            target: "calendar".into(),
+            outcome,
+            refused_alone: false,
+            duration: Duration::from_millis(5),
+            retry: RETRY,
+        }
     }
 
     fn failure(status: u16) -> Failure {
@@ -169,6 +183,18 @@ mod tests {
         let refused = verdict(Outcome::Unauthorized(failure(401)), 3, Duration::from_secs(60));
         assert_eq!((refused.event, refused.give_back, refused.dead), (Event::Snoozed, true, None));
         assert!(refused.delay <= PATIENCE);
+    }
+
+    #[test]
+    fn row_that_is_refused_alone_costs_attempts_and_is_rejected_in_the_end() {
+        let refused = |attempts, age| {
+            let call = FailedCall { refused_alone: true, ..call(Outcome::Unauthorized(failure(403))) };
+            decide_by_worst(&[call], attempts, attempts, age).unwrap()
+        };
+        let first = refused(1, Duration::ZERO);
+        assert_eq!((first.event, first.give_back, first.dead), (Event::Failed, false, None));
+        assert_eq!(refused(3, Duration::ZERO).dead, Some(DeadKind::Rejected));
+        assert_eq!(refused(1, RETRY.give_up_after).dead, Some(DeadKind::Rejected));
     }
 
     #[test]

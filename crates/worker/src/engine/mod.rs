@@ -36,6 +36,7 @@ mod row_failures;
 mod slots;
 mod take_due;
 mod take_hinted;
+mod take_probe;
 mod take_rescued;
 mod targets_outcome;
 mod unrepeatable;

@@ -75,7 +75,13 @@ impl Execution<'_> {
     /// The database did not let the row go this time: settled like a failed call. `dead` as in [`Self::calls_failed`].
     async fn row_failed(self, outcome: Outcome, dead: Option<DeadKind>) {
         let retry = self.engine.context.config.retry;
-        let call = FailedCall { target: "row".to_owned(), outcome, duration: self.since.elapsed(), retry };
+        let call = FailedCall {
+            target: "row".to_owned(),
+            outcome,
+            refused_alone: false,
+            duration: self.since.elapsed(),
+            retry,
+        };
         self.calls_failed(&[call], dead).await;
     }
 }

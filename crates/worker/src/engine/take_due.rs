@@ -37,17 +37,6 @@ impl Engine {
         Ok(taken)
     }
 
-    /// Takes one due deletion of `lane`, to see what its target answers. False if none is due, or no slot is free.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses; nothing is taken then.
-    pub(crate) async fn take_one(self: &Arc<Self>, lane: &Lane) -> Result<bool, db::Error> {
-        match self.slots.wait().await {
-            Some(slot) => Ok(self.fill_slots(slot, Duration::ZERO, vec![lane.to_owned()]).await? > 0),
-            None => Ok(false),
-        }
-    }
-
     /// Resolves once a slot is free.
     pub(crate) async fn slot_free(&self) {
         drop(self.slots.wait().await);

@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use sexton_core::{
     ids::{DeletionId, Lane},
     ledger::Cause,
-    outcome::{Answer, Outcome},
+    outcome::{Answer, Failure, Outcome},
     store::Store,
 };
 
 use super::{
     gates::{Gate, Gates},
-    recent_calls::{JUDGED, TooManyFailures},
+    recent_calls::{JUDGED, Refusal, TooManyFailures},
     shut_lane::ShutLane,
 };
 use crate::metrics;
 
-/// How long calls to a target are throttled that does not say for how long.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a target is spared that does not say for how long: at first, and twice as long with each call in vain.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is to become of a gate.
 enum GateChange {
@@ -45,18 +45,31 @@ pub(crate) struct CallReport<'c> {
     pub(crate) probe: bool,
 }
 
+/// Whose fault it is if a call failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The breaker is open: it is the target's.
+    pub(crate) breaker_is_open: bool,
+    /// It was refused, and others are answered: it is the deletion's own.
+    pub(crate) refused_alone: bool,
+}
+
 impl Gates {
-    /// Takes note of a call. Returns whether the breaker is open now: a failure is then not the deletion's fault.
-    pub(crate) async fn note_call(&self, store: &Store, call: &CallReport<'_>) -> bool {
+    /// Takes note of a call. Returns whose fault it is if it failed.
+    pub(crate) async fn note_call(&self, store: &Store, call: &CallReport<'_>) -> Fault {
         let lane = call.lane;
-        let Some(gate) = self.lanes.get(lane) else { return false };
-        let Some(change) = gate.change_after(call) else { return self.breaker_is_open(lane) };
+        let Some(gate) = self.lanes.get(lane) else { return Fault::default() };
+        let refusal = gate.note_refusal(call);
+        let refused_alone = refusal == Some(Refusal::OfOne);
+        let fault = || Fault { breaker_is_open: self.breaker_is_open(lane), refused_alone };
+        let Some(change) = self.change_after(gate, call, refusal) else { return fault() };
         let pending = self.begin_change();
         let written = match change {
             GateChange::CloseBreaker => {
                 tracing::info!(%lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
                 gate.forget_calls();
+                gate.recent_calls().note_answered(Instant::now());
                 store.ledger.close_breaker(&store.db, lane).await
             }
             GateChange::OpenBreaker { cause, reason, probe_after } => {
@@ -78,7 +91,31 @@ impl Gates {
             tracing::warn!(%lane, %error, "cannot tell other processes what {lane} answered");
         }
         drop(pending);
-        self.breaker_is_open(lane)
+        fault()
+    }
+
+    fn change_after(&self, gate: &Gate, call: &CallReport<'_>, refusal: Option<Refusal>) -> Option<GateChange> {
+        let change = gate.change_after(call, refusal);
+        // Calls that were in flight when the breaker opened may show that not all are refused.
+        let deleted = matches!(call.outcome, Outcome::Confirmed { answer: Answer::Deleted { .. } });
+        match (change, call.outcome) {
+            // It does not ask for patience any more, but it does not work either.
+            (None, Outcome::Unauthorized(failure) | Outcome::Retry(failure) | Outcome::Lost(failure))
+                if call.probe && self.is_throttled(call.lane) =>
+            {
+                gate.open_after_throttling(failure)
+            }
+            (None, _) if deleted && self.refuses_all(call.lane) => Some(GateChange::CloseBreaker),
+            (change, _) => change,
+        }
+    }
+
+    fn is_throttled(&self, lane: &Lane) -> bool {
+        self.shut().get(lane).is_some_and(ShutLane::is_throttled)
+    }
+
+    fn refuses_all(&self, lane: &Lane) -> bool {
+        matches!(self.shut().get(lane), Some(ShutLane::Breaker { cause: Cause::Unauthorized, .. }))
     }
 
     fn breaker_is_open(&self, lane: &Lane) -> bool {
@@ -104,24 +141,48 @@ impl Gates {
 }
 
 impl Gate {
+    /// What a probe changes that failed otherwise than by a request for patience.
+    fn open_after_throttling(&self, failure: &Failure) -> Option<GateChange> {
+        let breaker = &self.target.as_ref()?.breaker;
+        if breaker.failure_ratio > 1.0 {
+            return Some(GateChange::CloseBreaker);
+        }
+        let reason = format!("it asked for patience, and failed after that with {}", failure.reason);
+        let (cause, probe_after) = (Cause::Failures, Some(breaker.probe_interval));
+        Some(GateChange::OpenBreaker { cause, reason, probe_after })
+    }
+
+    fn note_refusal(&self, call: &CallReport<'_>) -> Option<Refusal> {
+        let target = self.target.as_ref().filter(|_| matches!(call.outcome, Outcome::Unauthorized(_)))?;
+        Some(self.recent_calls().note_refusal(&target.breaker, call.id, Instant::now()))
+    }
+
     /// Takes note of a call, and says what it changes.
-    fn change_after(&self, call: &CallReport<'_>) -> Option<GateChange> {
+    fn change_after(&self, call: &CallReport<'_>, refusal: Option<Refusal>) -> Option<GateChange> {
         let target = self.target.as_ref()?;
         let breaker = &target.breaker;
         let now = Instant::now();
         match call.outcome {
             // There was no call.
             Outcome::BadTemplate(_) => None,
+            // It did a part of what it has to do.
+            Outcome::Throttled { retry_after: Some(Duration::ZERO), .. } => {
+                call.probe.then_some(GateChange::CloseBreaker)
+            }
+            // The next probe was put off when this one was allowed.
+            Outcome::Throttled { retry_after: None, .. } if call.probe => None,
             Outcome::Throttled { retry_after, failure } => {
                 let time = retry_after.unwrap_or(PATIENCE).min(self.longest_throttle);
-                (time > Duration::ZERO).then(|| GateChange::Throttle { reason: failure.reason.clone(), time })
+                Some(GateChange::Throttle { reason: failure.reason.clone(), time })
             }
             // The breaker is switched off.
             Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if breaker.failure_ratio > 1.0 => None,
             // The next probe was put off when this one was allowed.
             Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if call.probe => None,
             Outcome::Unauthorized(failure) => {
-                let reason = format!("it refuses our credentials ({})", failure.reason);
+                let Some(Refusal::OfAll(refused)) = refusal else { return None };
+                let reason =
+                    format!("it refused our credentials {refused} times and answers none ({})", failure.reason);
                 let (cause, probe_after) = (Cause::Unauthorized, Some(breaker.probe_interval));
                 Some(GateChange::OpenBreaker { cause, reason, probe_after })
             }

@@ -18,6 +18,7 @@ mod recent_calls;
 mod refresh;
 mod shut_lane;
 
-pub(crate) use breaker::CallReport;
+pub(crate) use breaker::{CallReport, Fault};
 pub(crate) use gates::{Admission, CallPermit, Gates, OpenLane};
 pub(crate) use gone_answers::{Judgement, WINDOW as HOLD};
+pub(crate) use refresh::LaneToProbe;

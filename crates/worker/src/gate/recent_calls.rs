@@ -6,6 +6,8 @@ use sexton_core::{config::Breaker, ids::DeletionId};
 
 /// Deletions that are remembered, however many calls come within the breaker's window.
 const MOST: usize = 1000;
+/// So many deletions must be refused before it can be said that all are.
+const FEW_REFUSALS: usize = 3;
 /// Answers by which the share of those that say "gone" is judged.
 pub(super) const JUDGED: usize = 50;
 
@@ -14,6 +16,10 @@ pub(super) const JUDGED: usize = 50;
 pub(super) struct RecentCalls {
     /// The last call of each deletion: one that fails several times counts once.
     calls: VecDeque<RecentCall>,
+    /// The last refusal of each deletion that was refused.
+    refused: VecDeque<RefusedCall>,
+    /// When a call was last answered otherwise than by a refusal or a failure.
+    answered_at: Option<Instant>,
     /// Whether each of the last answers said "gone" unexpectedly; the others said that the target deleted.
     was_gone: VecDeque<bool>,
 }
@@ -23,6 +29,25 @@ struct RecentCall {
     at: Instant,
     id: DeletionId,
     failed: bool,
+}
+
+#[derive(Debug)]
+struct RefusedCall {
+    at: Instant,
+    id: DeletionId,
+    /// Whether others were answered between two refusals.
+    is_alone: bool,
+}
+
+/// What a call that was refused means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It was refused before, and others were answered since with the same credentials: it is about this deletion.
+    OfOne,
+    /// Too little is known.
+    Unclear,
+    /// So many different deletions were refused, and none was answered meanwhile.
+    OfAll(usize),
 }
 
 /// Too many recent calls failed.
@@ -36,6 +61,7 @@ pub(super) struct TooManyFailures {
 impl RecentCalls {
     /// Takes note of a call that worked.
     pub(super) fn note_success(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) {
+        self.note_answered(now);
         self.note(breaker, RecentCall { at: now, id, failed: false });
     }
 
@@ -46,6 +72,29 @@ impl RecentCalls {
         let enough = calls >= breaker.min_calls as usize;
         (enough && failures as f64 >= breaker.failure_ratio * calls as f64)
             .then_some(TooManyFailures { failures, calls })
+    }
+
+    /// Takes note that a call was answered, by this process or another.
+    pub(super) fn note_answered(&mut self, now: Instant) {
+        self.answered_at = Some(now);
+    }
+
+    /// Takes note of a call that was refused for its credentials.
+    pub(super) fn note_refusal(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> Refusal {
+        let before = self.refused.iter().position(|call| call.id == id).and_then(|n| self.refused.remove(n));
+        let answered_since = |at: Instant| self.answered_at.is_some_and(|answered| answered > at);
+        let is_alone = before.is_some_and(|before| before.is_alone || answered_since(before.at));
+        if self.refused.len() >= MOST {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(RefusedCall { at: now, id, is_alone });
+        if is_alone {
+            return Refusal::OfOne;
+        }
+        let is_answering = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < breaker.window);
+        let many = if is_answering { (breaker.min_calls as usize).max(FEW_REFUSALS) } else { FEW_REFUSALS };
+        let refused = self.refused.iter().filter(|call| !call.is_alone && !answered_since(call.at)).count();
+        if refused >= many { Refusal::OfAll(refused) } else { Refusal::Unclear }
     }
 
     fn note(&mut self, breaker: &Breaker, call: RecentCall) {
@@ -68,9 +117,10 @@ impl RecentCalls {
         (self.was_gone.len() >= JUDGED && count as f64 > limit * JUDGED as f64).then_some(count)
     }
 
-    /// Forgets all calls: the breaker was closed.
+    /// Forgets all calls: the breaker was closed. Only whose call was refused is remembered.
     pub(super) fn clear(&mut self) {
         self.calls.clear();
+        self.answered_at = None;
         self.was_gone.clear();
     }
 }
@@ -107,6 +157,27 @@ mod tests {
             assert_eq!(recent.note_failure(&BREAKER, id, now), None);
         }
         assert_eq!(recent.calls.len(), 1);
+    }
+
+    #[test]
+    fn refusals_are_about_all_only_if_nothing_else_is_answered() {
+        let (mut recent, mut now) = (RecentCalls::default(), Instant::now());
+        let one = DeletionId::new();
+        let mut tick = || {
+            now += Duration::from_millis(1);
+            now
+        };
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::Unclear);
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::Unclear, "the same once more");
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::Unclear);
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::OfAll(3));
+        recent.note_success(&BREAKER, DeletionId::new(), tick());
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::OfOne, "answered since it was refused before");
+        for _ in 0..3 {
+            assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::Unclear);
+        }
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::OfOne);
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::OfAll(4), "as many as min_calls");
     }
 
     #[test]

@@ -10,8 +10,17 @@ use sexton_core::{
     catalog::Problem, config::Breaker, db, ids::Lane, ledger::OpenBreaker, rights::missing_rights, store::Store,
 };
 
-use super::{gates::Gates, shut_lane::ShutLane};
+use super::{breaker::PATIENCE, gates::Gates, shut_lane::ShutLane};
 use crate::metrics;
+
+/// A lane that may be probed.
+pub(crate) struct LaneToProbe {
+    pub(crate) lane: Lane,
+    /// How long until the next probe, doubled with each so far.
+    pub(crate) interval: Duration,
+    /// The longest time between two.
+    pub(crate) most: Duration,
+}
 
 impl Gates {
     /// Resolves upon word of a change.
@@ -79,17 +88,31 @@ impl Gates {
         }
         // A breaker that was closed elsewhere forgets the calls that opened it.
         let closed = before.iter().filter(|(lane, before)| before.is_open_breaker() && !shut.contains_key(*lane));
-        closed.filter_map(|(lane, _)| self.lanes.get(lane)).for_each(|gate| gate.forget_calls());
+        for (lane, before) in closed {
+            let Some(gate) = self.lanes.get(lane) else { continue };
+            gate.forget_calls();
+            if before.is_closed_by_an_answer() {
+                gate.recent_calls().note_answered(now);
+            }
+        }
         Ok(())
     }
 
-    /// The lanes whose breaker may be probed now, with its settings.
-    pub(crate) fn lanes_to_probe(&self) -> Vec<(Lane, Breaker)> {
+    /// The lanes that may be probed now.
+    pub(crate) fn lanes_to_probe(&self) -> Vec<LaneToProbe> {
         let now = Instant::now();
-        let due = |shut: &ShutLane| shut.probe_at().is_some_and(|at| at <= now);
         let shut = self.shut();
-        let due = shut.iter().filter(|(_, shut)| due(shut)).map(|(lane, _)| lane);
-        due.filter_map(|lane| Some((lane.clone(), self.lanes.get(lane)?.target.as_ref()?.breaker))).collect()
+        let due = shut.iter().filter(|(_, shut)| shut.lasts() && shut.probe_at().is_some_and(|at| at <= now));
+        let to_probe = |(lane, shut): (&Lane, &ShutLane)| {
+            let gate = self.lanes.get(lane)?;
+            let Breaker { probe_interval, max_probe_interval, .. } = gate.target.as_ref()?.breaker;
+            let (interval, most) = match shut.is_throttled() {
+                true => (PATIENCE, gate.longest_throttle),
+                false => (probe_interval, max_probe_interval),
+            };
+            Some(LaneToProbe { lane: lane.clone(), interval, most })
+        };
+        due.filter_map(to_probe).collect()
     }
 
     /// Lets one call in this lane through although the breaker is open.
@@ -101,7 +124,7 @@ impl Gates {
 
     /// Until the next probe; none if no lane waits for one.
     pub(crate) fn next_probe_in(&self) -> Option<Duration> {
-        let next = self.shut().values().filter_map(ShutLane::probe_at).min()?;
+        let next = self.shut().values().filter(|shut| shut.lasts()).filter_map(ShutLane::probe_at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sexton_core::ledger::Cause;
+use sexton_core::ledger::{Cause, THROTTLE_ENDS};
 
 /// A lane that is shut.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,10 +26,11 @@ impl ShutLane {
         Self::Breaker { cause, until: left_ms.map(|ms| now + left(ms)) }
     }
 
-    /// Whether it is still shut: throttling ends by itself.
+    /// Whether it is still shut. When a target need not be spared any more, one call shows whether it answers. If none is due,
+    /// throttling ends by itself.
     pub(super) fn lasts(&self) -> bool {
         match self {
-            Self::Breaker { cause: Cause::Throttled, until: Some(until) } => Instant::now() < *until,
+            Self::Breaker { cause: Cause::Throttled, until: Some(until) } => Instant::now() < *until + THROTTLE_ENDS,
             Self::Paused | Self::NoRight | Self::Breaker { .. } => true,
         }
     }
@@ -45,6 +46,11 @@ impl ShutLane {
         failed || matches!(self, Self::NoRight)
     }
 
+    /// Whether it ends when the target answers.
+    pub(super) const fn is_closed_by_an_answer(&self) -> bool {
+        matches!(self, Self::Breaker { cause: Cause::Failures | Cause::Unauthorized, .. })
+    }
+
     /// Whether the target asked for patience.
     pub(super) const fn is_throttled(&self) -> bool {
         matches!(self, Self::Breaker { cause: Cause::Throttled, .. })
@@ -53,7 +59,7 @@ impl ShutLane {
     /// When it may be probed, if a probe can open it.
     pub(super) fn probe_at(&self) -> Option<Instant> {
         match self {
-            Self::Breaker { cause: Cause::Failures | Cause::Unauthorized, until } => *until,
+            Self::Breaker { cause: Cause::Failures | Cause::Unauthorized | Cause::Throttled, until } => *until,
             Self::Paused | Self::NoRight | Self::Breaker { .. } => None,
         }
     }

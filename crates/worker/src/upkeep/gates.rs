@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sexton_core::{config::Breaker, db, ids::Lane};
+use sexton_core::db;
 
 use super::Service;
-use crate::engine::Engine;
+use crate::{engine::Engine, gate::LaneToProbe};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// After word of a change: notifications also speak of new deletions, and one look is enough for many.
 const GATHER: Duration = Duration::from_millis(100);
+/// Deletions that are drawn for one probe: several, because one may be gone or locked by the time it is claimed.
+const CANDIDATES: u32 = 4;
 
 /// Keeps the gates up to date, and probes. Every second, upon word of a change, and when a probe is due: two small
 /// statements, and two or three more a probe.
@@ -37,17 +39,18 @@ impl GateWatch {
         }
     }
 
-    /// Tries with one deletion whether the target of `lane` works, if no other process does.
-    async fn probe(&self, lane: &Lane, breaker: &Breaker) -> Result<(), db::Error> {
+    /// Tries with one deletion whether the target of a lane works, if no other process does.
+    async fn probe(&self, to_probe: &LaneToProbe) -> Result<(), db::Error> {
+        let LaneToProbe { lane, interval, most } = to_probe;
         let context = &self.engine.context;
         let store = &context.store;
-        if store.ledger.next_due_in(&store.db, &[lane.to_owned()]).await? != Some(Duration::ZERO) {
+        let drawn = store.ledger.draw_probes(&store.db, lane, CANDIDATES).await?;
+        if drawn.is_empty() {
             return Ok(());
         }
-        let (interval, most) = (breaker.probe_interval, breaker.max_probe_interval);
-        if store.ledger.take_probe(&store.db, lane, interval, most).await? {
+        if store.ledger.take_probe(&store.db, lane, *interval, *most).await? {
             context.gates.allow_probe(lane);
-            let taken = self.engine.take_one(lane).await?;
+            let taken = self.engine.take_probe(lane, &drawn).await?;
             tracing::debug!(%lane, taken, "probing {lane}");
         }
         Ok(())
@@ -59,8 +62,9 @@ impl Service for GateWatch {
     async fn run_once(&mut self) -> Duration {
         self.refresh().await;
         let gates = &self.engine.context.gates;
-        for (lane, breaker) in gates.lanes_to_probe() {
-            if let Err(error) = self.probe(&lane, &breaker).await {
+        for to_probe in gates.lanes_to_probe() {
+            if let Err(error) = self.probe(&to_probe).await {
+                let lane = &to_probe.lane;
                 tracing::debug!(%error, %lane, "cannot probe {lane}");
             }
         }

@@ -22,7 +22,7 @@ fn documented() -> Vec<Row> {
     rows.map(|line| {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let [settings, answer, meaning] = cells[..] else { panic!("{line}") };
-        Row { settings: settings.to_owned(), answer: answer.to_owned(), meaning: meaning.to_owned() }
+        Row { settings: settings.replace("`, `", "\n"), answer: answer.to_owned(), meaning: meaning.to_owned() }
     })
     .collect()
 }

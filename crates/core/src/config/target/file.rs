@@ -28,6 +28,8 @@ pub(super) struct FileTarget {
     #[serde(default = "default_repeatable")]
     repeatable: bool,
     #[serde(default)]
+    not_done: Vec<u16>,
+    #[serde(default)]
     after: Vec<TargetName>,
     #[serde(default)]
     retry: RetryOverride,
@@ -43,13 +45,14 @@ pub(super) struct FileTarget {
 }
 
 /// The keys of [`FileTarget`] that every kind has, for messages.
-const GENERAL: [&str; 12] = [
+const GENERAL: [&str; 13] = [
     "name",
     "kind",
     "skip_when_null",
     "timeout",
     "allow_private",
     "repeatable",
+    "not_done",
     "after",
     "retry",
     "rate_limit",
@@ -81,6 +84,7 @@ impl TryFrom<FileTarget> for Target {
             timeout: file.timeout,
             allow_private: file.allow_private,
             repeatable: file.repeatable,
+            not_done: file.not_done,
             after: file.after,
             retry: file.retry,
             rate_limit: file.rate_limit,
@@ -117,7 +121,7 @@ mod tests {
     #[test]
     fn general_settings_are_those_that_no_kind_gets() {
         let entries = GENERAL.iter().map(|name| match *name {
-            "skip_when_null" | "after" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
+            "skip_when_null" | "after" | "not_done" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
             "allow_private" | "repeatable" => ((*name).to_owned(), Value::from(true)),
             "max_in_flight" => ((*name).to_owned(), Value::from(1)),
             "gone_limit" => ((*name).to_owned(), Value::from(0.5)),

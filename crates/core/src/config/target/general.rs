@@ -23,6 +23,8 @@ pub struct Target {
     pub allow_private: bool,
     /// Whether a call whose answer was lost may be made a second time. If not, the deletion ends as `unknown_outcome`.
     pub repeatable: bool,
+    /// Statuses by which the target says that it did nothing, so that a call may be made a second time in any case.
+    pub not_done: Vec<u16>,
     /// Targets of the same resource that must have confirmed before this one is called.
     pub after: Vec<TargetName>,
     /// Settings that differ from `[retry]`.
@@ -33,8 +35,8 @@ pub struct Target {
     pub max_in_flight: Option<usize>,
     /// When it is not called because it fails.
     pub breaker: Breaker,
-    /// The share of first calls answered "gone" above which the breaker opens until an operator closes it. A wrong base
-    /// path answers like that.
+    /// The share of calls that confirmed and said "gone" unexpectedly above which rows are held, and the breaker opens until
+    /// an operator closes it. A wrong base path answers like that.
     pub gone_limit: f64,
     /// Its index in the file. A resource's targets are kept in the order in which they are called.
     pub file_index: usize,

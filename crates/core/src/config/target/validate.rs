@@ -41,6 +41,11 @@ fn validate_limits(path: &str, target: &Target) -> Result<(), InvalidSetting> {
     if let Some(most) = target.max_in_flight {
         ensure_between(&at("max_in_flight"), most, 1, 10_000)?;
     }
+    for status in &target.not_done {
+        ensure((400..=599).contains(status), &at("not_done"), || {
+            format!("{status} is not the status of a failure: expected statuses from 400 to 599")
+        })?;
+    }
     ensure((0.0..=1.0).contains(&target.gone_limit), &at("gone_limit"), || {
         format!("{} is not a share: expected a number from 0 to 1, where 1 never opens the breaker", target.gone_limit)
     })?;

@@ -16,11 +16,13 @@ pub(super) mod lease;
 pub(super) mod link;
 pub(super) mod lock;
 mod phase;
+pub(super) mod probe;
 pub(super) mod record;
 pub(super) mod relatives;
 pub(super) mod rescue;
 pub(super) mod retained;
 pub(super) mod settle;
+pub(super) mod stranded;
 
 pub use advance::Advanced;
 pub use claim::{Candidates, Claim, ClaimRequest};

@@ -18,6 +18,8 @@ pub enum Action {
     Retry,
     /// Gives dead deletions up.
     Discard,
+    /// Lets deletions ask a target by its new name.
+    Retarget,
     /// Takes requests back.
     Restore,
     /// Pauses a lane, or the deleting of rows.
@@ -37,6 +39,7 @@ impl Action {
         match self {
             Self::Retry => "retry",
             Self::Discard => "discard",
+            Self::Retarget => "retarget",
             Self::Restore => "restore",
             Self::Pause => "pause",
             Self::Resume => "resume",

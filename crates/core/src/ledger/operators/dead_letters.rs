@@ -125,14 +125,24 @@ impl Ledger {
         operator: &Operator<'_>,
     ) -> Result<Vec<DeletionId>, db::Error> {
         let transaction = db.begin().await?;
-        let query = self.sql.dead_letters.retry.bind([("deletions", json!(deletions).to_string().into())]);
-        let rows = query.all(&transaction).await?;
-        let mut retried = rows.iter().map(|row| row.parse("id")).collect::<Result<Vec<DeletionId>, _>>()?;
-        retried.sort();
+        let retried = self.retry(&transaction, deletions).await?;
         self.record_action(&transaction, Action::Retry, operator, &retried).await?;
         kill_point("retry::before");
         transaction.commit().await?;
         kill_point("retry::committed");
+        Ok(retried)
+    }
+
+    /// The same within the caller's transaction, without a record of who did it.
+    pub(super) async fn retry(
+        &self,
+        transaction: &impl ConnectionTrait,
+        deletions: &[DeletionId],
+    ) -> Result<Vec<DeletionId>, db::Error> {
+        let query = self.sql.dead_letters.retry.bind([("deletions", json!(deletions).to_string().into())]);
+        let rows = query.all(transaction).await?;
+        let mut retried = rows.iter().map(|row| row.parse("id")).collect::<Result<Vec<DeletionId>, _>>()?;
+        retried.sort();
         Ok(retried)
     }
 

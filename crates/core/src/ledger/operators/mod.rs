@@ -5,6 +5,7 @@ pub(super) mod dead_letters;
 pub(super) mod export;
 pub(super) mod figures;
 pub(super) mod pause;
+pub(super) mod retarget;
 pub(super) mod status;
 
 pub use action::{Action, Operator};

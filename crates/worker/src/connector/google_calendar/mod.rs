@@ -31,6 +31,9 @@ use super::{
     headers::bad_template,
 };
 
+/// How long a quota is spared that does not say when it is renewed: those of a day or of a calendar take hours.
+const QUOTA_PERIOD: Duration = Duration::from_secs(3600);
+
 /// Deletes events with one set of credentials.
 pub(super) struct GoogleCalendar {
     exchange: Exchange,
@@ -197,6 +200,7 @@ fn classify_answer(received: &Received) -> Outcome {
         // Limits of the project's day and of the calendar's use: "wait until the limit replenishes".
         (403, Some(reason @ ("quotaExceeded" | "dailyLimitExceeded" | "calendarLimitExceeded"))) => {
             let retry_after = received.retry_after.as_deref().and_then(|value| retry_after(value, now));
+            let retry_after = retry_after.filter(|after| !after.is_zero()).or(Some(QUOTA_PERIOD));
             Outcome::Throttled { retry_after, failure: received.failure(reason) }
         }
         // It is about this event: other deletions with the same credentials are not affected.

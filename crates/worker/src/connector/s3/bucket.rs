@@ -143,6 +143,7 @@ impl Bucket {
             (true, None) => Ok(received),
             _ => {
                 let after = received.retry_after.as_deref().and_then(|value| retry_after(value, SystemTime::now()));
+                let after = after.filter(|after| !after.is_zero());
                 Err(classify(received.status, code.as_deref(), after))
             }
         }
