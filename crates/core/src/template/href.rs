@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     BadTemplate, InvalidTemplate, NameTemplate, Values,
-    path::{has_dot_segment, is_encoded_path},
+    path::{LONGEST, has_dot_segment, is_encoded_path},
 };
 
 /// A parsed template.
@@ -41,12 +41,17 @@ impl HrefTemplate {
 }
 
 fn url_of(href: &str, above: &Url) -> Result<Url, &'static str> {
+    if href.len() > LONGEST {
+        return Err("has more than 2,048 bytes");
+    }
     let path = path_of(href, above)?;
     if !is_encoded_path(path) {
         return Err("has a character that no encoded path has (RFC 3986 §3.3)");
     }
-    if has_dot_segment(path) {
-        return Err("has a `.` or `..` path segment");
+    match has_dot_segment(path) {
+        Some(false) => {}
+        Some(true) => return Err("has a `.` or `..` path segment"),
+        None => return Err("is percent-encoded again and again"),
     }
     let segments: Vec<&str> = path[1..].split('/').collect();
     if segments.iter().rev().skip(1).any(|segment| segment.is_empty()) {

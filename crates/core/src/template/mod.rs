@@ -73,6 +73,12 @@ pub enum BadTemplate {
     /// The path segment with this column's value would be `.` or `..`.
     #[error("column `{0}` would make a `.` or `..` path segment")]
     DotSegment(String),
+    /// The value is longer than a path may be.
+    #[error("column `{0}` has more than 2,048 bytes, too many for a path")]
+    Long(String),
+    /// The value is percent-encoded so often that what servers make of it cannot be told.
+    #[error("column `{0}` is percent-encoded again and again")]
+    EncodedTooOften(String),
     /// The value would end the header and begin another (RFC 9110 §5.5).
     #[error("column `{0}` has a line break or NUL, which no header may carry")]
     LineBreak(String),

@@ -2,20 +2,29 @@
 
 use percent_encoding::percent_decode_str;
 
+/// The most bytes of a value in a path. Servers refuse longer URLs (RFC 9110 §4.1 asks them for 8,000 bytes in all), and what
+/// is looked for in a value costs time.
+pub(super) const LONGEST: usize = 2048;
+
+/// How often a text is decoded.
+const DECODINGS: usize = 3;
+
 /// Whether there is a `.` or `..` between slashes, also percent-encoded once or more: servers and proxies differ in how often
-/// they decode, and in whether they do so before they resolve dots.
-pub(super) fn has_dot_segment(text: &str) -> bool {
+/// they decode, and in whether they do so before they resolve dots. None if the text is encoded so often that nobody can mean
+/// it.
+pub(super) fn has_dot_segment(text: &str) -> Option<bool> {
     let mut text = text.to_owned();
-    loop {
+    for _ in 0..=DECODINGS {
         if text.split(['/', '\\']).any(|segment| segment == "." || segment == "..") {
-            return true;
+            return Some(true);
         }
         let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
         if decoded == text {
-            return false;
+            return Some(false);
         }
         text = decoded;
     }
+    None
 }
 
 /// Whether a value has something that a server would decode, such as `%40`: it may be encoded already.
@@ -38,6 +47,34 @@ pub(super) fn is_encoded_path(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dots_are_found_however_often_they_are_encoded_within_reason() {
+        let encoded =
+            |times: usize| (0..times).fold("..".to_owned(), |text, _| text.replace('%', "%25").replace('.', "%2e"));
+        for times in 0..=DECODINGS {
+            assert_eq!(has_dot_segment(&encoded(times)), Some(true), "{times}");
+        }
+        assert_eq!(has_dot_segment(&encoded(DECODINGS + 1)), None);
+        assert_eq!(has_dot_segment("100%"), Some(false));
+        assert_eq!(has_dot_segment("a%252fb"), Some(false));
+    }
+
+    /// However a value is made, it is looked at a fixed number of times.
+    #[test]
+    fn cost_does_not_grow_with_how_often_a_text_is_encoded() {
+        let time = |length: usize| {
+            let text = format!("%{}2e", "25".repeat(length / 2));
+            let least = (0..5).map(|_| {
+                let start = std::time::Instant::now();
+                assert_eq!(has_dot_segment(&text), None);
+                start.elapsed()
+            });
+            least.min().unwrap_or_default()
+        };
+        let (short, long) = (time(8 * 1024), time(64 * 1024));
+        assert!(long < short * 32 + std::time::Duration::from_millis(20), "{short:?} and {long:?}");
+    }
 
     #[test]
     fn triplets_are_what_a_server_would_decode() {

@@ -4,7 +4,7 @@
 //! its author meant, or none:
 //! - Placeholders stand only in the path and the query.
 //! - Every value is percent-encoded down to the unreserved characters (RFC 3986 §2.3).
-//! - A path value that is null, empty or has a dot segment (§3.3, in any encoding) is refused.
+//! - A path value that is null, empty, very long or has a dot segment (§3.3, in any encoding) is refused.
 //! - The result has as many path segments as the template.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     BadTemplate, InvalidTemplate, Values,
-    path::{has_dot_segment, has_triplet},
+    path::{LONGEST, has_dot_segment, has_triplet},
 };
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -173,17 +173,24 @@ fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, Bad
                 if value.is_empty() {
                     return Err(BadTemplate::Empty(column.clone()));
                 }
-                if has_dot_segment(value) {
-                    return Err(BadTemplate::DotSegment(column.clone()));
+                if value.len() > LONGEST {
+                    return Err(BadTemplate::Long(column.clone()));
                 }
+                refuse_dots(value, column)?;
                 text.push_str(&encode(value));
                 last_column = Some(column);
             }
         }
     }
-    match last_column {
-        Some(column) if has_dot_segment(&text) => Err(BadTemplate::DotSegment(column.clone())),
-        _ => Ok(text),
+    last_column.map_or(Ok(()), |column| refuse_dots(&text, column))?;
+    Ok(text)
+}
+
+fn refuse_dots(text: &str, column: &str) -> Result<(), BadTemplate> {
+    match has_dot_segment(text) {
+        Some(false) => Ok(()),
+        Some(true) => Err(BadTemplate::DotSegment(column.to_owned())),
+        None => Err(BadTemplate::EncodedTooOften(column.to_owned())),
     }
 }
 
@@ -228,6 +235,9 @@ mod tests {
             assert_eq!(template.render(&row(dots)), Err(BadTemplate::DotSegment("id".into())), "{dots}");
         }
         assert_eq!(template.render(&row("...")).unwrap().as_str(), "https://h.example/events/...");
+        assert_eq!(template.render(&row("%2525252e")), Err(BadTemplate::EncodedTooOften("id".into())));
+        assert_eq!(template.render(&row(&"x".repeat(LONGEST + 1))), Err(BadTemplate::Long("id".into())));
+        assert!(template.render(&row(&"x".repeat(LONGEST))).is_ok());
     }
 
     #[test]

@@ -131,3 +131,19 @@ async fn empty_value_is_sent_only_where_it_is_meant() {
         assert_eq!(rig.state(&id).await, "completed", "{settings}");
     }
 }
+
+/// A value that is decoded until it no longer changes would hold a worker for minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_value_is_refused_at_once() {
+    let rig = things(2, "url = \"@API@/things/{ref}\"").await;
+    rig.execute(&format!("update thing set ref = '%{}41' where id = 1", "25".repeat(16 * 1024))).await;
+    rig.execute("update thing set ref = '%2525252541' where id = 2").await;
+    let ids = request(&rig, 2).await;
+    rig.work().await;
+    for (id, why) in ids.iter().zip(["has more than 2,048 bytes", "is percent-encoded again and again"]) {
+        assert_eq!(rig.state(id).await, "dead: bad_template");
+        let error = rig.show(id).await["last_error"].as_str().unwrap().to_owned();
+        assert!(error.contains(why), "{error}");
+    }
+    assert_eq!(rig.calls(), Vec::<String>::new());
+}
