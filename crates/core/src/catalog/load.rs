@@ -23,6 +23,36 @@ impl Catalog {
         Self::of(db, &config.resources).await
     }
 
+    /// Resolves those resources of `config` that fit the database, with all that is wrong with the others. A resource whose
+    /// children are of one that does not fit does not fit either: how they are marked is not known.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the catalogue cannot be read.
+    pub async fn load_fitting(db: &Db, config: &Config) -> Result<(Self, Vec<Problem>), Error> {
+        let (mut resources, mut all) = (config.resources.clone(), Vec::new());
+        loop {
+            let problems = match Self::of(db, &resources).await {
+                Ok(catalog) => return Ok((catalog, all)),
+                Err(Error::Problems(problems)) => problems,
+                Err(error) => return Err(error),
+            };
+            let is_about = |problem: &Problem, name: &ResourceName| {
+                problem
+                    .path
+                    .strip_prefix("resources.")
+                    .and_then(|rest| rest.strip_prefix(name.as_str()))
+                    .is_some_and(|rest| rest.starts_with('.'))
+            };
+            let unfit: Vec<ResourceName> =
+                resources.keys().filter(|name| problems.iter().any(|one| is_about(one, name))).cloned().collect();
+            all.extend(problems);
+            if unfit.is_empty() {
+                return Ok((Self::default(), all));
+            }
+            remove_with_parents(&mut resources, unfit, &mut all);
+        }
+    }
+
     /// Resolves `resources`.
     ///
     /// # Errors
@@ -74,6 +104,28 @@ impl Catalog {
         }
         catalog.tables = tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect();
         Ok(catalog)
+    }
+}
+
+/// Removes the resources `unfit`, and those that have rows of theirs as children, at any depth.
+fn remove_with_parents(
+    resources: &mut BTreeMap<ResourceName, Resource>,
+    mut unfit: Vec<ResourceName>,
+    problems: &mut Vec<Problem>,
+) {
+    // The same table may be written with its schema or without it.
+    let bare = |table: &str| table.rsplit('.').next().unwrap_or(table).to_owned();
+    while let Some(name) = unfit.pop() {
+        let Some(removed) = resources.remove(&name) else { continue };
+        let table = bare(&removed.table);
+        let is_parent = |resource: &Resource| resource.children.iter().any(|child| bare(&child.table) == table);
+        for (parent, _) in resources.iter().filter(|(_, resource)| is_parent(resource)) {
+            problems.push(Problem {
+                path: format!("resources.{parent}.children"),
+                message: format!("its children are of resource `{name}`, which does not fit"),
+            });
+            unfit.push(parent.clone());
+        }
     }
 }
 
