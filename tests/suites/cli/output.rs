@@ -36,7 +36,10 @@ async fn field_names_of_json_are_a_contract(server: Server) {
     assert_eq!(names(&retried), ["action", "id"]);
     assert_eq!(names(&rig.show(&ids[1]).await["actions"][0]).join(" "), "action at reason who");
     let status = rig.json(&["status", "--json"]).await.remove(0);
-    assert_eq!(names(&status), ["breakers", "dead", "guards", "lanes", "oldest_due_ms", "paused", "states", "sweeps"]);
+    assert_eq!(
+        names(&status),
+        ["breakers", "dead", "guards", "lanes", "missing_rights", "oldest_due_ms", "paused", "states", "sweeps"]
+    );
     assert_eq!(names(&status["lanes"][0]).join(" "), "due lane later oldest_due_ms running");
     assert_eq!(
         rig.json(&["check", "--json"]).await,
@@ -55,7 +58,7 @@ async fn status_counts_what_there_is(server: Server) {
     let sweeps = empty["sweeps"].take();
     assert!(sweeps.as_array().unwrap().iter().all(|sweep| sweep["state"] == "never"), "{sweeps}");
     let nothing = serde_json::json!({
-        "dead": {}, "lanes": [], "oldest_due_ms": null, "states": {}, "paused": [], "breakers": [], "sweeps": null, "guards": []
+        "dead": {}, "lanes": [], "oldest_due_ms": null, "states": {}, "paused": [], "breakers": [], "sweeps": null, "guards": [], "missing_rights": []
     });
     assert_eq!(empty, nothing);
     let ids = rig.request("block", &["1", "2", "3"]).await;

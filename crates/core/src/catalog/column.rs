@@ -41,13 +41,12 @@ pub struct Column {
 
 /// Types whose values JSON prints in one way whatever the settings of the session are. Not floats (`extra_float_digits`),
 /// bytea, intervals, and what may hold them or times with a zone: ranges, arrays, composite types.
-const PRINTED_ALIKE: [&str; 10] = [
+const PRINTED_ALIKE: [&str; 9] = [
     "boolean",
     "numeric",
     "date",
     "timestamp without time zone",
     "time without time zone",
-    "json",
     "jsonb",
     "character",
     "name",
@@ -112,7 +111,8 @@ impl Column {
         let column = self.of(alias);
         match self.dialect {
             Dialect::Postgres => match self.base_type.as_str() {
-                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" => {
+                // A document of the type `json` as it was written: it may hold what cannot be read (22P05).
+                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" | "json" => {
                     format!("{column}::text")
                 }
                 // Printed with an offset it would differ from session to session.

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Catalog, ChildRule, Error, Problem, Table, Unreferenced,
+    Catalog, ChildRule, Error, Link, Problem, Reading, Table, Unreferenced,
+    advice::scans,
     bind::{self, BindChildRule},
     cascades::{cascades_to_itself, cascades_to_twins},
     describe::{Description, describe},
 };
 use crate::{
     config::{Adopt, Config, Resource},
-    db::Db,
+    db::{Db, Dialect},
     ids::ResourceName,
 };
 
@@ -144,7 +145,19 @@ async fn child_rules(
             let path = format!("resources.{name}.children[{number}]");
             let found = describe(db, &rule.table).await.map_err(Error::resolving(name))?;
             match (BindChildRule { path, rule, parent: (table, description), found, tables: &all }).bind(db) {
-                Ok(rule) => rules.entry(name.clone()).or_default().push(rule),
+                Ok(mut rule) => {
+                    if let Link::Json(column, _, reading) = &mut rule.link
+                        && column.base_type == "json"
+                        && db.dialect == Dialect::Postgres
+                    {
+                        *reading = Reading::Repaired;
+                        let plain = rule.with_plain_link();
+                        if !scans(db, &plain).await.map_err(Error::resolving(name))? {
+                            rule = plain;
+                        }
+                    }
+                    rules.entry(name.clone()).or_default().push(rule);
+                }
                 Err(found) => problems.extend(found),
             }
         }
