@@ -33,6 +33,10 @@ from (
 ) last
 where action = 'guard';
 
+-- After logical replication the sequence of the ids is behind the rows. That an id is taken must not keep anybody from a
+-- restore, so what was done is told apart by its time, too. Going down leaves it so.
+alter table sexton_action drop constraint sexton_action_pkey, add primary key (id, at);
+
 alter table sexton_deletion add column follows jsonb;
 comment on column sexton_deletion.follows is 'Written by a guard: by which values its row named the parents whose deletion, in the same transaction, is also its own.';
 

@@ -1,7 +1,7 @@
 //! The application's database with what Sexton knows of it.
 
 use crate::{
-    catalog::{self, Catalog},
+    catalog::{self, Catalog, Problem},
     config::Config,
     db::Db,
     ledger::Ledger,
@@ -26,5 +26,14 @@ impl Store {
     pub async fn load(db: Db, ledger: Ledger, config: &Config) -> Result<Self, catalog::Error> {
         let catalog = Catalog::load(&db, config).await?;
         Ok(Self { db, ledger, catalog })
+    }
+
+    /// Resolves those of the configured tables that fit, with all that is wrong with the others.
+    ///
+    /// # Errors
+    /// [`catalog::Error::Database`] when the database cannot be read.
+    pub async fn load_fitting(db: Db, ledger: Ledger, config: &Config) -> Result<(Self, Vec<Problem>), catalog::Error> {
+        let (catalog, problems) = Catalog::load_fitting(&db, config).await?;
+        Ok((Self { db, ledger, catalog }, problems))
     }
 }

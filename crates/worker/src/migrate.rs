@@ -3,7 +3,7 @@
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use sexton_core::{
-    catalog,
+    catalog::Problem,
     config::Config,
     db::{self, Db, Dialect, connect},
     guard,
@@ -15,8 +15,8 @@ use sexton_migrations::{Migrator, MigratorTrait};
 
 use crate::daemon::StartError;
 
-/// Applies the migrations that are missing, writes the resource definitions with the statements made from them, and creates
-/// partitions ahead. Returns how many migrations were applied. Safe to run at every deployment, and by several processes at
+/// Applies the migrations that are missing, writes the resource definitions with the statements made from them, creates
+/// partitions ahead, and mends a sequence that is behind. Returns how many migrations were applied. Safe to run at every deployment, and by several processes at
 /// once.
 ///
 /// # Errors
@@ -33,12 +33,12 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Migrator::up(&conn, None).await.map_err(db::Error::from)?;
     conn.close().await.map_err(db::Error::from)?;
     let ledger = Ledger::open(&db).await?;
-    let store = load_store(db.clone(), ledger.clone(), config).await?;
+    let (store, problems) = load_store(db.clone(), ledger.clone(), config).await?;
     // On SQLite there are no such functions.
-    let statements = store.as_ref().map(statements).unwrap_or_default();
-    ledger.write_resources(&db, &config.resources, &statements).await?;
+    ledger.write_resources(&db, &config.resources, &statements(&store)).await?;
     ledger.create_partitions(&db).await?;
-    if let Some(store) = store {
+    ledger.mend_sequence(&db).await?;
+    if problems.is_empty() {
         // Guards are not changed here: that takes a lock on the application's tables.
         let guards = guard::look_at_guards(&store).await?;
         let advice = guard::advice(&store.db.conn, &store, &guards).await?;
@@ -49,24 +49,23 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Ok(pending)
 }
 
-/// The configured tables; none, with a warning, if they do not fit: the application may migrate after us. The SQL functions
-/// refuse everything then, until `migrate` is run once more.
-async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<Option<Store>, StartError> {
+/// The configured tables that fit, and what is wrong with the others, with a warning: the application may migrate after us. The
+/// SQL functions refuse those resources then, until `migrate` is run once more.
+async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, Vec<Problem>), StartError> {
     let is_postgres = db.dialect == Dialect::Postgres;
-    match Store::load(db, ledger, config).await {
-        Ok(store) => Ok(Some(store)),
-        // On SQLite `sexton check` says so.
-        Err(catalog::Error::Problems(problems)) => {
-            for problem in problems.iter().filter(|_| is_postgres) {
-                eprintln!("sexton: warning: {problem}");
-            }
-            if is_postgres {
-                eprintln!(
-                    "sexton: warning: the SQL functions refuse every resource until `sexton migrate` is run again"
-                );
-            }
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
+    let (store, problems) = Store::load_fitting(db, ledger, config).await?;
+    // On SQLite `sexton check` says so.
+    for problem in problems.iter().filter(|_| is_postgres) {
+        eprintln!("sexton: warning: {problem}");
     }
+    let known: Vec<_> = store.catalog.tables().map(|table| &table.name).collect();
+    // Rows of a resource without a marker are not for the functions.
+    let marked = config.resources.iter().filter(|(_, resource)| resource.marker.is_some());
+    let refused: Vec<_> =
+        marked.map(|(name, _)| name).filter(|name| !known.contains(name)).map(ToString::to_string).collect();
+    if is_postgres && !refused.is_empty() {
+        let names = refused.join(", ");
+        eprintln!("sexton: warning: the SQL functions refuse {names} until `sexton migrate` is run again");
+    }
+    Ok((store, problems))
 }

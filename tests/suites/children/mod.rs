@@ -2,5 +2,6 @@
 
 mod plans;
 mod races;
+mod unreadable;
 mod with_deletions;
 mod without_deletions;

@@ -140,3 +140,30 @@ async fn dead_letters_that_are_not_there_are_said_to_be_so(server: Server) {
     assert_eq!(rig.dead_keys(&[]).await.len(), 4);
     assert_eq!(rig.show(&ids[0]).await["actions"], Value::Array(Vec::new()));
 }
+
+/// Logical replication copies the rows of a table, and not where its sequence is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequence_that_is_behind_stops_nobody_and_is_mended() {
+    let rig = Rig::blocks(Server::postgres().await, 4).await;
+    let ids = rig.request("block", &["1", "2"]).await;
+    for _ in 0..3 {
+        drop(rig.run(&["pause", "block"]).await.expect_code(0));
+        drop(rig.run(&["resume", "block"]).await.expect_code(0));
+    }
+    let behind = "alter sequence sexton_action_id_seq restart";
+    rig.execute(behind).await;
+    let refused = rig.run(&["check"]).await.expect_code(2).stderr;
+    assert!(refused.contains("sexton_action is behind") && refused.contains("`sexton migrate`"), "{refused}");
+    let actions = "select count(*) from sexton_action";
+    let before: u32 = rig.one(actions).await.parse().unwrap();
+    drop(rig.run(&["pause", "block"]).await.expect_code(0));
+    drop(rig.run(&["restore", &ids[0]]).await.expect_code(0));
+    rig.execute(&format!("select sexton_restore('{}')", ids[1])).await;
+    drop(rig.run(&["guard", "--all"]).await.expect_code(0));
+    assert_eq!(rig.one(actions).await, (before + 4).to_string());
+    rig.execute(behind).await;
+    drop(rig.run(&["migrate"]).await.expect_code(0));
+    drop(rig.run(&["check"]).await.expect_code(0));
+    drop(rig.run(&["resume", "block"]).await.expect_code(0));
+    assert_eq!(rig.one("select last_value = (select max(id) from sexton_action) from sexton_action_id_seq").await, "t");
+}

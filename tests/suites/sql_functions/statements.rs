@@ -102,3 +102,24 @@ async fn functions_find_the_ledger_from_any_search_path_and_triggers_keep_theirs
     let lines: Vec<_> = output.lines().skip(1).collect();
     assert_eq!(lines, ["app", "album true", "photo true"]);
 }
+
+/// And those whose children it has: how such rows are marked is not known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resource_without_a_table_is_the_only_one_that_is_not_available() {
+    let rig = rig().await;
+    rig.execute("drop table print").await;
+    let warned = rig.run(&["migrate"]).await.expect_code(0).stderr;
+    assert!(warned.contains("there is no table `print`"), "{warned}");
+    assert!(warned.contains("refuse album, photo, print until `sexton migrate` is run again"), "{warned}");
+    rig.soft_remove("pair", "[1, \"other\"]").await;
+    let id = rig.soft_remove("block", "1").await;
+    rig.execute(&format!("select sexton_restore('{id}')")).await;
+    for (resource, key) in [("print", "111"), ("photo", "11"), ("album", "1")] {
+        let error = rig.refused(&format!("select sexton_soft_remove('{resource}', '{key}')")).await;
+        let wanted = format!("SX003: the statements for the resource \"{resource}\" are missing");
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+    rig.execute("create table print (id bigint primary key, photo_id bigint, deleted_at timestamptz)").await;
+    assert_eq!(rig.run(&["migrate"]).await.expect_code(0).stderr, "");
+    rig.soft_remove("album", "1").await;
+}

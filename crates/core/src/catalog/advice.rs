@@ -49,7 +49,7 @@ impl Catalog {
 }
 
 /// Whether finding children reads the whole table, however large it is.
-async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
+pub(super) async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
     let value = match &rule.link {
         Link::Column(column) if db.dialect == Dialect::Postgres => column.from_text("null"),
         _ => literal("x"),

@@ -17,7 +17,17 @@ pub enum Link {
     /// By a column.
     Column(Column),
     /// By a value inside a JSON column.
-    Json(Column, Vec<String>),
+    Json(Column, Vec<String>, Reading),
+}
+
+/// How a value inside a JSON column is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As an index on it has it. Rows that cannot be read so cannot be in such an index, and are not in the table.
+    Plain,
+    /// With what a document of the type `json` may hold and PostgreSQL cannot read replaced (22P05, 22P02): one such row
+    /// would fail the requests of all parents.
+    Repaired,
 }
 
 /// A child rule whose tables and columns were found.
@@ -42,14 +52,18 @@ impl Link {
     #[must_use]
     pub const fn column(&self) -> &Column {
         match self {
-            Self::Column(column) | Self::Json(column, _) => column,
+            Self::Column(column) | Self::Json(column, ..) => column,
         }
     }
 
     /// The value by which the row `alias` names its parent.
     #[must_use]
     pub fn value(&self, alias: &str) -> String {
-        self.value_in(&self.column().of(alias))
+        let column = self.column().of(alias);
+        match self {
+            Self::Json(.., Reading::Repaired) => self.value_in(&repaired(&column)),
+            Self::Json(..) | Self::Column(_) => self.value_in(&column),
+        }
     }
 
     /// The same expression as an index on the table has it.
@@ -61,7 +75,7 @@ impl Link {
     fn value_in(&self, column: &str) -> String {
         match self {
             Self::Column(_) => column.to_owned(),
-            Self::Json(json, path) => json_value(json.dialect(), column, path),
+            Self::Json(json, path, _) => json_value(json.dialect(), column, path),
         }
     }
 
@@ -71,7 +85,7 @@ impl Link {
         let name = quote(&self.column().name);
         match self {
             Self::Column(_) => format!("{name} = null"),
-            Self::Json(column, path) => {
+            Self::Json(column, path, _) => {
                 let value = column.of(alias);
                 match column.dialect() {
                     Dialect::Postgres => {
@@ -82,6 +96,18 @@ impl Link {
             }
         }
     }
+}
+
+/// A document of the type `json` with U+FFFD for U+0000 and for halves of surrogate pairs (PostgreSQL, §8.14.1). An escape
+/// begins after an even number of backslashes.
+fn repaired(column: &str) -> String {
+    let start = r"(?<!\\)((?:\\\\)*)";
+    let (high, low) = (r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}");
+    let unreadable = [r"\\u0000".to_owned(), format!("{high}(?!{low})"), format!("(?<!{high}){low}")];
+    let replaced = unreadable.iter().fold(format!("{column}::text"), |text, escape| {
+        format!(r"regexp_replace({text}, '{start}{escape}', '\1\\ufffd', 'g')")
+    });
+    format!(r"(case when {column}::text ~ '\\u(0000|[dD][89a-fA-F])' then {replaced}::json else {column} end)")
 }
 
 /// Malformed text in a SQLite column names no parent; the function alone would fail the statement.
@@ -108,6 +134,15 @@ fn sqlite_path(path: &[String]) -> String {
 }
 
 impl ChildRule {
+    /// The same, with its JSON read as an index on it would have it.
+    pub(super) fn with_plain_link(&self) -> Self {
+        let mut plain = self.clone();
+        if let Link::Json(.., reading) = &mut plain.link {
+            *reading = Reading::Plain;
+        }
+        plain
+    }
+
     /// Whether the row `alias` is a child of the row whose values are in the object `values` (a `jsonb` expression)
     /// (PostgreSQL).
     #[must_use]
@@ -173,7 +208,7 @@ impl ChildRule {
         let link = match &self.link {
             Link::Column(column) => column.equals_text(column.key_type().unwrap_or(KeyType::Text), alias, &value(0)),
             // `true` is extracted as 1 (SQLite, "JSON Functions", json_extract), and would be taken for the row with that id.
-            Link::Json(column, path) => format!(
+            Link::Json(column, path, _) => format!(
                 "cast({} as text) = {} and not coalesce(case when json_valid({json})
                     then json_type({json}, {}) in ('true', 'false') end, false)",
                 self.link.value(alias),

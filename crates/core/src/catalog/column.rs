@@ -46,13 +46,12 @@ pub struct Column {
 
 /// Types whose values JSON prints in one way whatever the settings of the session are. Not floats (`extra_float_digits`),
 /// bytea, intervals, and what may hold them or times with a zone: ranges, arrays, composite types.
-const PRINTED_ALIKE: [&str; 10] = [
+const PRINTED_ALIKE: [&str; 9] = [
     "boolean",
     "numeric",
     "date",
     "timestamp without time zone",
     "time without time zone",
-    "json",
     "jsonb",
     "character",
     "name",
@@ -131,7 +130,8 @@ impl Column {
         match self.dialect {
             Dialect::Postgres => match self.base_type.as_str() {
                 // Of `character(n)`, JSON would have the blanks with which it is filled up.
-                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" | PADDED => {
+                // A document of the type `json` as it was written: it may hold what cannot be read (22P05).
+                "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" | "json" | PADDED => {
                     format!("{column}::text")
                 }
                 // Printed with an offset it would differ from session to session.

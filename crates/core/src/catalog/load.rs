@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Catalog, ChildRule, Error, Problem, Table, Unreferenced,
+    Catalog, ChildRule, Error, Link, Problem, Reading, Table, Unreferenced,
+    advice::scans,
     bind::{self, BindChildRule},
     cascades::{cascades_to_itself, cascades_to_twins},
     describe::{Description, describe},
 };
 use crate::{
     config::{Adopt, Config, Resource},
-    db::Db,
+    db::{Db, Dialect},
     ids::ResourceName,
 };
 
@@ -21,6 +22,36 @@ impl Catalog {
     /// [`Error::Problems`] with all that is wrong, [`Error::Database`] when the catalogue cannot be read.
     pub async fn load(db: &Db, config: &Config) -> Result<Self, Error> {
         Self::of(db, &config.resources).await
+    }
+
+    /// Resolves those resources of `config` that fit the database, with all that is wrong with the others. A resource whose
+    /// children are of one that does not fit does not fit either: how they are marked is not known.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the catalogue cannot be read.
+    pub async fn load_fitting(db: &Db, config: &Config) -> Result<(Self, Vec<Problem>), Error> {
+        let (mut resources, mut all) = (config.resources.clone(), Vec::new());
+        loop {
+            let problems = match Self::of(db, &resources).await {
+                Ok(catalog) => return Ok((catalog, all)),
+                Err(Error::Problems(problems)) => problems,
+                Err(error) => return Err(error),
+            };
+            let is_about = |problem: &Problem, name: &ResourceName| {
+                problem
+                    .path
+                    .strip_prefix("resources.")
+                    .and_then(|rest| rest.strip_prefix(name.as_str()))
+                    .is_some_and(|rest| rest.starts_with('.'))
+            };
+            let unfit: Vec<ResourceName> =
+                resources.keys().filter(|name| problems.iter().any(|one| is_about(one, name))).cloned().collect();
+            all.extend(problems);
+            if unfit.is_empty() {
+                return Ok((Self::default(), all));
+            }
+            remove_with_parents(&mut resources, unfit, &mut all);
+        }
     }
 
     /// Resolves `resources`.
@@ -77,6 +108,28 @@ impl Catalog {
     }
 }
 
+/// Removes the resources `unfit`, and those that have rows of theirs as children, at any depth.
+fn remove_with_parents(
+    resources: &mut BTreeMap<ResourceName, Resource>,
+    mut unfit: Vec<ResourceName>,
+    problems: &mut Vec<Problem>,
+) {
+    // The same table may be written with its schema or without it.
+    let bare = |table: &str| table.rsplit('.').next().unwrap_or(table).to_owned();
+    while let Some(name) = unfit.pop() {
+        let Some(removed) = resources.remove(&name) else { continue };
+        let table = bare(&removed.table);
+        let is_parent = |resource: &Resource| resource.children.iter().any(|child| bare(&child.table) == table);
+        for (parent, _) in resources.iter().filter(|(_, resource)| is_parent(resource)) {
+            problems.push(Problem {
+                path: format!("resources.{parent}.children"),
+                message: format!("its children are of resource `{name}`, which does not fit"),
+            });
+            unfit.push(parent.clone());
+        }
+    }
+}
+
 /// The child rules of every resource that could be resolved itself.
 async fn child_rules(
     db: &Db,
@@ -92,7 +145,19 @@ async fn child_rules(
             let path = format!("resources.{name}.children[{number}]");
             let found = describe(db, &rule.table).await.map_err(Error::resolving(name))?;
             match (BindChildRule { path, rule, parent: (table, description), found, tables: &all }).bind(db) {
-                Ok(rule) => rules.entry(name.clone()).or_default().push(rule),
+                Ok(mut rule) => {
+                    if let Link::Json(column, _, reading) = &mut rule.link
+                        && column.base_type == "json"
+                        && db.dialect == Dialect::Postgres
+                    {
+                        *reading = Reading::Repaired;
+                        let plain = rule.with_plain_link();
+                        if !scans(db, &plain).await.map_err(Error::resolving(name))? {
+                            rule = plain;
+                        }
+                    }
+                    rules.entry(name.clone()).or_default().push(rule);
+                }
                 Err(found) => problems.extend(found),
             }
         }

@@ -29,7 +29,7 @@ mod table;
 mod tables;
 mod unreferenced;
 
-pub use child_rule::{ChildRule, Link};
+pub use child_rule::{ChildRule, Link, Reading};
 pub use column::{Column, KeyType};
 pub use error::Error;
 pub use markers::Rule;

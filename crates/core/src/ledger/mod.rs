@@ -17,6 +17,7 @@ mod open;
 mod operators;
 mod partitions;
 mod resources;
+mod sequence;
 mod statements;
 mod sweep_state;
 mod wake;

@@ -78,6 +78,10 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
             for drift in ledger.drift(&db, &config.resources).await? {
                 problems.push(Problem::new("resources", drift.to_string()));
             }
+            if ledger.sequence_is_behind(&db).await? {
+                let message = "the sequence of sexton_action is behind its rows, as after logical replication; run `sexton migrate`";
+                problems.push(Problem::new("database.url", message));
+            }
             for unreferenced in catalog.iter().flat_map(Catalog::unreferenced) {
                 let table = catalog.as_ref().and_then(|catalog| catalog.table(&unreferenced.name));
                 let found = unguarded(&db.conn, &ledger, unreferenced, table.map(AsRef::as_ref)).await?;

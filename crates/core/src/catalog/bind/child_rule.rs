@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     catalog::{
-        ChildRule, Column, KeyType, Link, Problem, Rows, Table,
+        ChildRule, Column, KeyType, Link, Problem, Reading, Rows, Table,
         describe::{Description, Relation},
     },
     config::{Child, ChildThen},
@@ -58,7 +58,7 @@ impl BindChildRule<'_> {
         let link = match (&self.rule.column, &self.rule.json) {
             (Some(named), _) => column("column", found, name, named).map(Link::Column),
             (None, Some(json)) => column("json.column", found, name, &json.column)
-                .map(|column| Link::Json(column, json.members().map(str::to_owned).collect())),
+                .map(|column| Link::Json(column, json.members().map(str::to_owned).collect(), Reading::Plain)),
             (None, None) => None,
         };
         let mut scope = Vec::new();
@@ -127,7 +127,7 @@ impl BindChildRule<'_> {
                 }
                 (!comparable(column, references)).then(|| self.types("column", column, references))
             }
-            Link::Json(column, _) if !column.is_json() => {
+            Link::Json(column, ..) if !column.is_json() => {
                 let message = format!("`{}` is {}, not JSON; use `column`", column.name, column.type_name);
                 Some(self.problem("json.column", message))
             }
