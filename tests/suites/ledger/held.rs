@@ -78,6 +78,9 @@ async fn probes_are_drawn_among_what_is_due(f: Fixture) {
         .collect();
     let never_failed = BTreeSet::from(["1", "50", "100"].map(str::to_owned));
     assert!(drawn.is_subset(&never_failed), "{drawn:?}");
+    f.execute("update sexton_deletion set rescues = 1 where key <> '2'").await;
+    let second = f.one("select id from sexton_deletion where key = '2'").await;
+    assert_eq!(ledger.draw_probes(db, &lane, 1).await.unwrap()[0].to_string(), second, "rescued ones come last");
     f.execute("update sexton_deletion set rescues = 1").await;
-    assert_eq!(ledger.draw_probes(db, &lane, 4).await.unwrap(), []);
+    assert_eq!(ledger.draw_probes(db, &lane, 4).await.unwrap().len(), 4);
 }

@@ -61,6 +61,11 @@ impl InFlight {
         Arc::clone(&self.rescued).acquire_owned().await.ok()
     }
 
+    /// The same, if it is free now.
+    pub(super) fn try_rescue_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.rescued).try_acquire_owned().ok()
+    }
+
     /// Adds a claim.
     pub(super) fn add(&self, lease: NewLease) -> LeaseGuard {
         let NewLease { id, fence, lane, sent, rescue_permit } = lease;

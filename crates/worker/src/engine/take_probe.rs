@@ -24,7 +24,9 @@ impl Engine {
         let lanes = [lane.to_owned()];
         for id in drawn {
             let candidates = Candidates::Hinted(std::slice::from_ref(id));
-            let claimed = claim_batch(&self.context, &self.in_flight, candidates, &lanes, None).await?;
+            // One that was rescued before is taken only if no other is in flight.
+            let permit = self.in_flight.try_rescue_permit();
+            let claimed = claim_batch(&self.context, &self.in_flight, candidates, &lanes, permit).await?;
             if let Some(claimed) = claimed.into_iter().next() {
                 self.execute(claimed, slot);
                 return Ok(true);

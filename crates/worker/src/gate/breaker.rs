@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sexton_core::{
     ids::{DeletionId, Lane},
     ledger::Cause,
-    outcome::{Answer, Failure, Outcome},
+    outcome::{Answer, Outcome},
     store::Store,
 };
 
@@ -99,11 +99,11 @@ impl Gates {
         // Calls that were in flight when the breaker opened may show that not all are refused.
         let deleted = matches!(call.outcome, Outcome::Confirmed { answer: Answer::Deleted { .. } });
         match (change, call.outcome) {
-            // It does not ask for patience any more, but it does not work either.
-            (None, Outcome::Unauthorized(failure) | Outcome::Retry(failure) | Outcome::Lost(failure))
+            // It does not ask for patience any more: its failures count as ever.
+            (None, Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_))
                 if call.probe && self.is_throttled(call.lane) =>
             {
-                gate.open_after_throttling(failure)
+                Some(GateChange::CloseBreaker)
             }
             (None, _) if deleted && self.refuses_all(call.lane) => Some(GateChange::CloseBreaker),
             (change, _) => change,
@@ -141,17 +141,6 @@ impl Gates {
 }
 
 impl Gate {
-    /// What a probe changes that failed otherwise than by a request for patience.
-    fn open_after_throttling(&self, failure: &Failure) -> Option<GateChange> {
-        let breaker = &self.target.as_ref()?.breaker;
-        if breaker.failure_ratio > 1.0 {
-            return Some(GateChange::CloseBreaker);
-        }
-        let reason = format!("it asked for patience, and failed after that with {}", failure.reason);
-        let (cause, probe_after) = (Cause::Failures, Some(breaker.probe_interval));
-        Some(GateChange::OpenBreaker { cause, reason, probe_after })
-    }
-
     fn note_refusal(&self, call: &CallReport<'_>) -> Option<Refusal> {
         let target = self.target.as_ref().filter(|_| matches!(call.outcome, Outcome::Unauthorized(_)))?;
         Some(self.recent_calls().note_refusal(&target.breaker, call.id, Instant::now()))
