@@ -44,7 +44,7 @@ impl HintQueue {
         Ok(Self { connection: Connection::new(url)?, keys: Keys::new(name)? })
     }
 
-    /// A queue beside this one, which no process works on: [`Keys::probe`].
+    /// A queue beside this one, which no process works on.
     #[must_use]
     pub fn probe(&self) -> Self {
         Self { connection: self.connection.clone(), keys: self.keys.probe() }
