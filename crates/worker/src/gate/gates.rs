@@ -251,6 +251,7 @@ impl Gate {
     pub(super) fn forget_calls(&self) {
         self.recent_calls().clear();
         self.gone_answers().clear(Instant::now());
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = HeldNow::default();
     }
 
     pub(super) fn gone_answers(&self) -> MutexGuard<'_, GoneAnswers> {
