@@ -8,7 +8,7 @@ use std::{str::FromStr, time::Duration};
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
-use super::Ledger;
+use super::{Ledger, deletions::held::with_is_doubted};
 use crate::{
     db::{self, Db, Dialect, Query, Row, Sql, Words, millis},
     ids::Lane,
@@ -94,12 +94,15 @@ impl Statements {
             delete from {breaker} where lane = @lane and cause <> 'gone'";
         let withdraw = "-- close a breaker that nothing speaks for any more
             delete from {breaker} where lane = @lane and cause = 'gone' and since < {in_ms:-@settled_ms}
-                and not exists (select 1 from {deletion} d where d.held_at is not null and d.lane = @lane)";
+                and not exists (
+                    select 1 from {deletion} d
+                    where d.held_at is not null and d.resource = @resource and {is_doubted:@target})";
         let least = |dialect, values: &str| match dialect {
             Dialect::Postgres => format!("least({values})"),
             Dialect::Sqlite => format!("min({values})"),
         };
-        let words = words.clone().with_function("least", least).with_function("bigint", |d, x| d.cast(x, "bigint"));
+        let words = with_is_doubted(words);
+        let words = words.with_function("least", least).with_function("bigint", |d, x| d.cast(x, "bigint"));
         Self {
             list: words.render(list),
             open: words.render(include_str!("breaker.open.sql")),
@@ -209,7 +212,13 @@ impl Ledger {
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
     pub async fn withdraw_breaker(&self, db: &Db, lane: &Lane, settled: Duration) -> Result<bool, db::Error> {
-        let values = [("lane", lane.as_str().into()), ("settled_ms", millis(settled).into())];
+        let Some((resource, target)) = lane.split_once('.') else { return Ok(false) };
+        let values = [
+            ("lane", lane.as_str().into()),
+            ("resource", resource.into()),
+            ("target", target.into()),
+            ("settled_ms", millis(settled).into()),
+        ];
         self.change_breaker(db, self.sql.breaker.withdraw.bind(values)).await
     }
 

@@ -26,7 +26,8 @@ pub use breaker::{Cause, OpenBreaker, THROTTLE_ENDS};
 pub(crate) use deletions::COPIED;
 pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,
-    FailedAttempt, Finish, HeldInLane, Lease, Phase, Record, Rescued, RowOutcome, Settlement, has_confirmed,
+    FailedAttempt, Finish, HeldDeletion, HeldInLane, Lease, Phase, Record, Rescued, RowOutcome, Settlement,
+    has_confirmed,
 };
 pub use finished_at::FinishedAt;
 pub(crate) use finished_at::after_last;

@@ -1,6 +1,11 @@
 //! Which confirmations still hold when a row is requested anew: those of targets that would be called in the same way.
 
-use crate::{catalog::Table, config::Target, ledger::Confirmations, template::Values};
+use crate::{
+    catalog::Table,
+    config::Target,
+    ledger::{Confirmations, has_confirmed},
+    template::Values,
+};
 
 impl Table {
     /// Those confirmations whose target would be called in the same way with the new values as with the old. Of a target
@@ -16,7 +21,7 @@ impl Table {
 
     /// Whether a target that has not confirmed would be called in another way with the new values than with the old.
     pub(super) fn has_other_twin(&self, confirmations: &Confirmations, before: &Values, now: &Values) -> bool {
-        let unconfirmed = |target: &&Target| !confirmations.contains_key(target.name.as_str());
+        let unconfirmed = |target: &&Target| !has_confirmed(confirmations, target.name.as_str());
         self.resource.targets.iter().filter(unconfirmed).any(|target| !target.same_twin(before, now))
     }
 }

@@ -37,7 +37,8 @@ impl Execution<'_> {
         let mut failed = Vec::new();
         let mut snooze = None;
         for target in &table.resource.targets {
-            if self.confirmations.contains_key(target.name.as_str()) {
+            let name = target.name.as_str();
+            if self.confirmations.contains_key(name) && !self.ask_again.contains(name) {
                 continue;
             }
             // A target that did not confirm just now is among the failed, so this does not pass for the end.
@@ -115,10 +116,17 @@ impl Execution<'_> {
         let at = humantime::format_rfc3339_millis(self.now()).to_string();
         if matches!(answer, Answer::Deleted { .. }) && !doubted {
             let lane = Lane::of_target(&self.table.name, &target.name);
-            self.engine.context.gates.note_confirmed(&lane, self.claim.id);
+            for twin in self.claim.former.iter().chain([&self.payload]) {
+                self.engine.context.gates.note_confirmed(&lane, self.claim.id, &target.twin_name(twin));
+            }
         }
         let verified = target.is_verified() && answer != Answer::Skipped;
-        self.confirmations.insert(target.name.to_string(), Confirmation { at, answer, verified, doubted });
+        let before = self.doubted(target).filter(|_| doubted);
+        let asked_again = before.map_or(0, |before| before.asked.saturating_add(1));
+        let in_run = before.is_some_and(|before| before.in_run);
+        self.ask_again.remove(target.name.as_str());
+        let confirmation = Confirmation { at, answer, verified, doubted, asked_again, in_run };
+        self.confirmations.insert(target.name.to_string(), confirmation);
     }
 
     /// The database's clock, carried on since the claim: this machine's own may be wrong.

@@ -13,6 +13,7 @@ use super::{
     ask_targets::TargetReply,
     execution::Execution,
     failed_calls::{FailedCall, describe},
+    gone_expected::Trace,
     targets_outcome::{Snooze, TargetsOutcome},
     write_back::WRITE_TIME,
 };
@@ -28,14 +29,14 @@ fn spread(id: DeletionId, wait: Duration) -> Duration {
     wait.clamp(Duration::from_millis(100), Duration::from_secs(5)) * part / 1000
 }
 
-/// Whether the target may have acted although it did not confirm.
-fn leaves_it_open(outcome: &Result<Outcome, TargetsOutcome>) -> bool {
+/// What the next call may find although this one was not confirmed.
+fn trace_of(outcome: &Result<Outcome, TargetsOutcome>) -> Option<Trace> {
     match outcome {
         // Without a delay it did a part, and there is more to do.
-        Ok(Outcome::Throttled { retry_after, .. }) => *retry_after == Some(Duration::ZERO),
-        Ok(outcome) => matches!(outcome, Outcome::Lost(_)),
-        // Interrupted in mid-call.
-        Err(outcome) => matches!(outcome, TargetsOutcome::HandBack),
+        Ok(Outcome::Throttled { retry_after: Some(Duration::ZERO), .. }) => Some(Trace::Acted),
+        // Or interrupted in mid-call.
+        Ok(Outcome::Lost(_)) | Err(TargetsOutcome::HandBack) => Some(Trace::Lost),
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -67,18 +68,18 @@ impl Execution<'_> {
         let called_before = std::mem::replace(&mut self.called, true);
         let started = Instant::now();
         // What this call comes to is no reason to expect its own answer.
-        let gone_expected = self.expects_gone(&lane, target);
+        let told_by_gone = self.told_by_gone(&lane, target, values);
         let outcome = self.call_and_verify(target, connector, Call { id: self.claim.id, row: values }).await;
         let duration = started.elapsed();
-        if leaves_it_open(&outcome) {
-            self.gone_expected.insert(target.name.to_string());
+        if let Some(trace) = trace_of(&outcome) {
+            self.expect_gone(target, values, trace);
         }
         let outcome = match outcome?.without_values(values) {
             Outcome::Lost(failure) if target.repeatable => Outcome::Retry(failure),
             outcome => outcome,
         };
         let report =
-            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, gone_expected, probe: permit.is_probe };
+            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, told_by_gone, probe: permit.is_probe };
         let Fault { breaker_is_open, refused_alone } = context.gates.note_call(&context.store, &report).await;
         if matches!(outcome, Outcome::BadTemplate(_)) {
             // There was nothing to call, so it may still be restored.
@@ -90,7 +91,7 @@ impl Execution<'_> {
         Ok(match outcome {
             Outcome::Confirmed { answer } => {
                 let was_gone = matches!(answer, Answer::Gone { .. });
-                let doubted = was_gone && context.gates.doubts_gone(&lane, gone_expected);
+                let doubted = was_gone && context.gates.doubts_gone(&lane, told_by_gone);
                 TargetReply::Confirmed { answer, doubted }
             }
             // It is not this deletion's fault that the target is away, but it does not wait for it for ever.
@@ -112,16 +113,6 @@ impl Execution<'_> {
                 })
             }
         })
-    }
-
-    /// Whether it is no surprise if the target says "gone": it may have acted before, on a call whose answer was lost. Only
-    /// such a call counts: after 429, 503 or a refused connection the twin must still be there.
-    fn expects_gone(&self, lane: &Lane, target: &Target) -> bool {
-        let claim = &self.claim;
-        // A worker that vanished may have called, and a ledger that knows of no call may have lost what it knew.
-        self.gone_expected.contains(target.name.as_str())
-            || claim.rescues > 0
-            || (claim.uncalled && self.engine.context.gates.has_confirmed_before(lane, claim.id))
     }
 
     /// Sends the request and, if the target says so and is verified, looks whether the twin is gone. Both count for the
@@ -146,8 +137,10 @@ impl Execution<'_> {
         if !matches!(outcome, Outcome::Confirmed { .. }) || !target.is_verified() {
             return Ok(outcome);
         }
-        // The target acted: whatever the look finds, the next call may find nothing.
-        self.gone_expected.insert(target.name.to_string());
+        if !matches!(outcome, Outcome::Confirmed { answer: Answer::Gone { .. } }) {
+            // The target acted: whatever the look finds, the next call may find nothing.
+            self.expect_gone(target, call.row, Trace::Acted);
+        }
         Ok(match self.look_at_twin(target, connector, call).await? {
             Look::Gone => outcome,
             Look::Differs(failure) => Outcome::NotVerified(failure),
@@ -183,7 +176,7 @@ impl Execution<'_> {
         if is_time { Ok(()) } else { Err(TargetsOutcome::HandBack) }
     }
 
-    fn has_expired(&self, target: &Target) -> bool {
+    pub(super) fn has_expired(&self, target: &Target) -> bool {
         let retry = self.engine.context.config.retry.with(&target.retry);
         self.claim.age + self.since.elapsed() >= retry.give_up_after
     }

@@ -65,8 +65,10 @@ pub(super) struct Execution<'e> {
     pub(super) row_is_gone: bool,
     /// Whether a call was begun under this claim.
     pub(super) called: bool,
-    /// The targets whose "gone" is no surprise.
+    /// Why "gone" would be no surprise: marks of [`super::gone_expected`].
     pub(super) gone_expected: BTreeSet<String>,
+    /// The targets that are asked once more although they said "gone".
+    pub(super) ask_again: BTreeSet<String>,
 }
 
 impl<'e> Execution<'e> {
@@ -90,6 +92,7 @@ impl<'e> Execution<'e> {
             row_is_gone,
             called,
             gone_expected,
+            ask_again: BTreeSet::new(),
         })
     }
 
@@ -131,11 +134,15 @@ impl<'e> Execution<'e> {
     }
 
     async fn confirm_and_complete(mut self, key: Key) {
-        if let Some(wait) = self.judge_doubted() {
+        if let Some(wait) = self.judge_doubted().await {
             return self.snooze(wait, None).await;
         }
         match self.ask_targets().await {
             TargetsOutcome::Confirmed => self.complete(key).await,
+            TargetsOutcome::Doubted if self.doubts_for_too_long() => {
+                self.die(DeadKind::Expired, "a target went on to say \"gone\", and nothing showed whether that is so")
+                    .await;
+            }
             TargetsOutcome::Doubted => self.snooze(HOLD, None).await,
             TargetsOutcome::Failed(calls) => self.calls_failed(&calls, None).await,
             TargetsOutcome::NotConfigured(target) => {
@@ -170,10 +177,10 @@ impl<'e> Execution<'e> {
     pub(super) fn refresh_payload(&mut self, now: Values) {
         let confirmations = std::mem::take(&mut self.confirmations);
         self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
-        // What was called before was another twin.
-        let has_other_twin = |target: &&Target| !target.same_twin(&self.payload, &now);
-        for target in self.table.resource.targets.iter().filter(has_other_twin) {
+        // What was called before was another twin, and nobody vouches for this one.
+        for target in self.table.resource.targets.iter().filter(|target| !target.same_twin(&self.payload, &now)) {
             self.gone_expected.remove(target.name.as_str());
+            self.gone_expected.remove(&format!("{}!", target.name));
         }
         self.payload = now;
         self.payload_is_new = true;

@@ -30,6 +30,7 @@ mod doubted;
 mod ended_deletions;
 mod execution;
 mod failed_calls;
+mod gone_expected;
 mod in_flight;
 mod lifecycle;
 mod row_failures;

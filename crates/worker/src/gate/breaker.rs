@@ -11,6 +11,7 @@ use sexton_core::{
 
 use super::{
     gates::{Gate, Gates},
+    gone_answers::Told,
     recent_calls::{JUDGED, Refusal, TooManyFailures},
     shut_lane::ShutLane,
 };
@@ -39,8 +40,8 @@ pub(crate) struct CallReport<'c> {
     pub(crate) lane: &'c Lane,
     pub(crate) id: DeletionId,
     pub(crate) outcome: &'c Outcome,
-    /// Whether it would be no surprise if the target said "gone".
-    pub(crate) gone_expected: bool,
+    /// What "gone" would tell.
+    pub(crate) told_by_gone: Told,
     /// Whether it was made to see whether the target works.
     pub(crate) probe: bool,
 }
@@ -63,12 +64,26 @@ impl Gates {
         let refused_alone = refusal == Some(Refusal::OfOne);
         let fault = || Fault { breaker_is_open: self.breaker_is_open(lane), refused_alone };
         let Some(change) = self.change_after(gate, call, refusal) else { return fault() };
+        self.make_change(store, lane, gate, change).await;
+        fault()
+    }
+
+    /// Opens the breaker of `lane`, because a run of "gone" does not end.
+    pub(crate) async fn open_gone_breaker(&self, store: &Store, lane: &Lane) {
+        let Some(gate) = self.lanes.get(lane) else { return };
+        let reason = "it goes on to find nothing to delete, and has deleted nothing meanwhile".to_owned();
+        let change = GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None };
+        self.make_change(store, lane, gate, change).await;
+    }
+
+    async fn make_change(&self, store: &Store, lane: &Lane, gate: &Gate, change: GateChange) {
         let pending = self.begin_change();
         let written = match change {
             GateChange::CloseBreaker => {
                 tracing::info!(%lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
-                gate.forget_calls();
+                // What it said of twins is as true as before.
+                gate.recent_calls().clear();
                 gate.recent_calls().note_answered(Instant::now());
                 store.ledger.close_breaker(&store.db, lane).await
             }
@@ -91,7 +106,6 @@ impl Gates {
             tracing::warn!(%lane, %error, "cannot tell other processes what {lane} answered");
         }
         drop(pending);
-        fault()
     }
 
     fn change_after(&self, gate: &Gate, call: &CallReport<'_>, refusal: Option<Refusal>) -> Option<GateChange> {
@@ -182,10 +196,11 @@ impl Gate {
                 Some(GateChange::OpenBreaker { cause, reason, probe_after })
             }
             Outcome::Confirmed { answer } => {
-                let was_gone = matches!(answer, Answer::Gone { .. });
-                if !(was_gone && call.gone_expected) {
-                    self.gone_answers().note(was_gone, now);
-                    if let Some(gone) = self.recent_calls().note_confirmation(target.gone_limit, was_gone) {
+                let told = if matches!(answer, Answer::Gone { .. }) { call.told_by_gone } else { Told::Deleted };
+                self.gone_answers().note(told, call.id, now);
+                if matches!(told, Told::Deleted | Told::Gone) {
+                    let noted = self.recent_calls().note_confirmation(target.gone_limit, told == Told::Gone);
+                    if let Some(gone) = noted {
                         let reason = format!("{gone} of the last {JUDGED} calls found nothing to delete");
                         return Some(GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None });
                     }

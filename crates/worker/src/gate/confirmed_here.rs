@@ -28,8 +28,9 @@ struct Known {
 }
 
 impl ConfirmedHere {
-    pub(super) fn note(&self, lane: &Lane, id: DeletionId) {
-        let name = self.name(lane, id);
+    /// `twin` is the name of the twin that the target deleted.
+    pub(super) fn note(&self, lane: &Lane, id: DeletionId, twin: &str) {
+        let name = self.name(lane, id, twin);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.set.insert(name) {
             return;
@@ -42,11 +43,11 @@ impl ConfirmedHere {
         }
     }
 
-    pub(super) fn contains(&self, lane: &Lane, id: DeletionId) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).set.contains(&self.name(lane, id))
+    pub(super) fn contains(&self, lane: &Lane, id: DeletionId, twin: &str) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).set.contains(&self.name(lane, id, twin))
     }
 
-    fn name(&self, lane: &Lane, id: DeletionId) -> u64 {
-        self.hasher.hash_one((lane.as_str(), id.as_uuid()))
+    fn name(&self, lane: &Lane, id: DeletionId, twin: &str) -> u64 {
+        self.hasher.hash_one((lane.as_str(), id.as_uuid(), twin))
     }
 }

@@ -9,13 +9,14 @@ use std::{
 use sexton_core::{
     db,
     ids::{DeletionId, Lane},
+    ledger::HeldDeletion,
     store::Store,
 };
 
 use super::{
     confirmed_here::ConfirmedHere,
     gates::{Gate, Gates},
-    gone_answers::{HeldNow, Judgement, WINDOW},
+    gone_answers::{Doubted, Judgement, Told, WINDOW},
     shut_lane::ShutLane,
 };
 use crate::metrics;
@@ -28,40 +29,49 @@ const SETTLED: Duration = Duration::from_secs(5);
 const EXPLAINED: Duration = Duration::from_secs(60);
 
 impl Gates {
-    /// Takes note that `lane` deleted all twins of the deletion `id`.
-    pub(crate) fn note_confirmed(&self, lane: &Lane, id: DeletionId) {
-        self.confirmed_here.note(lane, id);
+    /// Takes note that `lane` deleted this twin of the deletion `id`.
+    pub(crate) fn note_confirmed(&self, lane: &Lane, id: DeletionId, twin: &str) {
+        self.confirmed_here.note(lane, id, twin);
     }
 
-    /// Whether `lane` would not surprise anybody by "gone" for the deletion `id`: it has confirmed it to this process before.
-    pub(crate) fn has_confirmed_before(&self, lane: &Lane, id: DeletionId) -> bool {
-        self.confirmed_here.contains(lane, id)
+    /// Whether `lane` would not surprise anybody by "gone" for this twin of the deletion `id`: it has confirmed it to this
+    /// process before.
+    pub(crate) fn has_confirmed_before(&self, lane: &Lane, id: DeletionId, twin: &str) -> bool {
+        self.confirmed_here.contains(lane, id, twin)
     }
 
-    /// Whether "gone" is in doubt that `lane` just said. What was expected is doubted only while it says "gone" to all.
-    pub(crate) fn doubts_gone(&self, lane: &Lane, was_expected: bool) -> bool {
+    /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes; what is
+    /// known is doubted only while it says "gone" to all.
+    pub(crate) fn doubts_gone(&self, lane: &Lane, told: Told) -> bool {
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
             return false;
         };
-        let is_checked = target.gone_limit < 1.0;
-        is_checked && (!was_expected || gate.gone_answers().is_run(target.gone_limit, Instant::now()))
+        let now = Instant::now();
+        let is_run = || gate.gone_answers().is_run(target.gone_limit, now);
+        target.gone_limit < 1.0
+            && match told {
+                Told::Deleted => false,
+                Told::Gone => true,
+                Told::GoneAfterLoss => !gate.gone_answers().deletes(now) || is_run(),
+                Told::Known => is_run(),
+            }
     }
 
-    /// Judges the doubted "gone" that `lane` said so long ago.
-    pub(crate) fn judge_gone(&self, lane: &Lane, age: Duration) -> Judgement {
+    /// Judges a doubted "gone" of `lane`.
+    pub(crate) fn judge_gone(&self, lane: &Lane, doubted: Doubted) -> Judgement {
         let now = Instant::now();
+        let again = Judgement::AskAgain { in_run: doubted.in_run };
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
-            return Judgement::AskAgain { believe: false };
+            return again;
         };
         if target.gone_limit >= 1.0 {
             return Judgement::Believe;
         }
         if self.shut().get(lane).is_some_and(ShutLane::lasts) {
-            return Judgement::Wait(WINDOW);
+            return Judgement::Wait { time: WINDOW, in_run: doubted.in_run };
         }
-        let Some(at) = now.checked_sub(age) else { return Judgement::AskAgain { believe: false } };
         let held = *gate.held.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.gone_answers().judge(at, target.gone_limit, held, now)
+        gate.gone_answers().judge(doubted, target.gone_limit, held, now)
     }
 
     /// Reads what all processes hold, and lets go on what this process can explain.
@@ -77,7 +87,7 @@ impl Gates {
             let count = held.map_or(0, |held| held.count);
             metrics::set_held(lane, count);
             let newest = held.and_then(|held| now.checked_sub(held.newest));
-            *gate.held.lock().unwrap_or_else(PoisonError::into_inner) = HeldNow { count, newest };
+            gate.held.lock().unwrap_or_else(PoisonError::into_inner).note(count, newest, now);
         }
         for held in &held {
             if let Some(gate) = self.lanes.get(&held.lane) {
@@ -93,8 +103,13 @@ impl Gates {
 
 /// What was confirmed to this process before is asked once more, without surprise.
 async fn explain_held(known: &ConfirmedHere, gate: &Gate, store: &Store, lane: &Lane) -> Result<(), db::Error> {
-    let ids = store.ledger.held_in_lane(&store.db, lane, MOST_HELD).await?;
-    let known: Vec<_> = ids.into_iter().filter(|id| known.contains(lane, *id)).collect();
+    let Some(target) = &gate.target else { return Ok(()) };
+    let is_known = |held: &HeldDeletion| {
+        let mut twins = held.former.iter().chain([&held.payload]);
+        twins.all(|twin| known.contains(lane, held.id, &target.twin_name(twin)))
+    };
+    let held = store.ledger.held_in_lane(&store.db, lane, MOST_HELD).await?;
+    let known: Vec<_> = held.iter().filter(|held| is_known(held)).map(|held| held.id).collect();
     if known.is_empty() {
         return Ok(());
     }

@@ -213,7 +213,7 @@ impl Gate {
             longest_throttle,
             limit,
             recent_calls: Mutex::default(),
-            gone_answers: Mutex::new(GoneAnswers::new(interval, Instant::now())),
+            gone_answers: Mutex::new(GoneAnswers::new(interval)),
             held: Mutex::default(),
             explained: Mutex::default(),
             probe: Mutex::default(),
@@ -251,6 +251,7 @@ impl Gate {
     pub(super) fn forget_calls(&self) {
         self.recent_calls().clear();
         self.gone_answers().clear(Instant::now());
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = HeldNow::default();
     }
 
     pub(super) fn gone_answers(&self) -> MutexGuard<'_, GoneAnswers> {

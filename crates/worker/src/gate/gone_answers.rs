@@ -1,149 +1,293 @@
-//! Answers "gone" that nobody expected, and whether they can be believed.
+//! Answers "gone", and whether they can be believed.
 //!
 //! A target that has nothing to delete says "gone", and so does a gateway whose backends are away, for every row. One such
 //! answer tells nothing. The answers around it do: as long as the target also deletes, it knows its objects.
 //!
-//! - A few, with none before or after, are believed once a window has passed.
-//! - In a run of them, or next to one, none is believed. When the target deletes again, each is asked once more.
-//! - A run that ends in silence is asked once more after some windows, and is believed then.
-//! - A run that goes on opens the breaker ([`super::recent_calls`]).
+//! - Only the process to which it was said judges a "gone". If that one does not come to it, the target is asked once more.
+//! - A few, or no more than the configured share, are believed once a window has passed.
+//! - In a run none is believed. When the target deletes again, each is asked once more; before that, after growing pauses.
+//! - A run without end opens the breaker, here or in [`super::recent_calls`].
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
+use sexton_core::ids::DeletionId;
+
 /// An answer is judged by those in this time before and after it. Targets that get few calls have longer windows.
 pub(crate) const WINDOW: Duration = Duration::from_secs(3);
-/// After so many windows of silence the target is asked once more: a gateway restarts in less.
+/// In a run the target is asked once more after so many windows, then after twice as many, and so on.
 const PAUSE: u32 = 5;
+/// A run in which a deletion was asked so often again is one for an operator: after almost eight minutes.
+const MOST_ASKED_IN_RUN: u32 = 4;
+/// So often a deletion is asked again because its answer came to another process, or too long ago.
+const MOST_ASKED_UNSEEN: u32 = 4;
 /// For so many windows answers are remembered.
 const MEMORY: u32 = 20;
 /// So many are no run.
 const FEW: usize = 3;
-/// Answers within this time are counted together.
-const SLICE: Duration = Duration::from_millis(50);
+/// How soon a deletion is due again that another process has to judge.
+const ELSEWHERE: Duration = Duration::from_millis(500);
+/// The most answers of a kind that are remembered: a minute of a thousand a second.
+const MOST_REMEMBERED: usize = 65_536;
+/// So many are remembered however old they are.
+const LEAST_REMEMBERED: usize = 64;
 
 /// What one process remembers of the answers of one target.
 #[derive(Debug)]
 pub(super) struct GoneAnswers {
-    slices: VecDeque<Slice>,
-    window: Duration,
-    /// Of what was answered before, it knows nothing.
-    since: Instant,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Slice {
-    at: Instant,
-    count: Count,
-}
-
-/// Answers of some time.
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    /// "Gone" that nobody expected.
-    gone: usize,
     /// The target deleted.
+    deleted: Answers,
+    /// It said "gone", which nobody expected.
+    gone: Answers,
+    /// It said "gone" after a call whose answer was lost.
+    lost: Answers,
+    /// It said "gone", and that is known to be so.
+    known: Answers,
+    /// When it said "gone" last for which deletion.
+    gone_at: HashMap<DeletionId, Instant>,
+    window: Duration,
+    /// What was answered before means nothing any more.
+    cleared: Option<Instant>,
+}
+
+/// Answers of one kind, in the order of time.
+#[derive(Debug, Default)]
+struct Answers(VecDeque<(Instant, DeletionId)>);
+
+/// How many answers there were in some time.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    gone: usize,
+    lost: usize,
     deleted: usize,
+}
+
+/// What a target answered, as far as it tells whether its "gone" can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It deleted.
+    Deleted,
+    /// "Gone", and nobody expected that.
+    Gone,
+    /// "Gone", after a call whose answer was lost: it may have acted, or not.
+    GoneAfterLoss,
+    /// "Gone", and that is known to be so.
+    Known,
+}
+
+/// A doubted "gone" that is to be judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doubted {
+    pub(crate) id: DeletionId,
+    /// How long ago it came, to this process or to another one.
+    pub(crate) age: Duration,
+    /// How often the target was asked again before.
+    pub(crate) asked: u32,
+    /// Whether it was found to be part of a run.
+    pub(crate) in_run: bool,
 }
 
 /// What all processes hold in a lane, as the ledger had it lately.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct HeldNow {
-    pub(super) count: usize,
+    /// The most within the last windows: what is let go is still part of a run.
+    pub(super) most: usize,
+    /// When it was the most.
+    pub(super) most_at: Option<Instant>,
     /// When the last answer of them came.
     pub(super) newest: Option<Instant>,
+}
+
+impl HeldNow {
+    /// Takes over what was read at `now`.
+    pub(super) fn note(&mut self, count: usize, newest: Option<Instant>, now: Instant) {
+        let is_old = self.most_at.is_none_or(|at| now.saturating_duration_since(at) > WINDOW * PAUSE);
+        if is_old || count >= self.most {
+            (self.most, self.most_at) = (count, Some(now));
+        }
+        self.newest = newest;
+    }
 }
 
 /// What becomes of an answer "gone" that is in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Judgement {
     Believe,
-    /// The target is asked once more; whether it is believed then, if it still says so.
+    /// The target is asked once more.
     AskAgain {
-        believe: bool,
+        /// Whether the next answer is still part of the run.
+        in_run: bool,
     },
     /// It cannot be said before this time has passed.
-    Wait(Duration),
+    Wait {
+        time: Duration,
+        in_run: bool,
+    },
+    /// The run does not end: an operator has to look.
+    OpenBreaker,
 }
 
 impl GoneAnswers {
     /// For a target that gets one call an `interval` at most.
-    pub(super) fn new(interval: Duration, now: Instant) -> Self {
+    pub(super) fn new(interval: Duration) -> Self {
         // A window must have room for a run.
         let window = WINDOW.max(interval * 2 * FEW as u32);
-        Self { slices: VecDeque::new(), window, since: now }
+        let [deleted, gone, lost, known] = std::array::from_fn(|_| Answers::default());
+        Self { deleted, gone, lost, known, gone_at: HashMap::new(), window, cleared: None }
     }
 
-    /// Takes note of an answer: the target deleted, or said "gone" unexpectedly.
-    pub(super) fn note(&mut self, was_gone: bool, now: Instant) {
-        while self.slices.front().is_some_and(|slice| now.saturating_duration_since(slice.at) > self.window * MEMORY) {
-            self.slices.pop_front();
+    /// Takes note of what was answered for the deletion `id`.
+    pub(super) fn note(&mut self, told: Told, id: DeletionId, now: Instant) {
+        let memory = self.window * MEMORY;
+        for answers in [&mut self.gone, &mut self.lost, &mut self.known] {
+            for (at, id) in answers.forget(memory, now) {
+                if self.gone_at.get(&id) == Some(&at) {
+                    self.gone_at.remove(&id);
+                }
+            }
         }
-        if self.slices.back().is_none_or(|slice| now.saturating_duration_since(slice.at) >= SLICE) {
-            self.slices.push_back(Slice { at: now, count: Count::default() });
-        }
-        if let Some(Slice { count, .. }) = self.slices.back_mut() {
-            *(if was_gone { &mut count.gone } else { &mut count.deleted }) += 1;
+        self.deleted.forget(memory, now).for_each(drop);
+        let answers = match told {
+            Told::Deleted => &mut self.deleted,
+            Told::Gone => &mut self.gone,
+            Told::GoneAfterLoss => &mut self.lost,
+            Told::Known => &mut self.known,
+        };
+        answers.0.push_back((now, id));
+        if told != Told::Deleted {
+            self.gone_at.insert(id, now);
         }
     }
 
     /// Whether there is a run of "gone" just now; `limit` is the share up to which it is none.
     pub(super) fn is_run(&self, limit: f64, now: Instant) -> bool {
-        self.between(self.before(now), now).is_run(limit, HeldNow::default())
+        self.between(self.before(now), now).is_run(limit)
     }
 
-    /// Judges an answer that came at `at`.
-    pub(super) fn judge(&self, at: Instant, limit: f64, held: HeldNow, now: Instant) -> Judgement {
-        // This process did not see what came before and after it.
-        if at < self.since || now.saturating_duration_since(at) > self.window * (MEMORY - 1) {
-            return Judgement::AskAgain { believe: false };
+    /// Whether the target deleted within the last window.
+    pub(super) fn deletes(&self, now: Instant) -> bool {
+        self.between(self.before(now), now).deleted > 0
+    }
+
+    /// Judges an answer.
+    pub(super) fn judge(&self, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
+        let came = self.gone_at.get(&answer.id);
+        // Too long ago for a clock that starts with the machine: then nobody remembers it.
+        let Some(at) = came.copied().or_else(|| now.checked_sub(answer.age)) else {
+            return Judgement::AskAgain { in_run: answer.in_run };
+        };
+        if answer.in_run {
+            return self.judge_in_run(at, answer, limit, held, now);
         }
-        if let Some(wait) = (at + self.window).checked_duration_since(now).filter(|wait| !wait.is_zero()) {
-            return Judgement::Wait(wait);
-        }
-        let around = [self.between(self.before(at), at), self.between(at, at + self.window)];
-        if !around.iter().any(|count| count.is_run(limit, held)) {
+        if came.is_none() {
+            let is_cleared = self.cleared.is_some_and(|cleared| at <= cleared);
+            if answer.age < self.window * (MEMORY - 1) && !is_cleared {
+                return Judgement::Wait { time: ELSEWHERE, in_run: false };
+            }
+            if answer.asked < MOST_ASKED_UNSEEN {
+                return Judgement::AskAgain { in_run: false };
+            }
+            let lately = self.between(self.before(now), now);
+            if lately.is_run(limit) || self.is_in_streak(now, limit) {
+                return self.judge_in_run(at, answer, limit, held, now);
+            }
             return Judgement::Believe;
         }
-        let lately = self.between(self.before(now), now);
-        let goes_on_here = lately.is_run(limit, HeldNow::default());
-        if lately.deleted > 0 && !goes_on_here {
-            return Judgement::AskAgain { believe: false };
+        if let Some(time) = (at + self.window).checked_duration_since(now).filter(|time| !time.is_zero()) {
+            return Judgement::Wait { time, in_run: false };
         }
-        let goes_on_elsewhere = held.newest.is_some_and(|newest| newest > self.before(now)) && held.count > FEW;
-        if goes_on_here || goes_on_elsewhere || now < at + self.window * PAUSE {
-            return Judgement::Wait(self.window);
+        let (before, after) = (self.between(self.before(at), at), self.between(at, at + self.window));
+        let is_run = before.is_run(limit) || after.is_run(limit) || self.is_in_streak(at, limit);
+        // Other processes had the rest of a run of which this one had a few.
+        let is_part_of_run = held.most > FEW && self.between(self.before(at), at + self.window).exceeds(limit);
+        if is_run || is_part_of_run {
+            return self.judge_in_run(at, answer, limit, held, now);
         }
-        Judgement::AskAgain { believe: true }
+        Judgement::Believe
+    }
+
+    /// Judges an answer in a run: without one that the target deletes it is never believed.
+    fn judge_in_run(&self, at: Instant, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
+        let goes_on_here = self.is_run(limit, now);
+        if !goes_on_here && self.deleted.0.back().is_some_and(|(deleted, _)| *deleted >= at) {
+            return Judgement::AskAgain { in_run: false };
+        }
+        let doublings = answer.asked.min(MOST_ASKED_IN_RUN);
+        let pause = self.window * PAUSE * 2_u32.pow(doublings);
+        let goes_on_elsewhere = held.newest.is_some_and(|newest| newest > self.before(now) && newest > at);
+        if now < at + pause || (goes_on_here || goes_on_elsewhere && held.most > FEW) && answer.asked == 0 {
+            return Judgement::Wait { time: self.window, in_run: true };
+        }
+        if answer.asked >= MOST_ASKED_IN_RUN {
+            return Judgement::OpenBreaker;
+        }
+        Judgement::AskAgain { in_run: true }
+    }
+
+    /// Whether so many deletions in sequence were answered "gone" around `at`, however slowly, that this is no chance.
+    fn is_in_streak(&self, at: Instant, limit: f64) -> bool {
+        let deleted = &self.deleted.0;
+        let next = deleted.partition_point(|(deleted, _)| *deleted <= at);
+        let from = next.checked_sub(1).map(|last| deleted[last].0);
+        let to = deleted.get(next).map(|(next, _)| *next);
+        // How many have a chance of less than a tenth where the share is at its limit.
+        let chance = (0.1_f64.ln() / limit.max(f64::MIN_POSITIVE).ln()).ceil() as usize;
+        let enough = chance.max(FEW + 1);
+        let gone =
+            self.gone.0.iter().skip(self.gone.0.partition_point(|(gone, _)| from.is_some_and(|from| *gone <= from)));
+        let mut seen = HashSet::new();
+        gone.take_while(|(gone, _)| to.is_none_or(|to| *gone < to))
+            .any(|(_, id)| seen.insert(*id) && seen.len() >= enough)
     }
 
     /// Forgets everything: what was answered before means nothing any more.
     pub(super) fn clear(&mut self, now: Instant) {
-        self.slices.clear();
-        self.since = now;
+        let [deleted, gone, lost, known] = std::array::from_fn(|_| Answers::default());
+        (self.deleted, self.gone, self.lost, self.known) = (deleted, gone, lost, known);
+        self.gone_at.clear();
+        self.cleared = Some(now);
     }
 
     fn before(&self, at: Instant) -> Instant {
         at.checked_sub(self.window).unwrap_or(at)
     }
 
+    /// What was answered between these times.
     fn between(&self, from: Instant, to: Instant) -> Count {
-        let within = self.slices.iter().filter(|slice| slice.at >= from && slice.at <= to);
-        within.fold(Count::default(), |all, slice| Count {
-            gone: all.gone + slice.count.gone,
-            deleted: all.deleted + slice.count.deleted,
-        })
+        let [gone, lost, deleted] = [&self.gone, &self.lost, &self.deleted].map(|answers| answers.between(from, to));
+        Count { gone, lost, deleted }
+    }
+}
+
+impl Answers {
+    /// Forgets those that are older than `memory`, but not of a target that is called seldom.
+    fn forget(&mut self, memory: Duration, now: Instant) -> impl Iterator<Item = (Instant, DeletionId)> {
+        let is_old = |at| now.saturating_duration_since(at) > memory;
+        let old = self.0.iter().take_while(|(at, _)| is_old(*at)).count();
+        let left = self.0.len().min(LEAST_REMEMBERED).max(self.0.len() - old).min(MOST_REMEMBERED);
+        self.0.drain(..self.0.len() - left)
+    }
+
+    /// How many are not before `from` and not after `to`.
+    fn between(&self, from: Instant, to: Instant) -> usize {
+        self.0.partition_point(|(at, _)| *at <= to) - self.0.partition_point(|(at, _)| *at < from)
     }
 }
 
 impl Count {
-    /// Whether these are more than a few, and more than the share `limit`. Other processes may have had the rest of them.
-    fn is_run(self, limit: f64, held: HeldNow) -> bool {
-        let Self { gone, deleted } = self;
-        let share_is_exceeded = deleted == 0 || gone as f64 > limit * (gone + deleted) as f64;
-        gone.max(held.count) > FEW && share_is_exceeded
+    /// Whether these are more than a few, and more than the share `limit`. After lost answers any share is none as long as
+    /// the target deletes.
+    fn is_run(self, limit: f64) -> bool {
+        let Self { gone, lost, deleted } = self;
+        (gone > FEW && self.exceeds(limit)) || (gone + lost > FEW && deleted == 0)
+    }
+
+    /// Whether more than the share `limit` was gone.
+    fn exceeds(self, limit: f64) -> bool {
+        let Self { gone, deleted, .. } = self;
+        gone as f64 > limit * (gone + deleted) as f64
     }
 }
 
@@ -153,41 +297,79 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Answers every 100 ms from a start: `g` for gone, `d` for deleted, a dot for none.
-    fn answers(pattern: &str) -> (GoneAnswers, Instant) {
-        let start = Instant::now();
-        let mut answers = GoneAnswers::new(Duration::ZERO, start);
-        for (n, answer) in pattern.chars().enumerate().filter(|(_, answer)| *answer != '.') {
-            answers.note(answer == 'g', tick(start, n));
+    /// What a process was told, one answer or none in a tick.
+    struct Process {
+        answers: GoneAnswers,
+        start: Instant,
+        ids: Vec<DeletionId>,
+    }
+
+    impl Process {
+        /// `g` stands for gone, `l` for gone after a loss, `d` for deleted, a dot for none.
+        fn told(pattern: &str) -> Self {
+            let (mut answers, start) = (GoneAnswers::new(Duration::ZERO), Instant::now());
+            let ids: Vec<_> = pattern.chars().map(|_| DeletionId::new()).collect();
+            for (n, answer) in pattern.chars().enumerate().filter(|(_, answer)| *answer != '.') {
+                let told = match answer {
+                    'g' => Told::Gone,
+                    'l' => Told::GoneAfterLoss,
+                    _ => Told::Deleted,
+                };
+                answers.note(told, ids[n], tick(start, n));
+            }
+            Self { answers, start, ids }
         }
-        (answers, start)
+
+        /// The judgement about the answer number `at`, made when `now` ticks have passed.
+        fn judge(&self, at: usize, now: usize, asked: u32, in_run: bool) -> Judgement {
+            let doubted = Doubted { id: self.ids[at], age: 100 * MS * (now - at) as u32, asked, in_run };
+            self.answers.judge(doubted, 0.5, HeldNow::default(), tick(self.start, now))
+        }
+
+        /// The judgement about a "gone" that came to another process at `at`.
+        fn judge_foreign(&self, at: usize, now: usize, asked: u32) -> Judgement {
+            let age = 100 * MS * (now - at) as u32;
+            let doubted = Doubted { id: DeletionId::new(), age, asked, in_run: false };
+            self.answers.judge(doubted, 0.5, HeldNow::default(), tick(self.start, now))
+        }
     }
 
     fn tick(start: Instant, n: usize) -> Instant {
         start + 100 * MS * u32::try_from(n).unwrap()
     }
 
-    /// The judgement about the answer number `at`, made when `now` ticks have passed.
-    fn judge(pattern: &str, at: usize, now: usize) -> Judgement {
-        let (answers, start) = answers(pattern);
-        answers.judge(tick(start, at), 0.5, HeldNow::default(), tick(start, now))
+    fn first(id: DeletionId) -> Doubted {
+        Doubted { id, age: Duration::ZERO, asked: 0, in_run: false }
     }
 
-    const AGAIN: Judgement = Judgement::AskAgain { believe: false };
+    fn judge(pattern: &str, at: usize, now: usize) -> Judgement {
+        Process::told(pattern).judge(at, now, 0, false)
+    }
+
+    const AGAIN: Judgement = Judgement::AskAgain { in_run: false };
+    const IN_RUN: Judgement = Judgement::Wait { time: WINDOW, in_run: true };
 
     #[test]
     fn single_answer_is_believed_after_a_while() {
-        assert_eq!(judge("g", 0, 10), Judgement::Wait(2000 * MS));
+        assert_eq!(judge("g", 0, 10), Judgement::Wait { time: 2000 * MS, in_run: false });
         assert_eq!(judge("g", 0, 30), Judgement::Believe);
+        assert_eq!(judge("l", 0, 30), Judgement::Believe);
         assert_eq!(judge("dddddgddddd", 5, 35), Judgement::Believe);
     }
 
     #[test]
-    fn share_below_the_limit_is_believed() {
+    fn many_below_the_limit_are_believed() {
         let mixed = "dgddg".repeat(20);
         for at in [1, 31, 64] {
             assert_eq!(judge(&mixed, at, at + 30), Judgement::Believe, "{at}");
         }
+    }
+
+    #[test]
+    fn last_of_many_are_believed_although_nothing_follows() {
+        let Process { answers, start, ids } = Process::told(&format!("{}gggggg", "dgd".repeat(6)));
+        let judged = answers.judge(first(ids[23]), 0.7, HeldNow::default(), tick(start, 60));
+        assert_eq!(judged, Judgement::Believe);
     }
 
     #[test]
@@ -199,28 +381,87 @@ mod tests {
             assert!(!judged.contains(&Judgement::Believe), "{at}: {judged:?}");
             assert!(judged.contains(&AGAIN), "{at}: {judged:?}");
         }
-        assert_eq!(judge(&outage, 50, 85), Judgement::Wait(WINDOW), "while it goes on");
+        assert_eq!(judge(&outage, 50, 85), IN_RUN, "while it goes on");
     }
 
     #[test]
-    fn run_that_ends_in_silence_is_asked_once_more_and_believed_then() {
+    fn run_that_ends_in_silence_is_asked_with_growing_pauses_until_an_operator_must_look() {
         let run = "g".repeat(10);
-        assert_eq!(judge(&run, 5, 100), Judgement::Wait(WINDOW));
-        assert_eq!(judge(&run, 5, 160), Judgement::AskAgain { believe: true });
+        assert_eq!(judge(&run, 5, 100), IN_RUN);
+        for (asked, pause) in [(0, 150), (1, 300), (2, 600), (3, 1200), (4, 2400)] {
+            let process = Process::told(&run);
+            assert_eq!(process.judge(5, 5 + pause - 1, asked, true), IN_RUN, "{asked}");
+            let after = process.judge(5, 5 + pause, asked, true);
+            let expected = if asked < 4 { Judgement::AskAgain { in_run: true } } else { Judgement::OpenBreaker };
+            assert_eq!(after, expected, "{asked}");
+        }
     }
 
     #[test]
-    fn run_that_other_processes_had_is_one() {
-        let (answers, start) = answers("g");
-        let held = HeldNow { count: 12, newest: Some(start) };
-        assert_eq!(answers.judge(start, 0.5, held, tick(start, 40)), Judgement::Wait(WINDOW));
+    fn answers_after_a_loss_are_a_run_if_the_target_deletes_nothing() {
+        assert_eq!(judge("llllllll", 4, 40), IN_RUN);
+        assert_eq!(judge("lllldlll", 5, 40), Judgement::Believe);
     }
 
     #[test]
-    fn what_came_before_this_process_began_is_asked_once_more() {
-        let (mut answers, start) = answers("g");
-        assert_eq!(judge("g", 0, 10_000), AGAIN, "too long ago");
-        answers.clear(start + MS);
-        assert_eq!(answers.judge(start, 0.5, HeldNow::default(), tick(start, 40)), AGAIN);
+    fn slow_answers_are_a_run_if_the_target_deletes_nothing_between() {
+        let slow = format!("d{}", "..............................g".repeat(5));
+        assert_eq!(judge(&slow, 155, 190), IN_RUN);
+        let slow = format!("{slow}..............................d");
+        assert_eq!(judge(&slow, 155, 190), AGAIN);
+    }
+
+    #[test]
+    fn one_deletion_that_is_asked_often_is_no_run() {
+        let (mut answers, id) = (GoneAnswers::new(Duration::ZERO), DeletionId::new());
+        let start = Instant::now();
+        (0..6).for_each(|n| answers.note(Told::Gone, id, tick(start, n * 40)));
+        let judged = answers.judge(first(id), 0.5, HeldNow::default(), tick(start, 231));
+        assert_eq!(judged, Judgement::Believe);
+    }
+
+    #[test]
+    fn run_that_other_processes_had_is_one_also_when_its_tail_is_left() {
+        let Process { answers, start, ids } = Process::told("g");
+        let mut held = HeldNow::default();
+        held.note(12, Some(start), start);
+        held.note(1, Some(start), tick(start, 39));
+        assert_eq!(answers.judge(first(ids[0]), 0.5, held, tick(start, 40)), IN_RUN);
+        let deletes = Process::told("ddg");
+        assert_eq!(deletes.answers.judge(first(deletes.ids[2]), 0.5, held, tick(start, 40)), Judgement::Believe);
+        held.note(1, None, tick(start, 200));
+        assert_eq!(held.most, 1);
+    }
+
+    #[test]
+    fn what_this_process_did_not_see_is_for_another_or_asked_a_few_times() {
+        let good = Process::told(&"d".repeat(60));
+        let elsewhere = Judgement::Wait { time: ELSEWHERE, in_run: false };
+        let own = "its own good answers say nothing about another process";
+        assert_eq!(good.judge_foreign(20, 60, 0), elsewhere, "{own}");
+        assert_eq!(good.judge_foreign(20, 20 + 570, 0), AGAIN, "that process does not come to it");
+        assert_eq!(good.judge_foreign(20, 20 + 570, 4), Judgement::Believe);
+        let run = Process::told(&"g".repeat(60));
+        assert_eq!(run.judge_foreign(20, 20 + 570, 4), IN_RUN);
+    }
+
+    #[test]
+    fn what_was_said_before_an_operator_looked_is_asked_again_at_once() {
+        let mut process = Process::told("ggggg");
+        process.answers.clear(tick(process.start, 10));
+        assert_eq!(process.judge(4, 11, 0, false), AGAIN);
+    }
+
+    #[test]
+    fn few_after_many_deletions_are_a_run_at_any_speed() {
+        let start = Instant::now();
+        let mut answers = GoneAnswers::new(Duration::ZERO);
+        (0..600).for_each(|n| answers.note(Told::Deleted, DeletionId::new(), start + n * MS));
+        let ids: Vec<_> = (0..20).map(|_| DeletionId::new()).collect();
+        ids.iter().zip(601..).for_each(|(id, n)| answers.note(Told::Gone, *id, start + n * MS));
+        for id in ids {
+            let judged = answers.judge(first(id), 0.5, HeldNow::default(), start + 5000 * MS);
+            assert_eq!(judged, IN_RUN);
+        }
     }
 }

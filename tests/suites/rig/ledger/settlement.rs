@@ -48,6 +48,8 @@ pub(crate) fn confirmed(targets: &[&str]) -> Confirmations {
         answer: Answer::Deleted { status: 204 },
         verified: false,
         doubted: false,
+        asked_again: 0,
+        in_run: false,
     };
     targets.iter().map(|target| ((*target).to_owned(), one())).collect()
 }

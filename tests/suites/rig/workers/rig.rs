@@ -17,6 +17,10 @@ use super::{Setup, Worker, setup::config};
 use crate::rig::store;
 
 /// Deletions that have ended: finished or dead.
+/// What a test that waits in vain says of deletions that have not ended.
+const PENDING: &str =
+    "select state, lane, held_at is not null as held, run_at <= now() as due, last_error, count(*)::text
+    from sexton_deletion where state <> 'dead' group by 1, 2, 3, 4, 5 order by 6 desc limit 10";
 const ENDED: &str = "select (select count(*) from sexton_deletion_done)
                           + (select count(*) from sexton_deletion where state = 'dead')";
 
@@ -134,8 +138,10 @@ impl Rig {
             }
             assert!(
                 since.elapsed() < PATIENCE,
-                "nothing ended in {PATIENCE:?}: {condition}\n{:?}",
-                self.states().await
+                "nothing ended in {PATIENCE:?}: {condition}\n{:?}\nbreakers: {:?}\nof the pending: {:?}",
+                self.states().await,
+                self.test_db.query_text("select to_jsonb(b)::text from sexton_breaker b").await,
+                self.test_db.query_text(PENDING).await
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -1,5 +1,7 @@
 //! Which columns of a row a target uses, and what for.
 
+use sha2::{Digest, Sha256};
+
 use super::Target;
 use crate::{config::VerifyMode, template::Values};
 
@@ -20,6 +22,14 @@ impl Target {
     #[must_use]
     pub fn same_twin(&self, one: &Values, other: &Values) -> bool {
         self.columns().iter().all(|column| one.get(column) == other.get(column))
+    }
+
+    /// A short name of the twin that the target would be called for: the same values have the same name, in every process.
+    #[must_use]
+    pub fn twin_name(&self, values: &Values) -> String {
+        let used: Vec<_> = self.columns().into_iter().map(|column| (values.get(&column).cloned(), column)).collect();
+        let digest = Sha256::digest(serde_json::json!(used).to_string());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The columns whose values decide what is called: a change in one of them makes an earlier confirmation void.

@@ -29,7 +29,7 @@ pub use claim::{Candidates, Claim, ClaimRequest};
 pub use confirmation::{Confirmation, Confirmations, has_confirmed};
 pub use due::Due;
 pub use finish::{Finish, RowOutcome};
-pub use held::HeldInLane;
+pub use held::{HeldDeletion, HeldInLane};
 pub use lease::Lease;
 pub use phase::Phase;
 pub use record::{ActionRecord, AttemptRecord, Record};

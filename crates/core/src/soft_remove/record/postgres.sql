@@ -63,6 +63,7 @@ recorded as (
             select @resource || '.' || target.name
             from jsonb_array_elements_text(@targets::jsonb) with ordinality target(name, place)
             where not still_confirmed.confirmations ? target.name
+                or still_confirmed.confirmations -> target.name ->> 'doubted' = 'true'
             order by target.place
             limit 1
         ), @resource),
@@ -78,7 +79,7 @@ recorded as (
         coalesce(
             case when (s.marker_column is null or {superseded_is_of_another_row}) and exists (
                 select 1 from jsonb_each(@target_columns::jsonb) target
-                where not s.confirmations ? target.key and exists (
+                where (s.confirmations -> target.key is null or s.confirmations -> target.key ->> 'doubted' = 'true') and exists (
                     select 1 from jsonb_array_elements_text(target.value) used(name)
                     where s.payload ->> used.name is distinct from m.payload ->> used.name))
             then s.former || jsonb_build_array(s.payload) else s.former end,
@@ -116,6 +117,8 @@ recorded as (
         marker_value = case when {is_running} then d.marker_value else excluded.marker_value end,
         lane = case when {is_running} then d.lane else {lane} end,
         confirmations = case when {is_running} then d.confirmations else {still_confirmed} end,
+        gone_expected = case when {is_running} or d.payload = excluded.payload then d.gone_expected else '[]' end,
+        held_at = case when {is_running} or d.payload = excluded.payload then d.held_at end,
         phase = case when {is_running} then d.phase when {must_confirm_anew} then 'confirm' else d.phase end,
         run_at = case when {is_running} then d.run_at when {must_confirm_anew} then excluded.run_at else d.run_at end,
         state = case when {is_running} then d.state when {is_dead} then {to:Retried} else d.state end,
@@ -147,7 +150,7 @@ d.state in ({from:Retried})
 coalesce((
     select @resource || '.' || target.name
     from jsonb_array_elements_text(@targets::jsonb) with ordinality target(name, place)
-    where not ({still_confirmed}) ? target.name
+    where not ({still_confirmed}) ? target.name or ({still_confirmed}) -> target.name ->> 'doubted' = 'true'
     order by target.place
     limit 1
 ), @resource)
@@ -168,7 +171,7 @@ case when d.payload = excluded.payload then d.confirmations else (
 -- deletion's marker, and has another twin. A deletion that was recorded when its row was gone has no marker column.
 case when (d.marker_column is null or {open_is_of_another_row}) and exists (
     select 1 from jsonb_each(@target_columns::jsonb) target
-    where not d.confirmations ? target.key and exists (
+    where (d.confirmations -> target.key is null or d.confirmations -> target.key ->> 'doubted' = 'true') and exists (
         select 1 from jsonb_array_elements_text(target.value) used(name)
         where d.payload ->> used.name is distinct from excluded.payload ->> used.name))
 then d.former || jsonb_build_array(d.payload) else d.former end

@@ -16,7 +16,7 @@ use super::{
     observe::{Candidate, Observation},
     pass::{OnReturn, Pass},
 };
-use crate::gate::CallReport;
+use crate::gate::{CallReport, Told};
 
 /// After this many looks in a row without an answer, a lane is shut until the next pass. While its target is away, looks
 /// are lost: a deletion is looked at only once.
@@ -95,7 +95,8 @@ impl<'a> Pass<'a> {
         before: Option<&FinishedAt>,
     ) {
         if let Some(outcome) = &outcome {
-            let called = CallReport { lane, id: candidate.completed.id, outcome, gone_expected: true, probe: false };
+            let id = candidate.completed.id;
+            let called = CallReport { lane, id, outcome, told_by_gone: Told::Known, probe: false };
             self.gates.note_call(self.context.store, &called).await;
         }
         if let Some(before) = before {
