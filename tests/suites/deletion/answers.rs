@@ -32,7 +32,7 @@ fn documented() -> Vec<(Answer, &'static str)> {
         (Answer::Status(404), "dead: rejected 404 http_404"),
         (google(404, "notFound"), "dead: rejected 404 notFound"),
         (Answer::Status(400), "dead: rejected 400 http_400"),
-        (Answer::StatusBody(400, "x".repeat(3_000_000)), "dead: exhausted 400 answer_too_long"),
+        (Answer::StatusBody(400, "x".repeat(3_000_000)), "dead: rejected 400 http_400"),
         (Answer::Status(412), "dead: rejected 412 http_412"),
         (Answer::Status(299), "completed deleted 299"),
         (with_header(302, "location", "/elsewhere"), "dead: rejected 302 redirect_changes_method"),

@@ -18,6 +18,9 @@ use crate::config::{Verify, target::http::Http};
 /// refusal (RFC 4918 §13).
 const UNDECIDED: [u16; 2] = [202, 207];
 
+/// The body is longer than what is read of it.
+pub const ANSWER_TOO_LONG: &str = "answer_too_long";
+
 /// An answer as it was received.
 #[derive(Debug, Clone)]
 pub struct Received {
@@ -48,6 +51,15 @@ impl Received {
         matches!(self.status, 200..=299)
     }
 
+    /// Whether the body broke off, and what is missing may be a reason that decides what the failure means. `by_reason` says
+    /// so of a status. An answer that is too long will be so again: then the status decides where it can.
+    #[must_use]
+    pub fn lacks_a_reason(&self, by_reason: impl Fn(u16) -> bool) -> bool {
+        // A 403 is about credentials, or says "too fast".
+        let decides = self.broken != Some(ANSWER_TOO_LONG) || self.status == 403 || by_reason(self.status);
+        !self.is_success() && self.broken.is_some() && decides
+    }
+
     /// What the answer to a call means by its status, the reason in its body and `Retry-After` alone.
     #[must_use]
     pub fn classified(&self, now: SystemTime) -> Outcome {
@@ -67,8 +79,7 @@ pub fn classify_delete(http: &Http, received: &Received, now: SystemTime) -> Out
     let status = received.status;
     let body_decides = match received.is_success() {
         true => http.success_when.is_some() || http.gone.iter().any(needs_body),
-        // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
-        false => true,
+        false => received.lacks_a_reason(|status| http.gone.iter().any(|gone| gone.status() == status)),
     };
     if let (Some(why), true) = (received.broken, body_decides) {
         return Outcome::Lost(received.failure(why));
@@ -172,6 +183,14 @@ mod tests {
             ("", 400),
         ] {
             assert!(matches!(broken(settings, status), Outcome::Lost(_)), "{settings} {status}");
+        }
+        let too_long = |settings: &str, status| {
+            let received = Received { broken: Some(ANSWER_TOO_LONG), ..received(status, "") };
+            classify_delete(&http(settings), &received, SystemTime::now())
+        };
+        assert!(matches!(too_long("", 400), Outcome::Rejected(_)), "no reason makes anything else of it");
+        for (settings, status) in [("", 410), ("", 403), ("gone = [{ status = 400, reason = 'gone' }]", 400)] {
+            assert!(matches!(too_long(settings, status), Outcome::Lost(_)), "{settings} {status}");
         }
     }
 

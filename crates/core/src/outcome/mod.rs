@@ -17,5 +17,5 @@ pub use self::call::Outcome;
 pub use self::classify::{HttpAnswer, classify, is_code, reason_in};
 pub use self::dead_kind::DeadKind;
 pub use self::failure::Failure;
-pub use self::http::{Received, classify_delete, classify_look};
+pub use self::http::{ANSWER_TOO_LONG, Received, classify_delete, classify_look};
 pub use self::patience::{asked_patience, retry_after};

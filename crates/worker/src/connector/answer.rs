@@ -7,12 +7,9 @@ use reqwest::{
     Response,
     header::{CONTENT_ENCODING, ETAG, HeaderName},
 };
-use sexton_core::outcome::{Received, asked_patience};
+use sexton_core::outcome::{ANSWER_TOO_LONG, Received, asked_patience};
 
 use super::exchange::reason_of;
-
-/// Why a body counts as broken off: what is beyond the limit may be what decides.
-const TOO_LONG: &str = "answer_too_long";
 
 /// Reads at most `limit` bytes, encoded and decoded. It reads to the end where that is cheap, also after success: only then
 /// can the connection be reused.
@@ -27,7 +24,7 @@ pub(super) async fn read(mut response: Response, limit: usize) -> Received {
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                broken = Some(TOO_LONG);
+                broken = Some(ANSWER_TOO_LONG);
                 break;
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
@@ -59,7 +56,7 @@ fn decode(body: Vec<u8>, encoding: Option<&str>, limit: usize) -> Result<Vec<u8>
         None | Some("" | "identity") => Ok(body),
         // A few bytes may stand for any number of them.
         Some("gzip" | "x-gzip") => match unzip(&body, limit) {
-            Ok(decoded) if decoded.len() > limit => Err(TOO_LONG),
+            Ok(decoded) if decoded.len() > limit => Err(ANSWER_TOO_LONG),
             Ok(decoded) => Ok(decoded),
             Err(_) => Err("answer_not_decoded"),
         },
@@ -94,7 +91,7 @@ mod tests {
         for encoding in ["gzip", " GZIP", "x-gzip"] {
             assert_eq!(decode(zipped(&text), Some(encoding), 1000).as_deref(), Ok(&text[..]), "{encoding}");
         }
-        assert_eq!(decode(zipped(&text), Some("gzip"), 999), Err(TOO_LONG));
+        assert_eq!(decode(zipped(&text), Some("gzip"), 999), Err(ANSWER_TOO_LONG));
         assert_eq!(decode(text.to_vec(), Some("identity"), 1000).as_deref(), Ok(&text[..]));
         for (body, encoding) in [(text.to_vec(), "gzip"), (zipped(&text)[..20].to_vec(), "gzip"), (text.to_vec(), "br")]
         {

@@ -58,6 +58,16 @@ pub enum GoneAnswer {
     WithReason(StatusWithReason),
 }
 
+impl GoneAnswer {
+    /// The status that it has.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Status(status) | Self::WithReason(StatusWithReason { status, .. }) => *status,
+        }
+    }
+}
+
 /// A status together with a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -95,8 +95,10 @@ impl GoogleCalendar {
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::DELETE, &place.event, deadline).await?;
         match received.broken {
-            // What is missing may be the reason, and a 410 or 403 means one thing or its opposite by its reason.
-            Some(why) if !received.is_success() => return Err(Outcome::Lost(received.failure(why))),
+            // A 410 is about the event, or about something else.
+            Some(why) if received.lacks_a_reason(|status| status == 410) => {
+                return Err(Outcome::Lost(received.failure(why)));
+            }
             _ => {}
         }
         Ok(match (received.status, reason_in(&received.body).as_deref()) {
