@@ -51,6 +51,7 @@ impl Services {
             feed::feed_from_ledger(engine(), activity, wake, stop)
         });
         self.spawn("the feed of rescued deletions", Stops::First, |stop| feed::feed_rescued(engine(), stop));
+        self.spawn("the feed of held deletions", Stops::First, |stop| feed::feed_held(engine(), stop));
         self.spawn("the sweeps", Stops::First, |stop| sweep::schedule(Arc::clone(&context), stop));
         self.spawn_upkeep("the gates", Stops::First, GateWatch::new(engine()));
         self.spawn_upkeep("the renewal of leases", Stops::Last, LeaseRenewal::new(engine()));

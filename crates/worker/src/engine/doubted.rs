@@ -10,6 +10,9 @@ use crate::gate::{Doubted, HOLD, Judgement};
 /// A deletion that is older than `give_up_after` is given up once its target was asked so often again.
 const ASKED_ENOUGH: u32 = 3;
 
+/// How soon a deletion is due again that another process has to judge. That one does not wait for this.
+const ELSEWHERE: Duration = Duration::from_secs(2);
+
 impl Execution<'_> {
     /// Judges what is in doubt. Returns how long to wait if that cannot be done yet.
     pub(super) async fn judge_doubted(&mut self) -> Option<Duration> {
@@ -28,8 +31,10 @@ impl Execution<'_> {
                 }
                 Judgement::Wait { time, in_run } => {
                     confirmation.in_run = in_run;
+                    self.engine.held.add(self.claim.id, time);
                     wait = wait.max(Some(time));
                 }
+                Judgement::Elsewhere => wait = wait.max(Some(ELSEWHERE)),
                 // It stays until the target has said something else: nothing may forget that it is in doubt.
                 Judgement::AskAgain { in_run } => {
                     confirmation.in_run = in_run;

@@ -143,7 +143,10 @@ impl<'e> Execution<'e> {
                 self.die(DeadKind::Expired, "a target went on to say \"gone\", and nothing showed whether that is so")
                     .await;
             }
-            TargetsOutcome::Doubted => self.snooze(HOLD, None).await,
+            TargetsOutcome::Doubted => {
+                self.engine.held.add(self.claim.id, HOLD);
+                self.snooze(HOLD, None).await;
+            }
             TargetsOutcome::Failed(calls) => self.calls_failed(&calls, None).await,
             TargetsOutcome::NotConfigured(target) => {
                 let why = format!("target {target} was required when it was requested, and is not configured any more");

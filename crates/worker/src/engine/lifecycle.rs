@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Context, InFlight, claim::Claims, complete::Completions, ended_deletions::EndedDeletions, slots::Slots,
-    write_back::Settlements,
+    take_held::HeldQueue, write_back::Settlements,
 };
 
 /// How long handing back may take. It is one statement; if even that fails, the leases expire.
@@ -22,6 +22,7 @@ pub(crate) struct Engine {
     pub(super) completions: Completions,
     pub(super) settlements: Settlements,
     pub(super) executions: TaskTracker,
+    pub(super) held: HeldQueue,
     /// Deletions that ended, or began to wait: others may move on now.
     pub(crate) ended: EndedDeletions,
     /// No new calls begin once it is cancelled.
@@ -41,6 +42,7 @@ impl Engine {
             completions: Completions::start(&context),
             settlements: Settlements::start(&context),
             executions: TaskTracker::new(),
+            held: HeldQueue::default(),
             ended: EndedDeletions::default(),
             closing: CancellationToken::new(),
             in_flight,

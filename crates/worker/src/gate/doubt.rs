@@ -47,7 +47,7 @@ impl Gates {
             return false;
         };
         let now = Instant::now();
-        let is_run = || gate.gone_answers().is_run(target.gone_limit, now);
+        let is_run = || gate.gone_answers().is_run_now(target.gone_limit, now);
         target.gone_limit < 1.0
             && match told {
                 Told::Deleted => false,

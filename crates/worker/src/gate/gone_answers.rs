@@ -27,8 +27,10 @@ const MOST_ASKED_UNSEEN: u32 = 4;
 const MEMORY: u32 = 20;
 /// So many are no run.
 const FEW: usize = 3;
-/// How soon a deletion is due again that another process has to judge.
-const ELSEWHERE: Duration = Duration::from_millis(500);
+/// A window is a run if chance makes one like it in a thousand at most: the logarithm of that.
+const SURPRISE: f64 = 6.9;
+/// A share of "gone" below this is taken for this.
+const LEAST_SHARE: f64 = 0.02;
 /// The most answers of a kind that are remembered: a minute of a thousand a second.
 const MOST_REMEMBERED: usize = 65_536;
 /// So many are remembered however old they are.
@@ -120,6 +122,8 @@ pub(crate) enum Judgement {
         /// Whether the next answer is still part of the run.
         in_run: bool,
     },
+    /// Another process has to judge it, which it came to.
+    Elsewhere,
     /// It cannot be said before this time has passed.
     Wait {
         time: Duration,
@@ -162,8 +166,8 @@ impl GoneAnswers {
     }
 
     /// Whether there is a run of "gone" just now; `limit` is the share up to which it is none.
-    pub(super) fn is_run(&self, limit: f64, now: Instant) -> bool {
-        self.between(self.before(now), now).is_run(limit)
+    pub(super) fn is_run_now(&self, limit: f64, now: Instant) -> bool {
+        self.is_run(self.between(self.before(now), now), limit)
     }
 
     /// Whether the target deleted within the last window.
@@ -184,13 +188,13 @@ impl GoneAnswers {
         if came.is_none() {
             let is_cleared = self.cleared.is_some_and(|cleared| at <= cleared);
             if answer.age < self.window * (MEMORY - 1) && !is_cleared {
-                return Judgement::Wait { time: ELSEWHERE, in_run: false };
+                return Judgement::Elsewhere;
             }
             if answer.asked < MOST_ASKED_UNSEEN {
                 return Judgement::AskAgain { in_run: false };
             }
             let lately = self.between(self.before(now), now);
-            if lately.is_run(limit) || self.is_in_streak(now, limit) {
+            if self.is_run(lately, limit) || self.is_in_streak(now, limit) {
                 return self.judge_in_run(at, answer, limit, held, now);
             }
             return Judgement::Believe;
@@ -199,7 +203,7 @@ impl GoneAnswers {
             return Judgement::Wait { time, in_run: false };
         }
         let (before, after) = (self.between(self.before(at), at), self.between(at, at + self.window));
-        let is_run = before.is_run(limit) || after.is_run(limit) || self.is_in_streak(at, limit);
+        let is_run = self.is_run(before, limit) || self.is_run(after, limit) || self.is_in_streak(at, limit);
         // Other processes had the rest of a run of which this one had a few.
         let is_part_of_run = held.most > FEW && self.between(self.before(at), at + self.window).exceeds(limit);
         if is_run || is_part_of_run {
@@ -210,7 +214,7 @@ impl GoneAnswers {
 
     /// Judges an answer in a run: without one that the target deletes it is never believed.
     fn judge_in_run(&self, at: Instant, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
-        let goes_on_here = self.is_run(limit, now);
+        let goes_on_here = self.is_run_now(limit, now);
         if !goes_on_here && self.deleted.0.back().is_some_and(|(deleted, _)| *deleted >= at) {
             return Judgement::AskAgain { in_run: false };
         }
@@ -232,14 +236,28 @@ impl GoneAnswers {
         let next = deleted.partition_point(|(deleted, _)| *deleted <= at);
         let from = next.checked_sub(1).map(|last| deleted[last].0);
         let to = deleted.get(next).map(|(next, _)| *next);
-        // How many have a chance of less than a tenth where the share is at its limit.
-        let chance = (0.1_f64.ln() / limit.max(f64::MIN_POSITIVE).ln()).ceil() as usize;
-        let enough = chance.max(FEW + 1);
-        let gone =
-            self.gone.0.iter().skip(self.gone.0.partition_point(|(gone, _)| from.is_some_and(|from| *gone <= from)));
-        let mut seen = HashSet::new();
-        gone.take_while(|(gone, _)| to.is_none_or(|to| *gone < to))
-            .any(|(_, id)| seen.insert(*id) && seen.len() >= enough)
+        let gone = &self.gone.0;
+        let first = from.map_or(0, |from| gone.partition_point(|(gone, _)| *gone <= from));
+        let last = to.map_or(gone.len(), |to| gone.partition_point(|(gone, _)| *gone < to));
+        let distinct: HashSet<_> = gone.range(first..last).map(|(_, id)| id).collect();
+        let streak = Count { gone: distinct.len(), lost: 0, deleted: 0 };
+        let others = Count { gone: gone.len() - (last - first), lost: 0, deleted: deleted.len() };
+        // There are as many places where it could have begun as there were answers.
+        let chances = others.answers().max(10) as f64;
+        streak.gone > FEW && streak.surprise(others.share(limit)) > (100.0 * chances).ln()
+    }
+
+    /// Whether these are more than a few, more than the share `limit`, and more than chance makes of the share that the target
+    /// has otherwise. After lost answers any share is none as long as the target deletes.
+    fn is_run(&self, window: Count, limit: f64) -> bool {
+        let Count { gone, lost, deleted } = window;
+        let others = Count {
+            gone: self.gone.0.len().saturating_sub(gone),
+            lost: 0,
+            deleted: self.deleted.0.len().saturating_sub(deleted),
+        };
+        let is_unusual = || window.surprise(others.share(limit)) > SURPRISE;
+        (gone > FEW && window.exceeds(limit) && is_unusual()) || (gone + lost > FEW && lost > 0 && deleted == 0)
     }
 
     /// Forgets everything: what was answered before means nothing any more.
@@ -277,17 +295,31 @@ impl Answers {
 }
 
 impl Count {
-    /// Whether these are more than a few, and more than the share `limit`. After lost answers any share is none as long as
-    /// the target deletes.
-    fn is_run(self, limit: f64) -> bool {
-        let Self { gone, lost, deleted } = self;
-        (gone > FEW && self.exceeds(limit)) || (gone + lost > FEW && deleted == 0)
-    }
-
     /// Whether more than the share `limit` was gone.
     fn exceeds(self, limit: f64) -> bool {
         let Self { gone, deleted, .. } = self;
         gone as f64 > limit * (gone + deleted) as f64
+    }
+
+    const fn answers(self) -> usize {
+        self.gone + self.deleted
+    }
+
+    /// The share that was gone, as far as it can be relied on, and at most `limit`.
+    fn share(self, limit: f64) -> f64 {
+        let share = self.gone as f64 / self.answers().max(1) as f64;
+        share.min(limit).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE)
+    }
+
+    /// How improbable it is that as many are gone if the share is `expected`: minus the logarithm of an upper limit of the
+    /// probability (Chernoff's bound).
+    fn surprise(self, expected: f64) -> f64 {
+        let share = self.gone as f64 / self.answers().max(1) as f64;
+        if share <= expected {
+            return 0.0;
+        }
+        let deleted = if self.deleted == 0 { 0.0 } else { (1.0 - share) * ((1.0 - share) / (1.0 - expected)).ln() };
+        self.answers() as f64 * (share * (share / expected).ln() + deleted)
     }
 }
 
@@ -385,6 +417,21 @@ mod tests {
     }
 
     #[test]
+    fn what_chance_makes_of_the_usual_share_is_no_run() {
+        let usual = "dgd".repeat(10);
+        // Four in sequence, and at the end four of five.
+        let work = format!("{usual}gggg{usual}ggdgg");
+        for at in [31, 33, 64, 68] {
+            assert_eq!(judge(&work, at, at + 40), Judgement::Believe, "{at}");
+        }
+        // Twelve are no chance any more.
+        let outage = format!("{usual}gggggggggggg");
+        for at in [30, 41] {
+            assert_eq!(judge(&outage, at, at + 40), IN_RUN, "{at}");
+        }
+    }
+
+    #[test]
     fn run_that_ends_in_silence_is_asked_with_growing_pauses_until_an_operator_must_look() {
         let run = "g".repeat(10);
         assert_eq!(judge(&run, 5, 100), IN_RUN);
@@ -436,9 +483,8 @@ mod tests {
     #[test]
     fn what_this_process_did_not_see_is_for_another_or_asked_a_few_times() {
         let good = Process::told(&"d".repeat(60));
-        let elsewhere = Judgement::Wait { time: ELSEWHERE, in_run: false };
         let own = "its own good answers say nothing about another process";
-        assert_eq!(good.judge_foreign(20, 60, 0), elsewhere, "{own}");
+        assert_eq!(good.judge_foreign(20, 60, 0), Judgement::Elsewhere, "{own}");
         assert_eq!(good.judge_foreign(20, 20 + 570, 0), AGAIN, "that process does not come to it");
         assert_eq!(good.judge_foreign(20, 20 + 570, 4), Judgement::Believe);
         let run = Process::told(&"g".repeat(60));

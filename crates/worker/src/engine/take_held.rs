@@ -1,0 +1,81 @@
+//! Taking what this process holds, when its doubts can be judged: no other process saw the answers around them.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sexton_core::{db, ids::DeletionId, ledger::Candidates};
+
+use super::{
+    Engine,
+    claim::{BATCH, claim_batch},
+};
+
+/// How soon what could not be claimed is tried once more, because another process has it or its lane is shut; then after
+/// twice as long, and so on. After [`MOST_TRIES`] it is due for any process.
+const PAUSE: Duration = Duration::from_millis(300);
+const MOST_TRIES: u32 = 8;
+
+/// Deletions that this process holds, by the time when they can be judged.
+#[derive(Debug, Default)]
+pub(super) struct HeldQueue(Mutex<BTreeSet<(Instant, DeletionId, u32)>>);
+
+impl HeldQueue {
+    /// Has the deletion `id` taken once `wait` has passed.
+    pub(super) fn add(&self, id: DeletionId, wait: Duration) {
+        self.insert(Instant::now() + wait, id, 0);
+    }
+
+    fn insert(&self, at: Instant, id: DeletionId, tries: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((at, id, tries));
+    }
+
+    /// Those whose time has come, at most `limit`, and how often each was tried.
+    fn take(&self, limit: usize) -> Vec<(DeletionId, u32)> {
+        let now = Instant::now();
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::new();
+        while taken.len() < limit && queue.first().is_some_and(|(at, ..)| *at <= now) {
+            taken.extend(queue.pop_first().map(|(_, id, tries)| (id, tries)));
+        }
+        taken
+    }
+
+    fn try_later(&self, id: DeletionId, tries: u32) {
+        if tries < MOST_TRIES {
+            self.insert(Instant::now() + PAUSE * 2_u32.pow(tries), id, tries + 1);
+        }
+    }
+}
+
+impl Engine {
+    /// Takes what this process holds and can judge by now.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the database does not answer or refuses; it is tried once more later.
+    pub(crate) async fn take_held(self: &Arc<Self>) -> Result<(), db::Error> {
+        let ready = self.held.take(BATCH);
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = ready.iter().map(|(id, _)| *id).filter(|id| !self.in_flight.contains(*id)).collect();
+        let _claiming = self.executions.token();
+        if self.closing.is_cancelled() {
+            return Ok(());
+        }
+        let lanes = self.context.gates.open_lane_names();
+        let claimed = claim_batch(&self.context, &self.in_flight, Candidates::Hinted(&ids), &lanes, None).await;
+        let taken: BTreeSet<_> = claimed.iter().flatten().map(|claimed| claimed.claim.id).collect();
+        for (id, tries) in ready.into_iter().filter(|(id, _)| !taken.contains(id)) {
+            self.held.try_later(id, tries);
+        }
+        for claimed in claimed? {
+            if let Some(slot) = self.slots.wait().await {
+                self.execute(claimed, slot);
+            }
+        }
+        Ok(())
+    }
+}
