@@ -1,8 +1,8 @@
-//! `make bench-sync`: the sweep for unreferenced rows on 5 million rows of which 50,000 are unreferenced, and what it costs
-//! an application that reads and writes the same tables meanwhile.
+//! `make bench-sync`: the sweep for unreferenced rows on 5 million rows of which 50,000 are unreferenced, and what it
+//! costs an application that reads and writes the same tables meanwhile.
 //!
-//! Three passes: one that writes down what is unreferenced, one with nothing to do, and, when these rows are old enough, one
-//! that deletes them. `SEXTON_BENCH_ROWS` says another number of rows.
+//! Three passes: one that writes down what is unreferenced, one with nothing to do, and, when these rows are old
+//! enough, one that deletes them. `SEXTON_BENCH_ROWS` says another number of rows.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},

@@ -1,5 +1,5 @@
-//! What only the newest PostgreSQL has (18): virtual generated columns, keys that are not enforced or temporal, and `not null`
-//! constraints that are not valid.
+//! What only the newest PostgreSQL has (18): virtual generated columns, keys that are not enforced or temporal, and
+//! `not null` constraints that are not valid.
 
 use crate::rig::{RESOURCE, Rig, Server};
 

@@ -1,7 +1,7 @@
 //! An external system: a real HTTP server with objects that can be deleted, which misbehaves on command.
 //!
-//! It keeps two accounts that tests compare with the ledger: every call as it came over the wire, and what was *confirmed*,
-//! that is answered with 2xx or 410.
+//! It keeps two accounts that tests compare with the ledger: every call as it came over the wire, and what was
+//! *confirmed*, that is answered with 2xx or 410.
 
 mod answer;
 mod flaky;
@@ -119,8 +119,8 @@ impl Api {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What calls get that no script speaks for. A `DELETE` of a path that is already deleted gets 410 where it would have
-    /// got 2xx.
+    /// What calls get that no script speaks for. A `DELETE` of a path that is already deleted gets 410 where it would
+    /// have got 2xx.
     pub fn set_default(&self, behaviour: Behaviour) {
         self.state.send_modify(|state| state.default = behaviour);
     }

@@ -12,8 +12,8 @@ use crate::{
     workdir::Workdir,
 };
 
-/// Runs a script in `psql`, which stops at the first error (exit code 3) and prints rows without decoration. Errors have
-/// their SQLSTATE.
+/// Runs a script in `psql`, which stops at the first error (exit code 3) and prints rows without decoration. Errors
+/// have their SQLSTATE.
 pub async fn psql(url: &str, script: &str) -> Output {
     let dir = Workdir::new("sexton-psql-");
     let file = dir.path().join("script.sql");

@@ -1,8 +1,8 @@
 //! What black-box tests stand on: real servers that belong to one test process, an external system that misbehaves on
 //! command, and the real `sexton` binary.
 //!
-//! Nothing here is a mock of a store. Every server is started by the test that needs it, listens on loopback only and is
-//! gone when the test process is, however that ended. Linux only: it leans on `setpriv --pdeathsig` (util-linux).
+//! Nothing here is a mock of a store. Every server is started by the test that needs it, listens on loopback only and
+//! is gone when the test process is, however that ended. Linux only: it leans on `setpriv --pdeathsig` (util-linux).
 //!
 //! A failure in here is a failed test, so it panics with what was being attempted instead of returning an error.
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How often a measurement is repeated that does not hold.
 const ROUNDS: usize = 5;
 
-/// Asserts that `measure` takes at most `bound`. What a program needs is a claim about a machine with time to spare; one
-/// that others keep busy has it in its quiet moments only, so the best of several rounds counts.
+/// Asserts that `measure` takes at most `bound`. What a program needs is a claim about a machine with time to spare;
+/// one that others keep busy has it in its quiet moments only, so the best of several rounds counts.
 ///
 /// # Panics
 /// When no round was within `bound`, with what each took.

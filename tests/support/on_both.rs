@@ -21,7 +21,8 @@ pub async fn run<T: FromServer>(server: Server, scenario: impl AsyncFnOnce(T)) {
 
 /// Runs each scenario twice, as the tests `NAME::on_postgres` and `NAME::on_sqlite`.
 ///
-/// A scenario is an `async fn` with one parameter: the database itself ([`Server`]), or what is made of it ([`FromServer`]).
+/// A scenario is an `async fn` with one parameter: the database itself ([`Server`]), or what is made of it
+/// ([`FromServer`]).
 #[macro_export]
 macro_rules! on_both {
     ($($scenario:ident),+ $(,)?) => {$(

@@ -15,8 +15,8 @@ pub struct Pgbouncer {
 }
 
 impl Pgbouncer {
-    /// Every client becomes `postgres` on `server`. `settings` are lines for its section `[pgbouncer]`; without any, it works
-    /// in session mode.
+    /// Every client becomes `postgres` on `server`. `settings` are lines for its section `[pgbouncer]`; without any, it
+    /// works in session mode.
     pub async fn before(server: &Postgres, settings: &str) -> Self {
         let dir = Workdir::new("sexton-pgbouncer-");
         // Like the server, it refuses to run as root.

@@ -19,7 +19,8 @@ use crate::{
     workdir::Workdir,
 };
 
-/// A static is never dropped: the server ends by its death signal and the directory by the reaper of [`crate::workdir`].
+/// A static is never dropped: the server ends by its death signal and the directory by the reaper of
+/// [`crate::workdir`].
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
 static NEWEST: OnceCell<Postgres> = OnceCell::const_new();
 
@@ -161,8 +162,8 @@ async fn launch_with(
     let mut command = Command::new(programs.find("postgres"));
     command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    // A crash of the server is survived without the first two, and only one of the machine is not. The others save work that
-    // no test needs: replicas, compiled plans, and checkpoints between the tests.
+    // A crash of the server is survived without the first two, and only one of the machine is not. The others save work
+    // that no test needs: replicas, compiled plans, and checkpoints between the tests.
     let settings = [
         "fsync=off",
         "full_page_writes=off",

@@ -1,8 +1,9 @@
 //! A child process that cannot outlive the test process.
 //!
-//! `PR_SET_PDEATHSIG` kills a child when the *thread* that started it ends, and a test's thread ends long before the test
-//! process does. So every child gets a thread of its own that starts it, waits for it and so lives exactly as long. Unsafe
-//! code is forbidden here, so the signal is set by `setpriv`, which then becomes the program (same process id).
+//! `PR_SET_PDEATHSIG` kills a child when the *thread* that started it ends, and a test's thread ends long before the
+//! test process does. So every child gets a thread of its own that starts it, waits for it and so lives exactly as
+//! long. Unsafe code is forbidden here, so the signal is set by `setpriv`, which then becomes the program (same process
+//! id).
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};

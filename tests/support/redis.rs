@@ -1,7 +1,7 @@
 //! A private Redis that can be stopped, killed, frozen and brought back, with or without its data.
 //!
-//! It never writes to disk on its own: what a test stores is gone after [`Redis::kill`], as after a crash of a Redis without
-//! persistence, and kept over [`Redis::stop`], as after a planned restart.
+//! It never writes to disk on its own: what a test stores is gone after [`Redis::kill`], as after a crash of a Redis
+//! without persistence, and kept over [`Redis::stop`], as after a planned restart.
 
 use std::process::Command;
 

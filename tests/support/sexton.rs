@@ -108,8 +108,8 @@ impl Sexton {
         for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SEXTON_")) {
             command.env_remove(name);
         }
-        // One authority, which never certified anybody: tests that need another name it, and reading the machine's two hundred
-        // was a third of the time that a start took.
+        // One authority, which never certified anybody: tests that need another name it, and reading the machine's two
+        // hundred was a third of the time that a start took.
         command.env("SSL_CERT_FILE", NOBODY).env_remove("SSL_CERT_DIR");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
@@ -141,7 +141,8 @@ impl Daemon {
         });
     }
 
-    /// Waits for the end and returns the exit code; 128 + n if signal n ended it. Panics with the output after `timeout`.
+    /// Waits for the end and returns the exit code; 128 + n if signal n ended it. Panics with the output after
+    /// `timeout`.
     pub async fn wait(&self, timeout: Duration) -> i32 {
         self.0.wait(timeout).await
     }
@@ -158,8 +159,8 @@ impl Daemon {
         self.0.lines()
     }
 
-    /// Waits for a line on either stream that contains `wanted`; lines already written count. Panics with the output when
-    /// the process ends or `timeout` passes without it.
+    /// Waits for a line on either stream that contains `wanted`; lines already written count. Panics with the output
+    /// when the process ends or `timeout` passes without it.
     pub async fn wait_for_log(&self, wanted: &str, timeout: Duration) -> Line {
         self.0.line_with(wanted, timeout).await.unwrap_or_else(|why| panic!("{why}"))
     }

@@ -91,8 +91,8 @@ impl TestDb {
         rows.iter().map(|row| (0..row.len()).map(|column| text(row, column)).collect()).collect()
     }
 
-    /// Creates a role that can log in, with `options` as in `create role … with …` (may be empty). Roles belong to the whole
-    /// server, so the name gets this database's name appended.
+    /// Creates a role that can log in, with `options` as in `create role … with …` (may be empty). Roles belong to the
+    /// whole server, so the name gets this database's name appended.
     pub async fn create_role(&self, name: &str, options: &str) -> Role {
         let name = format!("{name}_{}", self.name);
         self.execute(&format!("create role {name} with login {options}")).await;

@@ -1,5 +1,5 @@
-//! Temporary directories that are removed even when the test process is killed, or when they belong to a static (statics
-//! are never dropped).
+//! Temporary directories that are removed even when the test process is killed, or when they belong to a static
+//! (statics are never dropped).
 //!
 //! One shell per test process reads the directories' names from a pipe. The pipe ends when the process does, whatever
 //! ended it; then the shell removes what is left.

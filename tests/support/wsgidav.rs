@@ -1,4 +1,5 @@
-//! A private WebDAV server: WsgiDAV, from PyPI. Anyone may read and write. On a `DELETE` of a collection it ignores `If-Match`.
+//! A private WebDAV server: WsgiDAV, from PyPI. Anyone may read and write. On a `DELETE` of a collection it ignores
+//! `If-Match`.
 
 use std::process::Command;
 

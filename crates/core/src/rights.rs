@@ -1,5 +1,5 @@
-//! Which rights the role lacks for what workers do (PostgreSQL). Without `delete` on a table, twins would go and rows stay;
-//! so they are looked at before the first call, and again and again while a worker runs.
+//! Which rights the role lacks for what workers do (PostgreSQL). Without `delete` on a table, twins would go and rows
+//! stay; so they are looked at before the first call, and again and again while a worker runs.
 
 use std::collections::BTreeSet;
 
@@ -37,8 +37,8 @@ impl db::Statements for Statements {
     }
 }
 
-/// The rights that the role of these sessions lacks: on Sexton's own tables, and on those of the configured resources. None
-/// on SQLite.
+/// The rights that the role of these sessions lacks: on Sexton's own tables, and on those of the configured resources.
+/// None on SQLite.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer.

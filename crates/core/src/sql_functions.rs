@@ -1,8 +1,8 @@
 //! The statements of phase 1 and of restoring as texts, for the SQL functions of PostgreSQL.
 //!
-//! `sexton migrate` writes them beside the definition of each resource, and `sexton_soft_remove` and `sexton_restore` run
-//! them as they are. So every statement has one source. The functions add the order in which they are run, which is that of
-//! [`soft_remove`](crate::soft_remove) and [`restore`](crate::restore).
+//! `sexton migrate` writes them beside the definition of each resource, and `sexton_soft_remove` and `sexton_restore`
+//! run them as they are. So every statement has one source. The functions add the order in which they are run, which is
+//! that of [`soft_remove`](crate::soft_remove) and [`restore`](crate::restore).
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,15 @@ use crate::{
     store::Store,
 };
 
-/// The format that the functions expect in `sexton_resource.statements`; they refuse any other number. A change of the names,
-/// the parameters or the results of the statements needs the next number, and a migration that replaces the functions.
+/// The format that the functions expect in `sexton_resource.statements`; they refuse any other number. A change of the
+/// names, the parameters or the results of the statements needs the next number, and a migration that replaces the
+/// functions.
 const STATEMENTS_FORMAT: u32 = 2;
 
 /// The statements for each resource, with what is needed to run them; none on SQLite, which has no such functions.
 ///
-/// They hold names of tables and columns, configured marker values, and the definitions from which they were made, but no
-/// URL and no credential.
+/// They hold names of tables and columns, configured marker values, and the definitions from which they were made, but
+/// no URL and no credential.
 #[must_use]
 pub fn statements(store: &Store) -> BTreeMap<ResourceName, Value> {
     if store.ledger.dialect == Dialect::Sqlite {

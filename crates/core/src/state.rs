@@ -1,7 +1,7 @@
 //! The states of a deletion and who moves it from one to the next: one pure function, [`next`].
 //!
-//! Every statement of the ledger that changes a state takes the states before and after from here, and the tables' `check`
-//! constraints mirror it; nothing else assigns a state. `docs/states.md` has the diagram.
+//! Every statement of the ledger that changes a state takes the states before and after from here, and the tables'
+//! `check` constraints mirror it; nothing else assigns a state. `docs/states.md` has the diagram.
 
 use std::fmt;
 

@@ -36,8 +36,8 @@ pub trait Choice: Sized {
     /// Only rows that may still be chosen.
     ///
     /// # Errors
-    /// [`Error::UnknownTable`] if no resource with the entity's table has `unreferenced`, or its foreign keys are not those
-    /// of the database; [`Error::AmbiguousTable`].
+    /// [`Error::UnknownTable`] if no resource with the entity's table has `unreferenced`, or its foreign keys are not
+    /// those of the database; [`Error::AmbiguousTable`].
     fn choosable(self, producer: &Producer) -> Result<Self, Error>;
 }
 

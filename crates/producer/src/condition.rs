@@ -34,8 +34,8 @@ fn column_of<E: EntityTrait>(column: &Column) -> Expr {
     Expr::col((E::default(), Alias::new(&column.name)).into_column_ref())
 }
 
-/// `test` of the rule that is for the row: the first whose `when` matches. A conjunction with `or` and no `case`, so that
-/// an index on the marker can be used.
+/// `test` of the rule that is for the row: the first whose `when` matches. A conjunction with `or` and no `case`, so
+/// that an index on the marker can be used.
 fn by_rule(table: &Table, test: impl Fn(&Rule, Named<'_>) -> Condition, named: Named<'_>) -> Condition {
     let mut any = Condition::any();
     let mut no_earlier = Condition::all();
@@ -75,8 +75,8 @@ fn is_not(of: &Column, value: &ColumnValue, named: Named<'_>) -> Condition {
     Condition::any().add(named(of).ne(literal(of, value))).add(named(of).is_null())
 }
 
-/// The value as the statements that mark rows write it: a literal with a cast, which works for enums and domains as well
-/// and lets the planner match partial indexes.
+/// The value as the statements that mark rows write it: a literal with a cast, which works for enums and domains as
+/// well and lets the planner match partial indexes.
 fn literal(column: &Column, value: &ColumnValue) -> Expr {
     Expr::cust(column.value(value))
 }

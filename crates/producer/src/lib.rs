@@ -35,10 +35,11 @@
 //! # }
 //! ```
 //!
-//! Redis, if configured, only makes the daemon start sooner: hints travel to it from a background task, and a Redis that
-//! is slow, hanging or dead delays no call here and loses no deletion.
+//! Redis, if configured, only makes the daemon start sooner: hints travel to it from a background task, and a Redis
+//! that is slow, hanging or dead delays no call here and loses no deletion.
 //!
-//! Everything else is in the methods that [`prelude`] adds to SeaORM's own types; `docs/sea-orm.md` has them on one page.
+//! Everything else is in the methods that [`prelude`] adds to SeaORM's own types; `docs/sea-orm.md` has them on one
+//! page.
 //!
 //! SeaORM 2.0 runs `before_delete` hooks for deletes by `ActiveModel` only, not for `delete_many` or `delete_by_id`. A
 //! soft-remove built on hooks could be bypassed, so this one is explicit.

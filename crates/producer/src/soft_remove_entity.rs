@@ -93,8 +93,8 @@ pub trait SoftRemoveEntity: EntityTrait {
         Ok(move |_from: DynIden, to: DynIden| condition::live_as(&table, &to))
     }
 
-    /// As [`SoftRemoveRow::soft_remove`](crate::SoftRemoveRow::soft_remove) by the entity's primary key. If the resource's key is another column, it is
-    /// [`Error::KeyValue`]: then by [`Scope::soft_remove_by_key`].
+    /// As [`SoftRemoveRow::soft_remove`](crate::SoftRemoveRow::soft_remove) by the entity's primary key. If the
+    /// resource's key is another column, it is [`Error::KeyValue`]: then by [`Scope::soft_remove_by_key`].
     ///
     /// # Errors
     /// As [`SoftRemoveRow::soft_remove`](crate::SoftRemoveRow::soft_remove).
@@ -106,7 +106,8 @@ pub trait SoftRemoveEntity: EntityTrait {
         async move { at.soft_remove_one(row?).await }
     }
 
-    /// As [`SoftRemoveRow::restore`](crate::SoftRemoveRow::restore) by the entity's primary key; see [`Self::soft_remove_by_id`].
+    /// As [`SoftRemoveRow::restore`](crate::SoftRemoveRow::restore) by the entity's primary key; see
+    /// [`Self::soft_remove_by_id`].
     ///
     /// # Errors
     /// As [`SoftRemoveRow::restore`](crate::SoftRemoveRow::restore).

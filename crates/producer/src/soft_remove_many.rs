@@ -17,10 +17,10 @@ const BATCH_SIZE: usize = 500;
 /// Removes all live rows that a filter matches; see
 /// [`SoftRemoveEntity::soft_remove_many`](crate::SoftRemoveEntity::soft_remove_many).
 ///
-/// Rows are taken in the order of their keys, a bounded number in each transaction and in memory, so that no lock is held
-/// for long. What a transaction committed is requested, whatever happens later. All of it is under one batch id, by
-/// which it can be resumed, and taken back by [`Scope::restore_batch`](crate::Scope::restore_batch). Rows that appear
-/// behind its back while it runs are not looked for.
+/// Rows are taken in the order of their keys, a bounded number in each transaction and in memory, so that no lock is
+/// held for long. What a transaction committed is requested, whatever happens later. All of it is under one batch id,
+/// by which it can be resumed, and taken back by [`Scope::restore_batch`](crate::Scope::restore_batch). Rows that
+/// appear behind its back while it runs are not looked for.
 ///
 /// ```no_run
 /// # mod booking {

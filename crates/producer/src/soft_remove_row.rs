@@ -47,8 +47,8 @@ pub trait SoftRemoveRow<Kind>: Row<Kind> {
     /// A row with an open deletion gets no second one: that one is returned, with `created = false`.
     ///
     /// # Errors
-    /// [`Error::UnknownTable`] and its like when the entity does not fit the configuration, [`Error::NotFound`] when the
-    /// row is gone, [`Error::Database`]. Nothing was changed.
+    /// [`Error::UnknownTable`] and its like when the entity does not fit the configuration, [`Error::NotFound`] when
+    /// the row is gone, [`Error::Database`]. Nothing was changed.
     fn soft_remove<S: Scope>(&self, scope: &S) -> impl Future<Output = Result<Requested, Error>> + Send {
         let (at, row) = (scope.at(), rows(scope.at().producer, std::slice::from_ref(self)));
         async move { at.soft_remove_one(row?).await }
@@ -69,8 +69,8 @@ impl<Kind, R: Row<Kind>> SoftRemoveRow<Kind> for R {}
 
 /// `soft_remove_all` for slices of models or active models.
 pub trait SoftRemoveRows<Kind> {
-    /// As [`SoftRemoveRow::soft_remove`] for all rows of the slice under one batch id: all or nothing, in one round trip
-    /// on PostgreSQL. Rows that are gone are left out of the result, which is in no particular order.
+    /// As [`SoftRemoveRow::soft_remove`] for all rows of the slice under one batch id: all or nothing, in one round
+    /// trip on PostgreSQL. Rows that are gone are left out of the result, which is in no particular order.
     ///
     /// It is one transaction, so it is for the rows of one request; for many thousands see
     /// [`SoftRemoveEntity::soft_remove_many`](crate::SoftRemoveEntity::soft_remove_many).

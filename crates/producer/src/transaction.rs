@@ -10,11 +10,12 @@ use crate::{
     scope::sealed::{At, Sealed},
 };
 
-/// A SeaORM transaction that rows can be removed through: what is marked in it commits together with everything else, or
-/// not at all, and the daemon is told after the commit.
+/// A SeaORM transaction that rows can be removed through: what is marked in it commits together with everything else,
+/// or not at all, and the daemon is told after the commit.
 ///
-/// It is a `ConnectionTrait`, so that queries take it like any other, and derefs to the [`DatabaseTransaction`]. Dropping
-/// it rolls back. After an error of the database it must be rolled back; [`Error::NotFound`] and its like leave it usable.
+/// It is a `ConnectionTrait`, so that queries take it like any other, and derefs to the [`DatabaseTransaction`].
+/// Dropping it rolls back. After an error of the database it must be rolled back; [`Error::NotFound`] and its like
+/// leave it usable.
 ///
 /// ```no_run
 /// # mod booking {
@@ -65,8 +66,8 @@ impl Producer {
     }
 
     /// Makes a transaction that was begun elsewhere one that rows can be removed through: `&DatabaseTransaction` where
-    /// it is committed elsewhere, [`DatabaseTransaction`] where [`Transaction::commit`] does. It must be of the producer's
-    /// own database, and on SQLite should have begun `IMMEDIATE`.
+    /// it is committed elsewhere, [`DatabaseTransaction`] where [`Transaction::commit`] does. It must be of the
+    /// producer's own database, and on SQLite should have begun `IMMEDIATE`.
     pub fn join<T: Borrow<DatabaseTransaction>>(&self, transaction: T) -> Transaction<T> {
         Transaction { producer: self.clone(), transaction, collected: Collected::default() }
     }

@@ -16,8 +16,8 @@ use sexton_migrations::{Migrator, MigratorTrait};
 use crate::daemon::StartError;
 
 /// Applies the migrations that are missing, writes the resource definitions with the statements made from them, creates
-/// partitions ahead, and mends a sequence that is behind. Returns how many migrations were applied. Safe to run at every deployment, and by several processes at
-/// once.
+/// partitions ahead, and mends a sequence that is behind. Returns how many migrations were applied. Safe to run at
+/// every deployment, and by several processes at once.
 ///
 /// # Errors
 /// [`StartError`]; what was applied before remains applied.
@@ -49,8 +49,8 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
     Ok(pending)
 }
 
-/// The configured tables that fit, and what is wrong with the others, with a warning: the application may migrate after us. The
-/// SQL functions refuse those resources then, until `migrate` is run once more.
+/// The configured tables that fit, and what is wrong with the others, with a warning: the application may migrate after
+/// us. The SQL functions refuse those resources then, until `migrate` is run once more.
 async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, Vec<Problem>), StartError> {
     let is_postgres = db.dialect == Dialect::Postgres;
     let (store, problems) = Store::load_fitting(db, ledger, config).await?;

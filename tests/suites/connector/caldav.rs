@@ -183,8 +183,8 @@ fn about(path: &str, answer: Answer) -> Answer {
     }
 }
 
-/// The answers that a path gives one after the other, beginning with that to `PROPFIND`; and what becomes of the deletion.
-/// An attempt that is given back is followed by calls that succeed.
+/// The answers that a path gives one after the other, beginning with that to `PROPFIND`; and what becomes of the
+/// deletion. An attempt that is given back is followed by calls that succeed.
 fn documented() -> Vec<(Vec<Answer>, &'static str)> {
     let deleted = |answer| vec![found("\"1\""), answer];
     let status = Answer::Status;

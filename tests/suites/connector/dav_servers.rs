@@ -73,8 +73,8 @@ async fn collection_stays_where_the_server_ignores_the_condition() {
     assert_eq!(person.ask("PROPFIND", "/calendar", "").await, 207, "it is still there");
 }
 
-/// A client keeps what the server calls its objects. Put into a template, such a name is encoded twice: the object under it
-/// is not there, and the collection answers.
+/// A client keeps what the server calls its objects. Put into a template, such a name is encoded twice: the object
+/// under it is not there, and the collection answers.
 async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, server: &str, more: &str) {
     let by_href = format!("kind = 'caldav'\nurl = '{server}/'\nhref = '{{name}}'\n{more}");
     let by_name = format!("kind = 'caldav'\nurl = '{server}/{{name}}'\n{more}");

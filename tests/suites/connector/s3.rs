@@ -153,8 +153,8 @@ fn of_two(one: &str, other: &str) -> String {
     format!("<DeleteResult><Deleted><Key>{one}</Key></Deleted><Deleted><Key>{other}</Key></Deleted></DeleteResult>")
 }
 
-/// The first answer to the deletion of one key, and what becomes of it. An attempt that is given back is followed by a call
-/// that succeeds.
+/// The first answer to the deletion of one key, and what becomes of it. An attempt that is given back is followed by a
+/// call that succeeds.
 fn documented() -> Vec<(Answer, &'static str)> {
     let deleted = "completed deleted 200";
     let mut documented = vec![

@@ -171,7 +171,8 @@ async fn row_created_again_under_the_same_key_keeps_its_own_event(server: Server
     rig.execute("delete from block where id = 1").await;
     rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'mine')").await;
     rig.work().await;
-    // The row is live: whatever has its key now was never asked to go. On-call sees that the old one's event was not called for.
+    // The row is live: whatever has its key now was never asked to go. On-call sees that the old one's event was not
+    // called for.
     assert_eq!(rig.state(&id).await, "dead: row_live_again");
     assert_eq!(rig.calls(), Vec::<String>::new());
     assert_eq!(rig.rows("select id, gcal_id from block").await, ["1|mine"]);

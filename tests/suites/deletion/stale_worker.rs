@@ -121,8 +121,8 @@ async fn stale_worker_changes_nothing_after_a_retry_by_on_call(server: Server) {
     drop(stale.rig.run(&["dlq", "retry", &stale.id, "--reason", "repaired"]).await.expect_code(0));
     stale.rig.until("select state, fence, attempts from sexton_deletion", "pending|2|0").await;
     stale.wake().await;
-    // It may take the deletion again, but by a claim of its own. A claim whose statement it was sending when it was stopped
-    // has no time left, and is handed back once more.
+    // It may take the deletion again, but by a claim of its own. A claim whose statement it was sending when it was
+    // stopped has no time left, and is handed back once more.
     assert_eq!(stale.rig.settled(&stale.id).await, "completed");
     let record = stale.rig.show(&stale.id).await;
     assert!(record["fence"].as_i64() >= Some(3) && record["attempts"] == 1, "{record}");

@@ -135,8 +135,8 @@ async fn locked_row_waits_without_costing_an_attempt() {
     assert!(record["fence"].as_i64().unwrap() >= 2, "{record}");
 }
 
-/// A renewal, or anything else that holds the entry for a moment, must not look like a lost lease: the deletion would wait
-/// until its lease ends.
+/// A renewal, or anything else that holds the entry for a moment, must not look like a lost lease: the deletion would
+/// wait until its lease ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ledger_entry_locked_for_a_moment_is_not_taken_for_lost() {
     let rig = Rig::blocks(Server::postgres().await, 1).await;

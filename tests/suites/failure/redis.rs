@@ -35,7 +35,8 @@ async fn works_with_redis_again(rig: &mut Rig, workers: &[&Worker], from: i64) {
     let before = pushed(workers).await;
     rig.request("item", from..=from + 99).await;
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
-    // Whether the dispatcher or the direct feed is quicker with a few rows is open, so more follow until hints are pushed.
+    // Whether the dispatcher or the direct feed is quicker with a few rows is open, so more follow until hints are
+    // pushed.
     let start = Instant::now();
     let mut next = from + 100;
     while pushed(workers).await <= before {

@@ -258,8 +258,8 @@ async fn no_row_goes_when_lost_answers_are_followed_by_a_page_for_not_found() {
     worker.stop().await;
 }
 
-/// It lasts longer than the pause after which they are asked once more. When the target deletes again, they need not wait
-/// for the next one.
+/// It lasts longer than the pause after which they are asked once more. When the target deletes again, they need not
+/// wait for the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn few_rows_do_not_go_when_they_are_asked_again_in_the_same_outage() {
     let (mut rig, twins) = Twins::new(calm()).await;

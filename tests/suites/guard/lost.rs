@@ -155,8 +155,8 @@ async fn renamed_table_is_still_guarded() {
     assert_eq!(rig.rows(OPEN).await, ["1"]);
 }
 
-/// A row that is referenced by a transaction that is still open. Without the triggers of the foreign key its reference locks
-/// nothing.
+/// A row that is referenced by a transaction that is still open. Without the triggers of the foreign key its reference
+/// locks nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_stay_while_triggers_of_a_referencing_table_are_disabled() {
     for parts in [false, true] {

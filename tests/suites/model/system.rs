@@ -203,8 +203,8 @@ impl<'b> System<'b> {
         while !self.store.ledger.advance_waiting(&self.store.db, None, 10).await.unwrap().is_empty() {}
     }
 
-    /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a target
-    /// asked for in an earlier step is over.
+    /// Lets a worker work on one deletion, and on no other, until it is not due any more. The model has no time: what a
+    /// target asked for in an earlier step is over.
     pub(super) async fn work(&mut self, id: Id, at: At, answers: [Answer; 2]) -> Result<(), String> {
         self.fixture.answer(at.0, answers);
         let (real, future) = (&self.ids[&id], self.future());

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::rig::on_both;
 
-/// Room 1 has bookings 1 (live) and 2 (removed), room 2 only 3 (removed), room 3 none; room 4 is closed and has 4 (live).
-/// Ada (1) attends 1, 2 and 3; Bob (2), who left, attends 1 and 4.
+/// Room 1 has bookings 1 (live) and 2 (removed), room 2 only 3 (removed), room 3 none; room 4 is closed and has 4
+/// (live). Ada (1) attends 1, 2 and 3; Bob (2), who left, attends 1 and 4.
 async fn filled(fixture: Fixture) -> (Fixture, Producer) {
     let fixture = rooms(fixture).await;
     let producer = fixture.producer().await;

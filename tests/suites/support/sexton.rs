@@ -11,8 +11,8 @@ fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let (source, program) = (dir.path().join("source"), dir.path().join("sexton"));
     std::fs::write(&source, format!("#!/bin/sh\n{text}")).unwrap();
-    // Copied by another process: a child that another test forks at this moment would inherit the file open for writing,
-    // and a file that is open for writing cannot be executed (ETXTBSY).
+    // Copied by another process: a child that another test forks at this moment would inherit the file open for
+    // writing, and a file that is open for writing cannot be executed (ETXTBSY).
     let copied = Command::new("install").args(["-m", "755"]).args([&source, &program]).status().unwrap();
     assert!(copied.success());
     (dir, program)

@@ -250,7 +250,8 @@ async fn sweep_that_does_not_run_is_overdue(server: Server) {
     assert!(line.contains("WARN") && line.contains("worker-b"), "{line}");
 }
 
-/// The leader stands still in the middle of a batch, for longer than its lease, and goes on when another has done the rest.
+/// The leader stands still in the middle of a batch, for longer than its lease, and goes on when another has done the
+/// rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leader_that_wakes_up_late_does_no_work_twice() {
     let resource = RESOURCE.replace("key = \"id\"", "key = \"id\"\nadopt = \"on\"\nadopt_all = true");

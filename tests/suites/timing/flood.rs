@@ -29,8 +29,8 @@ async fn watch_length(redis: &Redis, done: impl Future<Output = ()>) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_workers_end_5000_deletions_of_a_flaky_system() {
     let redis = Redis::start().await;
-    // Some calls hang, but a slow one is not repeated: each 404 that is sent arrives. After each 429 all wait for a second,
-    // so the number of calls in flight is how many are made in a second.
+    // Some calls hang, but a slow one is not repeated: each 404 that is sent arrives. After each 429 all wait for a
+    // second, so the number of calls in flight is how many are made in a second.
     let setup = Setup { redis: Some(redis.url()), concurrency: 64, lease: "15s", timeout: "5s", ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     rig.api.set_default(Behaviour::Flaky(Flaky::new(0.2, 11).with_404()));

@@ -22,8 +22,8 @@ const WRITERS: usize = 16;
 const SWEEPERS: usize = 3;
 const TOYS: i64 = 300;
 
-/// Each of them is one statement, whose parts all see the same snapshot. That of the last is locked before it is looked at
-/// again, and that does not help.
+/// Each of them is one statement, whose parts all see the same snapshot. That of the last is locked before it is looked
+/// at again, and that does not help.
 const ONE_STATEMENT: [(&str, &str); 4] = [
     ("not exists", "delete from toy t where not exists (select 1 from person p where p.favorite_toy_id = t.id)"),
     (

@@ -19,8 +19,8 @@ pub(crate) enum Programs {
 }
 
 impl Programs {
-    /// The newest, from the package that scripts/python.sh installs. They are copied to `dir` if they run as somebody else, who
-    /// may have no right to look where they are.
+    /// The newest, from the package that scripts/python.sh installs. They are copied to `dir` if they run as somebody
+    /// else, who may have no right to look where they are.
     pub(crate) fn newest(dir: &Path, user: Option<User>) -> Self {
         let python = python_dir().join("lib");
         let versions = fs::read_dir(&python).into_iter().flatten().flatten();
@@ -48,8 +48,8 @@ impl Programs {
     }
 }
 
-/// The path of a server program of the system: from the directory `SEXTON_POSTGRES_BIN`, else from `PATH`, else the newest version that
-/// Debian's packages installed (they keep the server's programs off `PATH`).
+/// The path of a server program of the system: from the directory `SEXTON_POSTGRES_BIN`, else from `PATH`, else the
+/// newest version that Debian's packages installed (they keep the server's programs off `PATH`).
 pub(crate) fn find(program: &str) -> PathBuf {
     let dirs = match env::var_os("SEXTON_POSTGRES_BIN") {
         Some(dir) => vec![PathBuf::from(dir)],

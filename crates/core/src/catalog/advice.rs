@@ -10,8 +10,8 @@ use super::{
 use crate::db::{self, Db, Dialect, Words, literal};
 
 impl Catalog {
-    /// What people should know before rows are deleted, each with its key path and a remedy. None of it keeps a worker from
-    /// starting.
+    /// What people should know before rows are deleted, each with its key path and a remedy. None of it keeps a worker
+    /// from starting.
     ///
     /// # Errors
     /// [`db::Error`] when the catalogue cannot be read.
@@ -59,7 +59,8 @@ pub(super) async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> 
         ("link", rule.link.value("c")),
         ("value", value),
     ]);
-    // On PostgreSQL a null constant would be folded away, and a bound parameter is not planned for; a subquery is neither.
+    // On PostgreSQL a null constant would be folded away, and a bound parameter is not planned for; a subquery is
+    // neither.
     let explain = words.pick(
         "-- explain how children are found
          explain (format json) select 1 from {table} c where {link} = (select {value})",

@@ -25,8 +25,8 @@ pub enum Link {
 pub enum Reading {
     /// As an index on it has it. Rows that cannot be read so cannot be in such an index, and are not in the table.
     Plain,
-    /// With what a document of the type `json` may hold and PostgreSQL cannot read replaced (22P05, 22P02): one such row
-    /// would fail the requests of all parents.
+    /// With what a document of the type `json` may hold and PostgreSQL cannot read replaced (22P05, 22P02): one such
+    /// row would fail the requests of all parents.
     Repaired,
 }
 
@@ -98,8 +98,8 @@ impl Link {
     }
 }
 
-/// A document of the type `json` with U+FFFD for U+0000 and for halves of surrogate pairs (PostgreSQL, §8.14.1). An escape
-/// begins after an even number of backslashes.
+/// A document of the type `json` with U+FFFD for U+0000 and for halves of surrogate pairs (PostgreSQL, §8.14.1). An
+/// escape begins after an even number of backslashes.
 fn repaired(column: &str) -> String {
     let start = r"(?<!\\)((?:\\\\)*)";
     let (high, low) = (r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}");
@@ -170,9 +170,9 @@ impl ChildRule {
         }
     }
 
-    /// Whether the row `alias` names any of `parents`, a JSON array of objects with the values in `v` (PostgreSQL). To write
-    /// besides [`Self::matches`], as an array, so that the link's index is used also by a planner that knows nothing of the
-    /// table yet.
+    /// Whether the row `alias` names any of `parents`, a JSON array of objects with the values in `v` (PostgreSQL). To
+    /// write besides [`Self::matches`], as an array, so that the link's index is used also by a planner that knows
+    /// nothing of the table yet.
     #[must_use]
     pub fn names_any_of(&self, alias: &str, parents: &str) -> String {
         let named = format!("(y.v ->> {})", literal(&self.references.name));
@@ -192,8 +192,8 @@ impl ChildRule {
         self.names(alias, |n| format!("@parent{n}"))
     }
 
-    /// The values by which children name a parent, to bind: `@parent0` for the link, and one for each column of the scope. None
-    /// if the parent has no value to be named by.
+    /// The values by which children name a parent, to bind: `@parent0` for the link, and one for each column of the
+    /// scope. None if the parent has no value to be named by.
     #[must_use]
     pub fn parent_values(&self, parent: &Values) -> Option<Vec<(String, sea_orm::Value)>> {
         let columns = [&self.references].into_iter().chain(&self.scope).enumerate();
@@ -207,7 +207,8 @@ impl ChildRule {
     fn names(&self, alias: &str, value: impl Fn(usize) -> String) -> String {
         let link = match &self.link {
             Link::Column(column) => column.equals_text(column.key_type().unwrap_or(KeyType::Text), alias, &value(0)),
-            // `true` is extracted as 1 (SQLite, "JSON Functions", json_extract), and would be taken for the row with that id.
+            // `true` is extracted as 1 (SQLite, "JSON Functions", json_extract), and would be taken for the row with
+            // that id.
             Link::Json(column, path, _) => format!(
                 "cast({} as text) = {} and not coalesce(case when json_valid({json})
                     then json_type({json}, {}) in ('true', 'false') end, false)",

@@ -18,7 +18,8 @@ pub enum KeyType {
     Text,
 }
 
-/// PostgreSQL's name for `character(n)` whatever its length. The blanks with which a value is filled up mean nothing (§8.3).
+/// PostgreSQL's name for `character(n)` whatever its length. The blanks with which a value is filled up mean nothing
+/// (§8.3).
 const PADDED: &str = "bpchar";
 
 /// A column as the database describes it.
@@ -34,8 +35,8 @@ pub struct Column {
     pub not_null: bool,
     /// Whether the database computes it.
     pub generated: bool,
-    /// The expression by which it is computed when it is read (PostgreSQL 18, virtual generated columns). The rows that a
-    /// trigger gets as a table have no value of it.
+    /// The expression by which it is computed when it is read (PostgreSQL 18, virtual generated columns). The rows that
+    /// a trigger gets as a table have no value of it.
     pub(crate) computed_as: Option<String>,
     /// The function that prints a value whose text depends on settings; none on SQLite, and before `sexton migrate`.
     pub(super) text_function: Option<Arc<str>>,
@@ -44,8 +45,9 @@ pub struct Column {
     pub(super) dialect: Dialect,
 }
 
-/// Types whose values JSON prints in one way whatever the settings of the session are. Not floats (`extra_float_digits`),
-/// bytea, intervals, and what may hold them or times with a zone: ranges, arrays, composite types.
+/// Types whose values JSON prints in one way whatever the settings of the session are. Not floats
+/// (`extra_float_digits`), bytea, intervals, and what may hold them or times with a zone: ranges, arrays, composite
+/// types.
 const PRINTED_ALIKE: [&str; 9] = [
     "boolean",
     "numeric",
@@ -200,8 +202,8 @@ impl Column {
         self.instant_of(&self.of(alias))
     }
 
-    /// The same for a value of this column. A time without a zone is one in the configured zone, else in UTC, whatever the
-    /// session says.
+    /// The same for a value of this column. A time without a zone is one in the configured zone, else in UTC, whatever
+    /// the session says.
     #[must_use]
     pub(crate) fn instant_of(&self, value: &str) -> String {
         match self.dialect {

@@ -24,8 +24,8 @@ impl Catalog {
         Self::of(db, &config.resources).await
     }
 
-    /// Resolves those resources of `config` that fit the database, with all that is wrong with the others. A resource whose
-    /// children are of one that does not fit does not fit either: how they are marked is not known.
+    /// Resolves those resources of `config` that fit the database, with all that is wrong with the others. A resource
+    /// whose children are of one that does not fit does not fit either: how they are marked is not known.
     ///
     /// # Errors
     /// [`Error::Database`] when the catalogue cannot be read.

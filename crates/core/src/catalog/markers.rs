@@ -1,4 +1,5 @@
-//! Marking rows: which rule is for a row, whether it is marked, and the assignments that mark it and take the marker back.
+//! Marking rows: which rule is for a row, whether it is marked, and the assignments that mark it and take the marker
+//! back.
 
 use super::{Column, Table};
 use crate::{
@@ -43,8 +44,8 @@ pub(super) fn live(rules: &[Rule], alias: &str) -> String {
     format!("({})", any.join(" or "))
 }
 
-/// The condition that a row carries its marker. Not `not`: where the column that decides on the marker is null, [`live`] may
-/// be null.
+/// The condition that a row carries its marker. Not `not`: where the column that decides on the marker is null,
+/// [`live`] may be null.
 pub(super) fn marked(rules: &[Rule], alias: &str) -> String {
     format!("({} is not true)", live(rules, alias))
 }

@@ -1,8 +1,8 @@
 //! What the database says of the configured tables: where they are, the types of their columns, what is unique.
 //!
-//! The worker knows tables from `sexton.toml`, not from compiled entities. So everything that a wrong name or type could
-//! break is found here, once, before anything starts. The result is a [`Table`] with the SQL fragments that statements on
-//! the application's rows are made of.
+//! The worker knows tables from `sexton.toml`, not from compiled entities. So everything that a wrong name or type
+//! could break is found here, once, before anything starts. The result is a [`Table`] with the SQL fragments that
+//! statements on the application's rows are made of.
 //!
 //! * `describe`, `foreign_keys`: what the database's own catalogue says;
 //! * `bind`: comparing that with the configuration; every mistake is a [`Problem`];

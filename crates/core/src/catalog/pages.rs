@@ -93,8 +93,8 @@ impl Paging<'_> {
         self.rows.words().with([("cursor_columns", cursor_columns), ("order", order), ("beyond", beyond)])
     }
 
-    /// A key column as text from which the next page can begin. On SQLite a value has its own type, and drivers differ in
-    /// how they write a UUID: there it is the literal of the very value.
+    /// A key column as text from which the next page can begin. On SQLite a value has its own type, and drivers differ
+    /// in how they write a UUID: there it is the literal of the very value.
     fn cursor_column(&self, n: usize) -> String {
         let column = &self.rows.key[n].0;
         match self.rows.dialect {

@@ -104,7 +104,8 @@ impl Rows {
         columns.map(|(n, (column, _))| format!("{} as k{n}", column.of(alias))).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether the row is the one whose key is `text` (an SQL expression), so that the key's index is used (PostgreSQL).
+    /// Whether the row is the one whose key is `text` (an SQL expression), so that the key's index is used
+    /// (PostgreSQL).
     #[must_use]
     pub fn key_is(&self, row: &str, text: &str) -> String {
         match &self.key[..] {
@@ -124,8 +125,8 @@ impl Rows {
         self.key.iter().map(|(column, _)| column.of(alias)).collect::<Vec<_>>().join(", ")
     }
 
-    /// `t."id" = @key0 and …`: whether the row has the key whose [`Key::values`] are bound, typed so that the key's index is
-    /// used.
+    /// `t."id" = @key0 and …`: whether the row has the key whose [`Key::values`] are bound, typed so that the key's
+    /// index is used.
     #[must_use]
     pub fn key_is_bound(&self, alias: &str) -> String {
         let columns = self.key.iter().enumerate();

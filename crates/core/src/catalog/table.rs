@@ -95,8 +95,8 @@ impl Table {
         self.object(alias, |_| true)
     }
 
-    /// The captured columns but those that only say that the row is marked, as a JSON object of texts: what is known of a row
-    /// that is gone.
+    /// The captured columns but those that only say that the row is marked, as a JSON object of texts: what is known of
+    /// a row that is gone.
     #[must_use]
     pub(crate) fn twin_json(&self, alias: &str) -> String {
         let markers = self.resource.marker_columns();

@@ -59,8 +59,8 @@ impl Reference {
 }
 
 impl Unreferenced {
-    /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside, what is
-    /// wrong with the table itself.
+    /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside,
+    /// what is wrong with the table itself.
     ///
     /// # Errors
     /// [`db::Error`] when the catalogue cannot be read.
@@ -97,8 +97,8 @@ impl Unreferenced {
         Paging { rows: &self.rows, by: &self.paging }
     }
 
-    /// Whether any row references the row `t`. Not `exists`, which may be answered by reading the referencing table as a
-    /// whole first.
+    /// Whether any row references the row `t`. Not `exists`, which may be answered by reading the referencing table as
+    /// a whole first.
     #[must_use]
     pub fn referenced(&self) -> String {
         let by = |reference: &Reference| {

@@ -32,8 +32,8 @@ struct Group<'d> {
     keys: Vec<&'d str>,
 }
 
-/// Deletes the descendants of those rows that `chosen` says, children before their parents, and clears the references of
-/// the rows that stay. They were locked when they were found.
+/// Deletes the descendants of those rows that `chosen` says, children before their parents, and clears the references
+/// of the rows that stay. They were locked when they were found.
 ///
 /// # Errors
 /// [`Error`]; the caller rolls back.

@@ -1,8 +1,8 @@
 //! Rows that must not outlive another row: finding them, to any depth, and deleting them before it.
 //!
-//! Which rows are children is a rule on values (`[[resources.NAME.children]]`). It is evaluated when the parent is removed
-//! and once more when it is deleted, so that children that arrived meanwhile are not missed. Marking them in phase 1 is
-//! [`crate::soft_remove`]'s business.
+//! Which rows are children is a rule on values (`[[resources.NAME.children]]`). It is evaluated when the parent is
+//! removed and once more when it is deleted, so that children that arrived meanwhile are not missed. Marking them in
+//! phase 1 is [`crate::soft_remove`]'s business.
 
 mod delete;
 mod delete_part;

@@ -50,8 +50,8 @@ pub(super) mod option {
     }
 }
 
-/// Milliseconds, at most a hundred years: a `Retry-After` of an external system may say anything, and a time that a database
-/// cannot hold would fail a whole batch.
+/// Milliseconds, at most a hundred years: a `Retry-After` of an external system may say anything, and a time that a
+/// database cannot hold would fail a whole batch.
 #[must_use]
 pub fn millis(duration: Duration) -> i64 {
     const MOST: i64 = 100 * 365 * 24 * 60 * 60 * 1000;

@@ -47,8 +47,8 @@ pub fn load(path: &Path) -> Result<Config, Error> {
 /// Checks the configuration in `text`; `name` is used in messages, `env` looks up `${VAR}`.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the key path: TOML syntax, an unknown key, a wrong type, an unset variable, or a value out of
-/// range.
+/// [`Error::Invalid`] with the key path: TOML syntax, an unknown key, a wrong type, an unset variable, or a value out
+/// of range.
 pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
     let invalid = |message: String| Error::Invalid { path: name.to_owned(), message };
     let file: Dict = Figment::from(Toml::string(text)).extract().map_err(|why| invalid(describe(&why)))?;

@@ -37,7 +37,8 @@ pub struct Marker {
     /// The value; the current time when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<ColumnValue>,
-    /// The zone of times in a column without one, as the IANA time zone database names it; UTC when left out (PostgreSQL).
+    /// The zone of times in a column without one, as the IANA time zone database names it; UTC when left out
+    /// (PostgreSQL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 }

@@ -18,7 +18,8 @@ pub struct Resource {
     /// The key columns, in order.
     #[serde(deserialize_with = "one_or_many")]
     pub key: Vec<String>,
-    /// How phase 1 marks a row. Without one no deletion can be requested, and only the sweep `unreferenced` deletes rows.
+    /// How phase 1 marks a row. Without one no deletion can be requested, and only the sweep `unreferenced` deletes
+    /// rows.
     pub marker: Option<Marker>,
     /// Other ways of marking, for rows that match; the first that matches wins over `marker`.
     #[serde(default)]
@@ -75,7 +76,8 @@ impl Resource {
         [Lane::of_resource(name)].into_iter().chain(of_targets).collect()
     }
 
-    /// The ways of marking a row, in the order in which they are tried; the last matches every row. None without a marker.
+    /// The ways of marking a row, in the order in which they are tried; the last matches every row. None without a
+    /// marker.
     #[must_use]
     pub fn marker_rules(&self) -> Vec<MarkerRule> {
         let special = self.marker_when.iter().map(|rule| MarkerRule {

@@ -8,8 +8,8 @@ use super::{
     child, retry, target, unreferenced, verification,
 };
 
-/// A call may take a third of a lease, a lease is renewed when a third has passed, and write-back needs half a second. With
-/// a shorter lease no call would ever begin.
+/// A call may take a third of a lease, a lease is renewed when a third has passed, and write-back needs half a second.
+/// With a shorter lease no call would ever begin.
 const LEAST_LEASE: Duration = Duration::from_secs(2);
 
 /// The least time after which sweeps are considered.

@@ -40,10 +40,10 @@ impl Db {
         Ok(Self { conn, dialect, search_path, own_path: None })
     }
 
-    /// Begins a transaction that writes to tables of the application. Their triggers, defaults, checks and functions, and the
-    /// operators of their types, find in it what they find in sessions of the role itself: without it, `insert into audit …`
-    /// in a trigger would fail. What is read from the catalogue belongs into others, where every name is printed with its
-    /// schema.
+    /// Begins a transaction that writes to tables of the application. Their triggers, defaults, checks and functions,
+    /// and the operators of their types, find in it what they find in sessions of the role itself: without it, `insert
+    /// into audit …` in a trigger would fail. What is read from the catalogue belongs into others, where every name is
+    /// printed with its schema.
     ///
     /// # Errors
     /// [`Error`], as [`Self::begin`].
@@ -57,8 +57,8 @@ impl Db {
         self.own_path.as_ref().map_or_else(String::new, set)
     }
 
-    /// Begins a transaction that writes to Sexton's own tables. On SQLite it takes the write lock at once: a deferred transaction that reads
-    /// first fails with "database is locked" when it then writes, whatever `busy_timeout` says.
+    /// Begins a transaction that writes to Sexton's own tables. On SQLite it takes the write lock at once: a deferred
+    /// transaction that reads first fails with "database is locked" when it then writes, whatever `busy_timeout` says.
     ///
     /// # Errors
     /// [`Error`] when there is no connection, or the lock was not to be had in time.
@@ -73,7 +73,8 @@ impl Db {
         }
     }
 
-    /// [`Self::begin_on_rows`] for a transaction that gives way to others: it waits 100 ms at most for a lock (PostgreSQL).
+    /// [`Self::begin_on_rows`] for a transaction that gives way to others: it waits 100 ms at most for a lock
+    /// (PostgreSQL).
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -81,8 +82,8 @@ impl Db {
         self.begin_with(GIVE_WAY).await
     }
 
-    /// The same for a transaction that besides finds a bounded number of rows in tables of any size: by index, whatever the
-    /// planner estimates. Each statement sees what was committed before it, whatever the session's default is.
+    /// The same for a transaction that besides finds a bounded number of rows in tables of any size: by index, whatever
+    /// the planner estimates. Each statement sees what was committed before it, whatever the session's default is.
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -107,19 +108,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const BY_INDEX: &str =
     "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
-/// For transactions that give way to the application: they wait for a lock for less than PostgreSQL's `deadlock_timeout`, so
-/// that the application wins.
+/// For transactions that give way to the application: they wait for a lock for less than PostgreSQL's
+/// `deadlock_timeout`, so that the application wins.
 pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// Opens a pool of at most `max_connections`.
 ///
-/// On PostgreSQL every session has what `db/session.rs` lists: among it `row_security = off` (a row that a policy hides must be an
-/// error, not "gone"), an empty `search_path`, READ COMMITTED whatever the role's default is, commits that are on disk, and
-/// limits on statements and locks.
+/// On PostgreSQL every session has what `db/session.rs` lists: among it `row_security = off` (a row that a policy hides
+/// must be an error, not "gone"), an empty `search_path`, READ COMMITTED whatever the role's default is, commits that
+/// are on disk, and limits on statements and locks.
 ///
 /// # Errors
-/// [`ConnectError`] when the URL is wrong, the database cannot be reached within five seconds, or its sessions cannot be set
-/// up: it is a standby, it is read-only, or a pooler drops settings.
+/// [`ConnectError`] when the URL is wrong, the database cannot be reached within five seconds, or its sessions cannot
+/// be set up: it is a standby, it is read-only, or a pooler drops settings.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, ConnectError> {
     let parsed = Url::parse(url.expose_secret()).map_err(|_| ConnectError::Url)?;
     let place = place(&parsed);
@@ -143,8 +144,8 @@ fn startup(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("sexton").extra_float_digits(None)
 }
 
-/// Opens one connection, because a pool tries until its time is up and then says only that. Returns the schemas of the role's
-/// own search path, and that path as it is set.
+/// Opens one connection, because a pool tries until its time is up and then says only that. Returns the schemas of the
+/// role's own search path, and that path as it is set.
 async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>), ConnectError> {
     let unreachable = |source: sqlx::Error| ConnectError::Unreachable {
         place: place.to_owned(),

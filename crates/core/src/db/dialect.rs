@@ -38,7 +38,8 @@ impl Dialect {
         }
     }
 
-    /// [`Self::now`] in a form that an index condition can use: volatile functions cannot, a subquery is evaluated once.
+    /// [`Self::now`] in a form that an index condition can use: volatile functions cannot, a subquery is evaluated
+    /// once.
     #[must_use]
     pub const fn now_once(self) -> &'static str {
         match self {
@@ -69,8 +70,8 @@ impl Dialect {
         }
     }
 
-    /// A time that an application wrote (an SQL expression) as something that compares; on SQLite a number, and null if what is
-    /// there is no time.
+    /// A time that an application wrote (an SQL expression) as something that compares; on SQLite a number, and null if
+    /// what is there is no time.
     #[must_use]
     pub fn instant(self, time: &str) -> String {
         match self {
@@ -93,9 +94,9 @@ impl Dialect {
         }
     }
 
-    /// The text of a marker in the spelling in which markers are compared. Of a time its milliseconds count: ORMs write back
-    /// fewer digits than they read, and SQLite keeps the spelling of whoever wrote last. `text` is what a column's text or the
-    /// ledger has, as an SQL expression; what is no time stays as it is.
+    /// The text of a marker in the spelling in which markers are compared. Of a time its milliseconds count: ORMs write
+    /// back fewer digits than they read, and SQLite keeps the spelling of whoever wrote last. `text` is what a column's
+    /// text or the ledger has, as an SQL expression; what is no time stays as it is.
     #[must_use]
     pub fn comparable_marker(self, text: &str) -> String {
         match self {
@@ -151,8 +152,8 @@ impl Dialect {
         }
     }
 
-    /// `= any (…)` or `in (…)` the texts of a JSON array (an SQL expression). As an array it makes an index condition even
-    /// for a planner that knows nothing of the table yet; a set it may join with the whole table.
+    /// `= any (…)` or `in (…)` the texts of a JSON array (an SQL expression). As an array it makes an index condition
+    /// even for a planner that knows nothing of the table yet; a set it may join with the whole table.
     #[must_use]
     pub fn is_any_of(self, array: &str, type_name: &str) -> String {
         match self {

@@ -8,8 +8,8 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use super::{SessionError, session};
 
-/// A statement failed, or its answer cannot be read. Says what was being done and, if it was about one deletion or batch, to
-/// which.
+/// A statement failed, or its answer cannot be read. Says what was being done and, if it was about one deletion or
+/// batch, to which.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Failure>);
@@ -46,8 +46,9 @@ impl Error {
         Self::new(doing, None, DbErr::Custom(why.to_string()))
     }
 
-    /// What the server said about the statement, if it said anything: none for a broken connection, and none for a server
-    /// that is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing about any row.
+    /// What the server said about the statement, if it said anything: none for a broken connection, and none for a
+    /// server that is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing
+    /// about any row.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         refusal(&self.0.source)
@@ -109,9 +110,9 @@ impl Refusal {
         matches!(self.code.as_str(), "23503" | "23001" | "787")
     }
 
-    /// Whether it is likely to be about all rows alike: rights, syntax, resources, the state of the server (by its SQLSTATE
-    /// class; SQLite: all but CONSTRAINT and MISMATCH). A trigger may raise such a code for one row, too, so only several
-    /// rows in sequence tell.
+    /// Whether it is likely to be about all rows alike: rights, syntax, resources, the state of the server (by its
+    /// SQLSTATE class; SQLite: all but CONSTRAINT and MISMATCH). A trigger may raise such a code for one row, too, so
+    /// only several rows in sequence tell.
     #[must_use]
     pub fn is_general(&self) -> bool {
         const GENERAL: [&str; 14] =
@@ -122,16 +123,16 @@ impl Refusal {
         }
     }
 
-    /// Whether a lock was not to be had in time, or the statement took too long, or another transaction went first: worth
-    /// another try soon (SQLSTATE 55P03, 57014, 40001, 40P01; SQLite BUSY and LOCKED).
+    /// Whether a lock was not to be had in time, or the statement took too long, or another transaction went first:
+    /// worth another try soon (SQLSTATE 55P03, 57014, 40001, 40P01; SQLite BUSY and LOCKED).
     #[must_use]
     pub fn is_contention(&self) -> bool {
         matches!(self.code.as_str(), "55P03" | "57014" | "40001" | "40P01" | "5" | "6" | "261" | "262" | "517")
     }
 }
 
-/// SQLite's code for what a trigger raised (SQLITE_CONSTRAINT_TRIGGER). Its own triggers for `on delete restrict` use it too,
-/// and only their message tells.
+/// SQLite's code for what a trigger raised (SQLITE_CONSTRAINT_TRIGGER). Its own triggers for `on delete restrict` use
+/// it too, and only their message tells.
 const SQLITE_TRIGGER: &str = "1811";
 
 /// The code that the server gave, whatever it is about.

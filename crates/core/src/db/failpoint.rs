@@ -1,7 +1,7 @@
 //! Points at which a test kills the process, one at each commit boundary.
 
-/// Reads `FAILPOINTS`; called once, at the start of `main`. Without the feature `failpoints`, and in every release build,
-/// this is nothing.
+/// Reads `FAILPOINTS`; called once, at the start of `main`. Without the feature `failpoints`, and in every release
+/// build, this is nothing.
 pub fn arm_kill_points() {
     #[cfg(all(feature = "failpoints", debug_assertions))]
     std::mem::forget(fail::FailScenario::setup()); // Dropping it would disarm them.

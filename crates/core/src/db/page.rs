@@ -15,8 +15,9 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Renders `text`, which limits its rows to `@limit`. In the place of `{after}` the first page has nothing, and each
-    /// later one `and` with `after`: whether a row comes after the last of the page before, whose values have names.
+    /// Renders `text`, which limits its rows to `@limit`. In the place of `{after}` the first page has nothing, and
+    /// each later one `and` with `after`: whether a row comes after the last of the page before, whose values have
+    /// names.
     ///
     /// # Panics
     /// As [`Words::render`].

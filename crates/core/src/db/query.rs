@@ -24,8 +24,8 @@ impl Sql {
         &self.sql
     }
 
-    /// The statement with its values, each under its name. A value that the statement has no place for in this dialect is
-    /// left out.
+    /// The statement with its values, each under its name. A value that the statement has no place for in this dialect
+    /// is left out.
     ///
     /// # Panics
     /// If a value is missing: which values a statement has is known when the program is written.

@@ -18,8 +18,8 @@ impl Query {
         self.read(db, "set local statement_timeout = 0").await
     }
 
-    /// The same for a bounded number of rows and a caller that must not wait: by index, and 100 ms for a lock on the table
-    /// (PostgreSQL).
+    /// The same for a bounded number of rows and a caller that must not wait: by index, and 100 ms for a lock on the
+    /// table (PostgreSQL).
     ///
     /// # Errors
     /// As [`Self::read_only`].

@@ -29,8 +29,8 @@ impl Rendered {
     }
 }
 
-/// Statements on the rows of one table, each rendered at its first use and kept under the name that its caller gives it. Clones share
-/// them.
+/// Statements on the rows of one table, each rendered at its first use and kept under the name that its caller gives
+/// it. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct RenderedByName(Arc<Mutex<HashMap<Cow<'static, str>, Sql>>>);
 

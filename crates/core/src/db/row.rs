@@ -1,7 +1,7 @@
 //! Rows of an answer, and how their columns are read.
 //!
-//! Ids, states and JSON come as text from both databases and are parsed here, so that there is one way to read each, and one
-//! error for a column that this release cannot read.
+//! Ids, states and JSON come as text from both databases and are parsed here, so that there is one way to read each,
+//! and one error for a column that this release cannot read.
 
 use std::{fmt::Display, str::FromStr, sync::Arc};
 

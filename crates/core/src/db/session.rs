@@ -1,8 +1,8 @@
 //! What every session on PostgreSQL has, made by statements on each new connection and checked.
 //!
 //! The settings do not travel in the startup packet: PgBouncer refuses them there, or drops them without a word where
-//! `ignore_startup_parameters` lists them. A session that lacks one is not used. Without `row_security = off`, a row that a
-//! policy hides looks deleted.
+//! `ignore_startup_parameters` lists them. A session that lacks one is not used. Without `row_security = off`, a row
+//! that a policy hides looks deleted.
 
 use std::{
     sync::Mutex,
@@ -26,8 +26,8 @@ const SETTINGS: [(&str, &str, &str); 9] = [
     ("standard_conforming_strings", "on", "on"),
 ];
 
-/// A claim that is committed must be on disk, and with it every request before it: calls follow. A role that asks for more
-/// than the server's disk (PostgreSQL §20.5.1) keeps it.
+/// A claim that is committed must be on disk, and with it every request before it: calls follow. A role that asks for
+/// more than the server's disk (PostgreSQL §20.5.1) keeps it.
 const DURABLE: &str = "select set_config('synchronous_commit',
     case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)";
 
@@ -61,8 +61,8 @@ pub enum SessionError {
     Database(#[from] sqlx::Error),
 }
 
-/// Makes sure that two connections that are open at once are two sessions of the server. A pooler in transaction mode lends
-/// both the same one, and then settings of ours would change what other applications find there.
+/// Makes sure that two connections that are open at once are two sessions of the server. A pooler in transaction mode
+/// lends both the same one, and then settings of ours would change what other applications find there.
 ///
 /// # Errors
 /// [`SessionError::Shared`], or [`SessionError::Database`] when a connection was lost.
@@ -121,8 +121,8 @@ pub(super) fn pool(options: PgPoolOptions) -> PgPoolOptions {
 /// When a server last said that it takes no writes or is going away.
 static SUSPECT: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Takes note of an SQLSTATE: after `read_only_sql_transaction` (25006: the server became a standby) and those of class 57P
-/// (it stops, or starts), no connection made before is used any more. One that stays open to a former primary would
+/// Takes note of an SQLSTATE: after `read_only_sql_transaction` (25006: the server became a standby) and those of class
+/// 57P (it stops, or starts), no connection made before is used any more. One that stays open to a former primary would
 /// otherwise fail until the end of its life.
 pub(super) fn note(sqlstate: &str) {
     if sqlstate == "25006" || sqlstate.starts_with("57P") {

@@ -9,10 +9,11 @@
 //! ```
 //!
 //! [`Words::render`] puts in the words and numbers the values. [`Sql::bind`] takes the values by their names. When the
-//! [`Query`](super::Query) fails, its [`Error`](super::Error) says what the comment says. Comments stand on lines of their own
-//! and are not sent to the database.
+//! [`Query`](super::Query) fails, its [`Error`](super::Error) says what the comment says. Comments stand on lines of
+//! their own and are not sent to the database.
 //!
-//! What a text says more than once may stand below it, after a line that names it; such a part may use those below itself:
+//! What a text says more than once may stand below it, after a line that names it; such a part may use those below
+//! itself:
 //!
 //! ```sql
 //! -- where {is_running} is
@@ -96,8 +97,8 @@ impl Words {
         self
     }
 
-    /// Of two texts the one for this dialect. Both are named where one is chosen: a search for one finds the other, and a third
-    /// dialect adds a parameter here.
+    /// Of two texts the one for this dialect. Both are named where one is chosen: a search for one finds the other, and
+    /// a third dialect adds a parameter here.
     #[must_use]
     pub const fn pick<'t>(&self, postgres: &'t str, sqlite: &'t str) -> &'t str {
         match self.dialect {
@@ -109,15 +110,15 @@ impl Words {
     /// The statement, its values numbered in the order in which they first occur.
     ///
     /// # Panics
-    /// If the text has a word or function that is not among these. Texts are part of the program, and every one is rendered
-    /// when the ledger or the table is opened, so that a test that opens one finds it.
+    /// If the text has a word or function that is not among these. Texts are part of the program, and every one is
+    /// rendered when the ledger or the table is opened, so that a test that opens one finds it.
     #[must_use]
     pub fn render(&self, text: &str) -> Sql {
         self.render_for(text, &[])
     }
 
-    /// The statement, these values numbered first and in this order: for callers outside this program, which know numbers
-    /// only.
+    /// The statement, these values numbered first and in this order: for callers outside this program, which know
+    /// numbers only.
     ///
     /// # Panics
     /// As [`Self::render`].

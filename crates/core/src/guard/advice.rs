@@ -11,8 +11,8 @@ use crate::{
     store::Store,
 };
 
-/// Guards that were installed and do not do what they should, each with its key path and a remedy. None of it keeps a worker
-/// from starting; sweeps that rely on such a guard delete nothing.
+/// Guards that were installed and do not do what they should, each with its key path and a remedy. None of it keeps a
+/// worker from starting; sweeps that rely on such a guard delete nothing.
 #[must_use]
 pub fn broken(guards: &[Guard]) -> Vec<Problem> {
     let broken = guards.iter().filter(|guard| guard.standing.state.is_broken());
@@ -66,8 +66,8 @@ pub async fn advice(conn: &impl ConnectionTrait, store: &Store, guards: &[Guard]
     Ok(advice)
 }
 
-/// Why unreferenced rows of a table are not deleted, if guards are missing: between the request and the end of a deletion
-/// nothing may reference such a row any more, and an external delete cannot be taken back.
+/// Why unreferenced rows of a table are not deleted, if guards are missing: between the request and the end of a
+/// deletion nothing may reference such a row any more, and an external delete cannot be taken back.
 ///
 /// * `table`: the same table, if its rows can be soft-removed as well.
 ///

@@ -1,11 +1,11 @@
-//! Rows whose twins go with their parents' twins (`twin = "goes_with_parent"`): for a parent and its children that are deleted
-//! together without a request, one deletion is recorded and one call is made.
+//! Rows whose twins go with their parents' twins (`twin = "goes_with_parent"`): for a parent and its children that are
+//! deleted together without a request, one deletion is recorded and one call is made.
 //!
 //! Parents and children are deleted in either order, each with a statement of its own or by `on delete cascade`:
 //! * parents first: their deletion is open and their row is gone when a child is deleted, which is then not recorded;
-//! * children first: each is recorded with the values by which it names its parents (`follows`). Once the deletion of such a
-//!   parent is recorded in the same transaction, theirs is dropped. Not in another: a child that was deleted alone has a
-//!   twin that nobody else deletes if the parent comes back.
+//! * children first: each is recorded with the values by which it names its parents (`follows`). Once the deletion of
+//!   such a parent is recorded in the same transaction, theirs is dropped. Not in another: a child that was deleted
+//!   alone has a twin that nobody else deletes if the parent comes back.
 //!
 //! SQLite has no setting that tells transactions apart; there ten seconds stand for one.
 //!
@@ -84,8 +84,8 @@ impl<'c> Family<'c> {
         reached.contains(&bond.parent.name)
     }
 
-    /// The deleted rows as a table with the name `alias` (PostgreSQL). Virtual columns are computed there: a transition table
-    /// does not have them.
+    /// The deleted rows as a table with the name `alias` (PostgreSQL). Virtual columns are computed there: a transition
+    /// table does not have them.
     pub(super) fn gone(&self, alias: &str) -> String {
         if self.columns.iter().all(|column| column.computed_as.is_none()) {
             return if alias == GONE { GONE.to_owned() } else { format!("{GONE} {alias}") };
@@ -97,8 +97,8 @@ impl<'c> Family<'c> {
         format!("(select {} from {GONE}) {alias}", self.columns.iter().map(column).collect::<Vec<_>>().join(", "))
     }
 
-    /// The words `{follows}`, `{goes_with_parent}`, `{forget_children}` and `{remember_children}` for texts about the row or
-    /// rows `row`.
+    /// The words `{follows}`, `{goes_with_parent}`, `{forget_children}` and `{remember_children}` for texts about the
+    /// row or rows `row`.
     pub(super) fn words(&self, row: &str) -> [(&'static str, String); 4] {
         [
             ("follows", self.follows(row)),

@@ -1,5 +1,5 @@
-//! Installing and removing guards: those of a resource in one transaction. It does not wait for long, because every other
-//! writer of the table would wait behind it.
+//! Installing and removing guards: those of a resource in one transaction. It does not wait for long, because every
+//! other writer of the table would wait behind it.
 
 use std::time::Duration;
 

@@ -3,13 +3,13 @@
 //! * `deleted` records the deletion of a row that was deleted with plain SQL.
 //! * `referenced` keeps a row that nothing references from being referenced too late.
 //!
-//! They are generated from the resolved table. What is installed is compared with what would be generated now (`state`), and
-//! changes only when an operator says so ([`install`]). A guard that fails fails the statement that fired it: record or do
-//! not delete.
+//! They are generated from the resolved table. What is installed is compared with what would be generated now
+//! (`state`), and changes only when an operator says so ([`install`]). A guard that fails fails the statement that
+//! fired it: record or do not delete.
 //!
-//! Deletes of our own say so for as long as they take ([`begin_own`]), in the transaction that is open: on PostgreSQL by
-//! the setting `sexton.deleting`, which is the depth of triggers at which they run, so that what an application's trigger
-//! deletes in consequence is recorded; on SQLite, which has no such settings, by rows in `sexton_deleting`.
+//! Deletes of our own say so for as long as they take ([`begin_own`]), in the transaction that is open: on PostgreSQL
+//! by the setting `sexton.deleting`, which is the depth of triggers at which they run, so that what an application's
+//! trigger deletes in consequence is recorded; on SQLite, which has no such settings, by rows in `sexton_deleting`.
 
 mod advice;
 mod deleted;

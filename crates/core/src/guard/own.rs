@@ -31,8 +31,8 @@ impl db::Statements for Statements {
     }
 }
 
-/// From here on, rows of `tables` (their quoted names) are deleted by Sexton in this transaction. Nothing is done if there
-/// are none. On PostgreSQL all tables are meant.
+/// From here on, rows of `tables` (their quoted names) are deleted by Sexton in this transaction. Nothing is done if
+/// there are none. On PostgreSQL all tables are meant.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.
@@ -48,8 +48,8 @@ pub async fn begin_own(
     begin.execute(transaction).await.map(drop)
 }
 
-/// What is deleted from here on is not Sexton's any more. To be called also when deleting failed: on SQLite the caller's
-/// transaction may be continued after that, and would leave the table unguarded.
+/// What is deleted from here on is not Sexton's any more. To be called also when deleting failed: on SQLite the
+/// caller's transaction may be continued after that, and would leave the table unguarded.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.

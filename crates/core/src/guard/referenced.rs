@@ -1,9 +1,10 @@
-//! The guard of rows that are deleted once nothing references them: a new reference to one takes its mark away in the same
-//! transaction, and one to a row that is hidden is refused. So nothing ever references a row that is about to be deleted, in
-//! the database and elsewhere.
+//! The guard of rows that are deleted once nothing references them: a new reference to one takes its mark away in the
+//! same transaction, and one to a row that is hidden is refused. So nothing ever references a row that is about to be
+//! deleted, in the database and elsewhere.
 //!
-//! The row is locked before its mark is read, as the foreign key locks it later or has done already. So this transaction
-//! waits for a sweep that is marking the row, and a sweep waits for this one, also where the constraint is deferred.
+//! The row is locked before its mark is read, as the foreign key locks it later or has done already. So this
+//! transaction waits for a sweep that is marking the row, and a sweep waits for this one, also where the constraint is
+//! deferred.
 
 use super::{
     settings,
@@ -69,12 +70,13 @@ fn message(unreferenced: &Unreferenced) -> String {
     format!("a row of {} that nothing has referenced for {time} can no longer be referenced", unreferenced.table)
 }
 
-/// A row that another transaction has locked is not waited for, or writers who reference several rows would wait for each
-/// other. Its mark is left to the next pass, which finds the row referenced; until then this transaction keeps sweeps from it.
+/// A row that another transaction has locked is not waited for, or writers who reference several rows would wait for
+/// each other. Its mark is left to the next pass, which finds the row referenced; until then this transaction keeps
+/// sweeps from it.
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
 
-/// The search path that the application's own triggers see when the row's mark is taken away: that of the role with whose
-/// rights they run. That of the session would let whoever writes a reference choose what those triggers find.
+/// The search path that the application's own triggers see when the row's mark is taken away: that of the role with
+/// whose rights they run. That of the session would let whoever writes a reference choose what those triggers find.
 const OWNERS_PATH: &str = "coalesce((
             select substr(setting, length('search_path=') + 1)
             from pg_db_role_setting s cross join unnest(s.setconfig) setting
@@ -100,8 +102,8 @@ fn words(
     ])
 }
 
-/// Whether the row `t`, which is marked as unreferenced, can no longer be chosen: for its age, or because its deletion was
-/// requested already.
+/// Whether the row `t`, which is marked as unreferenced, can no longer be chosen: for its age, or because its deletion
+/// was requested already.
 fn is_hidden(unreferenced: &Unreferenced, table: Option<&Table>) -> String {
     let ago = unreferenced.rows.dialect.instant_ago(millis(unreferenced.settings.hide_after));
     let removed = table.map_or_else(String::new, |table| format!(" or {}", table.marked("t")));

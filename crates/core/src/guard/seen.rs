@@ -1,5 +1,5 @@
-//! Remembering which guards were installed, and what they were: one that is lost, or changed by somebody else, is told from
-//! one that never was there.
+//! Remembering which guards were installed, and what they were: one that is lost, or changed by somebody else, is told
+//! from one that never was there.
 
 use sea_orm::ConnectionTrait;
 

@@ -7,8 +7,9 @@ pub(super) type Setting = (&'static str, &'static str);
 pub(super) const PLAIN: &[Setting] =
     &[("search_path", "pg_catalog, pg_temp"), ("row_security", "off"), ("standard_conforming_strings", "on")];
 
-/// Of a guard that captures values as text and writes to the ledger alone. [`Column::text`](crate::catalog::Column::text)
-/// does not depend on settings either; these hold for whatever a body prints.
+/// Of a guard that captures values as text and writes to the ledger alone.
+/// [`Column::text`](crate::catalog::Column::text) does not depend on settings either; these hold for whatever a body
+/// prints.
 pub(super) const CAPTURING: &[Setting] = &[
     PLAIN[0],
     PLAIN[1],

@@ -191,8 +191,8 @@ const fn gone(was_there: bool) -> State {
     if was_there { State::Lost } else { State::Missing }
 }
 
-/// What was changed of a guard that is there, for people (PostgreSQL). A text that is neither ours nor the one that was seen
-/// before is somebody else's.
+/// What was changed of a guard that is there, for people (PostgreSQL). A text that is neither ours nor the one that was
+/// seen before is somebody else's.
 fn alteration(row: &Row, trigger: &Trigger, standing: &Standing) -> Result<Option<String>, db::Error> {
     let (known_digest, known_owner): (Option<String>, Option<String>) =
         (row.get("known_digest")?, row.get("known_owner")?);
@@ -251,8 +251,9 @@ fn sqlite(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
     Ok(Standing { state, why, is_known, table_oid: None, owner: None, digest, definition: None })
 }
 
-/// Guards that are installed although no resource of `catalog` has them: the resource was renamed or is not configured any
-/// more, and no worker claims what they record. Each with its name, its tables for people, and the statement that drops it.
+/// Guards that are installed although no resource of `catalog` has them: the resource was renamed or is not configured
+/// any more, and no worker claims what they record. Each with its name, its tables for people, and the statement that
+/// drops it.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses.

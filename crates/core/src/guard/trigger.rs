@@ -51,9 +51,9 @@ pub(super) struct Spec<'p> {
 impl Trigger {
     /// `body` is that of a PL/pgSQL function on PostgreSQL, and statements on SQLite.
     ///
-    /// The function acts with the rights of the role that installed it, so that roles that write to the table need none on
-    /// the ledger. Therefore no other role may make a trigger of it, names in it are qualified, and the search path is its
-    /// own (PostgreSQL, CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely").
+    /// The function acts with the rights of the role that installed it, so that roles that write to the table need none
+    /// on the ledger. Therefore no other role may make a trigger of it, names in it are qualified, and the search path
+    /// is its own (PostgreSQL, CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely").
     pub(super) fn new(ledger: &Ledger, spec: &Spec<'_>, body: &str) -> Self {
         let Spec { table, fires, for_each, when, settings, .. } = spec;
         let name = name(spec.kind, spec.resource);
@@ -107,12 +107,12 @@ pub(super) fn own_table_words(ledger: &Ledger, kind: &str, resource: &ResourceNa
     words.with([("ensure_own_table", ensure)])
 }
 
-/// A function that acts with its owner's rights must not act on what others hand to it, should anybody else ever be allowed to
-/// make a trigger of it. A partition stands for its table, and the table may have been renamed since.
+/// A function that acts with its owner's rights must not act on what others hand to it, should anybody else ever be
+/// allowed to make a trigger of it. A partition stands for its table, and the table may have been renamed since.
 const ENSURE_OWN_TABLE: &str = include_str!("trigger.ensure_own_table.sql");
 
-/// The body of a trigger: the text without its first line, a comment. It is compared with what is installed, so it is put
-/// together exactly as it is written.
+/// The body of a trigger: the text without its first line, a comment. It is compared with what is installed, so it is
+/// put together exactly as it is written.
 pub(super) fn body(words: &Words, text: &str) -> String {
     let (_, statements) = text.split_once('\n').unwrap_or_default();
     format!("\n{}", words.expand(statements))

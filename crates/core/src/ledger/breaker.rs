@@ -69,8 +69,8 @@ pub struct OpenBreaker {
     pub since: String,
     /// Probes so far.
     pub probes: i32,
-    /// Milliseconds until it may be probed, or until it is called again when it is throttled; none while it waits for an
-    /// operator.
+    /// Milliseconds until it may be probed, or until it is called again when it is throttled; none while it waits for
+    /// an operator.
     pub left_ms: Option<i64>,
 }
 
@@ -115,7 +115,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// The targets that are not called for now. Those whose throttling ended [a while](THROTTLE_ENDS) ago are not among them.
+    /// The targets that are not called for now. Those whose throttling ended [a while](THROTTLE_ENDS) ago are not among
+    /// them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
@@ -178,8 +179,8 @@ impl Ledger {
         self.change_breaker(db, throttle).await
     }
 
-    /// Takes the right to probe `lane`, which one process has until the next probe: that comes after `interval`, doubled
-    /// with each probe so far, but not later than after `most`.
+    /// Takes the right to probe `lane`, which one process has until the next probe: that comes after `interval`,
+    /// doubled with each probe so far, but not later than after `most`.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
@@ -206,8 +207,8 @@ impl Ledger {
         self.change_breaker(db, self.sql.breaker.close.bind([("lane", lane.as_str().into())])).await
     }
 
-    /// Closes the breaker of `lane` if it is open because of answers "gone" and nothing is held any more: each of them was
-    /// explained. It must have been open for `settled`, so that what was answered is written down.
+    /// Closes the breaker of `lane` if it is open because of answers "gone" and nothing is held any more: each of them
+    /// was explained. It must have been open for `settled`, so that what was answered is written down.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.

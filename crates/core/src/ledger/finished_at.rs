@@ -15,7 +15,8 @@ pub struct FinishedAt {
     pub(crate) id: String,
 }
 
-/// Whether a row comes after the last of the page before, for [`Pages`](crate::db::Pages) in the order of a time and an id.
+/// Whether a row comes after the last of the page before, for [`Pages`](crate::db::Pages) in the order of a time and an
+/// id.
 pub(crate) fn after_last(time: &str, id: &str) -> String {
     format!("({time}, {id}) > ({{timestamptz:@last_at}}, {{uuid:@last_id}})")
 }

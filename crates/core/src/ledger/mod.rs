@@ -7,8 +7,8 @@
 //! * all times are the database's.
 //!
 //! Functions that share a caller's transaction take a `ConnectionTrait`, those that own one take a
-//! [`Db`](crate::db::Db). They fail with [`db::Error`](crate::db::Error) alone: what can go wrong here is the database, or
-//! a column that this release cannot read.
+//! [`Db`](crate::db::Db). They fail with [`db::Error`](crate::db::Error) alone: what can go wrong here is the database,
+//! or a column that this release cannot read.
 
 mod breaker;
 mod deletions;

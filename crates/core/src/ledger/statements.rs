@@ -1,7 +1,8 @@
 //! Every statement on Sexton's own tables, rendered once when the ledger is opened.
 //!
-//! Each operation has its texts beside it: `lease.renew.postgres.sql` and `lease.renew.sqlite.sql` are run by `lease.rs`, and
-//! a text without a dialect in its name is for both. To add a database, write one more text wherever [`Words::pick`] chooses.
+//! Each operation has its texts beside it: `lease.renew.postgres.sql` and `lease.renew.sqlite.sql` are run by
+//! `lease.rs`, and a text without a dialect in its name is for both. To add a database, write one more text wherever
+//! [`Words::pick`] chooses.
 
 use super::{
     breaker,
@@ -102,9 +103,10 @@ impl Statements {
 /// * its tables by their names without `sexton_`, and `{deletion}`, `{done}` for the open and the finished deletions;
 /// * the states as literals (`{pending}`), and the states between which an event moves a deletion:
 ///   `d.state in ({from:Claimed})`, `state = {to:Claimed}`; kinds of dead letters: `{dead_kind:Poison}`;
-/// * `{any_id_of:@records}`: `= any (…)` of the ids of a JSON array of objects (PostgreSQL), to stand beside a join with
-///   them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and joins a
-///   burst of new deletions by going through all of them for each record (measured: 161 ms a batch with 10,000);
+/// * `{any_id_of:@records}`: `= any (…)` of the ids of a JSON array of objects (PostgreSQL), to stand beside a join
+///   with them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and
+///   joins a burst of new deletions by going through all of them for each record (measured: 161 ms a batch with
+///   10,000);
 /// * what several operations need, named where it is written: [`due::OLDEST_IN_LANE`], [`advance::words`],
 ///   [`retained::words`], [`record::words`].
 pub(super) fn words(dialect: Dialect, table: impl Fn(&str) -> String) -> Words {

@@ -5,8 +5,8 @@ use sea_orm::ConnectionTrait;
 use super::Ledger;
 use crate::db::{self, Dialect, Sql, Words};
 
-/// The channel of PostgreSQL's LISTEN on which a notification, whatever it says, means "something may be due". It is the
-/// same in every schema; one too many costs a worker a look into the ledger.
+/// The channel of PostgreSQL's LISTEN on which a notification, whatever it says, means "something may be due". It is
+/// the same in every schema; one too many costs a worker a look into the ledger.
 ///
 /// The commit of a transaction that has notified holds a lock which no two such transactions in a database have at once
 /// (PostgreSQL's `PreCommit_Notify` in async.c), so that their commits happen one after another. A producer that pushes

@@ -45,9 +45,9 @@ impl Outcome {
         }
     }
 
-    /// The outcome if the target must not be called twice unless nothing was done. `not_done` are the statuses by which this
-    /// target says so; by themselves only "no connection" and 4xx without 408 do. A 503 may come from a gateway whose backend
-    /// acted.
+    /// The outcome if the target must not be called twice unless nothing was done. `not_done` are the statuses by which
+    /// this target says so; by themselves only "no connection" and 4xx without 408 do. A 503 may come from a gateway
+    /// whose backend acted.
     #[must_use]
     pub fn of_unrepeatable_request(self, not_done: &[u16]) -> Self {
         let is_clear = |status: u16| matches!(status, 400..=499 if status != 408) || not_done.contains(&status);
@@ -72,8 +72,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome without a reason that repeats a value of the row. Some systems answer with the id they were called with,
-    /// and it must not be stored.
+    /// The outcome without a reason that repeats a value of the row. Some systems answer with the id they were called
+    /// with, and it must not be stored.
     #[must_use]
     pub fn without_values(mut self, row: &Values) -> Self {
         /// Shorter values are in many words by chance.

@@ -1,7 +1,7 @@
 //! What an answer means to a target of `kind = "http"`: its settings decide first, then [`classify`].
 //!
-//! A 2xx that confirms nothing (202, 207, or not what `success_when` wants) is retried, because the deletion may be under
-//! way. If it never confirms, the deletion dies as `exhausted`. Every unknown answer is rejected.
+//! A 2xx that confirms nothing (202, 207, or not what `success_when` wants) is retried, because the deletion may be
+//! under way. If it never confirms, the deletion dies as `exhausted`. Every unknown answer is rejected.
 
 use std::time::SystemTime;
 
@@ -51,8 +51,8 @@ impl Received {
         matches!(self.status, 200..=299)
     }
 
-    /// Whether the body broke off, and what is missing may be a reason that decides what the failure means. `by_reason` says
-    /// so of a status. An answer that is too long will be so again: then the status decides where it can.
+    /// Whether the body broke off, and what is missing may be a reason that decides what the failure means. `by_reason`
+    /// says so of a status. An answer that is too long will be so again: then the status decides where it can.
     #[must_use]
     pub fn lacks_a_reason(&self, by_reason: impl Fn(u16) -> bool) -> bool {
         // A 403 is about credentials, or says "too fast".

@@ -12,8 +12,9 @@ pub(super) const UNSAID: &str = "later";
 /// What the headers of an answer ask for, as text for [`retry_after`]; none if they ask for nothing.
 ///
 /// - `Retry-After` (RFC 9110 §10.2.3), or `Retry-After-Ms` and `x-ms-retry-after-ms` (Azure) in milliseconds;
-/// - with 429, or if nothing remains of the quota: `RateLimit-Reset` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers),
-///   `X-RateLimit-Reset` and `X-Rate-Limit-Reset` (GitHub, Okta and others). With any other answer they are mere information.
+/// - with 429, or if nothing remains of the quota: `RateLimit-Reset` and `RateLimit`
+///   (draft-ietf-httpapi-ratelimit-headers), `X-RateLimit-Reset` and `X-Rate-Limit-Reset` (GitHub, Okta and others).
+///   With any other answer they are mere information.
 #[must_use]
 pub fn asked_patience<'h>(status: u16, header: impl Fn(&str) -> Option<&'h str>) -> Option<String> {
     let first = |names: &[&str]| names.iter().find_map(|name| header(name).map(str::trim));
@@ -41,9 +42,9 @@ fn parameter<'l>(list: &'l str, names: &[&str]) -> Option<&'l str> {
     pairs.into_iter().find(|(name, _)| names.contains(name)).map(|(_, value)| value)
 }
 
-/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or an HTTP date that is compared with `now`. Fractions are read as well,
-/// and so is a time of the Unix epoch, which some send instead of seconds. A date in the past is no delay; anything else is
-/// ignored.
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or an HTTP date that is compared with `now`. Fractions are read as
+/// well, and so is a time of the Unix epoch, which some send instead of seconds. A date in the past is no delay;
+/// anything else is ignored.
 #[must_use]
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();

@@ -1,7 +1,7 @@
 //! Keeping the deletions of a batch from being claimed while they are restored.
 //!
-//! A large batch takes a while, and may wait for rows that somebody has locked. Without this its grace could end meanwhile,
-//! and the whole restore would fail.
+//! A large batch takes a while, and may wait for rows that somebody has locked. Without this its grace could end
+//! meanwhile, and the whole restore would fail.
 
 use serde_json::json;
 
@@ -22,8 +22,8 @@ pub struct Hold {
     held: serde_json::Value,
 }
 
-/// Holds the deletions of a batch that could be claimed, in a transaction of its own. On SQLite, which has one writer, there
-/// is nothing to do.
+/// Holds the deletions of a batch that could be claimed, in a transaction of its own. On SQLite, which has one writer,
+/// there is nothing to do.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed.

@@ -1,5 +1,5 @@
-//! Locking what is to be restored: rows first and entries second, in the order in which phase 1 locks them. Claims lock the
-//! entries, too, so that of a restore and a claim exactly one wins.
+//! Locking what is to be restored: rows first and entries second, in the order in which phase 1 locks them. Claims lock
+//! the entries, too, so that of a restore and a claim exactly one wins.
 
 use std::collections::HashMap;
 

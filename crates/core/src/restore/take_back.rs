@@ -41,10 +41,10 @@ pub enum MarkedRows {
     Stay,
 }
 
-/// Takes back the deletion `id` within the caller's transaction. The ledger entry ends as cancelled. The row gets back what
-/// its marker column held before, if it still carries the marker that we wrote and no other deletion wants it removed. So do
-/// the rows that the same request removed with it; their deletions, if they have any, are cancelled as well. Returns what
-/// was restored.
+/// Takes back the deletion `id` within the caller's transaction. The ledger entry ends as cancelled. The row gets back
+/// what its marker column held before, if it still carries the marker that we wrote and no other deletion wants it
+/// removed. So do the rows that the same request removed with it; their deletions, if they have any, are cancelled as
+/// well. Returns what was restored.
 ///
 /// # Errors
 /// [`Error`], also when the deletion of a child is past restoring, when another deletion waits for this one, or
@@ -131,8 +131,8 @@ async fn levels(
     Ok(levels)
 }
 
-/// One that waits for another is restored with it. One that was named by itself is not, as the other would then wait for
-/// nothing.
+/// One that waits for another is restored with it. One that was named by itself is not, as the other would then wait
+/// for nothing.
 async fn refuse_if_waited_for(
     transaction: &impl ConnectionTrait,
     store: &Store,

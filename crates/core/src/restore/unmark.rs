@@ -15,9 +15,9 @@ use crate::{
     store::Store,
 };
 
-/// Gives the rows of deletions, and the rows that were marked with theirs, back what their marker columns held before, and
-/// cancels the deletions. Returns those whose rows got back what they held. The others are gone, no longer carry the marker
-/// that was written, or were removed together with another row as well.
+/// Gives the rows of deletions, and the rows that were marked with theirs, back what their marker columns held before,
+/// and cancels the deletions. Returns those whose rows got back what they held. The others are gone, no longer carry
+/// the marker that was written, or were removed together with another row as well.
 pub(super) async fn unmark(
     transaction: &impl ConnectionTrait,
     store: &Store,

@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Table {
-    /// Those confirmations whose target would be called in the same way with the new values as with the old. Of a target
-    /// that is not configured here nothing is known, so all values count.
+    /// Those confirmations whose target would be called in the same way with the new values as with the old. Of a
+    /// target that is not configured here nothing is known, so all values count.
     #[must_use]
     pub fn still_confirmed(&self, confirmations: Confirmations, before: &Values, now: &Values) -> Confirmations {
         let holds = |name: &str| match self.resource.targets.iter().find(|target| target.name.as_str() == name) {

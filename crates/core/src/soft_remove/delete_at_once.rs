@@ -1,5 +1,5 @@
-//! Phase 1 of a resource without targets: there is nothing to wait for, so the row is deleted in the caller's transaction
-//! with its children, and its deletion is completed with it.
+//! Phase 1 of a resource without targets: there is nothing to wait for, so the row is deleted in the caller's
+//! transaction with its children, and its deletion is completed with it.
 
 use sea_orm::ConnectionTrait;
 
@@ -27,8 +27,8 @@ pub(super) fn applies(table: &Table, request: &Request) -> bool {
     table.resource.targets.is_empty() && delay_ms(table, request) == 0
 }
 
-/// Deletes the rows of what was just requested, children first, and completes their deletions. What is not deleted stays
-/// pending for a worker:
+/// Deletes the rows of what was just requested, children first, and completes their deletions. What is not deleted
+/// stays pending for a worker:
 /// * rows that are kept by their rule or by a trigger;
 /// * rows with more than [`MOST_CHILDREN`] children;
 /// * rows whose children are locked, or have deletions of their own.
@@ -157,8 +157,8 @@ async fn delete_postgres(
     delete.all(transaction).await?.iter().map(|row: &Row| row.get("key")).collect()
 }
 
-/// The statement that deletes rows and returns their keys (PostgreSQL). `sexton_soft_remove` in the database runs it, too.
-/// `@keys` is an array of `{k0, k1, …}`.
+/// The statement that deletes rows and returns their keys (PostgreSQL). `sexton_soft_remove` in the database runs it,
+/// too. `@keys` is an array of `{k0, k1, …}`.
 pub(crate) fn statement(table: &Table) -> Sql {
     let words = Words::new(table.dialect).with([
         ("table", table.sql.clone()),

@@ -13,8 +13,8 @@ use crate::{
     ledger::Ledger,
 };
 
-/// Marks the children of `parents` by `rule`. Returns them as parents of their own children: also those that were marked
-/// for the same deletion before, as some below them may be new.
+/// Marks the children of `parents` by `rule`. Returns them as parents of their own children: also those that were
+/// marked for the same deletion before, as some below them may be new.
 pub(super) async fn mark_children(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,
@@ -45,8 +45,8 @@ pub(super) async fn mark_children(
     }
 }
 
-/// The statement that marks the children of parents by a rule (PostgreSQL). `sexton_remove_below` in the database runs it,
-/// too. `@parents` is what [`parents_as_json`] gives; it returns deletion, key and links of the children.
+/// The statement that marks the children of parents by a rule (PostgreSQL). `sexton_remove_below` in the database runs
+/// it, too. `@parents` is what [`parents_as_json`] gives; it returns deletion, key and links of the children.
 pub(crate) fn statement(ledger: &Ledger, rule: &ChildRule, child: &Table) -> Sql {
     let rule_number = child.rule_number("c");
     let words = ledger.words.clone().with([
@@ -102,7 +102,8 @@ async fn mark_children_of(
     Ok(marked)
 }
 
-/// Remembers for which deletion a child was marked, and what was in its marker column before it was first marked (SQLite).
+/// Remembers for which deletion a child was marked, and what was in its marker column before it was first marked
+/// (SQLite).
 async fn remember(
     transaction: &impl ConnectionTrait,
     ledger: &Ledger,

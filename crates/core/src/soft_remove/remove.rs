@@ -19,8 +19,8 @@ use crate::{catalog::Table, db, key::Key, state::State, store::Store};
 /// * A row that carries its marker already keeps it.
 /// * A row with an open deletion gets no second one: that one is returned, with its payload refreshed and without the
 ///   confirmations of targets whose columns changed. A running one does not change.
-/// * A dead deletion of the row is superseded. The confirmations of targets whose columns are unchanged are carried over.
-///   So is the time of its first call, after which there is no restoring.
+/// * A dead deletion of the row is superseded. The confirmations of targets whose columns are unchanged are carried
+///   over. So is the time of its first call, after which there is no restoring.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.

@@ -1,5 +1,5 @@
-//! Phase 1 of the rows that go with others. Children are marked with their parent; those that have targets of their own get
-//! deletions of their own, for which the parent's waits.
+//! Phase 1 of the rows that go with others. Children are marked with their parent; those that have targets of their own
+//! get deletions of their own, for which the parent's waits.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -51,9 +51,9 @@ pub(super) async fn remove_children(
     Ok(())
 }
 
-/// Removes the children of a row whose deletion is claimed, also those that arrived since it was requested: marks them, and
-/// records deletions for those that need them, in a transaction of its own. The claimed deletion does not change, and
-/// neither do dead deletions of children. Returns false if the claim is lost; nothing was changed then.
+/// Removes the children of a row whose deletion is claimed, also those that arrived since it was requested: marks them,
+/// and records deletions for those that need them, in a transaction of its own. The claimed deletion does not change,
+/// and neither do dead deletions of children. Returns false if the claim is lost; nothing was changed then.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses, also when a child was locked for 100 ms (PostgreSQL);
@@ -68,7 +68,8 @@ pub async fn request_children(
     let (id, fence) = claim;
     let requested = Requested { id, key: key.to_string(), created: false, state: State::Running, fence, due: false };
     let row = RecordedRow { key: key.clone(), requested, links: values.clone(), rule: 0 };
-    // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its process.
+    // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its
+    // process.
     let transaction = store.db.begin_giving_way().await?;
     match request_children_in(&transaction, store, table, &row).await {
         Ok(true) => {
@@ -77,8 +78,8 @@ pub async fn request_children(
             kill_point("request_children::committed");
             Ok(true)
         }
-        // A dropped transaction is rolled back only when the pool comes to it. Until then the claim could not be written
-        // back.
+        // A dropped transaction is rolled back only when the pool comes to it. Until then the claim could not be
+        // written back.
         other => {
             transaction.rollback().await?;
             other

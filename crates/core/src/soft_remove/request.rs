@@ -23,7 +23,8 @@ pub struct Request {
     /// W3C `traceparent` of the caller, if there is one.
     pub trace_context: Option<String>,
     /// Whether the commit tells listening workers that something is due: for callers who push no hint. It costs the
-    /// caller's transaction a lock that is the same for the whole database, see [`DUE_CHANNEL`](crate::ledger::DUE_CHANNEL).
+    /// caller's transaction a lock that is the same for the whole database, see
+    /// [`DUE_CHANNEL`](crate::ledger::DUE_CHANNEL).
     pub notify: bool,
 }
 

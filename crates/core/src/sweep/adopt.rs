@@ -1,9 +1,9 @@
-//! `adopt`: orphans, which are rows that carry their marker although Sexton was never asked to delete them. They were marked
-//! by hand, by an import, or by an application before it used Sexton.
+//! `adopt`: orphans, which are rows that carry their marker although Sexton was never asked to delete them. They were
+//! marked by hand, by an import, or by an application before it used Sexton.
 //!
 //! The sweep reads the whole table in key order, a bounded number of rows a statement. An application that requests the
-//! deletion of an orphan holds its lock until the deletion is recorded, and adopting passes over locked rows. So a row that
-//! is an orphan under our own lock is one.
+//! deletion of an orphan holds its lock until the deletion is recorded, and adopting passes over locked rows. So a row
+//! that is an orphan under our own lock is one.
 
 use std::collections::HashSet;
 
@@ -96,11 +96,12 @@ pub async fn find_orphans(
     Ok(OrphanPage { rows_read, orphans, next: page.next })
 }
 
-/// Requests the deletion of those of `keys` that are still orphans and are not locked, in a transaction of its own that waits
-/// at most 100 ms for a lock.
+/// Requests the deletion of those of `keys` that are still orphans and are not locked, in a transaction of its own that
+/// waits at most 100 ms for a lock.
 ///
 /// # Errors
-/// [`db::Error`] when the database does not answer or refuses, also when a child of a row is locked; nothing changed then.
+/// [`db::Error`] when the database does not answer or refuses, also when a child of a row is locked; nothing changed
+/// then.
 pub async fn adopt(store: &Store, table: &Table, keys: &[Key], request: &Request) -> Result<Vec<Requested>, db::Error> {
     let transaction = store.db.begin_giving_way().await?;
     let adopted = async {

@@ -1,7 +1,8 @@
 //! Templates of what a server itself calls an object: an `href` of WebDAV (RFC 4918 §8.3), a path or a URL.
 //!
-//! It is encoded already, so it is used as it is. A wrong URL deletes the wrong thing, so it has to be one that can only mean
-//! what it says: on the server of the settings' URL, below that URL's path, without dot segments and empty ones.
+//! It is encoded already, so it is used as it is. A wrong URL deletes the wrong thing, so it has to be one that can
+//! only mean what it says: on the server of the settings' URL, below that URL's path, without dot segments and empty
+//! ones.
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! JSON bodies whose strings may hold `{column}`.
 //!
-//! A value is put into a string of the document, never into its text. So it cannot become a member, a number or the end of
-//! its string.
+//! A value is put into a string of the document, never into its text. So it cannot become a member, a number or the end
+//! of its string.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Names with `{column}` in them, such as an object's key or a calendar's id: `users/{id}/`, `{gcal_id}`.
 //!
-//! Nothing is encoded. A value that is null or empty gives no name, because the rest would name another thing. All other
-//! rules for a name are the connector's.
+//! Nothing is encoded. A value that is null or empty gives no name, because the rest would name another thing. All
+//! other rules for a name are the connector's.
 
 use secrecy::ExposeSecret;
 use serde::Deserialize;

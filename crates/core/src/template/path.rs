@@ -2,16 +2,16 @@
 
 use percent_encoding::percent_decode_str;
 
-/// The most bytes of a value in a path. Servers refuse longer URLs (RFC 9110 §4.1 asks them for 8,000 bytes in all), and what
-/// is looked for in a value costs time.
+/// The most bytes of a value in a path. Servers refuse longer URLs (RFC 9110 §4.1 asks them for 8,000 bytes in all),
+/// and what is looked for in a value costs time.
 pub(super) const LONGEST: usize = 2048;
 
 /// How often a text is decoded.
 const DECODINGS: usize = 3;
 
-/// Whether there is a `.` or `..` between slashes, also percent-encoded once or more: servers and proxies differ in how often
-/// they decode, and in whether they do so before they resolve dots. None if the text is encoded so often that nobody can mean
-/// it.
+/// Whether there is a `.` or `..` between slashes, also percent-encoded once or more: servers and proxies differ in how
+/// often they decode, and in whether they do so before they resolve dots. None if the text is encoded so often that
+/// nobody can mean it.
 pub(super) fn has_dot_segment(text: &str) -> Option<bool> {
     let mut text = text.to_owned();
     for _ in 0..=DECODINGS {

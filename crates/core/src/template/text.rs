@@ -1,7 +1,8 @@
 //! Texts with `{column}` in them: header values, query values, strings in a JSON body.
 //!
-//! Literal parts are often credentials, so all of them are secrets and never printed. `{{` and `}}` stand for the braces
-//! themselves. The value of a `${VAR}` arrives with its braces doubled, so that a credential with braces names no column.
+//! Literal parts are often credentials, so all of them are secrets and never printed. `{{` and `}}` stand for the
+//! braces themselves. The value of a `${VAR}` arrives with its braces doubled, so that a credential with braces names
+//! no column.
 
 use std::fmt;
 

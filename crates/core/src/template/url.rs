@@ -1,7 +1,7 @@
 //! URL templates: `https://calendar.example/v3/calendars/{calendar_id}/events/{gcal_id}`.
 //!
-//! A wrong URL deletes the wrong thing: `DELETE …/events/` would hit the parent. So a template gives exactly the URL that
-//! its author meant, or none:
+//! A wrong URL deletes the wrong thing: `DELETE …/events/` would hit the parent. So a template gives exactly the URL
+//! that its author meant, or none:
 //! - Placeholders stand only in the path and the query.
 //! - Every value is percent-encoded down to the unreserved characters (RFC 3986 §2.3).
 //! - A path value that is null, empty, very long or has a dot segment (§3.3, in any encoding) is refused.
@@ -103,8 +103,8 @@ impl UrlTemplate {
         self.path.iter().chain(&self.query).flatten().filter_map(Part::column)
     }
 
-    /// Whether a row's value may be encoded already, as `a%40b` is. Encoded once more it names another object, and that one
-    /// is "already gone".
+    /// Whether a row's value may be encoded already, as `a%40b` is. Encoded once more it names another object, and that
+    /// one is "already gone".
     #[must_use]
     pub fn may_be_encoded(&self, values: &Values) -> bool {
         self.columns().filter_map(|column| values.get(column)?.as_deref()).any(has_triplet)
@@ -156,7 +156,8 @@ impl UrlTemplate {
             }
             url.set_query(Some(&encoded));
         }
-        // The URL parser normalises what it takes for dot segments; if it changed anything, we were wrong about a value.
+        // The URL parser normalises what it takes for dot segments; if it changed anything, we were wrong about a
+        // value.
         let segments = url.path_segments().map_or(0, Iterator::count);
         if segments != self.path.len() { Err(BadTemplate::Shape) } else { Ok(url) }
     }

@@ -64,8 +64,8 @@ impl HintQueue {
 
     /// Pushes hints in order while fewer than `limit` are in the list, and wakes idle workers.
     ///
-    /// The limit holds also when several processes push at the same time. A refused hint leaves nothing behind; it may be
-    /// pushed once more at once.
+    /// The limit holds also when several processes push at the same time. A refused hint leaves nothing behind; it may
+    /// be pushed once more at once.
     ///
     /// # Errors
     /// Any [`Error`] of the connection; some hints may have been pushed before it.

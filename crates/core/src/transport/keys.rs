@@ -26,8 +26,8 @@ impl Keys {
         Ok(Self { name: name.to_owned(), wake: format!("{name}:wake") })
     }
 
-    /// The keys of a queue beside this one, for a hint that only tries the way. They begin with this queue's name, and the
-    /// channel is the same, so that the rights of this queue's user are enough.
+    /// The keys of a queue beside this one, for a hint that only tries the way. They begin with this queue's name, and
+    /// the channel is the same, so that the rights of this queue's user are enough.
     #[must_use]
     pub(super) fn probe(&self) -> Self {
         Self { name: format!("{}:probe-{}", self.name, ulid::Ulid::generate()), wake: self.wake.clone() }

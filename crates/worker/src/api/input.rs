@@ -14,8 +14,8 @@ pub(super) const REASON: usize = 1000;
 /// The longest name of who asks, in characters.
 pub(super) const REQUESTED_BY: usize = 200;
 
-/// Checks a text that will be recorded: at most `most` characters, and no NUL, which PostgreSQL cannot store. A blank text
-/// is none.
+/// Checks a text that will be recorded: at most `most` characters, and no NUL, which PostgreSQL cannot store. A blank
+/// text is none.
 pub(super) fn check_text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Problem> {
     match text {
         Some(text) if text.contains('\0') => Err(Problem::field(field, "it has a NUL character")),

@@ -1,11 +1,11 @@
 //! The HTTP API: requesting and restoring deletions from any language, and asking what became of them.
 //!
-//! - It records exactly what `sexton request` and `sexton restore` record ([`crate::requests`]), in one transaction, and
-//!   answers what `sexton show --json` prints.
+//! - It records exactly what `sexton request` and `sexton restore` record ([`crate::requests`]), in one transaction,
+//!   and answers what `sexton show --json` prints.
 //! - Clients are known by their tokens. Faults are `application/problem+json` (RFC 9457). The OpenAPI description is
 //!   generated from the types and handlers here.
-//! - It shares the worker's pool: requests use at most half of the connections at once. One that does not get a connection
-//!   in time is told to come back.
+//! - It shares the worker's pool: requests use at most half of the connections at once. One that does not get a
+//!   connection in time is told to come back.
 //! - A worker that is shutting down goes on answering: what it records, others work on.
 
 mod auth;

@@ -83,9 +83,9 @@ struct Deletion {
 
 /// Soft-remove rows and record their deletions
 ///
-/// In one transaction: all rows, or none. A row with an open deletion gets no second one, so the same request may be sent
-/// again whenever its answer was lost. A row that is gone already is not found; `GET /v1/deletions?resource=…&key=…` tells
-/// whether it was deleted here.
+/// In one transaction: all rows, or none. A row with an open deletion gets no second one, so the same request may be
+/// sent again whenever its answer was lost. A row that is gone already is not found; `GET
+/// /v1/deletions?resource=…&key=…` tells whether it was deleted here.
 #[utoipa::path(
     post,
     path = "/v1/deletions",

@@ -118,7 +118,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
 struct QueueFindings {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
-    /// Why Redis does not answer. Without it the processes read the ledger: it is a failure, but not of the configuration.
+    /// Why Redis does not answer. Without it the processes read the ledger: it is a failure, but not of the
+    /// configuration.
     unreachable: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! `sexton dlq`: listing dead letters, retrying and discarding them.
 //!
-//! To add a filter: add its option to [`DeadLetterFilter`] and its field to [`Filter`] in `crates/core/src/ledger/operators/`,
-//! with the condition in the statement there.
+//! To add a filter: add its option to [`DeadLetterFilter`] and its field to [`Filter`] in
+//! `crates/core/src/ledger/operators/`, with the condition in the statement there.
 
 use std::{path::Path, time::Duration};
 

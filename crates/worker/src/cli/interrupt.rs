@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM for a command that goes step by step: the first ends it after the current step, the second at once.
+//! Ctrl-C and SIGTERM for a command that goes step by step: the first ends it after the current step, the second at
+//! once.
 
 use tokio::{
     signal::unix::{SignalKind, signal},

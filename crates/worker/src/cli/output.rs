@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::error::Result;
 
-/// Prints one JSON object on a line. JSON escapes most control characters, but lets DEL and the C1 set pass (RFC 8259 §7).
+/// Prints one JSON object on a line. JSON escapes most control characters, but lets DEL and the C1 set pass (RFC 8259
+/// §7).
 pub(super) fn json(value: &impl Serialize) -> Result {
     println!("{}", line(value)?);
     Ok(())
@@ -17,8 +18,8 @@ pub(super) fn line(value: &impl Serialize) -> Result<String> {
     Ok(text.chars().map(escaped).collect())
 }
 
-/// The text with its control characters escaped, except line feeds: keys are the application's data, and a terminal must
-/// not obey them.
+/// The text with its control characters escaped, except line feeds: keys are the application's data, and a terminal
+/// must not obey them.
 pub(super) fn clean(text: &str) -> String {
     let escaped = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()

@@ -1,7 +1,7 @@
 //! Which addresses a call may go to.
 //!
-//! A row's values never choose the host, but DNS does. Who controls a name could make it resolve to a private address and
-//! so reach into the cluster. Such addresses are refused after resolution, unless the target allows them.
+//! A row's values never choose the host, but DNS does. Who controls a name could make it resolve to a private address
+//! and so reach into the cluster. Such addresses are refused after resolution, unless the target allows them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -33,8 +33,8 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
     let [head, second, ..] = address.segments();
-    // NAT64 (64:ff9b::/96), 6to4 (2002::/16), Teredo (2001::/32) and the compatible ones (::/96) carry an IPv4 address that
-    // would have to be judged; they are refused.
+    // NAT64 (64:ff9b::/96), 6to4 (2002::/16), Teredo (2001::/32) and the compatible ones (::/96) carry an IPv4 address
+    // that would have to be judged; they are refused.
     address.is_loopback()
         || address.is_unspecified()
         || address.is_multicast()

@@ -11,8 +11,8 @@ use sexton_core::outcome::{ANSWER_TOO_LONG, Received, asked_patience};
 
 use super::exchange::reason_of;
 
-/// Reads at most `limit` bytes, encoded and decoded. It reads to the end where that is cheap, also after success: only then
-/// can the connection be reused.
+/// Reads at most `limit` bytes, encoded and decoded. It reads to the end where that is cheap, also after success: only
+/// then can the connection be reused.
 pub(super) async fn read(mut response: Response, limit: usize) -> Received {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();

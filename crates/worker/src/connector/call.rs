@@ -19,12 +19,12 @@ pub(crate) struct Call<'a> {
 /// Calls one target.
 #[async_trait]
 pub(crate) trait Connector: Send + Sync {
-    /// Asks the target to delete the twin of the row with these values, in at most the target's timeout. Every end of the
-    /// call is an [`Outcome`]; no answer of a server makes it panic.
+    /// Asks the target to delete the twin of the row with these values, in at most the target's timeout. Every end of
+    /// the call is an [`Outcome`]; no answer of a server makes it panic.
     async fn delete(&self, call: Call<'_>) -> Outcome;
 
-    /// Looks whether the twin is gone that the target said it deleted, in at most the target's timeout. Called only where
-    /// `Target::can_look` is true.
+    /// Looks whether the twin is gone that the target said it deleted, in at most the target's timeout. Called only
+    /// where `Target::can_look` is true.
     async fn look(&self, _call: Call<'_>) -> Look {
         let reason = "verify_not_supported".to_owned();
         Look::Failed(Outcome::Rejected(Failure { status: None, reason }))

@@ -20,13 +20,14 @@ use super::{
 
 /// The most bytes of an answer that are read by default: reasons are short, and a body is never stored.
 const BODY_LIMIT: usize = 1024 * 1024;
-/// Why an answer "gone" is not believed: the row's value has something like `%40` in it. If it was encoded already, it was
-/// encoded twice, and the object under that name is gone because it never was.
+/// Why an answer "gone" is not believed: the row's value has something like `%40` in it. If it was encoded already, it
+/// was encoded twice, and the object under that name is gone because it never was.
 pub(super) const NAME_MAY_BE_ENCODED: &str = "name_may_be_encoded";
 
 const CONNECTION_LOST: &str = "connection_lost";
 
-/// What the HTTP client says of a proxy that answers `CONNECT` with 407, and with another status than 200 (hyper-util 0.1.21).
+/// What the HTTP client says of a proxy that answers `CONNECT` with 407, and with another status than 200 (hyper-util
+/// 0.1.21).
 const PROXY_UNAUTHORIZED: &str = "tunnel error: proxy authorization required";
 const PROXY_REFUSED: &str = "tunnel error: unsuccessful";
 
@@ -62,12 +63,12 @@ impl Exchange {
         Self { body_limit, ..self }
     }
 
-    /// Sends a request and follows redirects that keep the method, to the same scheme, host and port. A `DELETE` must not
-    /// become a `GET` (RFC 9110 §15.4), and no credential goes to a host that the configuration does not name.
+    /// Sends a request and follows redirects that keep the method, to the same scheme, host and port. A `DELETE` must
+    /// not become a `GET` (RFC 9110 §15.4), and no credential goes to a host that the configuration does not name.
     ///
     /// # Errors
-    /// The outcome if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent, [`Outcome::Lost`] if
-    /// it may have been, [`Outcome::Rejected`] for an address that may not be called.
+    /// The outcome if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent, [`Outcome::Lost`]
+    /// if it may have been, [`Outcome::Rejected`] for an address that may not be called.
     pub(super) async fn follow(&self, mut request: Request, deadline: Instant) -> Result<Received, Outcome> {
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send_once(&request, deadline).await?;
@@ -88,8 +89,8 @@ impl Exchange {
         Ok(answer::read(self.send_once(request, deadline).await?, self.body_limit).await)
     }
 
-    /// Sends a request; once more if it changes nothing and the connection was lost. Servers close connections that were open
-    /// for a while, some of them in the moment of the next request.
+    /// Sends a request; once more if it changes nothing and the connection was lost. Servers close connections that
+    /// were open for a while, some of them in the moment of the next request.
     async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
         match self.try_once(request, deadline).await {
             Err(Outcome::Lost(failure)) if request.is_harmless && failure.reason == CONNECTION_LOST => {

@@ -1,8 +1,8 @@
 //! Answers in XML, as a small tree.
 //!
-//! Whoever answers chooses what is to be read, so the cost is bounded: the text is read once from its beginning to its end,
-//! and the number of elements, their depth and the attributes of each are limited. There is no DTD, and no entity but the five
-//! that XML has itself.
+//! Whoever answers chooses what is to be read, so the cost is bounded: the text is read once from its beginning to its
+//! end, and the number of elements, their depth and the attributes of each are limited. There is no DTD, and no entity
+//! but the five that XML has itself.
 
 use quick_xml::{
     NsReader,
@@ -15,7 +15,8 @@ use quick_xml::{
 const ELEMENTS: usize = 50_000;
 /// WebDAV and S3 need less than ten.
 const DEPTH: usize = 24;
-/// Attributes of one element. A name is looked up among the namespaces of all that is around it, which are attributes too.
+/// Attributes of one element. A name is looked up among the namespaces of all that is around it, which are attributes
+/// too.
 const ATTRIBUTES: usize = 16;
 
 const DAV: &[u8] = b"DAV:";
@@ -32,7 +33,8 @@ pub(super) struct Element {
     pub(super) children: Vec<Element>,
 }
 
-/// Reads an answer; its outermost element. None if it is not well-formed XML in UTF-8, has a DTD, or is beyond the limits.
+/// Reads an answer; its outermost element. None if it is not well-formed XML in UTF-8, has a DTD, or is beyond the
+/// limits.
 pub(super) fn document(body: &[u8]) -> Option<Element> {
     // Nothing may stand before `<?xml` (XML 1.0 §2.8), but some servers put blank lines there.
     let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?.trim_start());

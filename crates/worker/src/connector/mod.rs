@@ -2,8 +2,9 @@
 //!
 //! To add a kind of target:
 //! 1. Write its settings: see the recipe in `crates/core/src/config/target/mod.rs`.
-//! 2. Write its connector in a file or folder here: a struct with a `new` like the others, that implements [`Connector`].
-//!    [`exchange`] sends requests, [`clients`] has the clients, [`auth`] and [`headers`] what the settings add to them.
+//! 2. Write its connector in a file or folder here: a struct with a `new` like the others, that implements
+//!    [`Connector`]. [`exchange`] sends requests, [`clients`] has the clients, [`auth`] and [`headers`] what the
+//!    settings add to them.
 //! 3. Name the file among the modules, and the kind in [`connector_of`], both below.
 //! 4. Describe it in `docs/connectors.md`, and test it beside the others in `tests/suites/connector/`.
 

@@ -16,6 +16,7 @@ use sexton_core::{
 use super::{
     execution::Execution,
     failed_calls::FailedCall,
+    gone_expected::Trace,
     targets_outcome::{Snooze, TargetsOutcome},
 };
 
@@ -38,7 +39,7 @@ impl Execution<'_> {
         let mut snooze = None;
         for target in &table.resource.targets {
             let name = target.name.as_str();
-            if self.confirmations.contains_key(name) && !self.ask_again.contains(name) {
+            if self.confirmations.contains_key(name) && !self.ask_again.contains_key(name) {
                 continue;
             }
             // A target that did not confirm just now is among the failed, so this does not pass for the end.
@@ -80,10 +81,10 @@ impl Execution<'_> {
         if let Some(snooze) = snooze {
             return TargetsOutcome::Snooze(snooze);
         }
-        if self.confirmations.values().any(|confirmation| confirmation.doubted) {
+        if table.resource.targets.iter().any(|target| self.doubted(target).is_some()) {
             return TargetsOutcome::Doubted;
         }
-        let unknown = self.claim.targets.iter().find(|name| !self.confirmations.contains_key(*name));
+        let unknown = self.claim.targets.iter().find(|name| !has_confirmed(&self.confirmations, name));
         unknown.map_or(TargetsOutcome::Confirmed, |name| TargetsOutcome::NotConfigured(name.clone()))
     }
 
@@ -103,6 +104,10 @@ impl Execution<'_> {
             }
             match self.call_target(target, values).await? {
                 TargetReply::Confirmed { answer: confirmed, doubted } => {
+                    if twins.len() > 1 && matches!(confirmed, Answer::Deleted { .. }) {
+                        // All are asked again if one of them is in doubt.
+                        self.expect_gone(target, values, Trace::Acted);
+                    }
                     answer = confirmed;
                     any_doubted |= doubted;
                 }
@@ -123,8 +128,7 @@ impl Execution<'_> {
         let verified = target.is_verified() && answer != Answer::Skipped;
         let before = self.doubted(target).filter(|_| doubted);
         let asked_again = before.map_or(0, |before| before.asked.saturating_add(1));
-        let in_run = before.is_some_and(|before| before.in_run);
-        self.ask_again.remove(target.name.as_str());
+        let in_run = self.ask_again.remove(target.name.as_str()).unwrap_or(false);
         let confirmation = Confirmation { at, answer, verified, doubted, asked_again, in_run };
         self.confirmations.insert(target.name.to_string(), confirmation);
     }

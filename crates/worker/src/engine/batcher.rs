@@ -1,7 +1,8 @@
 //! Micro-batching: concurrent tasks share one statement and one commit.
 //!
 //! A batch closes when it is full or a few milliseconds after its first item. A batch that the database refuses is done
-//! once more in halves, so that one bad row fails alone. A broken connection fails all of it, as it would fail the halves.
+//! once more in halves, so that one bad row fails alone. A broken connection fails all of it, as it would fail the
+//! halves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,8 +40,8 @@ where
     T: Clone + Send + Sync + 'static,
     R: Send + 'static,
 {
-    /// Starts a batcher. A batch has at most `size` items, and at most `parallel` batches are processed at once. It ends
-    /// when the last clone is dropped.
+    /// Starts a batcher. A batch has at most `size` items, and at most `parallel` batches are processed at once. It
+    /// ends when the last clone is dropped.
     pub(crate) fn start(size: usize, parallel: usize, process: Process<T, R>) -> Self {
         let (items, receiver) = mpsc::channel(size * 2);
         tokio::spawn(collect(receiver, size, Arc::new(Semaphore::new(parallel)), process));

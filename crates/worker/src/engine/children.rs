@@ -1,4 +1,5 @@
-//! The children of a claimed deletion's row: those with deletions of their own go first, and very many go in several steps.
+//! The children of a claimed deletion's row: those with deletions of their own go first, and very many go in several
+//! steps.
 
 use std::time::Duration;
 

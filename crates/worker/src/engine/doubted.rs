@@ -37,8 +37,11 @@ impl Execution<'_> {
                 Judgement::Elsewhere => wait = wait.max(Some(ELSEWHERE)),
                 // It stays until the target has said something else: nothing may forget that it is in doubt.
                 Judgement::AskAgain { in_run } => {
-                    confirmation.in_run = in_run;
-                    self.ask_again.insert(name.to_owned());
+                    if confirmation.in_run && !in_run {
+                        // From here on those count that follow a deletion.
+                        confirmation.asked_again = 0;
+                    }
+                    self.ask_again.insert(name.to_owned(), in_run);
                 }
                 Judgement::OpenBreaker => {
                     context.gates.open_gone_breaker(&context.store, &lane).await;

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use sexton_core::ids::DeletionId;
 use tokio::sync::Notify;
 
-/// The list of them, to be taken by one task. What is lost with the process is found by the next full look at the ledger.
+/// The list of them, to be taken by one task. What is lost with the process is found by the next full look at the
+/// ledger.
 #[derive(Debug, Default)]
 pub(crate) struct EndedDeletions {
     ids: Mutex<Vec<DeletionId>>,

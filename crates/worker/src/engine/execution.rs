@@ -1,7 +1,7 @@
 //! One claimed deletion: what its row, as it is now, asks for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -67,8 +67,8 @@ pub(super) struct Execution<'e> {
     pub(super) called: bool,
     /// Why "gone" would be no surprise: marks of [`super::gone_expected`].
     pub(super) gone_expected: BTreeSet<String>,
-    /// The targets that are asked once more although they said "gone".
-    pub(super) ask_again: BTreeSet<String>,
+    /// The targets that are asked once more although they said "gone", and whether the next answer is part of the same run.
+    pub(super) ask_again: BTreeMap<String, bool>,
 }
 
 impl<'e> Execution<'e> {
@@ -92,7 +92,7 @@ impl<'e> Execution<'e> {
             row_is_gone,
             called,
             gone_expected,
-            ask_again: BTreeSet::new(),
+            ask_again: BTreeMap::new(),
         })
     }
 

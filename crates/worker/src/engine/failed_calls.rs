@@ -10,7 +10,8 @@ use sexton_core::{
     state::Event,
 };
 
-/// The longest wait between two calls to a target that throttles without saying for how long, or refuses our credentials.
+/// The longest wait between two calls to a target that throttles without saying for how long, or refuses our
+/// credentials.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A call that did not confirm.
@@ -36,8 +37,8 @@ pub(super) struct Verdict {
     pub(super) attempt: Option<FailedAttempt>,
 }
 
-/// Decides by the worst call: what will never work outweighs what may, and what costs an attempt outweighs what does not.
-/// None if no call failed.
+/// Decides by the worst call: what will never work outweighs what may, and what costs an attempt outweighs what does
+/// not. None if no call failed.
 ///
 /// * `attempts`: claims that count, this one included.
 /// * `claims`: all claims, for the backoff of those that do not count.

@@ -32,8 +32,8 @@ impl Execution<'_> {
         self.gone_expected.insert(mark(target, values, trace));
     }
 
-    /// What "gone" would tell about the twin that `values` name. Only a call that may have been carried out counts: after 429,
-    /// 503 or a refused connection the twin must still be there.
+    /// What "gone" would tell about the twin that `values` name. Only a call that may have been carried out counts:
+    /// after 429, 503 or a refused connection the twin must still be there.
     pub(super) fn told_by_gone(&self, lane: &Lane, target: &Target, values: &Values) -> Told {
         let (claim, marks) = (&self.claim, &self.gone_expected);
         let gates = &self.engine.context.gates;

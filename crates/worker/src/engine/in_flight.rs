@@ -55,8 +55,8 @@ impl InFlight {
         Self { entries: Arc::default(), lease, rescued: Arc::new(Semaphore::new(1)) }
     }
 
-    /// The right to claim one deletion that was rescued before. Resolves when the one before is written back. None would
-    /// mean that the semaphore was closed, which never happens.
+    /// The right to claim one deletion that was rescued before. Resolves when the one before is written back. None
+    /// would mean that the semaphore was closed, which never happens.
     pub(super) async fn rescue_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.rescued).acquire_owned().await.ok()
     }
@@ -72,7 +72,8 @@ impl InFlight {
         let (lost, interrupted) = (CancellationToken::new(), CancellationToken::new());
         let entry = Entry { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
         if let Some(before) = self.entries().insert(id, entry) {
-            // This process lost the lease and claimed the deletion once more: the task with the old claim must hear of it.
+            // This process lost the lease and claimed the deletion once more: the task with the old claim must hear of
+            // it.
             before.lost.cancel();
         }
         LeaseGuard { id, fence, all: self.clone(), lost, interrupted, _rescue_permit: rescue_permit }

@@ -14,10 +14,11 @@
 //! 9. `hard_delete/transaction.rs`: that transaction, and what its errors mean.
 //! 10. `hard_delete/postgres.rs`, `hard_delete/sqlite.rs`: the row is locked, compared and deleted; the ledger says so.
 //!
-//! Without a hint, `take_due.rs`, `take_held.rs` or `take_rescued.rs` stands for the first three steps. What does not end in step 10 is
-//! written back by `write_back.rs`: a retry, a snooze or a dead letter, as `failed_calls.rs` decides.
+//! Without a hint, `take_due.rs`, `take_held.rs` or `take_rescued.rs` stands for the first three steps. What does not
+//! end in step 10 is written back by `write_back.rs`: a retry, a snooze or a dead letter, as `failed_calls.rs` decides.
 //!
-//! Claims, completions and write-backs are micro-batched (`batcher.rs`). No transaction is open while a target is called.
+//! Claims, completions and write-backs are micro-batched (`batcher.rs`). No transaction is open while a target is
+//! called.
 
 mod ask_targets;
 mod batcher;

@@ -1,7 +1,7 @@
 //! Slots for deletions in flight.
 //!
-//! Hints of all lanes come in one queue, so the calls of one slow target can fill every open slot. Therefore some slots are
-//! reserved for lanes that have few. Their deletions are taken from the ledger directly.
+//! Hints of all lanes come in one queue, so the calls of one slow target can fill every open slot. Therefore some slots
+//! are reserved for lanes that have few. Their deletions are taken from the ledger directly.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -37,8 +37,8 @@ impl Slots {
         if self.open.available_permits() > 0 { None } else { take(&self.reserved, most) }
     }
 
-    /// Those of `lanes` that may have more slots; `used` is what each uses now. A lane may use half of the slots that the
-    /// lanes with more leave. So however many lanes are slow, the next one finds a slot.
+    /// Those of `lanes` that may have more slots; `used` is what each uses now. A lane may use half of the slots that
+    /// the lanes with more leave. So however many lanes are slow, the next one finds a slot.
     pub(super) fn lanes_below_share(&self, lanes: Vec<Lane>, used: &HashMap<Lane, usize>) -> Vec<Lane> {
         let below = |lane: &Lane| {
             let own = used.get(lane).copied().unwrap_or_default();

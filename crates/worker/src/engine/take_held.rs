@@ -1,8 +1,8 @@
 //! Taking what this process holds, when its doubts can be judged: no other process saw the answers around them.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,40 +13,36 @@ use super::{
     claim::{BATCH, claim_batch},
 };
 
-/// How soon what could not be claimed is tried once more, because another process has it or its lane is shut; then after
-/// twice as long, and so on. After [`MOST_TRIES`] it is due for any process.
+/// How soon what could not be claimed is tried once more, because another process has it or its lane is shut; then
+/// after twice as long, and so on. After [`MOST_TRIES`] it is due for any process.
 const PAUSE: Duration = Duration::from_millis(300);
 const MOST_TRIES: u32 = 8;
 
-/// Deletions that this process holds, by the time when they can be judged.
+/// The deletions that this process holds: when they can be judged, and how often that was tried.
 #[derive(Debug, Default)]
-pub(super) struct HeldQueue(Mutex<BTreeSet<(Instant, DeletionId, u32)>>);
+pub(super) struct HeldQueue(Mutex<HashMap<DeletionId, (Instant, u32)>>);
 
 impl HeldQueue {
     /// Has the deletion `id` taken once `wait` has passed.
     pub(super) fn add(&self, id: DeletionId, wait: Duration) {
-        self.insert(Instant::now() + wait, id, 0);
-    }
-
-    fn insert(&self, at: Instant, id: DeletionId, tries: u32) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((at, id, tries));
+        self.queue().insert(id, (Instant::now() + wait, 0));
     }
 
     /// Those whose time has come, at most `limit`, and how often each was tried.
     fn take(&self, limit: usize) -> Vec<(DeletionId, u32)> {
         let now = Instant::now();
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = Vec::new();
-        while taken.len() < limit && queue.first().is_some_and(|(at, ..)| *at <= now) {
-            taken.extend(queue.pop_first().map(|(_, id, tries)| (id, tries)));
-        }
-        taken
+        self.queue().extract_if(|_, (at, _)| *at <= now).take(limit).map(|(id, (_, tries))| (id, tries)).collect()
     }
 
     fn try_later(&self, id: DeletionId, tries: u32) {
         if tries < MOST_TRIES {
-            self.insert(Instant::now() + PAUSE * 2_u32.pow(tries), id, tries + 1);
+            let at = Instant::now() + PAUSE * 2_u32.pow(tries);
+            self.queue().entry(id).or_insert((at, tries + 1));
         }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, HashMap<DeletionId, (Instant, u32)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,7 +63,7 @@ impl Engine {
         }
         let lanes = self.context.gates.open_lane_names();
         let claimed = claim_batch(&self.context, &self.in_flight, Candidates::Hinted(&ids), &lanes, None).await;
-        let taken: BTreeSet<_> = claimed.iter().flatten().map(|claimed| claimed.claim.id).collect();
+        let taken: HashSet<_> = claimed.iter().flatten().map(|claimed| claimed.claim.id).collect();
         for (id, tries) in ready.into_iter().filter(|(id, _)| !taken.contains(id)) {
             self.held.try_later(id, tries);
         }

@@ -11,7 +11,8 @@ use sexton_core::{
 use super::{Engine, claim::claim_batch};
 
 impl Engine {
-    /// Takes the first of the `drawn` deletions of `lane` that can be claimed. False if there is none, or no slot is free.
+    /// Takes the first of the `drawn` deletions of `lane` that can be claimed. False if there is none, or no slot is
+    /// free.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing is taken then.

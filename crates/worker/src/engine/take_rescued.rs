@@ -22,8 +22,8 @@ pub(crate) enum RescuedTake {
 }
 
 impl Engine {
-    /// Resolves when the last rescued deletion is written back: one that kills its process should not take others of its
-    /// kind along. None would mean that the semaphore was closed, which never happens.
+    /// Resolves when the last rescued deletion is written back: one that kills its process should not take others of
+    /// its kind along. None would mean that the semaphore was closed, which never happens.
     pub(crate) async fn rescue_permit(&self) -> Option<OwnedSemaphorePermit> {
         self.in_flight.rescue_permit().await
     }

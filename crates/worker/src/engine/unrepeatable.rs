@@ -1,5 +1,5 @@
-//! Calls that must not be repeated: the ledger knows of each before it begins and after it ended, so that one whose worker
-//! vanishes meanwhile is not made once more.
+//! Calls that must not be repeated: the ledger knows of each before it begins and after it ended, so that one whose
+//! worker vanishes meanwhile is not made once more.
 
 use sexton_core::config::Target;
 

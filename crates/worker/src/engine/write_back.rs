@@ -51,8 +51,8 @@ impl Settlements {
 }
 
 impl Execution<'_> {
-    /// Writes back what failed calls come to. `dead` is what the deletion dies of when its attempts are used up, if that
-    /// says more than `exhausted`.
+    /// Writes back what failed calls come to. `dead` is what the deletion dies of when its attempts are used up, if
+    /// that says more than `exhausted`.
     pub(super) async fn calls_failed(self, calls: &[FailedCall], dead: Option<DeadKind>) {
         let claims = u32::try_from(self.claim.fence.0).unwrap_or(u32::MAX);
         let age = self.claim.age + self.since.elapsed();

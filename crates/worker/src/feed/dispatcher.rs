@@ -2,8 +2,8 @@
 //!
 //! - One process at a time leads. It reads due deletions without locking or writing anything.
 //! - It reads a page a lane in turn, so that a lane with a million due deletions does not delay one with ten.
-//! - Once a second it starts from the oldest, for deletions that became due behind what was read, or whose hint was lost.
-//!   Redis damps the doubles.
+//! - Once a second it starts from the oldest, for deletions that became due behind what was read, or whose hint was
+//!   lost. Redis damps the doubles.
 
 use std::{
     collections::HashMap,

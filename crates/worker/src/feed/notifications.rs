@@ -1,6 +1,7 @@
 //! Listening on the database for deletions that were requested without a hint: by SQL, or by a process without Redis.
 //!
-//! It costs one connection besides the pool's. Where notifications do not arrive (no free connection), deletions are found later, by a look into the ledger.
+//! It costs one connection besides the pool's. Where notifications do not arrive (no free connection), deletions are
+//! found later, by a look into the ledger.
 
 use std::{convert::Infallible, time::Duration};
 

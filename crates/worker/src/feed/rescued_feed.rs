@@ -1,7 +1,7 @@
 //! Taking rescued deletions, one at a time.
 //!
-//! What was in flight when a process vanished may be what killed it. So rescued deletions get no hints: each process takes
-//! one, and the next when that one is written back.
+//! What was in flight when a process vanished may be what killed it. So rescued deletions get no hints: each process
+//! takes one, and the next when that one is written back.
 
 use std::{sync::Arc, time::Duration};
 

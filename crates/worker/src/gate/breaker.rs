@@ -197,8 +197,8 @@ impl Gate {
             }
             Outcome::Confirmed { answer } => {
                 let told = if matches!(answer, Answer::Gone { .. }) { call.told_by_gone } else { Told::Deleted };
-                self.gone_answers().note(told, call.id, now);
-                if matches!(told, Told::Deleted | Told::Gone) {
+                let is_news = self.gone_answers().note(told, call.id, now);
+                if is_news && matches!(told, Told::Deleted | Told::Gone) {
                     let noted = self.recent_calls().note_confirmation(target.gone_limit, told == Told::Gone);
                     if let Some(gone) = noted {
                         let reason = format!("{gone} of the last {JUDGED} calls found nothing to delete");

@@ -1,7 +1,7 @@
 //! The deletions that targets confirmed to this process lately.
 //!
-//! A database that failed over may have lost what was written last. Deletions that were done are due once more then, and each
-//! target says "gone", which is no surprise to the process that remembers.
+//! A database that failed over may have lost what was written last. Deletions that were done are due once more then,
+//! and each target says "gone", which is no surprise to the process that remembers.
 
 use std::{
     collections::{HashSet, VecDeque},

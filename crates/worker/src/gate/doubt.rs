@@ -34,26 +34,23 @@ impl Gates {
         self.confirmed_here.note(lane, id, twin);
     }
 
-    /// Whether `lane` would not surprise anybody by "gone" for this twin of the deletion `id`: it has confirmed it to this
-    /// process before.
+    /// Whether `lane` would not surprise anybody by "gone" for this twin of the deletion `id`: it has confirmed it to
+    /// this process before.
     pub(crate) fn has_confirmed_before(&self, lane: &Lane, id: DeletionId, twin: &str) -> bool {
         self.confirmed_here.contains(lane, id, twin)
     }
 
-    /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes; what is
-    /// known is doubted only while it says "gone" to all.
+    /// Whether "gone" is in doubt that `lane` just said. What is known is doubted only while it says "gone" to all.
     pub(crate) fn doubts_gone(&self, lane: &Lane, told: Told) -> bool {
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
             return false;
         };
         let now = Instant::now();
-        let is_run = || gate.gone_answers().is_run_now(target.gone_limit, now);
         target.gone_limit < 1.0
             && match told {
                 Told::Deleted => false,
-                Told::Gone => true,
-                Told::GoneAfterLoss => !gate.gone_answers().deletes(now) || is_run(),
-                Told::Known => is_run(),
+                Told::Gone | Told::GoneAfterLoss => true,
+                Told::Known => gate.gone_answers().is_run_now(target.gone_limit, now),
             }
     }
 
@@ -68,6 +65,10 @@ impl Gates {
             return Judgement::Believe;
         }
         if self.shut().get(lane).is_some_and(ShutLane::lasts) {
+            // There may be no other deletion to probe the target with.
+            if gate.may_probe() {
+                return again;
+            }
             return Judgement::Wait { time: WINDOW, in_run: doubted.in_run };
         }
         let held = *gate.held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@ use std::{
 use sexton_core::{
     config::{Config, Target},
     ids::{DeletionId, Lane},
+    ledger::Cause,
     transport::HintQueue,
 };
 use tokio::sync::Notify;
@@ -247,11 +248,29 @@ impl Gate {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Forgets how calls went: what opened a breaker is over.
-    pub(super) fn forget_calls(&self) {
-        self.recent_calls().clear();
-        self.gone_answers().clear(Instant::now());
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = HeldNow::default();
+    /// Whether a call may be made although the breaker is open.
+    pub(super) fn may_probe(&self) -> bool {
+        let until = *self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Another process or an operator opened the lane, which was shut because of `before`.
+    pub(super) fn opened_elsewhere(&self, before: &ShutLane, now: Instant) {
+        match before {
+            ShutLane::NoRight | ShutLane::Breaker { cause: Cause::Throttled, .. } => {}
+            ShutLane::Paused => self.recent_calls().clear(),
+            // What it said of twins is as true as before.
+            ShutLane::Breaker { cause: Cause::Failures | Cause::Unauthorized, .. } => {
+                self.recent_calls().clear();
+                self.recent_calls().note_answered(now);
+            }
+            // An operator has looked.
+            ShutLane::Breaker { cause: Cause::Gone, .. } => {
+                self.recent_calls().clear();
+                self.gone_answers().clear(now);
+                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = HeldNow::default();
+            }
+        }
     }
 
     pub(super) fn gone_answers(&self) -> MutexGuard<'_, GoneAnswers> {

@@ -1,11 +1,13 @@
 //! Answers "gone", and whether they can be believed.
 //!
-//! A target that has nothing to delete says "gone", and so does a gateway whose backends are away, for every row. One such
-//! answer tells nothing. The answers around it do: as long as the target also deletes, it knows its objects.
+//! A target that has nothing to delete says "gone", and so does a gateway whose backends are away, for every row. One
+//! such answer tells nothing. The answers around it do: as long as the target also deletes, it knows its objects.
 //!
-//! - Only the process to which it was said judges a "gone". If that one does not come to it, the target is asked once more.
+//! - Only the process to which it was said judges a "gone". If that one does not come to it, the target is asked once
+//!   more.
 //! - A few, or no more than the configured share, are believed once a window has passed.
-//! - In a run none is believed. When the target deletes again, each is asked once more; before that, after growing pauses.
+//! - In a run none is believed. When the target deletes again, each is asked once more; before that, after growing
+//!   pauses.
 //! - A run without end opens the breaker, here or in [`super::recent_calls`].
 
 use std::{
@@ -27,6 +29,8 @@ const MOST_ASKED_UNSEEN: u32 = 4;
 const MEMORY: u32 = 20;
 /// So many are no run.
 const FEW: usize = 3;
+/// An answer that came so much earlier is another one: a later one came to another process. The database's clock tells.
+const SAME: Duration = Duration::from_secs(2);
 /// A window is a run if chance makes one like it in a thousand at most: the logarithm of that.
 const SURPRISE: f64 = 6.9;
 /// A share of "gone" below this is taken for this.
@@ -142,8 +146,12 @@ impl GoneAnswers {
         Self { deleted, gone, lost, known, gone_at: HashMap::new(), window, cleared: None }
     }
 
-    /// Takes note of what was answered for the deletion `id`.
-    pub(super) fn note(&mut self, told: Told, id: DeletionId, now: Instant) {
+    /// Takes note of what was answered for the deletion `id`. False if the same was answered before.
+    pub(super) fn note(&mut self, told: Told, id: DeletionId, now: Instant) -> bool {
+        let kinds = [&self.deleted, &self.gone, &self.lost, &self.known];
+        let last = kinds.iter().filter_map(|answers| answers.0.back()).map(|(at, _)| *at).max();
+        // Answers that came at once may get here in another order.
+        let now = last.map_or(now, |last| now.max(last));
         let memory = self.window * MEMORY;
         for answers in [&mut self.gone, &mut self.lost, &mut self.known] {
             for (at, id) in answers.forget(memory, now) {
@@ -160,41 +168,36 @@ impl GoneAnswers {
             Told::Known => &mut self.known,
         };
         answers.0.push_back((now, id));
-        if told != Told::Deleted {
-            self.gone_at.insert(id, now);
-        }
+        told == Told::Deleted || self.gone_at.insert(id, now).is_none()
     }
 
     /// Whether there is a run of "gone" just now; `limit` is the share up to which it is none.
     pub(super) fn is_run_now(&self, limit: f64, now: Instant) -> bool {
-        self.is_run(self.between(self.before(now), now), limit)
-    }
-
-    /// Whether the target deleted within the last window.
-    pub(super) fn deletes(&self, now: Instant) -> bool {
-        self.between(self.before(now), now).deleted > 0
+        let lately = self.between(self.before(now), now);
+        self.is_run(lately, limit) || lately.is_silent_after_losses()
     }
 
     /// Judges an answer.
     pub(super) fn judge(&self, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
-        let came = self.gone_at.get(&answer.id);
+        let came = self.gone_at.get(&answer.id).filter(|at| now.saturating_duration_since(**at) < answer.age + SAME);
         // Too long ago for a clock that starts with the machine: then nobody remembers it.
         let Some(at) = came.copied().or_else(|| now.checked_sub(answer.age)) else {
             return Judgement::AskAgain { in_run: answer.in_run };
         };
+        if self.cleared.is_some_and(|cleared| at <= cleared) {
+            return Judgement::AskAgain { in_run: false };
+        }
         if answer.in_run {
             return self.judge_in_run(at, answer, limit, held, now);
         }
         if came.is_none() {
-            let is_cleared = self.cleared.is_some_and(|cleared| at <= cleared);
-            if answer.age < self.window * (MEMORY - 1) && !is_cleared {
+            if answer.age < self.window * (MEMORY - 1) {
                 return Judgement::Elsewhere;
             }
             if answer.asked < MOST_ASKED_UNSEEN {
                 return Judgement::AskAgain { in_run: false };
             }
-            let lately = self.between(self.before(now), now);
-            if self.is_run(lately, limit) || self.is_in_streak(now, limit) {
+            if self.is_run_now(limit, now) || self.is_in_streak(now, limit) {
                 return self.judge_in_run(at, answer, limit, held, now);
             }
             return Judgement::Believe;
@@ -203,10 +206,11 @@ impl GoneAnswers {
             return Judgement::Wait { time, in_run: false };
         }
         let (before, after) = (self.between(self.before(at), at), self.between(at, at + self.window));
+        let around = self.between(self.before(at), at + self.window);
         let is_run = self.is_run(before, limit) || self.is_run(after, limit) || self.is_in_streak(at, limit);
         // Other processes had the rest of a run of which this one had a few.
-        let is_part_of_run = held.most > FEW && self.between(self.before(at), at + self.window).exceeds(limit);
-        if is_run || is_part_of_run {
+        let is_part_of_run = held.most > FEW && around.exceeds(limit);
+        if is_run || is_part_of_run || around.is_silent_after_losses() {
             return self.judge_in_run(at, answer, limit, held, now);
         }
         Judgement::Believe
@@ -216,7 +220,9 @@ impl GoneAnswers {
     fn judge_in_run(&self, at: Instant, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
         let goes_on_here = self.is_run_now(limit, now);
         if !goes_on_here && self.deleted.0.back().is_some_and(|(deleted, _)| *deleted >= at) {
-            return Judgement::AskAgain { in_run: false };
+            // Between each two of so many answers the target deleted something.
+            let is_certain = !answer.in_run && answer.asked >= MOST_ASKED_IN_RUN;
+            return if is_certain { Judgement::Believe } else { Judgement::AskAgain { in_run: false } };
         }
         let doublings = answer.asked.min(MOST_ASKED_IN_RUN);
         let pause = self.window * PAUSE * 2_u32.pow(doublings);
@@ -241,23 +247,31 @@ impl GoneAnswers {
         let last = to.map_or(gone.len(), |to| gone.partition_point(|(gone, _)| *gone < to));
         let distinct: HashSet<_> = gone.range(first..last).map(|(_, id)| id).collect();
         let streak = Count { gone: distinct.len(), lost: 0, deleted: 0 };
-        let others = Count { gone: gone.len() - (last - first), lost: 0, deleted: deleted.len() };
+        let others = self.all_but(last - first, 0);
         // There are as many places where it could have begun as there were answers.
         let chances = others.answers().max(10) as f64;
         streak.gone > FEW && streak.surprise(others.share(limit)) > (100.0 * chances).ln()
     }
 
-    /// Whether these are more than a few, more than the share `limit`, and more than chance makes of the share that the target
-    /// has otherwise. After lost answers any share is none as long as the target deletes.
+    /// Whether these are more than a few, more than the share `limit`, and more than chance makes of the share that the
+    /// target has otherwise.
     fn is_run(&self, window: Count, limit: f64) -> bool {
-        let Count { gone, lost, deleted } = window;
-        let others = Count {
-            gone: self.gone.0.len().saturating_sub(gone),
-            lost: 0,
-            deleted: self.deleted.0.len().saturating_sub(deleted),
-        };
+        let Count { gone, deleted, .. } = window;
+        let others = self.all_but(gone, deleted);
         let is_unusual = || window.surprise(others.share(limit)) > SURPRISE;
-        (gone > FEW && window.exceeds(limit) && is_unusual()) || (gone + lost > FEW && lost > 0 && deleted == 0)
+        gone > FEW && window.exceeds(limit) && is_unusual()
+    }
+
+    /// What is remembered besides so many answers, since a time from which both kinds are.
+    fn all_but(&self, gone: usize, deleted: usize) -> Count {
+        let begins = [&self.deleted, &self.gone].map(|answers| match answers.0.front() {
+            Some((at, _)) if answers.0.len() >= LEAST_REMEMBERED => Some(*at),
+            _ => None,
+        });
+        let since = begins.into_iter().flatten().max();
+        let count = |answers: &Answers| since.map_or(answers.0.len(), |since| answers.since(since));
+        let (all_gone, all_deleted) = (count(&self.gone), count(&self.deleted));
+        Count { gone: all_gone.saturating_sub(gone), lost: 0, deleted: all_deleted.saturating_sub(deleted) }
     }
 
     /// Forgets everything: what was answered before means nothing any more.
@@ -288,6 +302,11 @@ impl Answers {
         self.0.drain(..self.0.len() - left)
     }
 
+    /// How many are not before `from`.
+    fn since(&self, from: Instant) -> usize {
+        self.0.len() - self.0.partition_point(|(at, _)| *at < from)
+    }
+
     /// How many are not before `from` and not after `to`.
     fn between(&self, from: Instant, to: Instant) -> usize {
         self.0.partition_point(|(at, _)| *at <= to) - self.0.partition_point(|(at, _)| *at < from)
@@ -301,6 +320,11 @@ impl Count {
         gone as f64 > limit * (gone + deleted) as f64
     }
 
+    /// Whether nothing shows that the target deletes at all. After lost answers any share is no surprise while it does.
+    const fn is_silent_after_losses(self) -> bool {
+        self.lost > 0 && self.gone + self.lost > FEW && self.deleted == 0
+    }
+
     const fn answers(self) -> usize {
         self.gone + self.deleted
     }
@@ -311,8 +335,8 @@ impl Count {
         share.min(limit).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE)
     }
 
-    /// How improbable it is that as many are gone if the share is `expected`: minus the logarithm of an upper limit of the
-    /// probability (Chernoff's bound).
+    /// How improbable it is that as many are gone if the share is `expected`: minus the logarithm of an upper limit of
+    /// the probability (Chernoff's bound).
     fn surprise(self, expected: f64) -> f64 {
         let share = self.gone as f64 / self.answers().max(1) as f64;
         if share <= expected {
@@ -371,7 +395,7 @@ mod tests {
     }
 
     fn first(id: DeletionId) -> Doubted {
-        Doubted { id, age: Duration::ZERO, asked: 0, in_run: false }
+        Doubted { id, age: Duration::from_secs(60), asked: 0, in_run: false }
     }
 
     fn judge(pattern: &str, at: usize, now: usize) -> Judgement {
@@ -462,7 +486,9 @@ mod tests {
     fn one_deletion_that_is_asked_often_is_no_run() {
         let (mut answers, id) = (GoneAnswers::new(Duration::ZERO), DeletionId::new());
         let start = Instant::now();
-        (0..6).for_each(|n| answers.note(Told::Gone, id, tick(start, n * 40)));
+        for n in 0..6 {
+            answers.note(Told::Gone, id, tick(start, n * 40));
+        }
         let judged = answers.judge(first(id), 0.5, HeldNow::default(), tick(start, 231));
         assert_eq!(judged, Judgement::Believe);
     }
@@ -492,6 +518,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_time_and_again_while_the_target_deletes_is_believed() {
+        let process = Process::told(&format!("{}gggggg{}d", "d".repeat(20), ".".repeat(60)));
+        assert_eq!(process.judge(23, 90, 3, false), AGAIN);
+        assert_eq!(process.judge(23, 90, 4, false), Judgement::Believe);
+        assert_eq!(process.judge(23, 90, 4, true), AGAIN, "asked in an outage");
+    }
+
+    #[test]
+    fn usual_share_of_a_quiet_target_is_that_of_the_time_from_which_all_answers_are_remembered() {
+        let process = Process::told(&"dddddddddddddddddddg".repeat(200));
+        let Count { gone, deleted, .. } = process.answers.all_but(0, 0);
+        assert!(gone * 15 < deleted, "{gone} {deleted}");
+    }
+
+    #[test]
     fn what_was_said_before_an_operator_looked_is_asked_again_at_once() {
         let mut process = Process::told("ggggg");
         process.answers.clear(tick(process.start, 10));
@@ -502,9 +543,13 @@ mod tests {
     fn few_after_many_deletions_are_a_run_at_any_speed() {
         let start = Instant::now();
         let mut answers = GoneAnswers::new(Duration::ZERO);
-        (0..600).for_each(|n| answers.note(Told::Deleted, DeletionId::new(), start + n * MS));
+        for n in 0..600 {
+            answers.note(Told::Deleted, DeletionId::new(), start + n * MS);
+        }
         let ids: Vec<_> = (0..20).map(|_| DeletionId::new()).collect();
-        ids.iter().zip(601..).for_each(|(id, n)| answers.note(Told::Gone, *id, start + n * MS));
+        for (id, n) in ids.iter().zip(601..) {
+            answers.note(Told::Gone, *id, start + n * MS);
+        }
         for id in ids {
             let judged = answers.judge(first(id), 0.5, HeldNow::default(), start + 5000 * MS);
             assert_eq!(judged, IN_RUN);

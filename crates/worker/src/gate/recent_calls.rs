@@ -106,15 +106,15 @@ impl RecentCalls {
         self.calls.push_back(call);
     }
 
-    /// Takes note of an answer that confirms, unless it is a "gone" that was expected. Returns how many of [`JUDGED`] said
-    /// "gone" if that is more than the share `limit`.
+    /// Takes note of an answer that confirms, unless it is a "gone" that was expected. Returns how many of [`JUDGED`]
+    /// said "gone" if that is more than the share `limit`.
     pub(super) fn note_confirmation(&mut self, limit: f64, was_gone: bool) -> Option<usize> {
         if self.was_gone.len() >= JUDGED {
             self.was_gone.pop_front();
         }
         self.was_gone.push_back(was_gone);
         let count = self.was_gone.iter().filter(|gone| **gone).count();
-        (self.was_gone.len() >= JUDGED && count as f64 > limit * JUDGED as f64).then_some(count)
+        (was_gone && self.was_gone.len() >= JUDGED && count as f64 > limit * JUDGED as f64).then_some(count)
     }
 
     /// Forgets all calls: the breaker was closed. Only whose call was refused is remembered.

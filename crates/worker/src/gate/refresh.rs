@@ -86,13 +86,9 @@ impl Gates {
         for (lane, why) in unfit.iter().filter(|(lane, _)| before.get(*lane) != Some(&ShutLane::NoRight)) {
             tracing::warn!(%lane, "nothing is deleted: {why}");
         }
-        // A breaker that was closed elsewhere forgets the calls that opened it.
-        let closed = before.iter().filter(|(lane, before)| before.is_open_breaker() && !shut.contains_key(*lane));
-        for (lane, before) in closed {
-            let Some(gate) = self.lanes.get(lane) else { continue };
-            gate.forget_calls();
-            if before.is_closed_by_an_answer() {
-                gate.recent_calls().note_answered(now);
+        for (lane, before) in before.iter().filter(|(lane, _)| !shut.contains_key(*lane)) {
+            if let Some(gate) = self.lanes.get(lane) {
+                gate.opened_elsewhere(before, now);
             }
         }
         Ok(())

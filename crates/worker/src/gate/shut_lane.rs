@@ -26,8 +26,8 @@ impl ShutLane {
         Self::Breaker { cause, until: left_ms.map(|ms| now + left(ms)) }
     }
 
-    /// Whether it is still shut. When a target need not be spared any more, one call shows whether it answers. If none is due,
-    /// throttling ends by itself.
+    /// Whether it is still shut. When a target need not be spared any more, one call shows whether it answers. If none
+    /// is due, throttling ends by itself.
     pub(super) fn lasts(&self) -> bool {
         match self {
             Self::Breaker { cause: Cause::Throttled, until: Some(until) } => Instant::now() < *until + THROTTLE_ENDS,
@@ -44,11 +44,6 @@ impl ShutLane {
     pub(super) const fn is_open_breaker(&self) -> bool {
         let failed = matches!(self, Self::Breaker { cause: Cause::Failures | Cause::Unauthorized | Cause::Gone, .. });
         failed || matches!(self, Self::NoRight)
-    }
-
-    /// Whether it ends when the target answers.
-    pub(super) const fn is_closed_by_an_answer(&self) -> bool {
-        matches!(self, Self::Breaker { cause: Cause::Failures | Cause::Unauthorized, .. })
     }
 
     /// Whether the target asked for patience.

@@ -18,8 +18,8 @@ use super::{
 /// Most children that are deleted in one transaction.
 const MOST: usize = 1000;
 
-/// Deletes the children of those rows that are to be deleted or are gone already. A row whose children cannot be deleted now
-/// gets another plan. Returns for each row how many children were deleted.
+/// Deletes the children of those rows that are to be deleted or are gone already. A row whose children cannot be
+/// deleted now gets another plan. Returns for each row how many children were deleted.
 pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Result<Vec<usize>, Stopped> {
     let Batch { transaction, store, table, deletions } = *batch;
     let mut children = vec![0; deletions.len()];
@@ -71,7 +71,8 @@ pub(crate) enum Part {
     Stopped(HardDeleteOutcome),
 }
 
-/// Deletes a part of the children of one row that has more than one transaction should delete, in a transaction of its own.
+/// Deletes a part of the children of one row that has more than one transaction should delete, in a transaction of its
+/// own.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed then.
@@ -88,8 +89,8 @@ pub(crate) async fn delete_part_of_children(
         transaction.commit().await?;
         kill_point("children::committed");
     } else {
-        // A dropped transaction is rolled back only when the pool comes to it. Until then the next part would find its rows
-        // locked.
+        // A dropped transaction is rolled back only when the pool comes to it. Until then the next part would find its
+        // rows locked.
         transaction.rollback().await?;
     }
     part

@@ -61,8 +61,8 @@ pub(super) async fn compare_one(
     Ok(now.map_or(Now::Gone, |now| judge(table, rule, captured, now)))
 }
 
-/// Compares values that were just read with those that were captured. A row that was gone when its deletion was recorded and
-/// is there now is another one, whose deletion was not requested.
+/// Compares values that were just read with those that were captured. A row that was gone when its deletion was
+/// recorded and is there now is another one, whose deletion was not requested.
 fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: Values) -> Now {
     let Some(rule) = rule else { return Now::LiveAgain };
     let same = |column: &str| captured.get(column) == now.get(column);

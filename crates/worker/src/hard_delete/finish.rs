@@ -14,8 +14,8 @@ use super::{
     outcome::{HardDeleteOutcome, Stopped},
 };
 
-/// Short enough for PostgreSQL's `deadlock_timeout`: we give way and the application wins (otherwise: 40P01, measured). And
-/// what is deleted here is no business of the guards: see [`sexton_core::guard`].
+/// Short enough for PostgreSQL's `deadlock_timeout`: we give way and the application wins (otherwise: 40P01, measured).
+/// And what is deleted here is no business of the guards: see [`sexton_core::guard`].
 const LIMITS: &str =
     "set local lock_timeout = '100ms'; set local statement_timeout = '5s'; set local sexton.deleting = '0'";
 
@@ -32,8 +32,8 @@ impl Batch<'_> {
     }
 }
 
-/// Finishes the deletions whose rows are deleted, gone or kept. They are locked, so none can be lost on the way. `children`
-/// says for each how many children were deleted with it.
+/// Finishes the deletions whose rows are deleted, gone or kept. They are locked, so none can be lost on the way.
+/// `children` says for each how many children were deleted with it.
 pub(super) async fn finish(
     batch: &Batch<'_>,
     outcomes: Vec<HardDeleteOutcome>,

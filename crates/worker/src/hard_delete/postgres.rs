@@ -52,8 +52,8 @@ async fn plan(batch: &Batch<'_>) -> Result<Vec<Plan>, db::Error> {
     Ok(plans)
 }
 
-/// Deletes the rows that are locked and were just found unchanged. Returns the numbers of those that the database deleted: a
-/// trigger may keep some.
+/// Deletes the rows that are locked and were just found unchanged. Returns the numbers of those that the database
+/// deleted: a trigger may keep some.
 async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db::Error> {
     let table = batch.table;
     let to_delete: Vec<usize> = (0..plans.len()).filter(|n| plans[*n] == Plan::Delete).collect();

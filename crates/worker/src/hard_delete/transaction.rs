@@ -17,8 +17,8 @@ use super::{
 
 /// Completes a batch of deletions of rows of one table in one transaction. One outcome for each, in order.
 ///
-/// A foreign-key violation fails the whole transaction. For a single deletion it is an outcome; for a batch it is an error,
-/// upon which the batcher tries halves.
+/// A foreign-key violation fails the whole transaction. For a single deletion it is an outcome; for a batch it is an
+/// error, upon which the batcher tries halves.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed then.
@@ -72,8 +72,8 @@ async fn in_transaction(
             Ok(committed.map(|()| outcomes).map_err(db::Error::from)?)
         }
         Err(stopped) => {
-            // A dropped transaction is rolled back only when the pool comes to it. Until then the halves of the batch would
-            // find their rows locked.
+            // A dropped transaction is rolled back only when the pool comes to it. Until then the halves of the batch
+            // would find their rows locked.
             if let Err(why) = transaction.rollback().await {
                 tracing::debug!(error = %why, "cannot roll back; the connection is closed instead");
             }

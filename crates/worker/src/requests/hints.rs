@@ -29,8 +29,8 @@ impl Hints {
         self.0.is_none()
     }
 
-    /// Pushes hints at what is due. Best effort: a hint only makes it quick. Returns whether workers will hear of it; if the
-    /// queue is full, they have enough to do.
+    /// Pushes hints at what is due. Best effort: a hint only makes it quick. Returns whether workers will hear of it;
+    /// if the queue is full, they have enough to do.
     pub(crate) async fn push(&self, requested: &[Requested]) -> bool {
         let hints: Vec<_> = requested.iter().filter(|one| one.due).map(|one| Hint::new(one.id, one.fence)).collect();
         let Some((queue, limit)) = self.0.as_ref().filter(|_| !hints.is_empty()) else { return hints.is_empty() };

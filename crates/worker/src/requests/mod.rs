@@ -1,5 +1,5 @@
-//! Requesting and restoring as the command line and the HTTP API do it: in a transaction of its own, with hints after the
-//! commit.
+//! Requesting and restoring as the command line and the HTTP API do it: in a transaction of its own, with hints after
+//! the commit.
 
 mod hints;
 mod request;

@@ -22,8 +22,8 @@ use super::{
     run::{describe_key, finished_run, paused_run, to_json},
 };
 
-/// How long the deletion of a row waits whose marker has no time. It may have been marked a moment ago by an application
-/// that is about to request the deletion.
+/// How long the deletion of a row waits whose marker has no time. It may have been marked a moment ago by an
+/// application that is about to request the deletion.
 const UNDATED_DELAY: Duration = Duration::from_secs(10 * 60);
 
 pub(super) struct Adopt;
@@ -171,8 +171,8 @@ impl TableRun<'_> {
         }
         let (dated, undated): (Vec<&Orphan>, Vec<&Orphan>) =
             wanted.into_iter().partition(|orphan| orphan.marked_at.is_some());
-        // A deletion without targets that is due at once would be carried out here, and a reference to the row would make
-        // this sweep fail.
+        // A deletion without targets that is due at once would be carried out here, and a reference to the row would
+        // make this sweep fail.
         let at_once = if resource.targets.is_empty() { Duration::from_millis(1) } else { Duration::ZERO };
         self.adopt_batch(checkpoint, &dated, at_once, budget).await?;
         self.adopt_batch(checkpoint, &undated, UNDATED_DELAY, budget).await

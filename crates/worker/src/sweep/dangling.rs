@@ -102,8 +102,8 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Looks at the next page of completed deletions that still know their rows. The tables come after the last page, so
-    /// there is always more.
+    /// Looks at the next page of completed deletions that still know their rows. The tables come after the last page,
+    /// so there is always more.
     async fn look_at_completed(
         &self,
         checkpoint: &mut Checkpoint,

@@ -49,8 +49,8 @@ pub(crate) trait Sweep: Send + Sync {
         Value::Object(serde_json::Map::new())
     }
 
-    /// Continues at `cursor` until the budget is used up or the pass is over. At the beginning of a pass, `cursor` is an
-    /// empty object or what [`Self::memory`] gave.
+    /// Continues at `cursor` until the budget is used up or the pass is over. At the beginning of a pass, `cursor` is
+    /// an empty object or what [`Self::memory`] gave.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer, or refuses what no single row or table is the reason of.

@@ -1,13 +1,13 @@
 //! Sweeps: work over whole tables that one process at a time does now and then.
 //!
-//! Each is a file or folder with the interface [`Sweep`]. `sexton_sweep` has who runs it, how far it came and what it did.
-//! A run that uses up its budget, or whose process dies, is continued by the next run, in any process.
+//! Each is a file or folder with the interface [`Sweep`]. `sexton_sweep` has who runs it, how far it came and what it
+//! did. A run that uses up its budget, or whose process dies, is continued by the next run, in any process.
 //!
 //! To add a sweep:
 //! 1. Write its statements in a folder of its name in `crates/core/src/sweep/`.
 //! 2. Write its pass in a file or folder of its name here: a unit struct that implements [`Sweep`].
-//! 3. Name the file among the modules, and the sweep in [`SWEEPS`], both below. Help, errors, `sexton status` and metrics
-//!    follow from there.
+//! 3. Name the file among the modules, and the sweep in [`SWEEPS`], both below. Help, errors, `sexton status` and
+//!    metrics follow from there.
 //! 4. Describe it in `docs/sweeps.md`, and test it in `tests/suites/sweep/`.
 
 mod adopt;

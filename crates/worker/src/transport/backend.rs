@@ -11,8 +11,8 @@ use uuid::Uuid;
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Heartbeats after which apalis takes a worker for dead and re-queues what it had fetched: 24 hours. It compares the
-/// clocks of different machines for that (apalis-redis 1.0.0), so with a short time one wrong clock would unregister every
-/// worker. Recovery is the ledger's business.
+/// clocks of different machines for that (apalis-redis 1.0.0), so with a short time one wrong clock would unregister
+/// every worker. Recovery is the ledger's business.
 const MISSED_HEARTBEATS: usize = 24 * 60 * 2;
 
 /// The most hints fetched at once.
@@ -20,8 +20,8 @@ const LARGEST_BATCH: usize = 100;
 
 /// The settings of apalis-redis for the queue `name` in a process that handles `concurrency` hints at once.
 ///
-/// Every field is set, because defaults and documentation of apalis-redis 1.0.0 disagree, and so that a field that a later
-/// release adds does not compile unnoticed.
+/// Every field is set, because defaults and documentation of apalis-redis 1.0.0 disagree, and so that a field that a
+/// later release adds does not compile unnoticed.
 #[must_use]
 pub fn config(name: &str, concurrency: usize) -> Config {
     Config {
@@ -39,7 +39,8 @@ pub fn config(name: &str, concurrency: usize) -> Config {
 }
 
 /// A worker name for this start of a process: `base` with a suffix that no other process has, nor this one after a
-/// restart. apalis-redis 1.0.0 refuses a name for 30 s after its last heartbeat, and then re-queues what it had fetched.
+/// restart. apalis-redis 1.0.0 refuses a name for 30 s after its last heartbeat, and then re-queues what it had
+/// fetched.
 #[must_use]
 pub fn process_name(base: &str) -> String {
     format!("{base}-{}", Uuid::now_v7().simple())

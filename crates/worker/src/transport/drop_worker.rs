@@ -10,8 +10,9 @@ const CHUNK: usize = 500;
 
 static DROP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("drop_worker.lua")));
 
-/// Drops the hints that `worker` had fetched and not acked, then the worker itself. Nothing is re-queued: the ledger says
-/// whether a deletion is still due. What damps the dropped hints goes too, so that the dispatcher may push them at once.
+/// Drops the hints that `worker` had fetched and not acked, then the worker itself. Nothing is re-queued: the ledger
+/// says whether a deletion is still due. What damps the dropped hints goes too, so that the dispatcher may push them at
+/// once.
 ///
 /// # Errors
 /// Any [`Error`] of the connection; some hints may have been dropped before it.

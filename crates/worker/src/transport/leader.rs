@@ -1,7 +1,7 @@
 //! One dispatcher at a time: a lease in Redis.
 //!
-//! Two dispatchers would do no harm, only the work twice: hints are damped, and claims are fenced. So a lease that expires
-//! while its owner is stuck is good enough, and nothing is fenced by it.
+//! Two dispatchers would do no harm, only the work twice: hints are damped, and claims are fenced. So a lease that
+//! expires while its owner is stuck is good enough, and nothing is fenced by it.
 
 use std::{sync::LazyLock, time::Duration};
 

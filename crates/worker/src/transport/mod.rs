@@ -9,9 +9,9 @@
 //! Besides these, [`leader`] elects the one dispatcher, [`window::effective`] says how far it may fill the list, and
 //! [`check::check`] says whether a Redis is fit for use.
 //!
-//! A deletion ends without any of this. While Redis is away, the workers go on trying, [`Activity`] says so, and the daemon
-//! claims from the ledger. These modules work around a number of habits of apalis-redis 1.0.0. Each is named where it
-//! matters, and has a test against a real Redis.
+//! A deletion ends without any of this. While Redis is away, the workers go on trying, [`Activity`] says so, and the
+//! daemon claims from the ledger. These modules work around a number of habits of apalis-redis 1.0.0. Each is named
+//! where it matters, and has a test against a real Redis.
 
 pub mod activity;
 mod apalis_worker;

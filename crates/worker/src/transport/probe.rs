@@ -1,5 +1,5 @@
-//! A hint that travels the whole way, for `sexton check`: it is pushed, fetched and acked in a queue of its own, and what
-//! that leaves in Redis is removed. Whatever right, command or room is missing shows where it is needed.
+//! A hint that travels the whole way, for `sexton check`: it is pushed, fetched and acked in a queue of its own, and
+//! what that leaves in Redis is removed. Whatever right, command or room is missing shows where it is needed.
 
 use std::{
     sync::Arc,
@@ -51,8 +51,8 @@ pub(super) async fn probe(queue: &HintQueue) -> Result<(), ProbeFailure> {
     result
 }
 
-/// Commands that the scripts run. Of a script Redis says only that some command of it is not allowed, so each is tried by
-/// itself first.
+/// Commands that the scripts run. Of a script Redis says only that some command of it is not allowed, so each is tried
+/// by itself first.
 fn commands(probe: &HintQueue) -> Vec<(&'static str, Cmd)> {
     let keys = probe.keys();
     let mut set = cmd("SET");

@@ -70,7 +70,8 @@ impl Reception {
         self.running.wait().await;
     }
 
-    /// Warns once per process: in a rolling upgrade, a release ahead would fill the log. The payload itself is not logged.
+    /// Warns once per process: in a rolling upgrade, a release ahead would fill the log. The payload itself is not
+    /// logged.
     fn log_undecodable(&self, payload: &[u8]) {
         let version = serde_json::from_slice::<Value>(payload).ok().and_then(|value| match value.get("v") {
             Some(Value::String(version)) => Some(version.chars().take(16).collect::<String>()),

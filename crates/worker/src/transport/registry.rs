@@ -1,7 +1,7 @@
 //! Which processes are alive, by Redis's own clock.
 //!
-//! apalis' registry compares the clocks of different machines. Ours has each process beat once a second in a script that
-//! reads `TIME`, so machines' clocks do not matter.
+//! apalis' registry compares the clocks of different machines. Ours has each process beat once a second in a script
+//! that reads `TIME`, so machines' clocks do not matter.
 
 use std::{sync::LazyLock, time::Duration};
 

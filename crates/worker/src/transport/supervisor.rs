@@ -1,8 +1,8 @@
 //! Receiving hints, whatever Redis does in the meantime.
 //!
 //! apalis-redis 1.0.0 never recovers from an error of Redis, and its `Monitor` takes that for a regular end. So apalis
-//! workers are run here one after the other, each with a connection and a name of its own. What the one before had fetched
-//! is dropped, not re-queued: the ledger dispatches it once more.
+//! workers are run here one after the other, each with a connection and a name of its own. What the one before had
+//! fetched is dropped, not re-queued: the ledger dispatches it once more.
 
 use std::{
     sync::Arc,

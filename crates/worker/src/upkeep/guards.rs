@@ -10,7 +10,8 @@ use crate::{engine::Context, metrics};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Looks at the guards. Every minute: a small statement on the catalogue for each. It writes down those that are installed.
+/// Looks at the guards. Every minute: a small statement on the catalogue for each. It writes down those that are
+/// installed.
 pub(crate) struct GuardsWatch {
     context: Arc<Context>,
     /// What was warned of, so that it is said once.

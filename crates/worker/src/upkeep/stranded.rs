@@ -11,7 +11,8 @@ use crate::{engine::Engine, metrics};
 /// Most deletions of a lane in one round.
 const BATCH: u32 = 500;
 
-/// Takes in what is stranded. Every lease: one small statement, and one more a lane that this configuration does not have.
+/// Takes in what is stranded. Every lease: one small statement, and one more a lane that this configuration does not
+/// have.
 pub(crate) struct StrandedWatch {
     engine: Arc<Engine>,
 }

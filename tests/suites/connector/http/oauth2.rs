@@ -128,7 +128,8 @@ auth = { oauth2 = { token_url = "@API@/token", client_id = "c", client_secret = 
     assert_eq!(rig.api.calls_to("/things/r1")[1].header("authorization"), Some("Bearer t2"));
 }
 
-/// Some endpoints send the same refresh token with every answer; one that on-call puts into the file counts all the same.
+/// Some endpoints send the same refresh token with every answer; one that on-call puts into the file counts all the
+/// same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn renewed_refresh_token_replaces_those_that_came_with_answers() {
     let secrets = tempfile::tempdir().unwrap();

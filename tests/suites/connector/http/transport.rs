@@ -83,7 +83,8 @@ async fn proxy_of_the_target_is_asked_and_resolves_names_itself() {
     assert_eq!(rig.calls(), Vec::<String>::new());
 }
 
-/// A proxy that refuses to connect through waits like refused credentials: the target is not at fault, and no attempt is lost.
+/// A proxy that refuses to connect through waits like refused credentials: the target is not at fault, and no attempt
+/// is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn proxy_that_refuses_is_named_and_costs_no_attempt() {
     for (status, why) in [(407, "crm: proxy_unauthorized"), (403, "crm: proxy_refused")] {

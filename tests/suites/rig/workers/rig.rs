@@ -78,8 +78,8 @@ impl Rig {
         requested
     }
 
-    /// Adds due deletions to the lane `table.api`, as many as `SEXTON_LANE` says: copies of an existing one, due after it,
-    /// with keys of no row.
+    /// Adds due deletions to the lane `table.api`, as many as `SEXTON_LANE` says: copies of an existing one, due after
+    /// it, with keys of no row.
     pub(crate) async fn fill_lane(&self, table: &str) {
         let Some(count) = std::env::var("SEXTON_LANE").ok().and_then(|count| count.parse::<usize>().ok()) else {
             return;
@@ -124,8 +124,8 @@ impl Rig {
         self.value(sql).await.parse().unwrap()
     }
 
-    /// Waits until `condition` (SQL) is true. It gives up when no deletion has ended for [`PATIENCE`], however many end in
-    /// a second: that is for the benchmark.
+    /// Waits until `condition` (SQL) is true. It gives up when no deletion has ended for [`PATIENCE`], however many end
+    /// in a second: that is for the benchmark.
     pub(crate) async fn wait_until(&self, condition: &str) {
         let (mut ended, mut since, mut looked) = (0, Instant::now(), Instant::now());
         while self.value(&format!("select {condition}")).await != "t" {

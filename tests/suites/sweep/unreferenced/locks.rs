@@ -14,8 +14,8 @@ use sexton_core::sweep::unreferenced::Step;
 /// How long the application holds its locks.
 const HELD: Duration = Duration::from_secs(10);
 
-/// What the sessions of the sweep are at, seen a few hundred times a second: how often one of them waited for a lock, and how
-/// long its longest statement was, in milliseconds.
+/// What the sessions of the sweep are at, seen a few hundred times a second: how often one of them waited for a lock,
+/// and how long its longest statement was, in milliseconds.
 async fn watch(rig: &Rig, until: Instant) -> (u64, u64) {
     let (mut waits, mut longest) = (0, 0);
     let sql = "select count(*) filter (where wait_event_type = 'Lock' or cardinality(pg_blocking_pids(pid)) > 0),

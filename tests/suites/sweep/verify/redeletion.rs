@@ -95,7 +95,8 @@ async fn target_whose_twin_is_another_rows_keeps_no_other_from_being_asked(serve
 
 async fn twin_of_a_recreated_row_is_not_touched(server: Server) {
     let (rig, twins) = deleted(server, 5, &mode_on()).await;
-    // Under its key, with another twin; under another key, with its twin; removed and kept waiting; and in another calendar.
+    // Under its key, with another twin; under another key, with its twin; removed and kept waiting; and in another
+    // calendar.
     rig.execute("insert into block (id, calendar_id, gcal_id) values (1, 'c', 'other'), (12, 'c', 'g2')").await;
     rig.execute("insert into block (id, calendar_id, gcal_id) values (13, 'c', 'g3'), (14, 'd', 'g4')").await;
     drop(rig.run(&["request", "block", "13", "--after", "1h"]).await.expect_code(0));

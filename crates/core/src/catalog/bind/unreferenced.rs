@@ -1,5 +1,5 @@
-//! `unreferenced`: the column with the time, and the foreign keys that reference the table. If the configuration left one out,
-//! the sweep would delete rows that are still referenced.
+//! `unreferenced`: the column with the time, and the foreign keys that reference the table. If the configuration left
+//! one out, the sweep would delete rows that are still referenced.
 
 use std::collections::BTreeMap;
 
@@ -209,8 +209,8 @@ impl Binder<'_> {
     }
 }
 
-/// Whether an index begins with columns of the foreign key, for all rows in which they are not null (PostgreSQL). Not by a
-/// plan: one that reads a whole index looks like one that does not, and making one waits for locks.
+/// Whether an index begins with columns of the foreign key, for all rows in which they are not null (PostgreSQL). Not
+/// by a plan: one that reads a whole index looks like one that does not, and making one waits for locks.
 async fn has_index(db: &Db, key: &ForeignKey) -> Result<bool, db::Error> {
     let find = Words::new(db.dialect).render(include_str!("unreferenced.has_index.postgres.sql"));
     let columns = serde_json::Value::from(key.columns.clone()).to_string();

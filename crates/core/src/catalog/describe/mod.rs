@@ -40,8 +40,8 @@ pub(super) struct Description {
 }
 
 impl Description {
-    /// Why rows cannot be found and deleted by this table, which the configuration calls `table`; none if they can. Rows
-    /// that are deleted through another table fire no guard here, and no index is unique over several tables.
+    /// Why rows cannot be found and deleted by this table, which the configuration calls `table`; none if they can.
+    /// Rows that are deleted through another table fire no guard here, and no index is unique over several tables.
     pub(super) fn shares_rows(&self, table: &str) -> Option<String> {
         if let Some(root) = &self.part_of {
             return Some(format!("`{table}` is a partition of `{root}`; name `{root}`, through which its rows go too"));

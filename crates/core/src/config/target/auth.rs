@@ -1,7 +1,7 @@
 //! `auth = { … }`: how calls to a target are authenticated.
 //!
-//! Any value in this table may be a credential in the wrong place. So it is read by hand: messages name keys and repeat no
-//! value.
+//! Any value in this table may be a credential in the wrong place. So it is read by hand: messages name keys and repeat
+//! no value.
 
 use std::path::PathBuf;
 

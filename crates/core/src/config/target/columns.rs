@@ -24,7 +24,8 @@ impl Target {
         self.columns().iter().all(|column| one.get(column) == other.get(column))
     }
 
-    /// A short name of the twin that the target would be called for: the same values have the same name, in every process.
+    /// A short name of the twin that the target would be called for: the same values have the same name, in every
+    /// process.
     #[must_use]
     pub fn twin_name(&self, values: &Values) -> String {
         let used: Vec<_> = self.columns().into_iter().map(|column| (values.get(&column).cloned(), column)).collect();
@@ -63,8 +64,8 @@ impl Target {
         self.kind.settings().twin_columns()
     }
 
-    /// The columns that a finished deletion keeps. A look at the twin needs those that say where it is; deleting it once
-    /// more (`verify` is on) needs all.
+    /// The columns that a finished deletion keeps. A look at the twin needs those that say where it is; deleting it
+    /// once more (`verify` is on) needs all.
     pub(in crate::config) fn ref_columns(&self, verify: Option<VerifyMode>) -> Vec<String> {
         let of_look = || self.look_columns().into_iter().map(str::to_owned).collect();
         match verify {

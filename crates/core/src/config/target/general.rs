@@ -35,8 +35,8 @@ pub struct Target {
     pub max_in_flight: Option<usize>,
     /// When it is not called because it fails.
     pub breaker: Breaker,
-    /// The share of calls that confirmed and said "gone" unexpectedly above which rows are held, and the breaker opens until
-    /// an operator closes it. A wrong base path answers like that.
+    /// The share of calls that confirmed and said "gone" unexpectedly above which rows are held, and the breaker opens
+    /// until an operator closes it. A wrong base path answers like that.
     pub gone_limit: f64,
     /// Its index in the file. A resource's targets are kept in the order in which they are called.
     pub file_index: usize,

@@ -66,10 +66,11 @@ const NEAR_SQLITE: &str = "and d.id in (
     select x.value from {texts:@near} x)";
 
 impl Ledger {
-    /// Moves on what waits: deletions whose children's are all finished are due, and those of which a child's is dead are
-    /// dead as well. Safe at any time and in several processes at once; at most `limit` at a time.
+    /// Moves on what waits: deletions whose children's are all finished are due, and those of which a child's is dead
+    /// are dead as well. Safe at any time and in several processes at once; at most `limit` at a time.
     ///
-    /// * `near`: only these deletions and those that wait for them. None: all, which costs the more the more of them wait.
+    /// * `near`: only these deletions and those that wait for them. None: all, which costs the more the more of them
+    ///   wait.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.

@@ -1,5 +1,5 @@
-//! Moving deletions to `sexton_deletion_done` that end without a worker: cancelled ones, and those whose rows were deleted in
-//! the transaction of the request.
+//! Moving deletions to `sexton_deletion_done` that end without a worker: cancelled ones, and those whose rows were
+//! deleted in the transaction of the request.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,8 @@
 //! Calls that must not be repeated: which one is in flight is committed before it begins.
 //!
 //! A worker that vanishes in mid-call leaves the name of the target behind, and the rescue makes the deletion
-//! `unknown_outcome` instead of calling a second time. A clear answer clears it, in one statement with what is confirmed.
+//! `unknown_outcome` instead of calling a second time. A clear answer clears it, in one statement with what is
+//! confirmed.
 
 use crate::{
     db::{self, Db, Sql, Words, kill_point},

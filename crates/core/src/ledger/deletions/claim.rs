@@ -44,8 +44,8 @@ pub struct Claim {
 /// Which deletions may be claimed.
 #[derive(Debug, Clone, Copy)]
 pub enum Candidates<'a> {
-    /// These, as far as they are due. What is held is taken before that, and also if it was rescued: whoever names it can
-    /// judge it, and its target has answered.
+    /// These, as far as they are due. What is held is taken before that, and also if it was rescued: whoever names it
+    /// can judge it, and its target has answered.
     Hinted(&'a [DeletionId]),
     /// The oldest that have been due for at least this long. Lanes with such deletions take equal shares of `limit`.
     Due {
@@ -67,8 +67,8 @@ pub struct ClaimRequest<'a> {
     pub worker: &'a str,
     /// How long the claim lasts without being renewed.
     pub lease: Duration,
-    /// Whether one deletion that was rescued before may be among them. At most one such deletion should be in flight in a
-    /// process, so that one that kills its worker does not drag its neighbours along.
+    /// Whether one deletion that was rescued before may be among them. At most one such deletion should be in flight in
+    /// a process, so that one that kills its worker does not drag its neighbours along.
     pub with_rescued: bool,
 }
 
@@ -148,8 +148,8 @@ const PAUSED_MS_SQLITE: &str = "cast(round(coalesce((
         and coalesce(c.resumed_at, {now}) > first_attempt_at), 0)) as integer)";
 
 impl Ledger {
-    /// Claims deletions in one statement (PostgreSQL) and one commit. Candidates that are not due, not pending, in another
-    /// lane or locked are passed over: their hints were stale.
+    /// Claims deletions in one statement (PostgreSQL) and one commit. Candidates that are not due, not pending, in
+    /// another lane or locked are passed over: their hints were stale.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing is claimed then.

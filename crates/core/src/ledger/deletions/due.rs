@@ -45,15 +45,15 @@ impl Statements {
     }
 }
 
-/// When the first pending deletion of `lane.value` is due. It is read off the index, which `exists (… run_at <= …)` is not:
-/// the planner expects to hit on a due row soon, and reads the table.
+/// When the first pending deletion of `lane.value` is due. It is read off the index, which `exists (… run_at <= …)` is
+/// not: the planner expects to hit on a due row soon, and reads the table.
 pub(in crate::ledger) const OLDEST_IN_LANE: &str = "(
     select d.run_at from {deletion} d where d.state in ({from:Claimed}) and d.lane = lane.value
     order by d.run_at, d.id limit 1)";
 
 impl Ledger {
-    /// The oldest due deletions of a lane, at most `limit`, that come after `after`. Rescued ones are not among them, because
-    /// each process takes those one at a time ([`rescued`](Self::rescued)).
+    /// The oldest due deletions of a lane, at most `limit`, that come after `after`. Rescued ones are not among them,
+    /// because each process takes those one at a time ([`rescued`](Self::rescued)).
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

@@ -1,8 +1,8 @@
 //! Deletions that are held: a target said "gone" although nobody expected it, so the row waits until other answers show
 //! whether that can be believed.
 //!
-//! A held deletion is pending, in the lane of the first target that has not confirmed without a doubt. Its confirmation is marked as doubted, which no completion accepts,
-//! so it does not matter when or where its process dies.
+//! A held deletion is pending, in the lane of the first target that has not confirmed without a doubt. Its confirmation
+//! is marked as doubted, which no completion accepts, so it does not matter when or where its process dies.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub struct HeldDeletion {
     pub former: Vec<Values>,
 }
 
-/// The words, and `{is_doubted:target}`: whether the answer of that target of the deletion `d` is doubted. Its lane does not
-/// say so, which is that of the first target that has not confirmed.
+/// The words, and `{is_doubted:target}`: whether the answer of that target of the deletion `d` is doubted. Its lane
+/// does not say so, which is that of the first target that has not confirmed.
 pub(in crate::ledger) fn with_is_doubted(words: &Words) -> Words {
     words.clone().with_function("is_doubted", |dialect, target: &str| match dialect {
         Dialect::Postgres => format!("d.confirmations -> {target}::text ->> 'doubted' = 'true'"),
@@ -123,8 +123,8 @@ impl Ledger {
         self.sql.held.list.bind(values).all(&db.conn).await?.iter().map(held).collect()
     }
 
-    /// Lets held deletions of `lane` ask their target once more, and expect that it says "gone": all of them, or those with
-    /// one of these `ids`. Returns how many.
+    /// Lets held deletions of `lane` ask their target once more, and expect that it says "gone": all of them, or those
+    /// with one of these `ids`. Returns how many.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

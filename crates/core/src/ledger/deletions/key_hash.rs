@@ -64,8 +64,8 @@ impl Ledger {
         }
     }
 
-    /// Those of the keys for which a finished deletion has the key's hash and the marker that the row carries, and meets the
-    /// condition `ended` (SQLite).
+    /// Those of the keys for which a finished deletion has the key's hash and the marker that the row carries, and
+    /// meets the condition `ended` (SQLite).
     pub(crate) async fn finished_under_hash(
         &self,
         conn: &impl ConnectionTrait,

@@ -13,7 +13,8 @@ use crate::{
 
 /// The first of the two numbers of our advisory locks (PostgreSQL §13.3.5).
 const LINKING: i32 = 0x5E87;
-/// How many advisory locks there are for ids that are linked at the same time: the server has room for a limited number.
+/// How many advisory locks there are for ids that are linked at the same time: the server has room for a limited
+/// number.
 const LOCKS: i32 = 256;
 
 #[derive(Debug)]
@@ -45,8 +46,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Lets deletions wait for others that were just recorded and so wait for none yet, within the caller's transaction:
-    /// pairs of the one that waits and its child's.
+    /// Lets deletions wait for others that were just recorded and so wait for none yet, within the caller's
+    /// transaction: pairs of the one that waits and its child's.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.
@@ -58,7 +59,8 @@ impl Ledger {
         self.link(transaction, &self.sql.link.new, pairs).await
     }
 
-    /// The same for any deletions. A pair that would make two deletions wait for each other, directly or not, is left out.
+    /// The same for any deletions. A pair that would make two deletions wait for each other, directly or not, is left
+    /// out.
     ///
     /// # Errors
     /// As [`Self::link_new`].

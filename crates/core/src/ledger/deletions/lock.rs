@@ -41,8 +41,8 @@ impl Ledger {
     /// Locks those of the claims that are still ours, until the transaction ends.
     ///
     /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses. It waits for locks (the caller limits for how long): a
-    /// deletion whose lease is being renewed at this moment is still ours.
+    /// [`db::Error`] when the database does not answer or refuses. It waits for locks (the caller limits for how long):
+    /// a deletion whose lease is being renewed at this moment is still ours.
     pub async fn lock_ours(
         &self,
         transaction: &impl ConnectionTrait,

@@ -36,8 +36,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Draws at most `limit` due deletions of `lane`, in the order in which they should be tried: those that were rescued
-    /// last. Those that are held are not among them.
+    /// Draws at most `limit` due deletions of `lane`, in the order in which they should be tried: those that were
+    /// rescued last. Those that are held come after them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

@@ -82,8 +82,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Writes settlements in one statement (PostgreSQL) and one commit. Returns the deletions that were written; the others
-    /// are no longer ours (the lease was lost), and nothing of them was changed.
+    /// Writes settlements in one statement (PostgreSQL) and one commit. Returns the deletions that were written; the
+    /// others are no longer ours (the lease was lost), and nothing of them was changed.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing is written then.

@@ -1,8 +1,8 @@
 //! Deletions in lanes that a configuration does not have: their target or their resource has left it.
 //!
-//! No process claims from such a lane. If the resource is still configured, the deletion goes to the lane of the resource,
-//! where a worker finds what is missing. Otherwise it is dead after a while. A lane that is paused or whose breaker is open
-//! has a process that knows it.
+//! No process claims from such a lane. If the resource is still configured, the deletion goes to the lane of the
+//! resource, where a worker finds what is missing. Otherwise it is dead after a while. A lane that is paused or whose
+//! breaker is open has a process that knows it.
 
 use std::time::Duration;
 
@@ -71,7 +71,8 @@ impl Ledger {
         self.sql.stranded.lanes.bind([]).all(conn).await?.iter().map(lane).collect()
     }
 
-    /// Moves at most `limit` deletions of `lane` that have been due for `overdue` to the lane of their resource. Returns them.
+    /// Moves at most `limit` deletions of `lane` that have been due for `overdue` to the lane of their resource.
+    /// Returns them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.

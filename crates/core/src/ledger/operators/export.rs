@@ -128,8 +128,8 @@ impl Ledger {
         moment.ok_or_else(|| db::Error::unreadable("it cannot tell the time"))
     }
 
-    /// The next finished deletions, at most `limit`, with their failed attempts and actions; and the last of them, after
-    /// which the next page begins.
+    /// The next finished deletions, at most `limit`, with their failed attempts and actions; and the last of them,
+    /// after which the next page begins.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

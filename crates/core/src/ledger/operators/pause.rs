@@ -130,8 +130,8 @@ impl Ledger {
     /// Resumes `scope`, closes the breaker of that name, and tells all processes. False if there was neither: nothing
     /// changes then. The time of the pause is not counted in `give_up_after`.
     ///
-    /// If the breaker was open because of too many answers "gone", the deletions that were held because of them ask once
-    /// more. Then the answer counts, because an operator has looked.
+    /// If the breaker was open because of too many answers "gone", the deletions that were held because of them ask
+    /// once more. Then the answer counts, because an operator has looked.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing is resumed then.

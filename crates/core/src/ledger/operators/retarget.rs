@@ -49,7 +49,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// How many deletions of `resource` still have to ask the target `old`: pending, or dead as `target_not_configured`.
+    /// How many deletions of `resource` still have to ask the target `old`: pending, or dead as
+    /// `target_not_configured`.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
@@ -59,7 +60,8 @@ impl Ledger {
         Ok(row.map(|row| row.get("n")).transpose()?.unwrap_or_default())
     }
 
-    /// Lets these deletions ask the target `new` in place of `old`, and retries those that are dead. Returns all of them.
+    /// Lets these deletions ask the target `new` in place of `old`, and retries those that are dead. Returns all of
+    /// them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.

@@ -135,8 +135,9 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Makes `leader` the process that runs the sweep for the time of `lease`, if no other is and its last pass was over at
-    /// least `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and now.
+    /// Makes `leader` the process that runs the sweep for the time of `lease`, if no other is and its last pass was
+    /// over at least `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and
+    /// now.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the lead is as before then.
@@ -190,8 +191,8 @@ impl Ledger {
         end.one(&db.conn).await?.map(unfinished).transpose()
     }
 
-    /// Gives the lead back after a run that failed because of `error`, or that was ended from outside; the next begins where
-    /// it began.
+    /// Gives the lead back after a run that failed because of `error`, or that was ended from outside; the next begins
+    /// where it began.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the lead ends with its lease then.

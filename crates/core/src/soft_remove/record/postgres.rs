@@ -67,8 +67,8 @@ pub(crate) fn target_columns(table: &Table) -> Value {
     Value::Object(targets.map(|target| (target.name.to_string(), json!(target.columns()))).collect())
 }
 
-/// The statement that marks rows of the table and records their deletions. `sexton_record` in the database runs it, too, and
-/// gives the values by their numbers.
+/// The statement that marks rows of the table and records their deletions. `sexton_record` in the database runs it,
+/// too, and gives the values by their numbers.
 ///
 /// `@rows` is an array of `{id, parent, k0, k1, …}`, `@target_columns` what [`target_columns`] gives.
 pub(crate) fn statement(store: &Store, table: &Table) -> Sql {

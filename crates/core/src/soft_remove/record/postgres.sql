@@ -118,7 +118,6 @@ recorded as (
         lane = case when {is_running} then d.lane else {lane} end,
         confirmations = case when {is_running} then d.confirmations else {still_confirmed} end,
         gone_expected = case when {is_running} or d.payload = excluded.payload then d.gone_expected else '[]' end,
-        held_at = case when {is_running} or d.payload = excluded.payload then d.held_at end,
         phase = case when {is_running} then d.phase when {must_confirm_anew} then 'confirm' else d.phase end,
         run_at = case when {is_running} then d.run_at when {must_confirm_anew} then excluded.run_at else d.run_at end,
         state = case when {is_running} then d.state when {is_dead} then {to:Retried} else d.state end,

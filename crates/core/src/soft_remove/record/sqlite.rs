@@ -1,5 +1,5 @@
-//! Phase 1 on SQLite: row by row, in a transaction that holds the write lock from its beginning. What there is already is
-//! read first.
+//! Phase 1 on SQLite: row by row, in a transaction that holds the write lock from its beginning. What there is already
+//! is read first.
 
 use std::collections::HashSet;
 
@@ -231,8 +231,8 @@ fn first_marker_before(row: &MarkedRow, known: Option<&KnownDeletion>) -> Option
     known.filter(ours).map_or_else(|| row.marker_before.clone(), |known| known.marker_before.clone())
 }
 
-/// The payloads that the deletion has, and its own if the row that is requested now is another one: see `former_payloads` in
-/// `postgres.sql`.
+/// The payloads that the deletion has, and its own if the row that is requested now is another one: see
+/// `former_payloads` in `postgres.sql`.
 fn former_payloads(table: &Table, known: &KnownDeletion, row: &MarkedRow) -> Vec<Values> {
     let mut former = known.former.clone();
     let is_another_row = known.marker_column.is_none() || !known.has_marker_of_row;

@@ -75,8 +75,8 @@ const COLUMNS: &str = "
 const IS_COMPLETED_PARENT: &str = "d.state = {completed} and d.row_outcome <> 'kept' and d.key is not null";
 
 impl Ledger {
-    /// The next completed deletions of rows of `resources` that finished since `since` (as the database writes times), at
-    /// most `limit`.
+    /// The next completed deletions of rows of `resources` that finished since `since` (as the database writes times),
+    /// at most `limit`.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
@@ -128,8 +128,8 @@ impl Ledger {
         rows.iter().map(|row| row.get("key")).collect()
     }
 
-    /// Opens a deletion of the parent in the phase in which no target is called any more. Returns the new deletion, or none
-    /// if the row has an open or dead one by now.
+    /// Opens a deletion of the parent in the phase in which no target is called any more. Returns the new deletion, or
+    /// none if the row has an open or dead one by now.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.

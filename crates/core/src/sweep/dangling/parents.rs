@@ -1,4 +1,5 @@
-//! Children whose parent is gone although they are still there: they arrived after it, or the rule is newer than its deletion.
+//! Children whose parent is gone although they are still there: they arrived after it, or the rule is newer than its
+//! deletion.
 //!
 //! They are looked for from both sides:
 //! * the children of rows that were deleted lately, by the index on what names the parent;
@@ -113,8 +114,8 @@ fn values(table: &Table, gone: &CompletedParent, key: &Key) -> Values {
     table.links(&all)
 }
 
-/// Reads the next `limit` children by a link that [is by key](ParentLink::is_by_key), and finds the parents that they name
-/// and that are not there. Deletions that finished since `since` (as the database writes times) are left to
+/// Reads the next `limit` children by a link that [is by key](ParentLink::is_by_key), and finds the parents that they
+/// name and that are not there. Deletions that finished since `since` (as the database writes times) are left to
 /// [`gone_with_children`].
 ///
 /// # Errors
@@ -151,8 +152,8 @@ pub async fn missing_parents(
     Ok(MissingParents { rows_read: page.rows.len(), unknown, next: page.next, gone })
 }
 
-/// Records another deletion of a parent that is gone, so that a worker deals with its children by their rules. None if the
-/// parent has an open or dead deletion, or is about to have one.
+/// Records another deletion of a parent that is gone, so that a worker deals with its children by their rules. None if
+/// the parent has an open or dead deletion, or is about to have one.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing changed then.

@@ -1,10 +1,10 @@
 //! Pruning: finished deletions go when they are old enough, whole months at once where the database can.
 //!
-//! The newest entry of a row that is still there with its marker stays, however old it is. It says that the row was dealt
-//! with (kept, or its deletion discarded), so that no sweep takes it for one that was marked by hand.
+//! The newest entry of a row that is still there with its marker stays, however old it is. It says that the row was
+//! dealt with (kept, or its deletion discarded), so that no sweep takes it for one that was marked by hand.
 //!
-//! A pass goes through four stages; a run does as much of them as its budget allows, and leaves a checkpoint to the next.
-//! Every batch is a transaction of its own, and doing one twice does no harm.
+//! A pass goes through four stages; a run does as much of them as its budget allows, and leaves a checkpoint to the
+//! next. Every batch is a transaction of its own, and doing one twice does no harm.
 
 mod attempts;
 mod entries;

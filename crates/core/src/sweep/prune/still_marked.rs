@@ -23,12 +23,12 @@ pub(super) struct Entry {
     pub(super) may_be_marked: bool,
 }
 
-/// Whether the row of the finished deletion `d` may still be there with its marker: it was kept, or the deletion was taken
-/// back or given up.
+/// Whether the row of the finished deletion `d` may still be there with its marker: it was kept, or the deletion was
+/// taken back or given up.
 pub(super) const MAY_LEAVE_ROW: &str = "(d.row_outcome = 'kept' or d.cancelled_by in ('discarded', 'restored'))";
 
-/// Whether the finished deletion `d` is the newest of its row; one that is open or dead is newer still. Scalar queries and
-/// no `exists`, which a planner that does not think of the limit answers by reading all open deletions into a hash.
+/// Whether the finished deletion `d` is the newest of its row; one that is open or dead is newer still. Scalar queries
+/// and no `exists`, which a planner that does not think of the limit answers by reading all open deletions into a hash.
 pub(super) const IS_NEWEST: &str = "(
     (
         select 1 from {done} n

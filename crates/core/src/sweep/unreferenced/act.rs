@@ -11,11 +11,12 @@ use crate::{
 };
 
 impl TablePass<'_> {
-    /// Does `step` with those of the rows that are not locked and with which it is still to be done; returns their keys.
+    /// Does `step` with those of the rows that are not locked and with which it is still to be done; returns their
+    /// keys.
     ///
     /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms; nothing
-    /// changed then.
+    /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms;
+    /// nothing changed then.
     pub async fn act(&self, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let transaction = self.store.db.begin_giving_way_by_index().await?;
         let done = async {
@@ -46,7 +47,8 @@ impl TablePass<'_> {
         end(requested.await, transaction).await
     }
 
-    /// The first statement: locks the rows. It does not ask whether one is referenced: its answer might be older than the lock.
+    /// The first statement: locks the rows. It does not ask whether one is referenced: its answer might be older than
+    /// the lock.
     async fn lock(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let since = self.unreferenced.since.of("t");
         let (condition, lock) = match step {

@@ -16,8 +16,8 @@ pub enum Step {
     Clear,
     /// Nothing references it: write down that it is so from now on.
     Deprecate,
-    /// The same for a row with a time that does not count: it lies before the time that is covered, or the row was restored
-    /// since then.
+    /// The same for a row with a time that does not count: it lies before the time that is covered, or the row was
+    /// restored since then.
     Restart,
     /// It has been unreferenced long enough: delete it.
     Delete,
@@ -89,8 +89,8 @@ impl TablePass<'_> {
         Ok(found)
     }
 
-    /// Whether the time that the row `t` has does not count: it lies before the time that is covered, or the row was restored
-    /// since then.
+    /// Whether the time that the row `t` has does not count: it lies before the time that is covered, or the row was
+    /// restored since then.
     pub(super) fn is_uncovered(&self) -> String {
         let dialect = self.store.db.dialect;
         let words = self.store.ledger.words.clone().with([

@@ -1,13 +1,13 @@
-//! `unreferenced`: rows that are only there because others reference them. They are deprecated when nothing references them
-//! any more, hidden from choice a while later, and deleted in the end.
+//! `unreferenced`: rows that are only there because others reference them. They are deprecated when nothing references
+//! them any more, hidden from choice a while later, and deleted in the end.
 //!
 //! A row is deleted in two statements of one READ COMMITTED transaction:
-//! 1. The first locks the row, passing over rows that are locked already. The lock is `for update`, since only that conflicts
-//!    with the `for key share` of a transaction that inserts a reference (PostgreSQL §13.3.2).
+//! 1. The first locks the row, passing over rows that are locked already. The lock is `for update`, since only that
+//!    conflicts with the `for key share` of a transaction that inserts a reference (PostgreSQL §13.3.2).
 //! 2. The second deletes it if nothing references it.
 //!
-//! One statement would not do: all of it runs on one snapshot (§13.2.1), so a second check in it sees nothing newer than the
-//! first.
+//! One statement would not do: all of it runs on one snapshot (§13.2.1), so a second check in it sees nothing newer
+//! than the first.
 
 mod act;
 mod look;

@@ -75,8 +75,8 @@ impl db::Statements for Statements {
 }
 
 impl Ledger {
-    /// The next deletions that finished, however they did, from `since` until `until` (as the database writes times), at
-    /// most `limit`. They are read from the index alone.
+    /// The next deletions that finished, however they did, from `since` until `until` (as the database writes times),
+    /// at most `limit`. They are read from the index alone.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

@@ -1,7 +1,7 @@
 //! Deleting twins once more that are there although their deletion is completed.
 //!
-//! It cannot be seen on a twin whether it came back or belongs to a row that was made since. So nothing is done about it
-//! unless everything speaks for the former:
+//! It cannot be seen on a twin whether it came back or belongs to a row that was made since. So nothing is done about
+//! it unless everything speaks for the former:
 //! * no row has the key;
 //! * no row has the values by which the twin is named;
 //! * the deletion still knows all values of the request to its target.
@@ -83,9 +83,9 @@ pub async fn redelete(
     }
 }
 
-/// Whether the twin of a completed deletion, which is there, belongs to another row by now: one that has all the values that
-/// say where the twin is. None if the table cannot be searched, or not in time. A row that was kept has no other twin than it
-/// had.
+/// Whether the twin of a completed deletion, which is there, belongs to another row by now: one that has all the values
+/// that say where the twin is. None if the table cannot be searched, or not in time. A row that was kept has no other
+/// twin than it had.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer; a lock, the time or values that it refuses give none.
@@ -121,9 +121,9 @@ fn knows_all(target: &Target, values: &Values) -> bool {
         && target.skip_when_null.iter().all(|column| values.get(column).is_some_and(Option::is_some))
 }
 
-/// Whether what would be deleted at these targets may belong to a row by now: to one with the key, or with values like those
-/// that name a twin in the call or in the look. Where nothing of the row names the twin, it may be that of every row. Asked
-/// anew before each call, since a row may have been made in the meantime.
+/// Whether what would be deleted at these targets may belong to a row by now: to one with the key, or with values like
+/// those that name a twin in the call or in the look. Where nothing of the row names the twin, it may be that of every
+/// row. Asked anew before each call, since a row may have been made in the meantime.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses, also when it took too long.

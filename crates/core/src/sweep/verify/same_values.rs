@@ -20,21 +20,22 @@ impl Table {
         Ok(!find.bind_all(key.values()).read_briefly(db).await?.is_empty())
     }
 
-    /// Whether a row, live or marked, has these texts in these captured columns. A column that is not captured is passed over.
+    /// Whether a row, live or marked, has these texts in these captured columns. A column that is not captured is
+    /// passed over.
     ///
-    /// An index on the columns is used if there is one. If there is none, the table may be large: the statement is given up
-    /// after five seconds (PostgreSQL).
+    /// An index on the columns is used if there is one. If there is none, the table may be large: the statement is
+    /// given up after five seconds (PostgreSQL).
     ///
     /// # Errors
-    /// [`db::Error`] when the database does not answer or refuses, also when it took too long, or when the values of a column
-    /// cannot be compared.
+    /// [`db::Error`] when the database does not answer or refuses, also when it took too long, or when the values of a
+    /// column cannot be compared.
     pub async fn has_values(&self, db: &Db, texts: &[(&str, &str)]) -> Result<bool, db::Error> {
         let (conditions, values) = self.values_are(texts);
         self.has_row_with(db, &conditions, values).await
     }
 
-    /// The same for texts with other capitals, or with blanks around them: external systems may take names for the same that
-    /// the database tells apart.
+    /// The same for texts with other capitals, or with blanks around them: external systems may take names for the same
+    /// that the database tells apart.
     ///
     /// # Errors
     /// As [`Self::has_values`].

@@ -1,11 +1,11 @@
 //! `sexton request --where` and `--keys-from`: phase 1 for any number of rows, one bounded transaction a batch.
 //!
-//! A row that the database refuses to mark (a trigger, a constraint) keeps no other from it: the batch is halved until the
-//! row is alone, which is then named and counted.
+//! A row that the database refuses to mark (a trigger, a constraint) keeps no other from it: the batch is halved until
+//! the row is alone, which is then named and counted.
 //!
-//! All deletions of a request have one batch id, which is printed before anything changes. If the command ends early, the
-//! same command with `--batch ID` continues it. A row that was requested under that id is not requested a second time, and
-//! not reported missing.
+//! All deletions of a request have one batch id, which is printed before anything changes. If the command ends early,
+//! the same command with `--batch ID` continues it. A row that was requested under that id is not requested a second
+//! time, and not reported missing.
 
 mod dry_run;
 mod lines;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// A granted token as RFC 6749 wants it: `expires_in` is a whole number, `token_type` is there and in small letters, `scope`
-/// is one text. What cannot be read that way is left out, and what is no token stays as it is.
+/// A granted token as RFC 6749 wants it: `expires_in` is a whole number, `token_type` is there and in small letters,
+/// `scope` is one text. What cannot be read that way is left out, and what is no token stays as it is.
 pub(in crate::connector) fn normalised(body: Vec<u8>) -> Vec<u8> {
     let Ok(Value::Object(mut grant)) = serde_json::from_slice(&body) else { return body };
     if !grant.get("access_token").is_some_and(Value::is_string) {

@@ -46,8 +46,8 @@ impl Auth {
         }
     }
 
-    /// Sends an authenticated request of deletion `id` to `target`, as [`Exchange::follow`] does. It is sent once more if a
-    /// new token may help: a target that answers 401 did not act.
+    /// Sends an authenticated request of deletion `id` to `target`, as [`Exchange::follow`] does. It is sent once more
+    /// if a new token may help: a target that answers 401 did not act.
     ///
     /// # Errors
     /// The outcome if there is no credential; and as [`Exchange::follow`].

@@ -1,5 +1,5 @@
-//! Signatures of Standard Webhooks (<https://www.standardwebhooks.com>). They tell a receiver that a request is ours and
-//! unchanged, and which requests repeat the same message.
+//! Signatures of Standard Webhooks (<https://www.standardwebhooks.com>). They tell a receiver that a request is ours
+//! and unchanged, and which requests repeat the same message.
 //!
 //! Made with `hmac` and `sha2`, which the PostgreSQL driver brings anyway; the `standardwebhooks` crate would bring a
 //! second implementation of both for these few lines.

@@ -35,8 +35,8 @@ pub(super) struct Deletion<'d> {
 impl Deletion<'_> {
     /// Deletes the object at the URL. An error is an outcome as well; it only ends the work early.
     ///
-    /// What is there is read before each `DELETE`: many servers ignore `If-Match` on it, and to delete a collection deletes
-    /// all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
+    /// What is there is read before each `DELETE`: many servers ignore `If-Match` on it, and to delete a collection
+    /// deletes all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
     pub(super) async fn run(&self, place: &Place, mut remembered: Option<Condition>) -> Result<Outcome, Outcome> {
         let (settings, url) = (&self.dav.settings, &place.url);
         for _ in 0..CHANGES {

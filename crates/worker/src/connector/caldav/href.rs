@@ -1,18 +1,19 @@
 //! Which resource an `href` in an answer is about (RFC 4918 §8.3).
 //!
-//! Servers resolve names in ways of their own, and some find another object than the one that was asked for. An answer about
-//! another object neither confirms nor permits anything.
+//! Servers resolve names in ways of their own, and some find another object than the one that was asked for. An answer
+//! about another object neither confirms nor permits anything.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// Whether an `href` names the resource that was asked for. Hosts are not compared, because proxies change them. Neither is
-/// the `/` at the end of a collection, which servers add (RFC 4918 §5.2).
+/// Whether an `href` names the resource that was asked for. Hosts are not compared, because proxies change them.
+/// Neither is the `/` at the end of a collection, which servers add (RFC 4918 §5.2).
 pub(super) fn names(href: &str, asked: &Url) -> bool {
     path_of(href, asked).is_some_and(|path| path == decoded(asked.path()))
 }
 
-/// Whether an `href` may name a resource that was asked for and is not there. Xandikos 0.4.10 encodes such a path once more.
+/// Whether an `href` may name a resource that was asked for and is not there. Xandikos 0.4.10 encodes such a path once
+/// more.
 pub(super) fn names_missing(href: &str, asked: &Url) -> bool {
     let sent = asked.path().trim_end_matches('/').as_bytes();
     path_of(href, asked).is_some_and(|path| path == decoded(asked.path()) || path == sent)

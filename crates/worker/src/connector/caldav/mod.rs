@@ -1,9 +1,10 @@
-//! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, if it is still the one that was seen.
+//! The `caldav` connector: deletes an object on a CalDAV, CardDAV or WebDAV server, if it is still the one that was
+//! seen.
 //!
-//! - `If-Match` needs an `ETag` (RFC 9110 §13.1.1). It is read by `PROPFIND`, for which a server must have `getetag` (RFC 4918
-//!   §15.6, RFC 4791 §5.3.4).
-//! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918 §9.6.1). So
-//!   it is sent before each `DELETE`.
+//! - `If-Match` needs an `ETag` (RFC 9110 §13.1.1). It is read by `PROPFIND`, for which a server must have `getetag`
+//!   (RFC 4918 §15.6, RFC 4791 §5.3.4).
+//! - `PROPFIND` also tells an object from a collection: deleting a collection deletes all that is in it (RFC 4918
+//!   §9.6.1). So it is sent before each `DELETE`.
 //! - Where a server has no `PROPFIND`, `HEAD` is sent instead.
 //! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404. It is not
 //!   believed where the name may have been encoded twice.

@@ -9,8 +9,8 @@ use url::Url;
 /// Where a row's object is.
 pub(super) struct Place {
     pub(super) url: Url,
-    /// Whether the URL means what the row says. A value that is encoded already, or has a `/`, may be what the server itself
-    /// calls the object; put into a template it names another one, which is not there.
+    /// Whether the URL means what the row says. A value that is encoded already, or has a `/`, may be what the server
+    /// itself calls the object; put into a template it names another one, which is not there.
     pub(super) is_certain: bool,
 }
 
@@ -28,8 +28,8 @@ impl Place {
         })
     }
 
-    /// The collection that has the object: the URL up to its last `/`, also to one that is encoded, because a server that
-    /// decodes it looks there.
+    /// The collection that has the object: the URL up to its last `/`, also to one that is encoded, because a server
+    /// that decodes it looks there.
     pub(super) fn collection(&self) -> Option<Url> {
         let path = self.url.path().strip_suffix('/').unwrap_or(self.url.path());
         let (above, name) = path.rsplit_once('/')?;

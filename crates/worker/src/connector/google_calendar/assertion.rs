@@ -1,8 +1,8 @@
-//! The signed statement with which a service account asks for a token (RFC 7523 §2.1 and §3; Google, "Using OAuth 2.0 for
-//! server to server applications").
+//! The signed statement with which a service account asks for a token (RFC 7523 §2.1 and §3; Google, "Using OAuth 2.0
+//! for server to server applications").
 //!
-//! It is a JSON Web Token with one algorithm and four claims. `ring`, which TLS brings in anyway, signs it; the crates for
-//! such tokens bring a second implementation of cryptography.
+//! It is a JSON Web Token with one algorithm and four claims. `ring`, which TLS brings in anyway, signs it; the crates
+//! for such tokens bring a second implementation of cryptography.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -2,7 +2,8 @@
 //!
 //! - No `If-Match` is sent: the event is deleted whatever it says by now.
 //! - 404 means "no such event" or "a calendar that you cannot see". It counts only if the calendar itself answers.
-//! - The calendar is read by `events.list`, for which the scope that deletes events is enough (`calendars.get` needs more).
+//! - The calendar is read by `events.list`, for which the scope that deletes events is enough (`calendars.get` needs
+//!   more).
 
 mod assertion;
 mod credentials;

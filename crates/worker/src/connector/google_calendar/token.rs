@@ -1,5 +1,5 @@
-//! Access tokens. One call at a time fetches one; it is cached until shortly before it expires, the credentials change or
-//! the API refuses it.
+//! Access tokens. One call at a time fetches one; it is cached until shortly before it expires, the credentials change
+//! or the API refuses it.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -145,8 +145,8 @@ impl Tokens {
     }
 }
 
-/// What a token endpoint's refusal means (RFC 6749 §5.2): nothing can be deleted until an operator repairs the credentials,
-/// unless it is only busy.
+/// What a token endpoint's refusal means (RFC 6749 §5.2): nothing can be deleted until an operator repairs the
+/// credentials, unless it is only busy.
 fn refusal(received: &Received) -> Outcome {
     #[derive(Deserialize)]
     struct Error {

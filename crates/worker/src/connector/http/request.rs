@@ -54,7 +54,8 @@ impl Http {
     }
 }
 
-/// A request whose method expects content says that it has none (RFC 9110 §8.6); servers may refuse it otherwise with 411.
+/// A request whose method expects content says that it has none (RFC 9110 §8.6); servers may refuse it otherwise with
+/// 411.
 fn say_empty(method: &Method, headers: &mut HeaderMap) {
     if [Method::POST, Method::PUT, Method::PATCH].contains(method) {
         headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));

@@ -1,8 +1,9 @@
-//! The two requests that delete objects: a page of a listing, and a page of deletions, both signed (Signature Version 4).
+//! The two requests that delete objects: a page of a listing, and a page of deletions, both signed (Signature Version
+//! 4).
 //!
-//! `object_store` has both, but its paths are not S3's keys: it strips slashes at their ends and refuses `..` and `//`, so
-//! that `users/1/` would become `users/1`, which is another object. So it provides credentials and signatures here, and
-//! the keys go as they are, in the body of `DeleteObjects`: a URL cannot carry `..` (RFC 3986 §5.2.4).
+//! `object_store` has both, but its paths are not S3's keys: it strips slashes at their ends and refuses `..` and `//`,
+//! so that `users/1/` would become `users/1`, which is another object. So it provides credentials and signatures here,
+//! and the keys go as they are, in the body of `DeleteObjects`: a URL cannot carry `..` (RFC 3986 §5.2.4).
 
 use std::{
     collections::HashSet,

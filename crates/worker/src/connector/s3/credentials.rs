@@ -1,5 +1,5 @@
-//! The access key: from the settings, a file, or the environment as `object_store` reads it (variables, a web identity, the
-//! credentials of a container, a pod or an instance).
+//! The access key: from the settings, a file, or the environment as `object_store` reads it (variables, a web identity,
+//! the credentials of a container, a pod or an instance).
 
 use std::{
     sync::Arc,

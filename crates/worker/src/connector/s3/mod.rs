@@ -1,4 +1,5 @@
-//! The `s3` connector: deletes one object, or all objects under a prefix, in a bucket of Amazon's or a compatible service.
+//! The `s3` connector: deletes one object, or all objects under a prefix, in a bucket of Amazon's or a compatible
+//! service.
 //!
 //! - Deleting a key that is not there succeeds. So for a single object "already gone" cannot be told from "wrong key".
 //! - A prefix under which nothing was found is "already gone".
@@ -56,7 +57,8 @@ impl S3 {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
-    /// When the client cannot be set up, the endpoint cannot be used, or what the environment says of credentials contradicts itself.
+    /// When the client cannot be set up, the endpoint cannot be used, or what the environment says of credentials
+    /// contradicts itself.
     pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let failed = |why: String| SetupError::Target { target: target.name.to_string(), why };
         let region = credentials::region(settings);
@@ -88,8 +90,8 @@ impl S3 {
             .unwrap_or(Outcome::Confirmed { answer: Answer::Deleted { status: 200 } }))
     }
 
-    /// Looks by a listing, because a URL cannot carry every key. A listing gives an object with exactly the key first: the
-    /// keys of the others are longer.
+    /// Looks by a listing, because a URL cannot carry every key. A listing gives an object with exactly the key first:
+    /// the keys of the others are longer.
     async fn look_for(&self, objects: &Objects) -> Result<Look, Outcome> {
         let (Objects::WithKey(name) | Objects::WithPrefix(name)) = objects;
         let page = self.bucket.list(name, None, 1, Instant::now() + self.timeout).await?;

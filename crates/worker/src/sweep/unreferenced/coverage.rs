@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// How many rows are remembered whose mark could not be taken away. If there are more, all ages begin anew.
 const MOST_UNCLEARED: usize = 1000;
 
-/// The covered time of a table; it outlives a pass. Times are as the database writes them, in UTC: they compare as texts.
+/// The covered time of a table; it outlives a pass. Times are as the database writes them, in UTC: they compare as
+/// texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Coverage {

@@ -174,8 +174,8 @@ impl TableRun<'_> {
             Err(error) => error,
         };
         let Some(refusal) = error.refusal() else { return Err(error) };
-        // A lock on the whole table would be waited for anew with each row. Only the ledger's entry of a row may be locked by
-        // itself.
+        // A lock on the whole table would be waited for anew with each row. Only the ledger's entry of a row may be
+        // locked by itself.
         let of_a_row = recorded.is_some() && self.context.store.db.dialect == Dialect::Postgres;
         let one_by_one = !refusal.is_contention() || of_a_row;
         match seen {

@@ -19,7 +19,8 @@ pub(super) struct Figures {
     pub(super) returned: u64,
     /// Those of them that a new deletion deletes.
     pub(super) deleted_again: u64,
-    /// Those that are there again but are not touched: another row has them by now, or they have a deletion of their own.
+    /// Those that are there again but are not touched: another row has them by now, or they have a deletion of their
+    /// own.
     pub(super) owned: u64,
     /// Those that returned but are not touched, because another row may have them.
     pub(super) unsure: u64,

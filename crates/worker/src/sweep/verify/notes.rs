@@ -18,8 +18,8 @@ use super::{
 };
 use crate::gate::{CallReport, Told};
 
-/// After this many looks in a row without an answer, a lane is shut until the next pass. While its target is away, looks
-/// are lost: a deletion is looked at only once.
+/// After this many looks in a row without an answer, a lane is shut until the next pass. While its target is away,
+/// looks are lost: a deletion is looked at only once.
 const MOST_UNANSWERED: u32 = 3;
 
 impl<'a> Pass<'a> {

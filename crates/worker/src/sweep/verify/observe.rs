@@ -76,8 +76,8 @@ impl Observation {
 pub(super) struct Observer<'a> {
     targets: TargetAccess<'a>,
     deadline: Instant,
-    /// The longest wait for an answer. It is shorter than a run: a call that hangs counts as unanswered, and the next run
-    /// does not begin with it.
+    /// The longest wait for an answer. It is shorter than a run: a call that hangs counts as unanswered, and the next
+    /// run does not begin with it.
     patience: Duration,
     /// The longest time of a run.
     longest_run: Duration,
@@ -198,7 +198,8 @@ impl<'a> Observer<'a> {
                     return Err(Observation::LaneShut(None));
                 }
                 Admission::Wait(wait, _) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
-                // No run has the time to wait for this lane: the others need not wait with it. A dry run runs to its end.
+                // No run has the time to wait for this lane: the others need not wait with it. A dry run runs to its
+                // end.
                 Admission::Wait(wait, _) if wait > self.longest_run && self.effect == Effect::Act => {
                     return Err(Observation::LaneShut(None));
                 }

@@ -103,8 +103,8 @@ impl<'a> Pass<'a> {
         paused_run(&checkpoint, &checkpoint.figures, &checkpoint.progress, checkpoint.error())
     }
 
-    /// Looks at the next of the twins that returned before an earlier pass. The deletions that finished come after them,
-    /// so there is always more.
+    /// Looks at the next of the twins that returned before an earlier pass. The deletions that finished come after
+    /// them, so there is always more.
     async fn look_at_returned(&mut self, checkpoint: &mut Checkpoint) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
         let batch = self.budget.batch(config.sync.batch).min(checkpoint.waiting.len());

@@ -3,8 +3,8 @@
 use sexton_core::ids::DeletionId;
 use sha2::{Digest, Sha256};
 
-/// Whether a deletion is in the share. Its id alone decides, so every run decides alike, and a larger share contains all of a
-/// smaller one. The id is hashed, because a part of it is the time.
+/// Whether a deletion is in the share. Its id alone decides, so every run decides alike, and a larger share contains
+/// all of a smaller one. The id is hashed, because a part of it is the time.
 pub(super) fn is_in_share(id: DeletionId, share: f64) -> bool {
     let digest = Sha256::digest(id.as_uuid().as_bytes());
     let number = digest.iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
