@@ -278,6 +278,22 @@ async fn few_rows_do_not_go_when_they_are_asked_again_in_the_same_outage() {
     worker.stop().await;
 }
 
+/// All that is due is held, and the breaker opens when they are asked again: one of them must probe the target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_rows_probe_a_target_when_there_are_no_others() {
+    let target = "breaker = { min_calls = 3, window = '1m', probe_interval = '1s' }";
+    let (mut rig, twins) = Twins::new(Setup { target, ..calm() }).await;
+    let worker = rig.run().await;
+    twins.set(Weather::Page);
+    twins.request(&mut rig, 1..=6).await;
+    rig.wait_until("(select count(held_at) from sexton_deletion) = 6").await;
+    twins.set(Weather::Unavailable);
+    rig.wait_until("exists (select 1 from sexton_breaker where cause = 'failures')").await;
+    twins.set(Weather::Good);
+    twins.end_well(&rig).await;
+    worker.stop().await;
+}
+
 /// Each call may have been carried out, as these were, and the target also deletes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gone_after_a_lost_answer_is_no_surprise() {
