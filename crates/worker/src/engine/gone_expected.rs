@@ -37,14 +37,12 @@ impl Execution<'_> {
     pub(super) fn told_by_gone(&self, lane: &Lane, target: &Target, values: &Values) -> Told {
         let (claim, marks) = (&self.claim, &self.gone_expected);
         let gates = &self.engine.context.gates;
-        // A ledger that knows of no call may have lost what it knew.
-        let is_known = marks.contains(&mark(target, values, Trace::Acted))
+        // A worker that vanished may have called, and a ledger that knows of no call may have lost what it knew.
+        let is_known = claim.rescues > 0
+            || marks.contains(&mark(target, values, Trace::Acted))
             || marks.contains(&format!("{}!", target.name))
             || (claim.uncalled && gates.has_confirmed_before(lane, claim.id, &target.twin_name(values)));
-        // A worker that vanished may have called.
-        let is_lost = claim.rescues > 0
-            || marks.contains(&mark(target, values, Trace::Lost))
-            || marks.contains(target.name.as_str());
+        let is_lost = marks.contains(&mark(target, values, Trace::Lost)) || marks.contains(target.name.as_str());
         if is_known {
             Told::Known
         } else if is_lost {

@@ -40,17 +40,20 @@ impl Gates {
         self.confirmed_here.contains(lane, id, twin)
     }
 
-    /// Whether "gone" is in doubt that `lane` just said. What is known is doubted only while it says "gone" to all.
+    /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes: each
+    /// time that a deletion is claimed once more, a process may vanish with it. What is known is doubted only in a run.
     pub(crate) fn doubts_gone(&self, lane: &Lane, told: Told) -> bool {
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
             return false;
         };
         let now = Instant::now();
+        let answers = gate.gone_answers();
         target.gone_limit < 1.0
             && match told {
                 Told::Deleted => false,
-                Told::Gone | Told::GoneAfterLoss => true,
-                Told::Known => gate.gone_answers().is_run_now(target.gone_limit, now),
+                Told::Gone => true,
+                Told::GoneAfterLoss => !answers.deletes(now) || answers.is_run_now(target.gone_limit, now),
+                Told::Known => answers.is_run_now(target.gone_limit, now),
             }
     }
 

@@ -25,6 +25,8 @@ const PAUSE: u32 = 5;
 const MOST_ASKED_IN_RUN: u32 = 4;
 /// So often a deletion is asked again because its answer came to another process, or too long ago.
 const MOST_ASKED_UNSEEN: u32 = 4;
+/// A process that has not come to an answer after so many windows has vanished.
+const ABSENT: u32 = 4;
 /// For so many windows answers are remembered.
 const MEMORY: u32 = 20;
 /// So many are no run.
@@ -177,6 +179,11 @@ impl GoneAnswers {
         self.is_run(lately, limit) || lately.is_silent_after_losses()
     }
 
+    /// Whether the target deleted within the last window.
+    pub(super) fn deletes(&self, now: Instant) -> bool {
+        self.between(self.before(now), now).deleted > 0
+    }
+
     /// Judges an answer.
     pub(super) fn judge(&self, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
         let came = self.gone_at.get(&answer.id).filter(|at| now.saturating_duration_since(**at) < answer.age + SAME);
@@ -191,7 +198,7 @@ impl GoneAnswers {
             return self.judge_in_run(at, answer, limit, held, now);
         }
         if came.is_none() {
-            if answer.age < self.window * (MEMORY - 1) {
+            if answer.age < self.window * ABSENT {
                 return Judgement::Elsewhere;
             }
             if answer.asked < MOST_ASKED_UNSEEN {
@@ -511,10 +518,10 @@ mod tests {
         let good = Process::told(&"d".repeat(60));
         let own = "its own good answers say nothing about another process";
         assert_eq!(good.judge_foreign(20, 60, 0), Judgement::Elsewhere, "{own}");
-        assert_eq!(good.judge_foreign(20, 20 + 570, 0), AGAIN, "that process does not come to it");
-        assert_eq!(good.judge_foreign(20, 20 + 570, 4), Judgement::Believe);
+        assert_eq!(good.judge_foreign(20, 20 + 120, 0), AGAIN, "that process does not come to it");
+        assert_eq!(good.judge_foreign(20, 20 + 120, 4), Judgement::Believe);
         let run = Process::told(&"g".repeat(60));
-        assert_eq!(run.judge_foreign(20, 20 + 570, 4), IN_RUN);
+        assert_eq!(run.judge_foreign(20, 20 + 120, 4), IN_RUN);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 -- What is updated is named by an array and not by a join: a planner that knows nothing of the table yet would join the long
 -- way.
 with due as (
-    select d.id, case when d.held_at is null then d.rescues else 0 end as rescues, d.called_at is null as uncalled
+    select d.id, d.rescues, d.called_at is null as uncalled
     from {deletion} d
     where d.id {any_uuid:@ids} and d.state in ({from:Claimed}) and (d.run_at <= {now_once} or d.held_at is not null)
-        and d.lane {any_text:@lanes} and (d.rescues = 0 or d.held_at is not null or @with_rescued = 1)
+        and d.lane {any_text:@lanes} and (d.rescues = 0 or @with_rescued = 1)
     order by d.id
     for update of d skip locked
 ),
