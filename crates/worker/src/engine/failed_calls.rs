@@ -78,8 +78,6 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
         Outcome::BadTemplate(_) => died(DeadKind::BadTemplate),
         Outcome::Lost(_) => died(DeadKind::UnknownOutcome),
         Outcome::Unauthorized(_) if *refused_alone => match retry::decide(retry, attempts, age, None) {
-            Decision::GiveUp(DeadKind::Expired) => died(DeadKind::Expired),
-            // It was tried often enough to say that this row is refused for good.
             Decision::GiveUp(_) => died(DeadKind::Rejected),
             Decision::RetryIn(delay) => {
                 Verdict { event: Event::Failed, dead: None, delay, give_back: false, error, attempt: Some(attempt) }

@@ -22,7 +22,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is to become of a gate.
 enum GateChange {
-    CloseBreaker,
+    CloseBreaker {
+        /// Whether an answer closed it, and not a failure that asks for no more patience.
+        is_answered: bool,
+    },
     /// Without `probe_after` an operator must close it.
     OpenBreaker {
         cause: Cause,
@@ -79,12 +82,14 @@ impl Gates {
     async fn make_change(&self, store: &Store, lane: &Lane, gate: &Gate, change: GateChange) {
         let pending = self.begin_change();
         let written = match change {
-            GateChange::CloseBreaker => {
+            GateChange::CloseBreaker { is_answered } => {
                 tracing::info!(%lane, "the breaker of {lane} is closed: its target answers again");
                 self.shut().remove(lane);
                 // What it said of twins is as true as before.
                 gate.recent_calls().clear();
-                gate.recent_calls().note_answered(Instant::now());
+                if is_answered {
+                    gate.recent_calls().note_answered(Instant::now());
+                }
                 store.ledger.close_breaker(&store.db, lane).await
             }
             GateChange::OpenBreaker { cause, reason, probe_after } => {
@@ -117,9 +122,9 @@ impl Gates {
             (None, Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_))
                 if call.probe && self.is_throttled(call.lane) =>
             {
-                Some(GateChange::CloseBreaker)
+                Some(GateChange::CloseBreaker { is_answered: false })
             }
-            (None, _) if deleted && self.refuses_all(call.lane) => Some(GateChange::CloseBreaker),
+            (None, _) if deleted && self.refuses_all(call.lane) => Some(GateChange::CloseBreaker { is_answered: true }),
             (change, _) => change,
         }
     }
@@ -170,7 +175,7 @@ impl Gate {
             Outcome::BadTemplate(_) => None,
             // It did a part of what it has to do.
             Outcome::Throttled { retry_after: Some(Duration::ZERO), .. } => {
-                call.probe.then_some(GateChange::CloseBreaker)
+                call.probe.then_some(GateChange::CloseBreaker { is_answered: true })
             }
             // The next probe was put off when this one was allowed.
             Outcome::Throttled { retry_after: None, .. } if call.probe => None,
@@ -206,12 +211,12 @@ impl Gate {
                     }
                 }
                 self.recent_calls().note_success(breaker, call.id, now);
-                call.probe.then_some(GateChange::CloseBreaker)
+                call.probe.then_some(GateChange::CloseBreaker { is_answered: true })
             }
             // Whatever it says, it answers.
             Outcome::Rejected(_) | Outcome::NotVerified(_) => {
                 self.recent_calls().note_success(breaker, call.id, now);
-                call.probe.then_some(GateChange::CloseBreaker)
+                call.probe.then_some(GateChange::CloseBreaker { is_answered: true })
             }
         }
     }
