@@ -67,7 +67,8 @@ pub(super) struct Execution<'e> {
     pub(super) called: bool,
     /// Why "gone" would be no surprise: marks of [`super::gone_expected`].
     pub(super) gone_expected: BTreeSet<String>,
-    /// The targets that are asked once more although they said "gone", and whether the next answer is part of the same run.
+    /// The targets that are asked once more although they said "gone", and whether the next answer is part of the same
+    /// run.
     pub(super) ask_again: BTreeMap<String, bool>,
 }
 

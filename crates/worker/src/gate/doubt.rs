@@ -40,8 +40,9 @@ impl Gates {
         self.confirmed_here.contains(lane, id, twin)
     }
 
-    /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes: each
-    /// time that a deletion is claimed once more, a process may vanish with it. What is known is doubted only in a run.
+    /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes:
+    /// each time that a deletion is claimed once more, a process may vanish with it. What is known is doubted only in a
+    /// run.
     pub(crate) fn doubts_gone(&self, lane: &Lane, told: Told) -> bool {
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
             return false;
