@@ -29,8 +29,9 @@ impl Interrupt {
                     _ = terminate.recv() => {}
                 }
                 if is_first {
-                    flag.cancel();
+                    // Said first, or the command may say how it ended before.
                     eprintln!("sexton: ending after this {step}; once more to end at once");
+                    flag.cancel();
                 }
             }
             // The receiver is gone if the command has ended meanwhile.
