@@ -11,11 +11,13 @@
 //! - A run without end opens the breaker, here or in [`super::recent_calls`].
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
 use sexton_core::ids::DeletionId;
+
+use super::answers::{Answers, Count, FEW, LEAST_REMEMBERED, SURPRISE};
 
 /// An answer is judged by those in this time before and after it. Targets that get few calls have longer windows.
 pub(crate) const WINDOW: Duration = Duration::from_secs(3);
@@ -29,18 +31,8 @@ const MOST_ASKED_UNSEEN: u32 = 4;
 const ABSENT: u32 = 4;
 /// For so many windows answers are remembered.
 const MEMORY: u32 = 20;
-/// So many are no run.
-const FEW: usize = 3;
 /// An answer that came so much earlier is another one: a later one came to another process. The database's clock tells.
 const SAME: Duration = Duration::from_secs(2);
-/// A window is a run if chance makes one like it in a thousand at most: the logarithm of that.
-const SURPRISE: f64 = 6.9;
-/// A share of "gone" below this is taken for this.
-const LEAST_SHARE: f64 = 0.02;
-/// The most answers of a kind that are remembered: a minute of a thousand a second.
-const MOST_REMEMBERED: usize = 65_536;
-/// So many are remembered however old they are.
-const LEAST_REMEMBERED: usize = 64;
 
 /// What one process remembers of the answers of one target.
 #[derive(Debug)]
@@ -58,18 +50,6 @@ pub(super) struct GoneAnswers {
     window: Duration,
     /// What was answered before means nothing any more.
     cleared: Option<Instant>,
-}
-
-/// Answers of one kind, in the order of time.
-#[derive(Debug, Default)]
-struct Answers(VecDeque<(Instant, DeletionId)>);
-
-/// How many answers there were in some time.
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    gone: usize,
-    lost: usize,
-    deleted: usize,
 }
 
 /// What a target answered, as far as it tells whether its "gone" can be believed.
@@ -297,60 +277,6 @@ impl GoneAnswers {
     fn between(&self, from: Instant, to: Instant) -> Count {
         let [gone, lost, deleted] = [&self.gone, &self.lost, &self.deleted].map(|answers| answers.between(from, to));
         Count { gone, lost, deleted }
-    }
-}
-
-impl Answers {
-    /// Forgets those that are older than `memory`, but not of a target that is called seldom.
-    fn forget(&mut self, memory: Duration, now: Instant) -> impl Iterator<Item = (Instant, DeletionId)> {
-        let is_old = |at| now.saturating_duration_since(at) > memory;
-        let old = self.0.iter().take_while(|(at, _)| is_old(*at)).count();
-        let left = self.0.len().min(LEAST_REMEMBERED).max(self.0.len() - old).min(MOST_REMEMBERED);
-        self.0.drain(..self.0.len() - left)
-    }
-
-    /// How many are not before `from`.
-    fn since(&self, from: Instant) -> usize {
-        self.0.len() - self.0.partition_point(|(at, _)| *at < from)
-    }
-
-    /// How many are not before `from` and not after `to`.
-    fn between(&self, from: Instant, to: Instant) -> usize {
-        self.0.partition_point(|(at, _)| *at <= to) - self.0.partition_point(|(at, _)| *at < from)
-    }
-}
-
-impl Count {
-    /// Whether more than the share `limit` was gone.
-    fn exceeds(self, limit: f64) -> bool {
-        let Self { gone, deleted, .. } = self;
-        gone as f64 > limit * (gone + deleted) as f64
-    }
-
-    /// Whether nothing shows that the target deletes at all. After lost answers any share is no surprise while it does.
-    const fn is_silent_after_losses(self) -> bool {
-        self.lost > 0 && self.gone + self.lost > FEW && self.deleted == 0
-    }
-
-    const fn answers(self) -> usize {
-        self.gone + self.deleted
-    }
-
-    /// The share that was gone, as far as it can be relied on, and at most `limit`.
-    fn share(self, limit: f64) -> f64 {
-        let share = self.gone as f64 / self.answers().max(1) as f64;
-        share.min(limit).clamp(LEAST_SHARE, 1.0 - LEAST_SHARE)
-    }
-
-    /// How improbable it is that as many are gone if the share is `expected`: minus the logarithm of an upper limit of
-    /// the probability (Chernoff's bound).
-    fn surprise(self, expected: f64) -> f64 {
-        let share = self.gone as f64 / self.answers().max(1) as f64;
-        if share <= expected {
-            return 0.0;
-        }
-        let deleted = if self.deleted == 0 { 0.0 } else { (1.0 - share) * ((1.0 - share) / (1.0 - expected)).ln() };
-        self.answers() as f64 * (share * (share / expected).ln() + deleted)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - Pauses and breakers are in the ledger. Every process reads them once a second and upon word of a change; see
 //!   [`sexton_core::ledger::OpenBreaker`].
 
+mod answers;
 mod breaker;
 mod bucket;
 mod confirmed_here;
