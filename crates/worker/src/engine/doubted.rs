@@ -17,6 +17,7 @@ impl Execution<'_> {
     /// Judges what is in doubt. Returns how long to wait if that cannot be done yet.
     pub(super) async fn judge_doubted(&mut self) -> Option<Duration> {
         let context = &self.engine.context;
+        self.engine.held.remove(self.claim.id);
         let mut wait = None;
         let table = Arc::clone(&self.table);
         for target in &table.resource.targets {

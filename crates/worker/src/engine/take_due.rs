@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
-    claim::{BATCH, claim_batch},
+    claim::{BATCH, Claimed, claim_batch},
 };
 use crate::gate::OpenLane;
 
@@ -73,7 +73,7 @@ impl Engine {
     /// Claims for all of `slots` in one statement, and executes what was claimed.
     async fn fill_slots(
         self: &Arc<Self>,
-        mut slots: OwnedSemaphorePermit,
+        slots: OwnedSemaphorePermit,
         overdue: Duration,
         lanes: Vec<Lane>,
     ) -> Result<usize, db::Error> {
@@ -84,6 +84,12 @@ impl Engine {
         let due = Candidates::Due { limit: slots.num_permits(), overdue };
         let claimed = claim_batch(&self.context, &self.in_flight, due, &lanes, None).await?;
         let taken = claimed.len();
+        self.execute_all(claimed, slots).await;
+        Ok(taken)
+    }
+
+    /// Executes each in a slot of its own, out of `slots` as long as there are any.
+    pub(super) async fn execute_all(self: &Arc<Self>, claimed: Vec<Claimed>, mut slots: OwnedSemaphorePermit) {
         for claimed in claimed {
             let slot = match slots.split(1) {
                 Some(slot) => Some(slot),
@@ -93,6 +99,5 @@ impl Engine {
                 self.execute(claimed, slot);
             }
         }
-        Ok(taken)
     }
 }

@@ -28,6 +28,11 @@ impl HeldQueue {
         self.queue().insert(id, (Instant::now() + wait, 0));
     }
 
+    /// The deletion `id` was claimed, by whatever way: it is added again if it is still held.
+    pub(super) fn remove(&self, id: DeletionId) {
+        self.queue().remove(&id);
+    }
+
     /// Those whose time has come, at most `limit`, and how often each was tried.
     fn take(&self, limit: usize) -> Vec<(DeletionId, u32)> {
         let now = Instant::now();
@@ -52,7 +57,8 @@ impl Engine {
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; it is tried once more later.
     pub(crate) async fn take_held(self: &Arc<Self>) -> Result<(), db::Error> {
-        let ready = self.held.take(BATCH);
+        let Some(slots) = self.slots.take_open(BATCH) else { return Ok(()) };
+        let ready = self.held.take(slots.num_permits());
         if ready.is_empty() {
             return Ok(());
         }
@@ -67,11 +73,7 @@ impl Engine {
         for (id, tries) in ready.into_iter().filter(|(id, _)| !taken.contains(id)) {
             self.held.try_later(id, tries);
         }
-        for claimed in claimed? {
-            if let Some(slot) = self.slots.wait().await {
-                self.execute(claimed, slot);
-            }
-        }
+        self.execute_all(claimed?, slots).await;
         Ok(())
     }
 }
