@@ -83,6 +83,14 @@ impl Twins {
         assert!(lost.is_empty(), "{} rows went although their twins are there: {lost:?}", lost.len());
     }
 
+    /// The outage goes on for a while, in which no row goes whose twin is there, and then all of them go.
+    async fn outage_ends(&self, rig: &Rig) {
+        tokio::time::sleep(OUTAGE).await;
+        self.assert_rows_of_twins(rig).await;
+        self.set(Weather::Good);
+        self.end_well(rig).await;
+    }
+
     /// All rows and all twins are gone in the end. If the breaker opened, an operator looks.
     async fn end_well(&self, rig: &Rig) {
         let start = Instant::now();
@@ -133,10 +141,7 @@ async fn first_calls_meet_a_page(concurrency: usize) {
     let (mut rig, twins, worker) = after_600_good_answers(concurrency).await;
     twins.set(Weather::Page);
     twins.request(&mut rig, 601..=900).await;
-    tokio::time::sleep(OUTAGE).await;
-    twins.assert_rows_of_twins(&rig).await;
-    twins.set(Weather::Good);
-    twins.end_well(&rig).await;
+    twins.outage_ends(&rig).await;
     worker.stop().await;
 }
 
@@ -186,10 +191,7 @@ async fn processes_that_die_believe_nothing_that_was_in_doubt() {
     one.kill().await;
     two.kill().await;
     let three = rig.run().await;
-    tokio::time::sleep(OUTAGE).await;
-    twins.assert_rows_of_twins(&rig).await;
-    twins.set(Weather::Good);
-    twins.end_well(&rig).await;
+    twins.outage_ends(&rig).await;
     three.stop().await;
 }
 
@@ -251,10 +253,7 @@ async fn no_row_goes_when_lost_answers_are_followed_by_a_page_for_not_found() {
     };
     rig.api.wait_until("40 rows that were called", PATIENCE, |calls| lost(calls) == 40).await;
     twins.set(Weather::Page);
-    tokio::time::sleep(OUTAGE).await;
-    twins.assert_rows_of_twins(&rig).await;
-    twins.set(Weather::Good);
-    twins.end_well(&rig).await;
+    twins.outage_ends(&rig).await;
     worker.stop().await;
 }
 
