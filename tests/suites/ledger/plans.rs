@@ -130,6 +130,25 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
         assert!(ledger.record(&w.db.conn, found).await.unwrap().is_some());
     }
     w.check("a tick, a rescue or a look at a deletion", before).await;
+
+    f.execute(
+        r#"update sexton_deletion set held_at = now(), confirmations = '{"calendar": {"doubted": true}}'
+           where lane = 'block.calendar' and state = 'pending' and run_at < now() + interval '1 minute';
+           analyze sexton_deletion"#,
+    )
+    .await;
+    let before = w.scans().await;
+    let (calendar, other) = (lane("block.calendar"), lane("block.other"));
+    for _ in 0..ROUNDS {
+        let count = ledger.held(&w.db.conn).await.unwrap()[0].count;
+        let held = ledger.held_in_lane(&w.db, &calendar, 5000).await.unwrap();
+        assert_eq!(held.len(), count);
+        assert_eq!(ledger.ask_again(&w.db.conn, &calendar, Some(&[held[0].id])).await.unwrap(), 1);
+        assert_eq!(ledger.draw_probes(&w.db, &calendar, 8).await.unwrap().len(), 8);
+        assert_eq!(ledger.draw_probes(&w.db, &other, 8).await.unwrap().len(), 8);
+        assert!(!ledger.withdraw_breaker(&w.db, &calendar, Duration::ZERO).await.unwrap());
+    }
+    w.check("a look at what is held, or the choice of a probe", before).await;
 }
 
 /// New, refreshed and superseding requests, and restores.
