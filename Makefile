@@ -17,7 +17,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: ## Watch rows being deleted in two phases through a misbehaving calendar
-	$(CARGO) run --quiet --locked --bin sexton-example-calendar -- $(ARGS)
+	$(CARGO) run --locked --bin sexton-example-calendar -- $(ARGS)
 
 test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --workspace
