@@ -31,7 +31,7 @@ mod xandikos;
 
 pub use self::apache::Apache;
 pub use self::moto::Moto;
-pub use self::on_both::{FromServer, run};
+pub use self::on_both::{EmptyServer, FromServer, run};
 pub use self::pgbouncer::Pgbouncer;
 pub use self::postgres::Postgres;
 pub use self::process::{Line, Stream};
@@ -44,3 +44,4 @@ pub use self::test_db::{Role, TestDb};
 pub use self::wait::{PATIENCE, eventually};
 pub use self::wsgidav::WsgiDav;
 pub use self::xandikos::Xandikos;
+pub use sexton_core::db::Dialect;

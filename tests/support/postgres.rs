@@ -34,6 +34,8 @@ pub struct Postgres {
     process: Option<Process>,
     user: Option<User>,
     programs: Programs,
+    /// Whether [`crate::TestDb`] has made its template here.
+    pub(crate) template: OnceCell<()>,
     // After the process: fields are dropped in this order, and a server should not outlive its data.
     dir: Workdir,
 }
@@ -69,7 +71,7 @@ impl Postgres {
 
         let (port, process) =
             port::start_server("PostgreSQL", async |port| launch(&programs, &dir, port, user).await).await;
-        Self { port, process: Some(process), user, programs, dir }
+        Self { port, process: Some(process), user, programs, template: OnceCell::new(), dir }
     }
 
     /// The port on 127.0.0.1.
@@ -170,7 +172,7 @@ async fn launch_with(
         "wal_level=minimal",
         "max_wal_senders=0",
         "checkpoint_timeout=1h",
-        "max_wal_size=4GB",
+        "max_wal_size=1GB",
         "jit=off",
         "max_connections=300",
     ];

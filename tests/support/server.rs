@@ -4,7 +4,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::{Postgres, eventually, sqlite_db::SqliteDb, test_db::TestDb};
 
-/// An empty database at first. It goes with this value.
+/// A database with the ledger's tables, unless it is an [`EmptyServer`]. It goes with this value.
 #[derive(Debug)]
 pub enum Server {
     /// A database on the server that all tests share.
@@ -27,6 +27,17 @@ impl Server {
     /// A database on SQLite.
     pub async fn sqlite() -> Self {
         Self::Sqlite(SqliteDb::new().await)
+    }
+
+    /// An empty database on PostgreSQL.
+    pub async fn empty_postgres() -> Self {
+        Self::Postgres(TestDb::empty().await)
+    }
+
+    /// An empty database on SQLite.
+    #[must_use]
+    pub fn empty_sqlite() -> Self {
+        Self::Sqlite(SqliteDb::empty())
     }
 
     /// The URL for its owner.

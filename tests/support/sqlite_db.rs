@@ -1,27 +1,50 @@
-//! A fresh SQLite file per test, for [`crate::Server`].
+//! A fresh SQLite file per test, with the ledger's tables or empty, for [`crate::Server`].
+
+use std::path::PathBuf;
 
 use sea_orm::DatabaseConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::OnceCell;
 
-use crate::{test_db::connect, workdir::Workdir};
+use crate::{
+    test_db::{connect, migrate},
+    workdir::Workdir,
+};
 
 /// A database file in a directory of its own. Removed with this value.
 #[derive(Debug)]
 pub struct SqliteDb {
     url: String,
     pool: SqlitePool,
-    // Never read: it keeps the directory.
-    _dir: Workdir,
+    dir: Workdir,
 }
 
 impl SqliteDb {
-    /// An empty database.
+    /// A database with the ledger's tables.
     pub async fn new() -> Self {
+        static MIGRATED: OnceCell<Vec<u8>> = OnceCell::const_new();
+        let migrated = MIGRATED.get_or_init(|| async {
+            let db = Self::empty();
+            migrate(db.url()).await;
+            std::fs::read(db.path()).expect("the file was written")
+        });
+        let db = Self::empty();
+        std::fs::write(db.path(), migrated.await).expect("the directory can be written to");
+        db
+    }
+
+    /// An empty database.
+    #[must_use]
+    pub fn empty() -> Self {
         let dir = Workdir::new("sexton-sqlite-");
         let url = format!("sqlite://{}?mode=rwc", dir.path().join("test.db").display());
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy(&url).expect("the URL is well-formed");
-        Self { url, pool, _dir: dir }
+        Self { url, pool, dir }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("test.db")
     }
 
     /// `sqlite://PATH?mode=rwc`

@@ -1,9 +1,10 @@
-//! A fresh PostgreSQL database per test, with plain-text looks into it.
+//! A fresh PostgreSQL database per test, with the ledger's tables or empty, with plain-text looks into it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, mpsc};
 
 use sea_orm::{ConnectOptions, DatabaseConnection};
+use sexton_migrations::{Migrator, MigratorTrait};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, ValueRef};
 
@@ -28,17 +29,27 @@ pub struct Role {
 }
 
 impl TestDb {
-    /// An empty database on the server that all tests share.
+    /// A database with the ledger's tables on the server that all tests share.
     pub async fn new() -> Self {
         Self::on(Postgres::shared().await).await
     }
 
-    /// An empty database on that server.
+    /// The same on that server.
     pub async fn on(server: &Postgres) -> Self {
+        server.template.get_or_init(|| make_template(server)).await;
+        Self::create(server, &format!("template {TEMPLATE} strategy file_copy")).await
+    }
+
+    /// An empty database on the server that all tests share.
+    pub async fn empty() -> Self {
+        Self::create(Postgres::shared().await, "strategy file_copy").await
+    }
+
+    async fn create(server: &Postgres, options: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let admin_url = server.url("postgres", "postgres");
-        run(&admin_url, &format!("create database {name}"))
+        run(&admin_url, &format!("create database {name} {options}"))
             .await
             .unwrap_or_else(|error| panic!("cannot create the database {name}: {error}"));
         let url = server.url("postgres", &name);
@@ -99,6 +110,27 @@ impl TestDb {
         let url = self.url.replacen("postgres@", &format!("{name}@"), 1);
         Role { name, url }
     }
+}
+
+/// To migrate each test's database takes as long as many a test.
+const TEMPLATE: &str = "migrated";
+
+async fn make_template(server: &Postgres) {
+    let admin_url = server.url("postgres", "postgres");
+    let made = async {
+        run(&admin_url, &format!("create database {TEMPLATE}")).await?;
+        migrate(&server.url("postgres", TEMPLATE)).await;
+        // Without sessions, those of autovacuum among them: nothing delays the copies.
+        run(&admin_url, &format!("alter database {TEMPLATE} with allow_connections false")).await
+    };
+    made.await.unwrap_or_else(|error| panic!("cannot create the database {TEMPLATE}: {error}"));
+}
+
+/// Makes the ledger's tables.
+pub(crate) async fn migrate(url: &str) {
+    let application = connect(url).await;
+    Migrator::up(&application, None).await.unwrap_or_else(|error| panic!("cannot migrate {url}: {error}"));
+    application.close().await.unwrap_or_else(|error| panic!("cannot close {url}: {error}"));
 }
 
 impl Drop for TestDb {

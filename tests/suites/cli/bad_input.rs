@@ -1,6 +1,6 @@
 //! Configurations that do not fit: a message with file, key path and what is accepted, exit code 2, nothing changed.
 
-use crate::rig::{BLOCK, RESOURCE, Rig, Server, config, on_both};
+use crate::rig::{BLOCK, EmptyServer, RESOURCE, Rig, Server, config, on_both};
 
 on_both!(
     wrong_configuration_is_refused_by_every_command_and_changes_nothing,
@@ -108,7 +108,7 @@ async fn ledger_of_an_earlier_release_is_named_with_the_remedy(server: Server) {
     drop(rig.run(&["check"]).await.expect_code(0));
 }
 
-async fn database_without_migrations_is_named_with_the_remedy(server: Server) {
+async fn database_without_migrations_is_named_with_the_remedy(EmptyServer(server): EmptyServer) {
     server.execute(BLOCK).await;
     let api = sexton_tests::api::Api::start().await;
     let sexton = sexton_tests::Sexton::new(&config(server.url(), &api, RESOURCE));

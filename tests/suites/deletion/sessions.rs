@@ -12,7 +12,7 @@ async fn rig_of_a_role() -> Rig {
 }
 
 async fn rig_of_a_role_with(resource: &str) -> Rig {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
     let role = db.create_role("app", "").await;
     let grant = format!(
@@ -85,7 +85,7 @@ async fn policy_that_appears_during_the_call_completes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_search_path_leads_to_its_own_tables() {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
     server.execute(BLOCK).await;
     db.execute("insert into block (id, calendar_id, gcal_id) values (1, 'wrong', 'wrong')").await;
@@ -111,7 +111,7 @@ async fn another_search_path_leads_to_its_own_tables() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backslash_is_a_backslash_whatever_the_database_says() {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
     db.execute(&format!("alter database {} set standard_conforming_strings to off", db.name())).await;
     let tables = BLOCK.replace("note text", r#""a\ 'b" text"#);
@@ -137,7 +137,7 @@ async fn partitioned_tables_and_keys_of_every_type_are_deleted_from() {
         .replace("table = \"block\"", "table = \"My App.Block\"")
         .replace("key = \"id\"", "key = [\"d\", \"b\", \"a\", \"c\"]")
         .replace("{calendar_id}", "{d}-{c}");
-    let rig = Rig::with(Server::postgres().await, table, &resource).await;
+    let rig = Rig::with(Server::empty_postgres().await, table, &resource).await;
     let uuid = "0193a5a0-7c1e-7000-8000-00000000abcd";
     for n in 1..=4 {
         rig.execute(&format!("insert into \"My App\".\"Block\" values ({n}, 'x/{n}', '{uuid}', -{n}, 1.50)")).await;
@@ -153,7 +153,7 @@ async fn partitioned_tables_and_keys_of_every_type_are_deleted_from() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeatable_read_as_the_default_hides_no_change() {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
     let name = db.name();
     db.execute(&format!("alter database {name} set default_transaction_isolation to 'repeatable read'")).await;

@@ -4,7 +4,7 @@ use crate::rig::{BLOCK, RESOURCE, Rig, Server};
 
 /// The tables in a schema that the database's search path names, with a trigger that writes down what happens.
 async fn audited(tables: &str, table: &str, resources: &str) -> Rig {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let name = server.as_postgres().name().to_owned();
     server.execute(&format!("create schema app; alter database \"{name}\" set search_path = app, public")).await;
     let tables = format!(

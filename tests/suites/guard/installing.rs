@@ -164,7 +164,7 @@ async fn busy_table_is_not_waited_for_for_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn role_without_rights_is_told_what_it_needs() {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let Server::Postgres(db) = &server else { unreachable!() };
     let role = db.create_role("app", "").await;
     let rights = format!("alter default privileges grant select, insert, update, delete on tables to {}", role.name);

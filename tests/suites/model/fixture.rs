@@ -59,7 +59,6 @@ pub(super) struct Fixture {
 
 impl FromServer for Fixture {
     async fn from_server(server: Server) -> Self {
-        store::migrate(&server).await;
         let api = Api::start().await;
         let answers: Arc<Mutex<BTreeMap<String, Answer>>> = Arc::default();
         let known = Arc::clone(&answers);

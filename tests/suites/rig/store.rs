@@ -7,19 +7,10 @@ use sexton_core::{
     ledger::Ledger,
     store::Store,
 };
-use sexton_migrations::{Migrator, MigratorTrait};
-use sexton_tests::Server;
 
 /// A whole configuration.
 pub(crate) fn parse(text: &str) -> Config {
     config::parse("sexton.toml", text, |_| None).unwrap_or_else(|error| panic!("{error}, in:\n{text}"))
-}
-
-/// Makes the tables of the ledger.
-pub(crate) async fn migrate(server: &Server) {
-    let application = server.connect().await;
-    Migrator::up(&application, None).await.unwrap();
-    application.close().await.unwrap();
 }
 
 /// A pool as Sexton has it.

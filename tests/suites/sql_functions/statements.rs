@@ -75,7 +75,7 @@ async fn migrate_before_the_applications_tables_is_completed_by_a_second_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn functions_find_the_ledger_from_any_search_path_and_triggers_keep_theirs() {
-    let server = Server::postgres().await;
+    let server = Server::empty_postgres().await;
     let Server::Postgres(db) = &server else { panic!("PostgreSQL only") };
     let schema = "\"the \"\"ledger\"\"\"";
     let set = format!("alter database {} set search_path = {schema}, public", db.name());

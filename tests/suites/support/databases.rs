@@ -74,7 +74,7 @@ async fn stopping_a_dedicated_server_leaves_the_shared_one_alone() {
 
 #[tokio::test]
 async fn sqlite_databases_share_nothing_and_are_read_as_text() {
-    let (one, two) = (Server::sqlite().await, Server::sqlite().await);
+    let (one, two) = (Server::empty_sqlite(), Server::empty_sqlite());
     one.execute("create table t (id integer, x real, s text); insert into t values (1, 1.5, null)").await;
     let rows = one.query_text("select id, x, s, typeof(s) from t").await;
     assert_eq!(rows, [[Some("1".into()), Some("1.5".into()), None, Some("null".into())]]);

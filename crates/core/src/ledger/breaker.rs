@@ -93,7 +93,7 @@ impl Statements {
         let close = "-- close a breaker
             delete from {breaker} where lane = @lane and cause <> 'gone'";
         let withdraw = "-- close a breaker that nothing speaks for any more
-            delete from {breaker} where lane = @lane and cause = 'gone' and since < {in_ms:-@settled_ms}
+            delete from {breaker} where lane = @lane and cause = 'gone' and since <= {in_ms:-@settled_ms}
                 and not exists (
                     select 1 from {deletion} d
                     where d.held_at is not null and d.resource = @resource and {is_doubted:@target})";

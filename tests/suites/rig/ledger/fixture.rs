@@ -39,7 +39,6 @@ impl Fixture {
 
     /// With other tables and resources.
     pub(crate) async fn with(server: Server, tables: &str, resources: &str) -> Self {
-        store::migrate(&server).await;
         let db = store::connect(server.url(), 10).await;
         server.execute(tables).await;
         let store = store::open(db, &parse(resources)).await;

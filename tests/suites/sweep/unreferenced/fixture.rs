@@ -40,11 +40,6 @@ impl Fixture {
     }
 
     pub(crate) async fn on(server: Server, connections: u32) -> Self {
-        store::migrate(&server).await;
-        Self::on_migrated(server, connections).await
-    }
-
-    pub(crate) async fn on_migrated(server: Server, connections: u32) -> Self {
         let db = store::connect(server.url(), connections).await;
         let toys = load(&db, TOY).await;
         let application = server.connect().await;

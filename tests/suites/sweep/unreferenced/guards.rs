@@ -261,7 +261,7 @@ async fn reference_and_mark_never_pass_each_other() {
             .await;
         }
         guard(&rig).await;
-        let fixture = super::fixture::Fixture::on_migrated(rig.server, 4).await;
+        let fixture = super::fixture::Fixture::on(rig.server, 4).await;
         // The reference comes first, and is not committed yet.
         let writer = fixture.application.begin().await.unwrap();
         writer.execute_unprepared("insert into person (id, favorite_toy_id) values (1, 1)").await.unwrap();
