@@ -4,5 +4,6 @@ mod bad_input;
 mod bulk;
 mod dead_letters;
 mod export;
+mod export_series;
 mod output;
 mod requests;

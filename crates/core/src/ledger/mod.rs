@@ -33,7 +33,7 @@ pub use finished_at::FinishedAt;
 pub(crate) use finished_at::after_last;
 pub use open::{Ledger, OpenError};
 pub use operators::{
-    Action, DeadLetter, Filter, FinishedBetween, LaneStatus, Moment, Operator, Pause, PauseScope, Status,
+    Action, DeadLetter, Filter, FinishedBetween, LaneStatus, Moment, Operator, Pause, PauseScope, Status, Writers,
 };
 pub use resources::Drift;
 pub(crate) use statements::{state_after, states_before};

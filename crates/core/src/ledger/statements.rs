@@ -10,7 +10,7 @@ use super::{
         advance, archive, batch, call, claim, due, find, finish, forget, held, key_hash, lease, link, lock, probe,
         record, relatives, rescue, retained, settle, stranded,
     },
-    operators::{action, dead_letters, export, figures, pause, retarget, status},
+    operators::{action, dead_letters, export, figures, pause, retarget, status, writers},
     partitions, resources, sequence,
     sweep_state::run,
     wake,
@@ -57,6 +57,7 @@ pub(super) struct Statements {
     pub(super) stranded: stranded::Statements,
     pub(super) sweep_run: run::Statements,
     pub(super) wake: wake::Statements,
+    pub(super) writers: writers::Statements,
 }
 
 impl Statements {
@@ -95,6 +96,7 @@ impl Statements {
             stranded: stranded::Statements::render(words),
             sweep_run: run::Statements::render(words),
             wake: wake::Statements::render(words),
+            writers: writers::Statements::render(words),
         }
     }
 }

@@ -69,9 +69,9 @@ impl Statements {
     pub(in crate::ledger) fn render(words: &Words) -> Self {
         let time_at = words.pick(
             "-- read a time
-             select (@time::text::timestamptz)::text as at",
+             select least(@time::text::timestamptz, {now})::text as at",
             "-- read a time
-             select strftime('%Y-%m-%dT%H:%M:%fZ', @time) as at",
+             select min(strftime('%Y-%m-%dT%H:%M:%fZ', @time), {now}) as at",
         );
         let time_ago = "-- tell the time
             select {text:({in_ms:-@age_ms})} as at";
@@ -100,7 +100,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// The moment as the database writes times; none if there is no such moment (February 30).
+    /// The moment as the database writes times: now, if it has not come yet; none if there is no such moment (February
+    /// 30).
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

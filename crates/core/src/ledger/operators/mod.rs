@@ -7,9 +7,11 @@ pub(super) mod figures;
 pub(super) mod pause;
 pub(super) mod retarget;
 pub(super) mod status;
+pub(super) mod writers;
 
 pub use action::{Action, Operator};
 pub use dead_letters::{DeadLetter, Filter};
 pub use export::{FinishedBetween, Moment};
 pub use pause::{Pause, PauseScope};
 pub use status::{LaneStatus, Status};
+pub use writers::Writers;
