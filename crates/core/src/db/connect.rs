@@ -10,7 +10,7 @@ use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{ConnectError, Dialect, Error, Words, dialect::literal, session};
+use super::{ConnectError, Dialect, Error, Words, dialect::literal, error::reason, session};
 
 /// The schemas in which the role finds tables without naming one, in order. Empty on SQLite.
 #[derive(Debug, Clone, Default)]
@@ -127,14 +127,14 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
     // SeaORM knows only one of the two schemes that libpq knows.
     let text = url.expose_secret().replacen("postgresql://", "postgres://", 1);
     if parsed.scheme() == "sqlite" {
-        let unreachable = |source| ConnectError::Unreachable { place, source: Box::new(source) };
+        let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
         let conn = Database::connect(sqlite_options(&text, max_connections)).await.map_err(unreachable)?;
         return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default(), own_path: None });
     }
     let (search_path, own_path) = probe(&text, &place).await?;
     let mut options = options(&text, max_connections);
     options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(session::pool);
-    let unreachable = |source| ConnectError::Unreachable { place, source: Box::new(source) };
+    let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
     let conn = Database::connect(options).await.map_err(unreachable)?;
     Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path) })
 }
@@ -149,7 +149,7 @@ fn startup(options: PgConnectOptions) -> PgConnectOptions {
 async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>), ConnectError> {
     let unreachable = |source: sqlx::Error| ConnectError::Unreachable {
         place: place.to_owned(),
-        source: Box::new(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
+        reason: reason(&DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
     };
     let options: PgConnectOptions = startup(url.parse().map_err(|_| ConnectError::Url)?);
     let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;

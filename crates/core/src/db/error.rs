@@ -15,11 +15,32 @@ use super::{SessionError, session};
 pub struct Error(Box<Failure>);
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing}{}: {source}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")))]
+#[error("cannot {doing}{}: {}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")), reason(.cause))]
 struct Failure {
     doing: String,
     about: Option<String>,
-    source: DbErr,
+    // Not a `source`: who prints the sources of errors as well would say it twice.
+    cause: DbErr,
+}
+
+/// What went wrong, in the words of the database itself and with its code, or in those of the driver. `DbErr` says it
+/// with up to four headings before, and the driver adds a line of the server's program.
+pub(super) fn reason(error: &DbErr) -> String {
+    let runtime = match error {
+        DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
+        other => return other.to_string(),
+    };
+    match runtime {
+        RuntimeErr::SqlxError(inner) => match &**inner {
+            sqlx::Error::Database(error) => match error.code() {
+                Some(code) => format!("{} ({code})", error.message()),
+                None => error.message().to_owned(),
+            },
+            sqlx::Error::Io(error) => error.to_string(),
+            other => other.to_string(),
+        },
+        RuntimeErr::Internal(text) => text.clone(),
+    }
 }
 
 impl Error {
@@ -27,11 +48,11 @@ impl Error {
         if let Some(sqlstate) = sqlstate(&source) {
             session::note(&sqlstate);
         }
-        Self(Box::new(Failure { doing: doing.to_owned(), about, source }))
+        Self(Box::new(Failure { doing: doing.to_owned(), about, cause: source }))
     }
 
     pub(super) fn into_source(self) -> DbErr {
-        self.0.source
+        self.0.cause
     }
 
     /// What is in the database is nothing that this release can read or write.
@@ -51,13 +72,13 @@ impl Error {
     /// about any row.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
-        refusal(&self.0.source)
+        refusal(&self.0.cause)
     }
 
     /// Whether no connection was to be had, or it was lost, or the statement could not be run on it.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self.0.source, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
+        matches!(self.0.cause, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
     }
 }
 
@@ -75,12 +96,12 @@ pub enum ConnectError {
     #[error("database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc")]
     Url,
     /// No connection.
-    #[error("cannot connect to the database at {place}: {source}")]
+    #[error("cannot connect to the database at {place}: {reason}")]
     Unreachable {
         /// Host, port and database name.
         place: String,
-        /// What the driver said.
-        source: Box<DbErr>,
+        /// What the server or the driver said.
+        reason: String,
     },
     /// The server answers, but its sessions are not what Sexton relies on.
     #[error("the database at {place} cannot be used: {source}")]

@@ -22,8 +22,19 @@ pub(super) enum Error {
     #[error("{0}")]
     NotFound(String),
     /// Anything else: exit code 1.
-    #[error("{0:#}")]
+    #[error("{}", once(.0))]
     Failed(#[from] anyhow::Error),
+}
+
+/// An error with its causes, each said once: many name their cause themselves.
+fn once(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 impl Error {

@@ -175,7 +175,7 @@ fn resumable(error: Error, batch: BatchId, done: u64) -> Error {
     match error {
         Error::Usage(message) => Error::Usage(format!("{message}\n{more}")),
         Error::NotFound(message) => Error::NotFound(format!("{message}\n{more}")),
-        Error::Failed(error) => Error::Failed(anyhow::anyhow!("{error:#}\n{more}")),
+        failed @ Error::Failed(_) => Error::Failed(anyhow::anyhow!("{failed}\n{more}")),
     }
 }
 
