@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::sqlx::{self, Executor, PgConnection, Row, postgres::PgPoolOptions};
+use sea_orm::sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgPoolOptions};
 
 /// Each setting, its value in `set`, and what `current_setting` then says.
 const SETTINGS: [(&str, &str, &str); 9] = [
@@ -115,7 +115,20 @@ pub(super) fn pool(options: PgPoolOptions) -> PgPoolOptions {
         .after_connect(|connection, _| {
             Box::pin(async move { prepare(connection).await.map_err(|error| sqlx::Error::Configuration(error.into())) })
         })
-        .before_acquire(|_, connection| Box::pin(async move { Ok(!is_suspect(connection.age)) }))
+        .before_acquire(|connection, known| {
+            Box::pin(async move { Ok(!is_suspect(known.age) && (known.idle_for < IDLE || answers(connection).await)) })
+        })
+}
+
+/// How long a connection may be idle before it is asked whether it is still there. Servers (`idle_session_timeout`),
+/// poolers and firewalls close those that are idle, and the next statement would fail.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long the answer may take. Then there is still time for another connection.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(())))
 }
 
 /// When a server last said that it takes no writes or is going away.

@@ -20,11 +20,15 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How long connecting may take, and testing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// To be silent is its task. PostgreSQL 13 has no such setting.
+const STAY: &str = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'";
+
 /// Calls `on_notification` at each notification until `stop`. For PostgreSQL only.
 pub(crate) async fn listen(db: &Db, on_notification: impl Fn(), stop: CancellationToken) {
     let options = db.conn.get_postgres_connection_pool().connect_options();
     // A pool, because that is how the listener connects again. Its connection is never idle in it.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
+    let pool = pool.after_connect(|connection, _| Box::pin(async move { connection.execute(STAY).await.map(drop) }));
     let pool = pool.connect_lazy_with((*options).clone());
     let mut failing = false;
     loop {
