@@ -5,6 +5,7 @@
 
 use std::process::Command;
 
+use redis::{AsyncCommands, aio::MultiplexedConnection};
 use rustix::process::Signal;
 
 use crate::{port, process::Process, wait::PATIENCE, workdir::Workdir};
@@ -157,4 +158,17 @@ async fn launch(options: &Builder, port: u16, dir: &Workdir) -> Result<Process, 
     command.args(&options.args);
     let process = Process::start(&command, None);
     process.line_with("Ready to accept connections", PATIENCE).await.map(|_| process)
+}
+
+/// The key that ends so of the only queue `deletions` in this Redis, whatever its ledger is; empty if there is none.
+pub async fn queue_key(redis: &mut MultiplexedConnection, ending: &str) -> String {
+    let found: Vec<String> = redis.keys(format!("deletions:*:{ending}")).await.expect("Redis answers");
+    assert!(found.len() < 2, "several queues: {found:?}");
+    found.into_iter().next().unwrap_or_default()
+}
+
+/// How many hints wait in that queue.
+pub async fn waiting(redis: &mut MultiplexedConnection) -> usize {
+    let active = queue_key(redis, "active").await;
+    redis.llen(active).await.expect("Redis answers")
 }

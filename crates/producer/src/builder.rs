@@ -1,7 +1,8 @@
 //! Making a producer.
 
 use sea_orm::DatabaseConnection;
-use sexton_core::{config::Config, db::Db, ledger::Ledger, store::Store};
+use secrecy::ExposeSecret;
+use sexton_core::{config::Config, db::Db, ledger::Ledger, store::Store, transport::HintQueue};
 use tracing::warn;
 
 use crate::{Error, Producer, Request, entity_tables::EntityTables, hints::Hints, producer::Shared};
@@ -53,7 +54,15 @@ impl<'c> Builder<'c> {
         for drift in drift.map_err(Error::database("read the resource definitions"))? {
             warn!(%drift, "this application's configuration is not the daemon's");
         }
-        let hints = if self.hints { Hints::start(&self.config.queue)? } else { Hints::off() };
+        let hints = match &self.config.queue.url {
+            Some(url) if self.hints => {
+                let identity = store.ledger.identity(&store.db).await;
+                let identity = identity.map_err(Error::database("tell this ledger from others"))?;
+                let queue = HintQueue::new(url.expose_secret(), &self.config.queue.name)?.of_ledger(&identity);
+                Hints::start(queue, self.config.queue.window)
+            }
+            _ => Hints::off(),
+        };
         Ok(Producer::new(Shared { store, entities, choices, hints }, self.request))
     }
 }

@@ -3,12 +3,7 @@
 //! Callers put hints into a bounded channel and go on; one background task pushes them. When Redis is slow or gone the
 //! channel fills and further hints are dropped, which is harmless: the daemon finds due deletions in the ledger.
 
-use secrecy::ExposeSecret;
-use sexton_core::{
-    config::Queue,
-    hint::Hint,
-    transport::{Error, HintQueue},
-};
+use sexton_core::{hint::Hint, transport::HintQueue};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tracing::{debug, info, warn};
 
@@ -23,15 +18,15 @@ const BATCH: usize = 300;
 pub(crate) struct Hints(Option<Sender<Hint>>);
 
 impl Hints {
-    /// Starts the background task, which ends when the last clone is dropped. Redis need not be up.
-    pub(crate) fn start(settings: &Queue) -> Result<Self, Error> {
-        let Some(url) = &settings.url else { return Ok(Self::off()) };
-        let queue = HintQueue::new(url.expose_secret(), &settings.name)?;
+    /// Starts the background task, which ends when the last clone is dropped.
+    ///
+    /// * `window`: how many hints the queue holds at most.
+    pub(crate) fn start(queue: HintQueue, window: usize) -> Self {
         // The other half of the window is the dispatcher's, so that old deletions are not crowded out by new ones.
-        let limit = (settings.window / 2).max(1);
+        let limit = (window / 2).max(1);
         let (sender, receiver) = mpsc::channel(CAPACITY);
         tokio::spawn(carry(queue, limit, receiver));
-        Ok(Self(Some(sender)))
+        Self(Some(sender))
     }
 
     pub(crate) const fn off() -> Self {

@@ -9,6 +9,7 @@ mod engine;
 mod feed;
 mod gate;
 mod hard_delete;
+mod hint_queue;
 mod metrics;
 mod migrate;
 mod requests;

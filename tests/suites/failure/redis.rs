@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use redis::AsyncCommands;
 use sexton_tests::{
     Redis,
     api::{Answer, Behaviour},
 };
 
-use crate::rig::workers::{Rig, Setup, Worker};
+use crate::rig::{
+    store,
+    workers::{Rig, Setup, Worker},
+};
 
 const FED: &str = "sexton_fed_by_redis";
 const PUSHED: &str = "sexton_hints_pushed_total";
@@ -142,4 +146,25 @@ async fn frozen_redis_is_not_used_until_it_answers_again() {
     let asked = Instant::now();
     worker.stop().await;
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+}
+
+/// Two stages may have the same queue name in one Redis: hints at deletions of the one are of no use to the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_ledgers_with_one_queue_name_do_not_take_each_others_hints() {
+    let redis = Redis::start().await;
+    let setup = || Setup { redis: Some(redis.url()), ..Setup::default() };
+    let (mut one, two) = (Rig::new(setup()).await, Rig::new(setup()).await);
+    let worker = one.run().await;
+    worker.wait_for_metric(FED, |fed| fed > 0.5).await;
+    two.test_db.execute("insert into item select n, 'item-' || n from generate_series(1, 3) n").await;
+    drop(two.sexton.run(&["request", "item", "1", "2", "3"]).await.expect_code(0));
+    works_with_redis_again(&mut one, &[&worker], 1).await;
+    let active = store::hint_queue(&redis, two.test_db.url()).await.keys().active();
+    let waiting: usize = redis.connect().await.llen(active).await.unwrap();
+    assert_eq!(waiting, 3, "nobody works there");
+    let other = two.run().await;
+    two.wait_until("not exists (select 1 from sexton_deletion)").await;
+    two.assert_completed(3).await;
+    worker.stop().await;
+    other.stop().await;
 }

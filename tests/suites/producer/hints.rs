@@ -4,7 +4,10 @@ use redis::{AsyncCommands, aio::MultiplexedConnection};
 use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
 use sexton_producer::{DeletionId, Request, prelude::*};
-use sexton_tests::{PATIENCE, Redis, eventually};
+use sexton_tests::{
+    PATIENCE, Redis, eventually,
+    redis::{queue_key, waiting},
+};
 use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
 
@@ -15,7 +18,8 @@ use super::{
 use crate::rig::on_both;
 
 async fn hinted(redis: &mut MultiplexedConnection) -> Vec<DeletionId> {
-    let payloads: Vec<Vec<u8>> = redis.hvals("deletions:data").await.unwrap();
+    let data = queue_key(redis, "data").await;
+    let payloads: Vec<Vec<u8>> = redis.hvals(data).await.unwrap();
     let mut ids: Vec<_> =
         payloads.iter().map(|payload| serde_json::from_slice::<Hint>(payload).unwrap().id()).collect();
     ids.sort();
@@ -44,7 +48,7 @@ async fn hint_arrives_in_redis(fixture: Fixture) {
     eventually_hinted(&mut connection, vec![one.id]).await;
     let many = blocks[1..].soft_remove_all(&producer).await.unwrap();
     eventually_hinted(&mut connection, [&[one], &many[..]].concat().iter().map(|r| r.id).collect()).await;
-    assert_eq!(connection.llen::<_, usize>("deletions:active").await.unwrap(), 3);
+    assert_eq!(waiting(&mut connection).await, 3);
 }
 
 async fn commit_of_the_transaction_hints(fixture: Fixture) {
@@ -154,14 +158,12 @@ async fn producers_fill_half_the_window_and_leave_the_rest_to_the_dispatcher() {
     let producer = fixture.producer_with_queue(&redis.url(), 20).await;
     blocks.soft_remove_all(&producer).await.unwrap();
     let mut connection = redis.connect().await;
-    eventually("half the window is filled", async || {
-        connection.llen::<_, usize>("deletions:active").await.unwrap() >= 10
-    })
-    .await;
+    eventually("half the window is filled", async || waiting(&mut connection).await >= 10).await;
     // What is pushed after the rest was refused is refused as well.
     let late = insert_block(&fixture.conn, 31, None).await;
     late.soft_remove(&producer).await.unwrap();
-    connection.del::<_, ()>("deletions:active").await.unwrap();
+    let active = queue_key(&mut connection, "active").await;
+    connection.del::<_, ()>(active).await.unwrap();
     let known = late.soft_remove(&producer).await.unwrap().id;
     eventually("the last hint is there", async || hinted(&mut connection).await.contains(&known)).await;
     assert_eq!(hinted(&mut connection).await.len(), 10 + 1);

@@ -229,10 +229,7 @@ async fn hints_go_out_with_each_transaction(fixture: Fixture) {
     let mut connection = redis.connect().await;
     let done = block::Entity::soft_remove_many(Condition::all()).batch_size(2).exec(&producer).await.unwrap();
     assert_eq!(done.transactions, 3);
-    eventually("all hints are there", async || {
-        redis::AsyncCommands::llen::<_, usize>(&mut connection, "deletions:active").await.unwrap() >= 6
-    })
-    .await;
+    eventually("all hints are there", async || sexton_tests::redis::waiting(&mut connection).await >= 6).await;
 }
 
 async fn run_on_an_unconfigured_table_is_refused(fixture: Fixture) {

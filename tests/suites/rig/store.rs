@@ -6,7 +6,9 @@ use sexton_core::{
     db::{self, Db},
     ledger::Ledger,
     store::Store,
+    transport::HintQueue,
 };
+use sexton_tests::Redis;
 
 /// A whole configuration.
 pub(crate) fn parse(text: &str) -> Config {
@@ -16,6 +18,13 @@ pub(crate) fn parse(text: &str) -> Config {
 /// A pool as Sexton has it.
 pub(crate) async fn connect(url: &str, connections: u32) -> Db {
     db::connect(&SecretString::from(url.to_owned()), connections).await.unwrap()
+}
+
+/// The queue through which hints at this database's deletions travel.
+pub(crate) async fn hint_queue(redis: &Redis, database: &str) -> HintQueue {
+    let db = connect(database, 1).await;
+    let identity = Ledger::open(&db).await.unwrap().identity(&db).await.unwrap();
+    HintQueue::new(&redis.url(), "deletions").unwrap().of_ledger(&identity)
 }
 
 /// The ledger, which was migrated, and the resources of this configuration.

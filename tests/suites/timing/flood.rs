@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use redis::AsyncCommands;
 use sexton_tests::{
     Redis,
     api::{Behaviour, Flaky},
     eventually,
+    redis::waiting,
 };
 
 use crate::rig::workers::{Rig, Setup};
@@ -17,8 +17,7 @@ async fn watch_length(redis: &Redis, done: impl Future<Output = ()>) -> usize {
     let mut most = 0;
     let mut done = std::pin::pin!(done);
     loop {
-        let length: usize = connection.llen("deletions:active").await.unwrap();
-        most = most.max(length);
+        most = most.max(waiting(&mut connection).await);
         tokio::select! {
             () = &mut done => return most,
             () = tokio::time::sleep(Duration::from_millis(3)) => {}

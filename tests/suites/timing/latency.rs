@@ -9,7 +9,7 @@ use sexton_tests::{
 };
 
 use crate::rig::{
-    PATIENCE,
+    PATIENCE, store,
     workers::{Rig, Setup},
 };
 
@@ -37,7 +37,7 @@ async fn hinted_deletion_starts_within_100_ms_on_an_idle_worker() {
     let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
     let worker = rig.run().await;
     worker.wait_for_metric("sexton_fed_by_redis", |fed| fed > 0.5).await;
-    let queue = HintQueue::new(&redis.url(), "deletions").unwrap();
+    let queue = store::hint_queue(&redis, rig.test_db.url()).await;
     takes_at_most(Duration::from_millis(100), async || times(&mut rig, Some(&queue)).await).await;
     worker.stop().await;
 }

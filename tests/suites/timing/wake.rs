@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use sexton_core::transport::HintQueue;
 use sexton_tests::{
     Redis,
     measure::{median, takes_at_most},
@@ -10,7 +9,7 @@ use sexton_tests::{
 use sqlx::postgres::PgListener;
 
 use crate::rig::{
-    PATIENCE,
+    PATIENCE, store,
     workers::{Rig, Setup},
 };
 
@@ -68,11 +67,11 @@ async fn notified_deletion_starts_within_a_second_with_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notified_deletion_starts_within_a_second_without_a_dispatcher() {
     let redis = Redis::start().await;
-    let queue = HintQueue::new(&redis.url(), "deletions").unwrap();
+    let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
+    let queue = store::hint_queue(&redis, rig.test_db.url()).await;
     let mut lead = redis::cmd("SET");
     lead.arg(queue.keys().dispatcher()).arg("nobody");
     lead.query_async::<()>(&mut redis.connect().await).await.unwrap();
-    let mut rig = Rig::new(Setup { redis: Some(redis.url()), ..Setup::default() }).await;
     let worker = rig.run().await;
     worker.wait_for_metric("sexton_fed_by_redis", |fed| fed > 0.5).await;
     listening(&rig).await;

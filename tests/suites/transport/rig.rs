@@ -115,8 +115,7 @@ impl Process {
         let queue = HintQueue::new(url, NAME).expect("a good URL");
         let (activity, shutdown) = (Arc::new(Activity::new()), CancellationToken::new());
         let worker_name = name.to_owned();
-        let options =
-            IntakeOptions { url: url.to_owned(), name: NAME.to_owned(), worker_name: worker_name.clone(), concurrency };
+        let options = IntakeOptions { queue: queue.clone(), worker_name: worker_name.clone(), concurrency };
         let handler: Arc<dyn HintHandler> = recorder.clone();
         let run = receive_hints(options, handler, Arc::clone(&activity), shutdown.clone());
         let intake = tokio::spawn(async move { run.await.expect("good options") });

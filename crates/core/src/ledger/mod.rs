@@ -13,6 +13,7 @@
 mod breaker;
 mod deletions;
 mod finished_at;
+mod identity;
 mod open;
 mod operators;
 mod partitions;

@@ -44,6 +44,14 @@ impl HintQueue {
         Ok(Self { connection: Connection::new(url)?, keys: Keys::new(name)? })
     }
 
+    /// The same queue for one ledger: its keys begin with the queue's name and the ledger's
+    /// [`identity`](crate::ledger::Ledger::identity), so that two installations with one name do not take each other's
+    /// hints.
+    #[must_use]
+    pub fn of_ledger(&self, identity: &str) -> Self {
+        Self { connection: self.connection.clone(), keys: self.keys.of_ledger(identity) }
+    }
+
     /// A queue beside this one, which no process works on.
     #[must_use]
     pub fn probe(&self) -> Self {

@@ -26,6 +26,15 @@ impl Keys {
         Ok(Self { name: name.to_owned(), wake: format!("{name}:wake") })
     }
 
+    /// The keys of this queue for one ledger: others may use the queue's name, and their hints are of no use here. The
+    /// channel is common, and a wake that is not meant is one look too many.
+    ///
+    /// * `ledger`: what [`identity`](crate::ledger::Ledger::identity) returned.
+    #[must_use]
+    pub(super) fn of_ledger(&self, ledger: &str) -> Self {
+        Self { name: format!("{}:{ledger}", self.name), wake: self.wake.clone() }
+    }
+
     /// The keys of a queue beside this one, for a hint that only tries the way. They begin with this queue's name, and
     /// the channel is the same, so that the rights of this queue's user are enough.
     #[must_use]

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret;
 use sexton_core::{
     config::{self, Config},
     db::{Db, connect},
@@ -12,7 +11,7 @@ use sexton_core::{
 };
 
 use super::error::{Error, Result};
-use crate::{connector::Connectors, daemon::StartError, gate::Gates, schema::open_ledger};
+use crate::{connector::Connectors, daemon::StartError, gate::Gates, hint_queue::hint_queue, schema::open_ledger};
 
 pub(super) fn config(path: &Path) -> Result<Config> {
     Ok(config::load(path)?)
@@ -39,13 +38,18 @@ pub(super) async fn store(path: &Path, opened: &Installation) -> Result<Store> {
     loaded.map_err(|error| Error::catalog(error, &path.display().to_string()))
 }
 
-/// The connectors and gates that targets are called with, within the limits that all processes share.
-pub(super) fn targets(path: &Path, config: &Config) -> Result<(Connectors, Gates)> {
-    let fail = |error: StartError| Error::start(error, path);
-    let connectors = Connectors::new(config).map_err(|error| fail(error.into()))?;
-    let queue = config.queue.url.as_ref().map(|url| HintQueue::new(url.expose_secret(), &config.queue.name));
-    let queue = queue.transpose().map_err(|error| fail(error.into()))?;
-    Ok((connectors, Gates::new(config, queue.as_ref())))
+impl Installation {
+    /// The queue for hints, if there is one.
+    pub(super) async fn hint_queue(&self, path: &Path) -> Result<Option<HintQueue>> {
+        let queue = hint_queue(&self.config.queue, &self.db, &self.ledger).await;
+        queue.map_err(|error| Error::start(error, path))
+    }
+
+    /// The connectors and gates that targets are called with, within the limits that all processes share.
+    pub(super) async fn targets(&self, path: &Path) -> Result<(Connectors, Gates)> {
+        let connectors = Connectors::new(&self.config).map_err(|error| Error::start(error.into(), path))?;
+        Ok((connectors, Gates::new(&self.config, self.hint_queue(path).await?.as_ref())))
+    }
 }
 
 /// Who runs the command, without `--by`.

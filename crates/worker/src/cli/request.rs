@@ -71,7 +71,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let mut request = Request::by(args.by);
     request.reason = args.reason;
     request.after = args.after;
-    let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
+    let queue = opened.hint_queue(path).await?;
+    let hints = Hints::new(queue, opened.config.queue.window);
     request.notify = hints.are_off();
     if args.bulk.is_bulk() {
         let bulk = bulk::Bulk { store: &store, table, request, hints: &hints, json: args.json };

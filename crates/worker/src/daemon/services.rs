@@ -2,7 +2,6 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use secrecy::ExposeSecret;
 use sexton_core::{db::Dialect, transport::HintQueue};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -67,9 +66,7 @@ impl Services {
         let context = &engine.context;
         let activity = Arc::new(Activity::new());
         let (worker_name, concurrency) = (context.worker.clone(), context.config.worker.concurrency);
-        let url = context.config.queue.url.as_ref().map_or("", |url| url.expose_secret()).to_owned();
-        let name = context.config.queue.name.clone();
-        let intake = IntakeOptions { url, name, worker_name: worker_name.clone(), concurrency };
+        let intake = IntakeOptions { queue: queue.clone(), worker_name: worker_name.clone(), concurrency };
         let housekeeping = HousekeepingOptions { queue: queue.clone(), worker_name, concurrency };
         let handler: Arc<dyn HintHandler> = Arc::new(Arc::clone(engine));
         let report = || Arc::clone(&activity);

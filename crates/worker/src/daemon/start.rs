@@ -2,15 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use secrecy::ExposeSecret;
-use sexton_core::{
-    catalog,
-    config::{self, Config},
-    db::connect,
-    rights::missing_rights,
-    store::Store,
-    transport::HintQueue,
-};
+use sexton_core::{catalog, config::Config, db::connect, rights::missing_rights, store::Store};
 
 use super::{StartError, http::Addresses, services::Services};
 use crate::{
@@ -20,6 +12,7 @@ use crate::{
     engine::{Context, Engine},
     feed::Wake,
     gate::Gates,
+    hint_queue::hint_queue,
     metrics,
     requests::Hints,
     schema::open_ledger,
@@ -49,8 +42,8 @@ impl Daemon {
         crate::tls::install();
         let store = open_store(&config, &options).await?;
         let addresses = Addresses::bind(&config).await?;
-        let hints = Hints::new(&config.queue)?;
-        let queue = hint_queue(&config.queue)?;
+        let queue = hint_queue(&config.queue, &store.db, &store.ledger).await?;
+        let hints = Hints::new(queue.clone(), config.queue.window);
         let worker = transport::process_name(&host_name());
         let connectors = Connectors::new(&config)?;
         let gates = Gates::new(&config, queue.as_ref());
@@ -99,12 +92,6 @@ async fn open_store(config: &Config, options: &Options) -> Result<Store, StartEr
         tracing::warn!(%error, "cannot create partitions ahead; finished deletions go to the default partition");
     }
     Ok(store)
-}
-
-/// The queue of this configuration, if it has one. Redis need not be up.
-fn hint_queue(config: &config::Queue) -> Result<Option<HintQueue>, StartError> {
-    let queue = config.url.as_ref().map(|url| HintQueue::new(url.expose_secret(), &config.name));
-    Ok(queue.transpose()?)
 }
 
 /// The machine's name: in Kubernetes the pod's.

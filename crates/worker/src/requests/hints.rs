@@ -1,27 +1,18 @@
 //! Hints after a commit.
 
-use secrecy::ExposeSecret;
-use sexton_core::{
-    config,
-    hint::Hint,
-    soft_remove::Requested,
-    transport::{Error, HintQueue},
-};
+use sexton_core::{hint::Hint, soft_remove::Requested, transport::HintQueue};
 
 /// Where hints go: to Redis, or nowhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Hints(Option<(HintQueue, usize)>);
 
 impl Hints {
-    /// The queue of this configuration. Redis need not be up.
+    /// Hints to this queue, if there is one.
     ///
-    /// # Errors
-    /// [`Error::Url`] or [`Error::Name`].
-    pub(crate) fn new(config: &config::Queue) -> Result<Self, Error> {
-        let Some(url) = &config.url else { return Ok(Self(None)) };
+    /// * `window`: how many hints the queue holds at most.
+    pub(crate) fn new(queue: Option<HintQueue>, window: usize) -> Self {
         // The other half of the window is the dispatcher's, so that old deletions are not crowded out by new ones.
-        let limit = (config.window / 2).max(1);
-        Ok(Self(Some((HintQueue::new(url.expose_secret(), &config.name)?, limit))))
+        Self(queue.map(|queue| (queue, (window / 2).max(1))))
     }
 
     /// Whether there is no Redis to hint through.

@@ -31,10 +31,8 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 /// What the intake needs to know.
 #[derive(Debug, Clone)]
 pub struct IntakeOptions {
-    /// The queue's Redis, as for [`HintQueue::new`].
-    pub url: String,
-    /// The queue's name.
-    pub name: String,
+    /// The queue. Its connection is not used to receive: each worker has one of its own.
+    pub queue: HintQueue,
     /// This process: a name that no other process has, nor this one after a restart. See
     /// [`process_name`](super::process_name). Housekeeping must be given the same.
     pub worker_name: String,
@@ -56,7 +54,7 @@ pub async fn receive_hints(
     activity: Arc<Activity>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let queue = HintQueue::new(&options.url, &options.name)?;
+    let queue = &options.queue;
     let reception = Arc::new(Reception::new(handler, Arc::clone(&activity), options.concurrency));
     let mut backoff = FIRST_BACKOFF;
     while !shutdown.is_cancelled() {
