@@ -151,8 +151,7 @@ async fn families_are_found_by_index(analyze: bool) {
         assert!(descendants.has_unfinished(&db.conn, ledger, 0, claim.id).await.unwrap());
         assert_eq!(descendants.count(0), 2);
         check("looking for children", scans(&f, &db).await);
-        let held = (claim.id, claim.fence);
-        assert!(request_children(&store, &table, held, &key, &claim.payload).await.unwrap());
+        assert!(request_children(&store, &table, claim.lease(), &key, &claim.payload).await.unwrap());
         check("asking for children", scans(&f, &db).await);
         let transaction = db.begin().await.unwrap();
         let descendants = Descendants::find(&transaction, &store, &[row], 1000, RowLocks::SkipLocked).await.unwrap();

@@ -121,13 +121,12 @@ async fn worker_that_asks_for_children_gives_way_to_an_application_that_holds_on
     application.execute_unprepared("select 1 from public.own where id = 1 for update").await.unwrap();
     let (table, since) = (f.table("parent"), Instant::now());
     let key = table.parse_key("2").unwrap();
-    let held = (claim.id, claim.fence);
-    let error = request_children(&f.store, &table, held, &key, &claim.payload).await.unwrap_err();
+    let error = request_children(&f.store, &table, claim.lease(), &key, &claim.payload).await.unwrap_err();
     // It holds the deletion meanwhile, which its own process renews the lease of.
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     assert!(error.refusal().unwrap().is_contention(), "{error}");
     application.rollback().await.unwrap();
-    assert!(request_children(&f.store, &table, held, &key, &claim.payload).await.unwrap());
+    assert!(request_children(&f.store, &table, claim.lease(), &key, &claim.payload).await.unwrap());
 }
 
 #[tokio::test]

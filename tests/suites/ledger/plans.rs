@@ -8,7 +8,7 @@ use std::{collections::HashMap, time::Duration};
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     db::Db,
-    ledger::{Candidates, Filter, Finish, RowOutcome, Settlement},
+    ledger::{Candidates, Claim, Filter, Finish, RowOutcome, Settlement},
     outcome::DeadKind,
     restore::{MarkedRows, restore},
     soft_remove::{Request, soft_remove},
@@ -16,7 +16,7 @@ use sexton_core::{
 };
 
 use crate::rig::{
-    ledger::{Fixture, LEASE, ME, claim_by_me, confirmed, lane, lease_of, settlement},
+    ledger::{Fixture, LEASE, ME, claim_by_me, confirmed, lane, settlement},
     store,
 };
 
@@ -90,7 +90,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
         let pick = Candidates::Due { limit: 64, overdue: Duration::from_secs(5) };
         let claims = ledger.claim(&w.db, claim_by_me(pick, &lanes)).await.unwrap();
         assert_eq!(claims.len(), 64);
-        let leases: Vec<_> = claims.iter().map(lease_of).collect();
+        let leases: Vec<_> = claims.iter().map(Claim::lease).collect();
         assert_eq!(ledger.renew(&w.db, &leases, LEASE).await.unwrap().len(), 64);
         let failed: Vec<_> = claims.iter().map(|claim| settlement(claim, Event::Failed)).collect();
         assert_eq!(ledger.settle(&w.db, &failed, ME).await.unwrap().len(), 64);
@@ -98,7 +98,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
         let claims = ledger.claim(&w.db, claim_by_me(Candidates::Hinted(&ids), &lanes)).await.unwrap();
         assert_eq!(claims.len(), 64);
         let transaction = w.db.begin().await.unwrap();
-        let leases: Vec<_> = claims.iter().map(lease_of).collect();
+        let leases: Vec<_> = claims.iter().map(Claim::lease).collect();
         assert_eq!(ledger.lock_ours(&transaction, &leases).await.unwrap().len(), 64);
         let finish = |claim: &sexton_core::ledger::Claim| Finish {
             id: claim.id,

@@ -35,8 +35,7 @@ impl Execution<'_> {
     pub(super) async fn let_children_go_first(self, key: &Key) {
         let context = &self.engine.context;
         loop {
-            let claim = (self.claim.id, self.claim.fence);
-            match request_children(&context.store, &self.table, claim, key, &self.payload).await {
+            match request_children(&context.store, &self.table, self.claim.lease(), key, &self.payload).await {
                 Ok(true) => break,
                 Ok(false) => return self.log_lost_lease(),
                 Err(error) if error.refusal().is_some() || !self.wait_for_database().await => {

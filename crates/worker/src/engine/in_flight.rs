@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::ids::{DeletionId, Fence, Lane};
+use sexton_core::{
+    ids::{DeletionId, Fence, Lane},
+    ledger::Lease,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -101,14 +104,14 @@ impl InFlight {
     }
 
     /// The leases to renew.
-    pub(crate) fn leases(&self) -> Vec<(DeletionId, Fence)> {
-        self.entries().iter().map(|(id, entry)| (*id, entry.fence)).collect()
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        self.entries().iter().map(|(id, entry)| Lease { id: *id, fence: entry.fence }).collect()
     }
 
     /// Takes note of a renewal of `leases` that was sent at `sent`: those that are not among `renewed` are lost.
-    pub(crate) fn note_renewal(&self, leases: &[(DeletionId, Fence)], renewed: &HashSet<DeletionId>, sent: Instant) {
+    pub(crate) fn note_renewal(&self, leases: &[Lease], renewed: &HashSet<DeletionId>, sent: Instant) {
         let mut entries = self.entries();
-        for (id, fence) in leases {
+        for Lease { id, fence } in leases {
             // A later claim of the same deletion has a lease of its own.
             let Some(entry) = entries.get_mut(id).filter(|entry| entry.fence == *fence) else { continue };
             if renewed.contains(id) {
