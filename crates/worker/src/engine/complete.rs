@@ -60,14 +60,14 @@ impl Execution<'_> {
             (self.claim.phase, then, self.row_is_gone)
         {
             let mut settlement = self.settlement(Event::HardDeleteScheduled, delay);
-            settlement.phase = Phase::Remove;
+            settlement.phase = Phase::HardDelete;
             return self.write_back(settlement).await;
         }
         if then != AfterConfirmation::Keep && self.engine.context.gates.hard_deletes_paused() {
             // It waits in the lane of the resource itself, which is shut meanwhile.
             let event = if self.claim.phase == Phase::Confirm { Event::HardDeleteScheduled } else { Event::Snoozed };
             let mut settlement = self.settlement(event, Duration::ZERO);
-            settlement.phase = Phase::Remove;
+            settlement.phase = Phase::HardDelete;
             settlement.give_back = true;
             return self.write_back(settlement).await;
         }

@@ -125,7 +125,7 @@ impl<'e> Execution<'e> {
             Now::LiveAgain => return self.row_live_again().await,
         }
         match self.claim.phase {
-            Phase::Remove => self.complete(key).await,
+            Phase::HardDelete => self.complete(key).await,
             Phase::Confirm => match self.has_unfinished_children(&key).await {
                 Ok(false) => self.confirm_and_complete(key).await,
                 Ok(true) => self.let_children_go_first(&key).await,
@@ -193,7 +193,7 @@ impl<'e> Execution<'e> {
     /// Whether a target that had confirmed must be asked once more although only the row was left to delete.
     fn must_return_to_targets(&self) -> bool {
         let configured = self.table.resource.targets.iter();
-        self.claim.phase == Phase::Remove
+        self.claim.phase == Phase::HardDelete
             && configured
                 .map(|target| target.name.as_str())
                 .any(|name| self.claim.confirmations.contains_key(name) && !self.confirmations.contains_key(name))

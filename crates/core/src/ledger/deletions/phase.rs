@@ -4,12 +4,12 @@ use serde::Serialize;
 
 /// Which half of its life a deletion is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Phase {
     /// Targets are called.
     Confirm,
-    /// All targets confirmed; the row is hard-deleted later (`delete_after`).
-    Remove,
+    /// All targets confirmed; the row is hard-deleted later (`delete_after`). The ledger calls it `remove`.
+    HardDelete,
 }
 
 impl Phase {
@@ -18,8 +18,14 @@ impl Phase {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
-            Self::Remove => "remove",
+            Self::HardDelete => "remove",
         }
+    }
+}
+
+impl From<Phase> for &'static str {
+    fn from(phase: Phase) -> Self {
+        phase.as_str()
     }
 }
 
@@ -29,7 +35,7 @@ impl std::str::FromStr for Phase {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "confirm" => Ok(Self::Confirm),
-            "remove" => Ok(Self::Remove),
+            "remove" => Ok(Self::HardDelete),
             other => Err(format!("`{other}` is not a phase of a deletion")),
         }
     }

@@ -203,7 +203,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
         let former = former_payloads(table, &known, &row);
         let confirmed = known.confirmations.len();
         let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
-        let must_confirm_anew = known.phase == Phase::Remove.as_str() && confirmations.len() < confirmed;
+        let must_confirm_anew = known.phase == Phase::HardDelete.as_str() && confirmations.len() < confirmed;
         let update = self.ledger.statements::<Statements>().refresh.bind([
             ("id", known.id.to_string().into()),
             ("payload", json!(row.payload).to_string().into()),
