@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Alias, DynIden, Expr, ExprTrait, IntoColumnRef},
 };
 use sexton_core::{
-    catalog::{Column, Rule, Table},
+    catalog::{Column, MarkerRule, Table},
     config::ColumnValue,
 };
 
@@ -36,7 +36,7 @@ fn column_of<E: EntityTrait>(column: &Column) -> Expr {
 
 /// `test` of the rule that is for the row: the first whose `when` matches. A conjunction with `or` and no `case`, so
 /// that an index on the marker can be used.
-fn by_rule(table: &Table, test: impl Fn(&Rule, Named<'_>) -> Condition, named: Named<'_>) -> Condition {
+fn by_rule(table: &Table, test: impl Fn(&MarkerRule, Named<'_>) -> Condition, named: Named<'_>) -> Condition {
     let mut any = Condition::any();
     let mut no_earlier = Condition::all();
     for rule in &table.rules {
@@ -52,14 +52,14 @@ fn by_rule(table: &Table, test: impl Fn(&Rule, Named<'_>) -> Condition, named: N
     any
 }
 
-fn marked(rule: &Rule, named: Named<'_>) -> Condition {
+fn marked(rule: &MarkerRule, named: Named<'_>) -> Condition {
     Condition::all().add(match &rule.value {
         Some(value) => is(&rule.column, value, named),
         None => named(&rule.column).is_not_null(),
     })
 }
 
-fn unmarked(rule: &Rule, named: Named<'_>) -> Condition {
+fn unmarked(rule: &MarkerRule, named: Named<'_>) -> Condition {
     match &rule.value {
         Some(value) => is_not(&rule.column, value, named),
         None => Condition::all().add(named(&rule.column).is_null()),

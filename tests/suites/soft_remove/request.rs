@@ -74,7 +74,7 @@ async fn changed_row_requested_again_has_its_target_asked_again(f: Fixture) {
     let claim = f.claimed_block().await;
     let mut failed = settlement(&claim, Event::HardDeleteScheduled);
     failed.confirmations = confirmed(&["calendar", "other"]);
-    failed.phase = sexton_core::ledger::Phase::Remove;
+    failed.phase = sexton_core::ledger::Phase::HardDelete;
     failed.lane = lane("block");
     failed.delay = Duration::from_secs(1000);
     assert!(f.settle(failed).await);

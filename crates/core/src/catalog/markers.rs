@@ -9,7 +9,7 @@ use crate::{
 
 /// One way of marking a row, with its columns resolved.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct MarkerRule {
     /// The rows it is for; none: all the others.
     pub when: Option<(Column, ColumnValue)>,
     /// The column that is written.
@@ -21,8 +21,8 @@ pub struct Rule {
 }
 
 /// The condition that a row carries no marker. A disjunction and no `case`, so that an index on the marker can be used.
-pub(super) fn live(rules: &[Rule], alias: &str) -> String {
-    let is_live = |rule: &Rule| match &rule.value {
+pub(super) fn live(rules: &[MarkerRule], alias: &str) -> String {
+    let is_live = |rule: &MarkerRule| match &rule.value {
         None => format!("{} is null", rule.column.of(alias)),
         // Null is a value like any other here, too.
         Some(value) => {
@@ -46,7 +46,7 @@ pub(super) fn live(rules: &[Rule], alias: &str) -> String {
 
 /// The condition that a row carries its marker. Not `not`: where the column that decides on the marker is null,
 /// [`live`] may be null.
-pub(super) fn marked(rules: &[Rule], alias: &str) -> String {
+pub(super) fn marked(rules: &[MarkerRule], alias: &str) -> String {
     format!("({} is not true)", live(rules, alias))
 }
 
@@ -88,7 +88,7 @@ impl Table {
 
     /// `case rule when 0 then … end` over the rules; plain where there is one.
     #[must_use]
-    pub fn by_rule(&self, rule: &str, expression: impl Fn(&Rule) -> String) -> String {
+    pub fn by_rule(&self, rule: &str, expression: impl Fn(&MarkerRule) -> String) -> String {
         match &self.rules[..] {
             [only] => expression(only),
             rules => {
@@ -119,7 +119,7 @@ impl Table {
     }
 
     /// One assignment per marker column: several rules may write the same one.
-    fn assign(&self, case: impl Fn(usize, &Rule) -> (String, String)) -> String {
+    fn assign(&self, case: impl Fn(usize, &MarkerRule) -> (String, String)) -> String {
         let mut columns: Vec<&Column> = self.rules.iter().map(|rule| &rule.column).collect();
         columns.sort_by(|a, b| a.name.cmp(&b.name));
         columns.dedup();

@@ -32,7 +32,7 @@ mod unreferenced;
 pub use child_rule::{ChildRule, Link, Reading};
 pub use column::{Column, KeyType};
 pub use error::Error;
-pub use markers::Rule;
+pub use markers::MarkerRule;
 pub use pages::Cursor;
 pub(crate) use pages::Paging;
 pub use problem::Problem;

@@ -8,7 +8,7 @@ use super::{
     child_rule::ChildRule,
     column::Column,
     key::Key,
-    markers::{self, Rule},
+    markers::{self, MarkerRule},
     row_filter::{Among, Lock},
     rows::Rows,
 };
@@ -33,7 +33,7 @@ pub struct Table {
     /// The captured columns, in alphabetical order.
     pub payload: Vec<Column>,
     /// The ways of marking a row; the last is for all.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<MarkerRule>,
     /// Which rows of which tables are children of a row.
     pub children: Vec<ChildRule>,
     /// Whether the database may delete rows of it because others of it are deleted (`on delete cascade`).
@@ -53,7 +53,7 @@ pub(super) struct TableStatements {
 }
 
 impl TableStatements {
-    pub(super) fn render(rows: &Rows, rules: &[Rule]) -> Self {
+    pub(super) fn render(rows: &Rows, rules: &[MarkerRule]) -> Self {
         let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, lock: Lock::None });
         Self {
             existing: filter("true"),

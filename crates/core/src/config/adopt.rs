@@ -36,7 +36,7 @@ pub(super) fn validate(path: &str, resource: &Resource) -> Result<(), InvalidSet
     ensure(humantime::parse_rfc3339(since).is_ok(), &at("adopt_since"), || {
         format!("`{since}` is not a time such as \"2026-01-01T00:00:00Z\" (RFC 3339, UTC)")
     })?;
-    let times = resource.marker_rules().iter().any(|rule| rule.marker.value.is_none());
+    let times = resource.markers().any(|marker| marker.value.is_none());
     ensure(times, &at("adopt_since"), || {
         "no marker of this resource says when it was set: only adopt_all = true can adopt its rows".to_owned()
     })

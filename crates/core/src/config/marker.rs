@@ -89,14 +89,3 @@ impl<'de> Deserialize<'de> for AfterConfirmation {
         }
     }
 }
-
-/// One way of marking a row, in the order in which the ways are tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MarkerRule {
-    /// The rows it is for; the last rule is for all the others.
-    pub when: Option<(String, ColumnValue)>,
-    /// What is written.
-    pub marker: Marker,
-    /// What becomes of the row.
-    pub then: AfterConfirmation,
-}

@@ -28,7 +28,7 @@ pub use child::{Child, ChildThen, JsonPath, Twin};
 pub use definition::{Definition, TargetColumns};
 pub use duration::millis;
 pub use load::{Error, load, parse};
-pub use marker::{AfterConfirmation, ColumnValue, Marker, MarkerRule, MarkerWhen};
+pub use marker::{AfterConfirmation, ColumnValue, Marker, MarkerWhen};
 pub use resource::Resource;
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, SweepBudget, Sync, Worker};

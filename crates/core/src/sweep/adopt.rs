@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    catalog::{Among, Cursor, Lock, Rule, Table},
+    catalog::{Among, Cursor, Lock, MarkerRule, Table},
     db::{self, Dialect, kill_point, literal},
     key::Key,
     ledger::Ledger,
@@ -57,7 +57,7 @@ pub async fn find_orphans(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<OrphanPage, db::Error> {
-    let time = |rule: &Rule| rule.value.is_none().then(|| rule.column.instant("t"));
+    let time = |rule: &MarkerRule| rule.value.is_none().then(|| rule.column.instant("t"));
     let rule = table.rule_number("t");
     let at = table
         .by_rule(&rule, |rule| time(rule).map_or_else(|| "null".to_owned(), |time| table.dialect.instant_text(&time)));
