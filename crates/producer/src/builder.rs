@@ -4,7 +4,7 @@ use sea_orm::DatabaseConnection;
 use sexton_core::{config::Config, db::Db, ledger::Ledger, store::Store};
 use tracing::warn;
 
-use crate::{Error, Producer, Request, entity_tables::EntityTables, hints::Hints, producer::Shared};
+use crate::{Error, Producer, Request, entity_tables::EntityTables, hints::HintSender, producer::Shared};
 
 /// Settings of a [`Producer`]; see [`Producer::builder`].
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl<'c> Builder<'c> {
         for drift in drift.map_err(Error::database("read the resource definitions"))? {
             warn!(%drift, "this application's configuration is not the daemon's");
         }
-        let hints = if self.hints { Hints::start(&self.config.queue)? } else { Hints::off() };
+        let hints = if self.hints { HintSender::start(&self.config.queue)? } else { HintSender::off() };
         Ok(Producer::new(Shared { store, entities, choices, hints }, self.request))
     }
 }

@@ -20,9 +20,9 @@ const BATCH: usize = 300;
 
 /// The caller's end. Without Redis it leads nowhere.
 #[derive(Debug, Clone)]
-pub(crate) struct Hints(Option<Sender<Hint>>);
+pub(crate) struct HintSender(Option<Sender<Hint>>);
 
-impl Hints {
+impl HintSender {
     /// Starts the background task, which ends when the last clone is dropped. Redis need not be up.
     pub(crate) fn start(settings: &Queue) -> Result<Self, Error> {
         let Some(url) = &settings.url else { return Ok(Self::off()) };

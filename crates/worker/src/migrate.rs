@@ -3,7 +3,7 @@
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use sexton_core::{
-    catalog::Problem,
+    catalog::ConfigProblem,
     config::Config,
     db::{self, Db, Dialect, connect},
     guard,
@@ -51,7 +51,7 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
 
 /// The configured tables that fit, and what is wrong with the others, with a warning: the application may migrate after
 /// us. The SQL functions refuse those resources then, until `migrate` is run once more.
-async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, Vec<Problem>), StartError> {
+async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, Vec<ConfigProblem>), StartError> {
     let is_postgres = db.dialect == Dialect::Postgres;
     let (store, problems) = Store::load_fitting(db, ledger, config).await?;
     // On SQLite `sexton check` says so.

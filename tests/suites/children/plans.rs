@@ -2,9 +2,10 @@
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    children::{Descendants, RowLocks, RowToDelete, delete},
+    children::{Descendants, RowToDelete, delete},
+    db::RowLocks,
     restore::{MarkedRows, restore},
-    soft_remove::{Request, request_children, soft_remove},
+    soft_remove::{DeletionRequest, request_children, soft_remove},
     store::Store,
 };
 
@@ -103,7 +104,7 @@ async fn families_are_found_by_index(analyze: bool) {
     let store = Store { db: db.clone(), ..f.store.clone() };
     let ledger = &store.ledger;
     let table = f.table("parent");
-    let request = Request::by("x");
+    let request = DeletionRequest::by("x");
     let mut before = scans(&f, &db).await;
     let mut said = Vec::new();
     let mut check = |what: &str, now: Vec<String>| {

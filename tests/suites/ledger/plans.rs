@@ -11,7 +11,7 @@ use sexton_core::{
     ledger::{Candidates, Claim, Filter, Finish, RowOutcome, Settlement},
     outcome::DeadKind,
     restore::{MarkedRows, restore},
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     state::Event,
 };
 
@@ -160,11 +160,11 @@ async fn requests(w: &Watch<'_>, round: usize) {
     let table = f.table("block");
     let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
     let transaction = db.begin().await.unwrap();
-    let requested = soft_remove(&transaction, &f.store, &table, &keys, &Request::by("x")).await.unwrap();
+    let requested = soft_remove(&transaction, &f.store, &table, &keys, &DeletionRequest::by("x")).await.unwrap();
     assert_eq!((requested.len(), requested.iter().filter(|r| r.created).count()), (3, 2));
     let pair = f.table("pair");
     let keys = [pair.parse_key(&format!("[{}, \"n{}\"]", round + 1, round + 1)).unwrap()];
-    let of_pair = soft_remove(&transaction, &f.store, &pair, &keys, &Request::by("x")).await.unwrap();
+    let of_pair = soft_remove(&transaction, &f.store, &pair, &keys, &DeletionRequest::by("x")).await.unwrap();
     assert_eq!(of_pair.len(), 1);
     assert!(restore(&transaction, &f.store, of_pair[0].id, MarkedRows::Refuse).await.unwrap().row_restored);
     transaction.commit().await.unwrap();

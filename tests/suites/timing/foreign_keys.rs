@@ -8,7 +8,7 @@ use std::{
 use futures::future::join_all;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use sexton_core::{
-    catalog::Unreferenced,
+    catalog::UnreferencedTable,
     db::{self, Db},
     store::Store,
     sweep::unreferenced::Step,
@@ -136,7 +136,7 @@ impl Load {
         }
     }
 
-    async fn sweep(&self, store: &Store, toys: &Unreferenced) {
+    async fn sweep(&self, store: &Store, toys: &UnreferencedTable) {
         while !self.stop.load(Relaxed) {
             let page = pass(store, toys).look(None, TOYS as usize).await.unwrap();
             let old = page.observations.into_iter().filter(|one| one.step == Step::Delete).map(|one| one.key);

@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::{
-    Catalog, ChildRule, Link, Problem,
+    Catalog, ChildRule, ConfigProblem, Link,
     cascades::has_rule,
     foreign_keys::{OnDelete, acting},
 };
@@ -15,13 +15,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`db::Error`] when the catalogue cannot be read.
-    pub async fn advice(&self, db: &Db) -> Result<Vec<Problem>, db::Error> {
+    pub async fn advice(&self, db: &Db) -> Result<Vec<ConfigProblem>, db::Error> {
         let mut advice = Vec::new();
         for table in self.tables.values() {
             for key in acting(db, &table.rows.sql).await? {
                 if key.on_delete == OnDelete::Refuse && !has_rule(table, &key) {
                     let columns = key.columns.join(", ");
-                    advice.push(Problem {
+                    advice.push(ConfigProblem {
                         path: format!("resources.{}.children", table.name),
                         message: format!(
                             "`{}` references `{}` by ({columns}) and no child rule is for it: a row that is still referenced \
@@ -33,7 +33,7 @@ impl Catalog {
             }
             for (number, rule) in table.children.iter().enumerate() {
                 if scans(db, rule).await? {
-                    advice.push(Problem {
+                    advice.push(ConfigProblem {
                         path: format!("resources.{}.children[{number}]", table.name),
                         message: format!(
                             "every deletion reads the whole of `{}` to find its children; {}",

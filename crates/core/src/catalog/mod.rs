@@ -5,7 +5,7 @@
 //! statements on the application's rows are made of.
 //!
 //! * `describe`, `foreign_keys`: what the database's own catalogue says;
-//! * `bind`: comparing that with the configuration; every mistake is a [`Problem`];
+//! * `bind`: comparing that with the configuration; every mistake is a [`ConfigProblem`];
 //! * `load`, `tables`: all resources together, the [`Catalog`];
 //! * `rows`, `table`, `markers`, `child_rule`, `unreferenced`, `column`, `key`: fragments of statements;
 //! * `row_filter`, `pages`: statements that any table can run.
@@ -35,9 +35,9 @@ pub use error::Error;
 pub use markers::MarkerRule;
 pub use pages::Cursor;
 pub(crate) use pages::Paging;
-pub use problem::Problem;
-pub(crate) use row_filter::{Among, Lock};
+pub use problem::ConfigProblem;
+pub(crate) use row_filter::Among;
 pub use rows::Rows;
 pub use table::Table;
 pub use tables::Catalog;
-pub use unreferenced::{Pair, Reference, Unreferenced};
+pub use unreferenced::{Pair, ResolvedReference, UnreferencedTable};

@@ -9,12 +9,12 @@ use super::{
     column::Column,
     key::Key,
     markers::{self, MarkerRule},
-    row_filter::{Among, Lock},
+    row_filter::Among,
     rows::Rows,
 };
 use crate::{
     config::{AfterConfirmation, Child, Resource},
-    db::{self, Dialect, Sql, literal},
+    db::{self, Dialect, RowLocks, Sql, literal},
     ids::{Lane, ResourceName},
     template::Values,
 };
@@ -54,7 +54,7 @@ pub(super) struct TableStatements {
 
 impl TableStatements {
     pub(super) fn render(rows: &Rows, rules: &[MarkerRule]) -> Self {
-        let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, lock: Lock::None });
+        let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, locks: RowLocks::None });
         Self {
             existing: filter("true"),
             live: filter(&markers::live(rules, "t")),

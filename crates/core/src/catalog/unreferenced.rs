@@ -1,6 +1,6 @@
 //! A table whose unreferenced rows are deleted, and the foreign keys that reference it.
 
-use super::{Column, Problem, Rows, Table, bind, describe::describe, pages::Paging};
+use super::{Column, ConfigProblem, Rows, Table, bind, describe::describe, pages::Paging};
 use crate::{
     config::{AfterConfirmation, Resource, Unreferenced as Settings},
     db::{self, Db, quote},
@@ -9,7 +9,7 @@ use crate::{
 
 /// A table whose unreferenced rows are deleted.
 #[derive(Debug, Clone)]
-pub struct Unreferenced {
+pub struct UnreferencedTable {
     /// The resource.
     pub name: ResourceName,
     /// The table, as configured.
@@ -21,15 +21,15 @@ pub struct Unreferenced {
     /// The column that says since when a row has been unreferenced.
     pub since: Column,
     /// The foreign keys that reference it.
-    pub references: Vec<Reference>,
+    pub references: Vec<ResolvedReference>,
     /// Why the sweep does nothing about its rows: foreign keys that are not as configured, or not as they have to be.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
     paging: Vec<usize>,
 }
 
 /// A foreign key, resolved.
 #[derive(Debug, Clone)]
-pub struct Reference {
+pub struct ResolvedReference {
     /// The referencing table's qualified, quoted name.
     pub sql: String,
     /// What is compared.
@@ -48,7 +48,7 @@ pub struct Pair {
     pub equals: String,
 }
 
-impl Reference {
+impl ResolvedReference {
     /// Whether the row `row` of the referencing table names the row `referenced`.
     #[must_use]
     pub fn names(&self, row: &str, referenced: &str) -> String {
@@ -58,7 +58,7 @@ impl Reference {
     }
 }
 
-impl Unreferenced {
+impl UnreferencedTable {
     /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside,
     /// what is wrong with the table itself.
     ///
@@ -68,7 +68,7 @@ impl Unreferenced {
         db: &Db,
         name: &ResourceName,
         resource: &Resource,
-    ) -> Result<Option<Result<Self, Vec<Problem>>>, db::Error> {
+    ) -> Result<Option<Result<Self, Vec<ConfigProblem>>>, db::Error> {
         let Some(settings) = &resource.unreferenced else { return Ok(None) };
         let found = describe(db, &resource.table).await?;
         let (rows, paging) = match bind::rows(db, name, resource, found.as_ref()) {
@@ -101,7 +101,7 @@ impl Unreferenced {
     /// a whole first.
     #[must_use]
     pub fn referenced(&self) -> String {
-        let by = |reference: &Reference| {
+        let by = |reference: &ResolvedReference| {
             format!("(select true from {} r where {} limit 1) is not null", reference.sql, reference.names("r", "t"))
         };
         format!("({})", self.references.iter().map(by).collect::<Vec<_>>().join(" or "))

@@ -6,7 +6,7 @@ use super::parent::{PARENT_COLUMNS, Parent, parents_as_json};
 use crate::{
     catalog::{ChildRule, Table},
     config::ChildThen,
-    db::{self, Dialect, Function, Row, Sql, Words, literal},
+    db::{self, Dialect, Function, Row, RowLocks, Sql, Words, literal},
     ids::DeletionId,
     state::State,
     store::Store,
@@ -23,15 +23,6 @@ pub(crate) struct FoundChild {
     pub(crate) values: Values,
     /// Its own deletion, if it has one that is open or dead.
     pub(crate) deletion: Option<(DeletionId, State)>,
-}
-
-/// What is done about the locks of rows that are found; SQLite has no locks of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowLocks {
-    /// None is taken.
-    None,
-    /// They are taken until the transaction ends, and rows that another transaction has locked are left out.
-    SkipLocked,
 }
 
 /// Reads all children of `parents` by `rule`; of a rule that requests deletions those that are not finished yet.
@@ -118,13 +109,9 @@ impl Find<'_> {
     }
 
     /// The name of this statement among those of the rule.
-    const fn name(&self) -> &'static str {
-        match (self.locks, self.limit) {
-            (RowLocks::None, None) => "children.find",
-            (RowLocks::None, Some(_)) => "children.find_first",
-            (RowLocks::SkipLocked, None) => "children.find_free",
-            (RowLocks::SkipLocked, Some(_)) => "children.find_first_free",
-        }
+    fn name(&self) -> String {
+        let which = if self.limit.is_some() { "first" } else { "all" };
+        format!("children.find_{which}.{}", self.locks.as_str())
     }
 
     fn postgres(&self) -> Sql {
@@ -132,7 +119,7 @@ impl Find<'_> {
             ("parent_columns", PARENT_COLUMNS.to_owned()),
             ("is_child_of_parent", self.rule.matches("c", "x.v")),
             ("is_child_of_any", self.rule.names_any_of("c", "@parents")),
-            ("locks", if self.locks == RowLocks::SkipLocked { "for update of c skip locked" } else { "" }.to_owned()),
+            ("locks", self.locks.clause("c")),
         ]);
         words.render_for(include_str!("find.postgres.sql"), &["parents"])
     }

@@ -6,14 +6,14 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     descendants::{Descendant, Descendants, Node, RowToClear, RowToDelete},
-    find::{FoundChild, RowLocks, find_children},
+    find::{FoundChild, find_children},
     parent::Parent,
     unfinished::Unfinished,
 };
 use crate::{
     catalog::ChildRule,
     config::ChildThen,
-    db::{self, Dialect},
+    db::{self, Dialect, RowLocks},
     ids::ResourceName,
     store::Store,
 };

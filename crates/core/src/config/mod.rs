@@ -22,7 +22,7 @@ mod unreferenced;
 mod validate;
 mod verification;
 
-pub use adopt::Adopt;
+pub use adopt::AdoptMode;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
 pub use child::{Child, ChildThen, JsonPath, Twin};
 pub use definition::{Definition, TargetColumns};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Adopt, AfterConfirmation, Child, Marker, MarkerWhen, Target, Unreferenced, VerifyMode, duration};
+use super::{AdoptMode, AfterConfirmation, Child, Marker, MarkerWhen, Target, Unreferenced, VerifyMode, duration};
 use crate::ids::{Lane, ResourceName};
 
 /// A resource as configured.
@@ -33,7 +33,7 @@ pub struct Resource {
     pub hash_key: bool,
     /// What becomes of rows that were marked without a request.
     #[serde(default)]
-    pub adopt: Adopt,
+    pub adopt: AdoptMode,
     /// Rows that were marked earlier are not adopted; RFC 3339, UTC.
     pub adopt_since: Option<String>,
     /// Whether rows are adopted that were marked at any time.
@@ -55,13 +55,13 @@ pub struct Resource {
 pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Form {
+    enum OneOrMany {
         One(String),
         Many(Vec<String>),
     }
-    match Form::deserialize(deserializer) {
-        Ok(Form::One(column)) => Ok(vec![column]),
-        Ok(Form::Many(columns)) => Ok(columns),
+    match OneOrMany::deserialize(deserializer) {
+        Ok(OneOrMany::One(column)) => Ok(vec![column]),
+        Ok(OneOrMany::Many(columns)) => Ok(columns),
         Err(_) => Err(serde::de::Error::custom("expected a column name or an array of column names")),
     }
 }

@@ -12,11 +12,11 @@ use super::{SessionError, session};
 /// batch, to which.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Failure>);
+pub struct Error(Box<Details>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}{}: {source}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")))]
-struct Failure {
+struct Details {
     doing: String,
     about: Option<String>,
     source: DbErr,
@@ -27,7 +27,7 @@ impl Error {
         if let Some(sqlstate) = sqlstate(&source) {
             session::note(&sqlstate);
         }
-        Self(Box::new(Failure { doing: doing.to_owned(), about, source }))
+        Self(Box::new(Details { doing: doing.to_owned(), about, source }))
     }
 
     pub(super) fn into_source(self) -> DbErr {

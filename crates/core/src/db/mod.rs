@@ -9,6 +9,7 @@ mod query;
 mod read;
 mod rendered;
 mod row;
+mod row_locks;
 mod session;
 mod sql;
 
@@ -21,6 +22,7 @@ pub use page::{Named, Pages};
 pub use query::{Query, Sql, run_script};
 pub use rendered::{Rendered, RenderedByName, Statements};
 pub use row::Row;
+pub use row_locks::RowLocks;
 pub use session::SessionError;
 pub use sql::{Function, Words};
 

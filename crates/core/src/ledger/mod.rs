@@ -38,6 +38,6 @@ pub use operators::{
 pub use resources::Drift;
 pub(crate) use statements::{state_after, states_before};
 pub use sweep_state::{
-    BEHIND_AFTER_RUNS, Progress, STUCK_AFTER_PASSES, SweepHealth, SweepRun, SweepState, UnfinishedRuns,
+    BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepHealth, SweepProgress, SweepRun, SweepState, UnfinishedRuns,
 };
 pub use wake::DUE_CHANNEL;

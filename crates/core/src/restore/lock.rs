@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A deletion that is locked and may be restored.
-pub(super) struct Entry {
+pub(super) struct RestorableEntry {
     pub(super) id: DeletionId,
     pub(super) resource: String,
     pub(super) key: String,
@@ -70,13 +70,13 @@ pub(super) async fn lock_entries(
     transaction: &impl ConnectionTrait,
     store: &Store,
     deletions: &[DeletionId],
-) -> Result<Vec<Entry>, Error> {
+) -> Result<Vec<RestorableEntry>, Error> {
     let lock = &store.ledger.statements::<Statements>().restorable;
     let rows = lock.bind([("ids", json!(deletions).to_string().into())]).all(transaction).await?;
     let mut entries = HashMap::with_capacity(rows.len());
     for row in rows {
         let id = row.parse("id")?;
-        entries.insert(id, Entry { id, resource: row.get("resource")?, key: row.get("key")? });
+        entries.insert(id, RestorableEntry { id, resource: row.get("resource")?, key: row.get("key")? });
     }
     let mut locked = Vec::with_capacity(deletions.len());
     for id in deletions {

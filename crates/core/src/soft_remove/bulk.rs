@@ -9,8 +9,8 @@ use sea_orm::ConnectionTrait;
 
 pub use crate::catalog::Cursor;
 use crate::{
-    catalog::{Among, Lock, Table},
-    db::{self, Db},
+    catalog::{Among, Table},
+    db::{self, Db, RowLocks},
     key::Key,
 };
 
@@ -102,5 +102,5 @@ pub async fn lock_live(
     keys: &[Key],
 ) -> Result<Vec<Key>, db::Error> {
     let (source, live) = (condition.rows_of(table), table.live("t"));
-    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: Lock::Wait }).await
+    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, locks: RowLocks::Wait }).await
 }

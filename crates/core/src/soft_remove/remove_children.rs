@@ -13,7 +13,7 @@ use super::{
     child_deletions::{ChildDeletions, DeadDeletions, Member},
     mark_children::mark_children,
     record::RecordedRow,
-    request::{Request, Requested},
+    request::{DeletionRequest, Requested},
 };
 use crate::{
     catalog::Table,
@@ -36,7 +36,7 @@ pub(super) async fn remove_children(
     store: &Store,
     table: &Table,
     recorded: &mut [RecordedRow],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<(), db::Error> {
     let open = |state: State| matches!(state, State::Pending | State::Waiting);
     let open: Vec<_> = recorded.iter().filter(|row| open(row.requested.state)).collect();
@@ -98,7 +98,7 @@ async fn request_children_in(
     let Some(record) = store.ledger.record(transaction, lease.id).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);
     };
-    let request = Request {
+    let request = DeletionRequest {
         batch: record.batch_id,
         by: record.requested_by,
         reason: record.reason,

@@ -10,11 +10,11 @@ use std::collections::HashSet;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    catalog::{Among, Cursor, Lock, MarkerRule, Table},
-    db::{self, Dialect, kill_point, literal},
+    catalog::{Among, Cursor, MarkerRule, Table},
+    db::{self, Dialect, RowLocks, kill_point, literal},
     key::Key,
     ledger::Ledger,
-    soft_remove::{Request, Requested, soft_remove},
+    soft_remove::{DeletionRequest, Requested, soft_remove},
     store::Store,
 };
 
@@ -102,11 +102,16 @@ pub async fn find_orphans(
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses, also when a child of a row is locked; nothing changed
 /// then.
-pub async fn adopt(store: &Store, table: &Table, keys: &[Key], request: &Request) -> Result<Vec<Requested>, db::Error> {
+pub async fn adopt(
+    store: &Store,
+    table: &Table,
+    keys: &[Key],
+    request: &DeletionRequest,
+) -> Result<Vec<Requested>, db::Error> {
     let transaction = store.db.begin_giving_way().await?;
     let adopted = async {
         let is_orphan = is_orphan(&store.ledger, table);
-        let among = Among { source: &table.sql, condition: &is_orphan, lock: Lock::Skip };
+        let among = Among { source: &table.sql, condition: &is_orphan, locks: RowLocks::SkipLocked };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;
         if table.dialect == Dialect::Sqlite && !keys.is_empty() {
             let deleted = deleted_under_hash(&transaction, &store.ledger, table, &keys).await?;

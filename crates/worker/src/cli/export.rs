@@ -50,7 +50,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let Some(file) = args.output else {
         return match write(&opened, &between, &mut BufWriter::new(stdout())).await {
             // The reader has closed the pipe.
-            Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(ExportFailure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(failure) => Err(failure.into()),
             Ok(_) => Ok(()),
         };
@@ -59,7 +59,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let cannot = |error: io::Error| Error::Failed(anyhow::anyhow!("cannot write {}: {error}", file.display()));
     let mut draft = tempfile::NamedTempFile::new_in(dir).map_err(cannot)?;
     let written = match write(&opened, &between, &mut BufWriter::new(draft.as_file_mut())).await {
-        Err(Failure::Write(error)) => return Err(cannot(error)),
+        Err(ExportFailure::Write(error)) => return Err(cannot(error)),
         result => result?,
     };
     draft.as_file().sync_all().map_err(cannot)?;
@@ -73,16 +73,16 @@ async fn moment(opened: &Installation, option: &str, moment: &Moment) -> Result<
     found.ok_or_else(|| Error::Usage(format!("{option}: there is no such time")))
 }
 
-enum Failure {
+enum ExportFailure {
     Write(io::Error),
     Other(Error),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<ExportFailure> for Error {
+    fn from(failure: ExportFailure) -> Self {
         match failure {
-            Failure::Write(error) => error.into(),
-            Failure::Other(error) => error,
+            ExportFailure::Write(error) => error.into(),
+            ExportFailure::Other(error) => error,
         }
     }
 }
@@ -92,24 +92,24 @@ async fn write(
     opened: &Installation,
     between: &FinishedBetween,
     to: &mut impl Write,
-) -> std::result::Result<u64, Failure> {
+) -> std::result::Result<u64, ExportFailure> {
     let (mut after, mut written) = (None, 0);
     loop {
         let page = opened.ledger.finished(&opened.db, between, after.as_ref(), PAGE).await;
-        let (records, last) = page.map_err(|error| Failure::Other(error.into()))?;
+        let (records, last) = page.map_err(|error| ExportFailure::Other(error.into()))?;
         for record in &records {
             line(record, to)?;
         }
         written += records.len() as u64;
         if records.len() < PAGE {
-            to.flush().map_err(Failure::Write)?;
+            to.flush().map_err(ExportFailure::Write)?;
             return Ok(written);
         }
         after = last;
     }
 }
 
-fn line(record: &Record, to: &mut impl Write) -> std::result::Result<(), Failure> {
-    let text = output::line(record).map_err(Failure::Other)?;
-    writeln!(to, "{text}").map_err(Failure::Write)
+fn line(record: &Record, to: &mut impl Write) -> std::result::Result<(), ExportFailure> {
+    let text = output::line(record).map_err(ExportFailure::Other)?;
+    writeln!(to, "{text}").map_err(ExportFailure::Write)
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use serde::Serialize;
-use sexton_core::{ids::ResourceName, soft_remove::Request};
+use sexton_core::{ids::ResourceName, soft_remove::DeletionRequest};
 
 use super::{
     bulk,
@@ -46,7 +46,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'r> {
+struct RequestLine<'r> {
     id: String,
     key: &'r str,
     created: bool,
@@ -68,13 +68,13 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
         return Err(Error::Usage(message));
     };
-    let mut request = Request::by(args.by);
+    let mut request = DeletionRequest::by(args.by);
     request.reason = args.reason;
     request.after = args.after;
     let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
     request.notify = hints.are_off();
     if args.bulk.is_bulk() {
-        let bulk = bulk::Bulk { store: &store, table, request, hints: &hints, json: args.json };
+        let bulk = bulk::BulkRequest { store: &store, table, request, hints: &hints, json: args.json };
         return bulk::run(bulk, args.bulk).await;
     }
     let mut keys = Vec::new();
@@ -87,7 +87,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let requested = requests::request_deletions(&store, table, &keys, &request).await?;
     hints.push(&requested).await;
     for one in &requested {
-        let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
+        let line =
+            RequestLine { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
         if args.json {
             output::json(&line)?;
         } else {

@@ -43,7 +43,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct RestoreLine {
     id: String,
     resource: String,
     key: String,
@@ -85,7 +85,7 @@ async fn find(store: &Store, what: &[String]) -> Result<DeletionId> {
 
 fn report(restored: Restored, json: bool) -> Result {
     let Restored { id, resource, key, row_restored, .. } = restored;
-    let line = Line { id: id.to_string(), resource, key, row_restored };
+    let line = RestoreLine { id: id.to_string(), resource, key, row_restored };
     if json {
         return output::json(&line);
     }

@@ -11,7 +11,7 @@ use super::{
     error::{Error, Result},
     interrupt::Interrupt,
     open, output,
-    progress::Progress,
+    progress::ProgressDisplay,
 };
 use crate::sweep::{Effect, RegisteredSweep, SWEEPS, SweepContext, TargetAccess, run_once, sweep_names};
 
@@ -42,7 +42,7 @@ fn after_help() -> String {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'s> {
+struct SweepLine<'s> {
     sweep: &'s str,
     dry_run: bool,
     #[serde(flatten)]
@@ -87,7 +87,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     async fn run_to_end(&self) -> Result<SweepRun> {
-        let (name, progress) = (self.sweep.name, Progress::of_messages());
+        let (name, progress) = (self.sweep.name, ProgressDisplay::of_messages());
         let mut cursor = None;
         loop {
             let run = match self.run_next(cursor.clone()).await {
@@ -166,7 +166,7 @@ fn summarize(figures: &Value) -> String {
 
 fn report(name: &str, run: SweepRun, args: &Args) -> Result {
     if args.json {
-        return output::json(&Line { sweep: name, dry_run: args.dry_run, figures: run.figures });
+        return output::json(&SweepLine { sweep: name, dry_run: args.dry_run, figures: run.figures });
     }
     println!("{name}{}", if args.dry_run { " (nothing was changed)" } else { "" });
     for (figure, count) in run.figures.as_object().into_iter().flatten() {

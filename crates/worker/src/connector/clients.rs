@@ -61,9 +61,9 @@ impl Transport {
 
 /// The clients of a process.
 #[derive(Default)]
-pub(super) struct Clients(HashMap<Transport, Client>);
+pub(super) struct HttpClients(HashMap<Transport, Client>);
 
-impl Clients {
+impl HttpClients {
     /// The client for a transport.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn targets_that_are_reached_in_the_same_way_share_a_client() {
         crate::tls::install();
-        let mut clients = Clients::default();
+        let mut clients = HttpClients::default();
         let (timeout, proxy) = (Duration::from_secs(1), SecretString::from("http://127.0.0.1:1"));
         let ways = [
             Transport::new(false),

@@ -9,7 +9,7 @@ use sexton_core::{
 
 use super::{
     Context,
-    batcher::{BatchResult, Batcher, Process},
+    batcher::{BatchResult, Batcher, ProcessBatch},
     execution::Execution,
 };
 use crate::{
@@ -30,7 +30,7 @@ impl Completions {
         let batchers = context.store.catalog.tables().map(|table| {
             let (context, name) = (Arc::clone(context), table.name.clone());
             let table = Arc::clone(table);
-            let process: Process<HardDelete, HardDeleteOutcome> = Arc::new(move |batch: Vec<HardDelete>| {
+            let process: ProcessBatch<HardDelete, HardDeleteOutcome> = Arc::new(move |batch: Vec<HardDelete>| {
                 let (context, table) = (Arc::clone(&context), Arc::clone(&table));
                 let work = async move { hard_delete(&context.store, &table, &batch).await };
                 Box::pin(work) as BoxFuture<'static, Result<Vec<HardDeleteOutcome>, db::Error>>

@@ -12,7 +12,7 @@ use sexton_core::{
 
 use super::{
     Context,
-    batcher::{BatchResult, Batcher, Process},
+    batcher::{BatchResult, Batcher, ProcessBatch},
     execution::Execution,
     failed_calls::{FailedCall, Verdict, decide_by_worst},
 };
@@ -33,7 +33,7 @@ pub(super) struct Settlements {
 impl Settlements {
     pub(super) fn start(context: &Arc<Context>) -> Self {
         let context = Arc::clone(context);
-        let process: Process<Settlement, bool> = Arc::new(move |batch: Vec<Settlement>| {
+        let process: ProcessBatch<Settlement, bool> = Arc::new(move |batch: Vec<Settlement>| {
             let context = Arc::clone(&context);
             let work = async move {
                 let written = context.store.ledger.settle(&context.store.db, &batch, &context.worker).await?;

@@ -54,7 +54,7 @@ pub(super) struct GoneAnswers {
 
 /// What a target answered, as far as it tells whether its "gone" can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum GoneEvidence {
     /// It deleted.
     Deleted,
     /// "Gone", and nobody expected that.
@@ -129,7 +129,7 @@ impl GoneAnswers {
     }
 
     /// Takes note of what was answered for the deletion `id`. False if the same was answered before.
-    pub(super) fn note(&mut self, told: Told, id: DeletionId, now: Instant) -> bool {
+    pub(super) fn note(&mut self, told: GoneEvidence, id: DeletionId, now: Instant) -> bool {
         let kinds = [&self.deleted, &self.gone, &self.lost, &self.known];
         let last = kinds.iter().filter_map(|answers| answers.0.back()).map(|(at, _)| *at).max();
         // Answers that came at once may get here in another order.
@@ -144,13 +144,13 @@ impl GoneAnswers {
         }
         self.deleted.forget(memory, now).for_each(drop);
         let answers = match told {
-            Told::Deleted => &mut self.deleted,
-            Told::Gone => &mut self.gone,
-            Told::GoneAfterLoss => &mut self.lost,
-            Told::Known => &mut self.known,
+            GoneEvidence::Deleted => &mut self.deleted,
+            GoneEvidence::Gone => &mut self.gone,
+            GoneEvidence::GoneAfterLoss => &mut self.lost,
+            GoneEvidence::Known => &mut self.known,
         };
         answers.0.push_back((now, id));
-        told == Told::Deleted || self.gone_at.insert(id, now).is_none()
+        told == GoneEvidence::Deleted || self.gone_at.insert(id, now).is_none()
     }
 
     /// Whether there is a run of "gone" just now; `limit` is the share up to which it is none.
@@ -300,9 +300,9 @@ mod tests {
             let ids: Vec<_> = pattern.chars().map(|_| DeletionId::new()).collect();
             for (n, answer) in pattern.chars().enumerate().filter(|(_, answer)| *answer != '.') {
                 let told = match answer {
-                    'g' => Told::Gone,
-                    'l' => Told::GoneAfterLoss,
-                    _ => Told::Deleted,
+                    'g' => GoneEvidence::Gone,
+                    'l' => GoneEvidence::GoneAfterLoss,
+                    _ => GoneEvidence::Deleted,
                 };
                 answers.note(told, ids[n], tick(start, n));
             }
@@ -420,7 +420,7 @@ mod tests {
         let (mut answers, id) = (GoneAnswers::new(Duration::ZERO), DeletionId::new());
         let start = Instant::now();
         for n in 0..6 {
-            answers.note(Told::Gone, id, tick(start, n * 40));
+            answers.note(GoneEvidence::Gone, id, tick(start, n * 40));
         }
         let judged = answers.judge(first(id), 0.5, HeldNow::default(), tick(start, 231));
         assert_eq!(judged, Judgement::Believe);
@@ -477,11 +477,11 @@ mod tests {
         let start = Instant::now();
         let mut answers = GoneAnswers::new(Duration::ZERO);
         for n in 0..600 {
-            answers.note(Told::Deleted, DeletionId::new(), start + n * MS);
+            answers.note(GoneEvidence::Deleted, DeletionId::new(), start + n * MS);
         }
         let ids: Vec<_> = (0..20).map(|_| DeletionId::new()).collect();
         for (id, n) in ids.iter().zip(601..) {
-            answers.note(Told::Gone, *id, start + n * MS);
+            answers.note(GoneEvidence::Gone, *id, start + n * MS);
         }
         for id in ids {
             let judged = answers.judge(first(id), 0.5, HeldNow::default(), start + 5000 * MS);

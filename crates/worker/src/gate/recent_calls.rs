@@ -41,7 +41,7 @@ struct RefusedCall {
 
 /// What a call that was refused means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RefusalMeaning {
     /// It was refused before, and others were answered since with the same credentials: it is about this deletion.
     OfOne,
     /// Too little is known.
@@ -80,7 +80,7 @@ impl RecentCalls {
     }
 
     /// Takes note of a call that was refused for its credentials.
-    pub(super) fn note_refusal(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> Refusal {
+    pub(super) fn note_refusal(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> RefusalMeaning {
         let before = self.refused.iter().position(|call| call.id == id).and_then(|n| self.refused.remove(n));
         let answered_since = |at: Instant| self.answered_at.is_some_and(|answered| answered > at);
         let is_alone = before.is_some_and(|before| before.is_alone || answered_since(before.at));
@@ -89,12 +89,12 @@ impl RecentCalls {
         }
         self.refused.push_back(RefusedCall { at: now, id, is_alone });
         if is_alone {
-            return Refusal::OfOne;
+            return RefusalMeaning::OfOne;
         }
         let is_answering = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < breaker.window);
         let many = if is_answering { (breaker.min_calls as usize).max(FEW_REFUSALS) } else { FEW_REFUSALS };
         let refused = self.refused.iter().filter(|call| !call.is_alone && !answered_since(call.at)).count();
-        if refused >= many { Refusal::OfAll(refused) } else { Refusal::Unclear }
+        if refused >= many { RefusalMeaning::OfAll(refused) } else { RefusalMeaning::Unclear }
     }
 
     fn note(&mut self, breaker: &Breaker, call: RecentCall) {
@@ -167,17 +167,25 @@ mod tests {
             now += Duration::from_millis(1);
             now
         };
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::Unclear);
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::Unclear, "the same once more");
-        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::Unclear);
-        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::OfAll(3));
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), RefusalMeaning::Unclear);
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), RefusalMeaning::Unclear, "the same once more");
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), RefusalMeaning::Unclear);
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), RefusalMeaning::OfAll(3));
         recent.note_success(&BREAKER, DeletionId::new(), tick());
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::OfOne, "answered since it was refused before");
+        assert_eq!(
+            recent.note_refusal(&BREAKER, one, tick()),
+            RefusalMeaning::OfOne,
+            "answered since it was refused before"
+        );
         for _ in 0..3 {
-            assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::Unclear);
+            assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), RefusalMeaning::Unclear);
         }
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::OfOne);
-        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::OfAll(4), "as many as min_calls");
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), RefusalMeaning::OfOne);
+        assert_eq!(
+            recent.note_refusal(&BREAKER, DeletionId::new(), tick()),
+            RefusalMeaning::OfAll(4),
+            "as many as min_calls"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{compare::Now, outcome::HardDeleteOutcome};
 
 /// What is to be done with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(super) enum RowPlan {
     /// Its children are deleted, and then the row.
     Delete,
     /// The row is gone. Children that are still there are deleted.
@@ -17,7 +17,7 @@ pub(super) enum Plan {
     Leave(HardDeleteOutcome),
 }
 
-impl Plan {
+impl RowPlan {
     /// The plan for a row that was locked and read.
     pub(super) fn of_row(now: &Now, delete: bool) -> Self {
         match now {

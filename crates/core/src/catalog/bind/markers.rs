@@ -1,13 +1,13 @@
 //! Marker rules: which column is written, for which rows, with which value.
 
-use super::resource::Binder;
+use super::resource::ResourceBinder;
 use crate::{
     catalog::{Column, MarkerRule, describe::Description},
     config::{ColumnValue, Marker, MarkerWhen},
     db::{self, Db, Dialect, Words, literal},
 };
 
-impl Binder<'_> {
+impl ResourceBinder<'_> {
     /// The rules that are not wrong, in the order in which they are tried.
     pub(super) async fn rules(&mut self, found: &Description, db: &Db) -> Result<Vec<MarkerRule>, db::Error> {
         let resource = self.resource;

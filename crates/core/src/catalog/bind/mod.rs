@@ -1,5 +1,5 @@
 //! Comparing the configuration with what the database's catalogue says. Every mistake that is found is a
-//! [`Problem`](super::Problem).
+//! [`ConfigProblem`](super::ConfigProblem).
 
 mod child_rule;
 mod markers;

@@ -13,7 +13,7 @@ use crate::{
 /// How far a sweep came with what it is for, in the same terms for all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Progress {
+pub struct SweepProgress {
     /// What the pass has found so far.
     pub found: u64,
     /// How much of it is to be dealt with, whether or not it was. What is only reported is not.
@@ -24,7 +24,7 @@ pub struct Progress {
     pub oldest_at: Option<String>,
 }
 
-impl Progress {
+impl SweepProgress {
     /// How much of what was found was not dealt with.
     #[must_use]
     pub fn backlog(&self) -> u64 {
@@ -53,7 +53,7 @@ pub struct SweepRun {
     /// What the pass did so far; the field names are part of the contract of `--json`.
     pub figures: serde_json::Value,
     /// The same in the terms that all sweeps share.
-    pub progress: Progress,
+    pub progress: SweepProgress,
     /// Whether the pass is over, so that the next begins after the interval. If not, the budget was used up.
     pub over: bool,
     /// What could not be done, although the rest went on.

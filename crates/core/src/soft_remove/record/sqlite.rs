@@ -14,7 +14,7 @@ use crate::{
     ledger::{Confirmations, Ledger, Phase, has_confirmed},
     soft_remove::{
         mark_row::{MarkedRow, mark_row},
-        request::{Request, Requested, delay_ms, target_names},
+        request::{DeletionRequest, Requested, delay_ms, target_names},
     },
     state::{Cancellation, Event, State, next},
     store::Store,
@@ -26,7 +26,7 @@ pub(super) async fn record(
     store: &Store,
     table: &Table,
     rows: &[RowToRecord],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<Vec<RecordedRow>, db::Error> {
     let recording = Recording { transaction, ledger: &store.ledger, table, request };
     let mut recorded = Vec::new();
@@ -81,7 +81,7 @@ struct Recording<'r, C> {
     transaction: &'r C,
     ledger: &'r Ledger,
     table: &'r Table,
-    request: &'r Request,
+    request: &'r DeletionRequest,
 }
 
 /// The open or dead deletion of a row.

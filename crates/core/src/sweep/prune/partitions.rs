@@ -9,7 +9,7 @@ use std::time::Duration;
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
-use super::{Mode, Pruned, Run, Scanned, still_marked::Entry};
+use super::{Mode, Pruned, Run, Scanned, still_marked::OldEntry};
 use crate::{
     db::{self, Dialect, Pages, Sql, Words, kill_point},
     ledger::{FinishedAt, after_last},
@@ -86,7 +86,7 @@ impl Run<'_> {
         loop {
             let page = pages.after(last.as_ref().map(FinishedAt::named), MOST_MOVED, Vec::new());
             let rows = page.read_only(&self.store.db).await?;
-            let entries = rows.iter().map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+            let entries = rows.iter().map(OldEntry::read).collect::<Result<Vec<_>, _>>()?;
             let candidates: Vec<_> = entries.iter().filter(|entry| entry.may_be_marked).collect();
             still_marked.extend(self.still_marked(&candidates).await?);
             if still_marked.len() > MOST_MOVED {

@@ -14,7 +14,7 @@ use crate::{
 const PAGE: usize = 5000;
 
 /// A finished deletion that is old enough.
-pub(super) struct Entry {
+pub(super) struct OldEntry {
     pub(super) finished: FinishedAt,
     pub(super) resource: String,
     pub(super) key: Option<String>,
@@ -43,7 +43,7 @@ pub(super) const IS_NEWEST: &str = "(
     and (select 1 from {deletion} o where o.resource = d.resource and o.key = d.key limit 1) is null
 )";
 
-impl Entry {
+impl OldEntry {
     pub(super) fn read(row: &Row) -> Result<Self, db::Error> {
         Ok(Self {
             finished: FinishedAt::read(row)?,
@@ -58,8 +58,8 @@ impl Entry {
 impl Run<'_> {
     /// The ids of those entries whose row is still there with its marker. What cannot be told, because the resource is
     /// not configured any more or has another key, stays.
-    pub(super) async fn still_marked(&self, candidates: &[&Entry]) -> Result<HashSet<String>, db::Error> {
-        let mut by_resource: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    pub(super) async fn still_marked(&self, candidates: &[&OldEntry]) -> Result<HashSet<String>, db::Error> {
+        let mut by_resource: BTreeMap<&str, Vec<&OldEntry>> = BTreeMap::new();
         for entry in candidates {
             by_resource.entry(&entry.resource).or_default().push(entry);
         }
@@ -78,7 +78,7 @@ impl Run<'_> {
         Ok(still_marked)
     }
 
-    async fn still_marked_by_key(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, db::Error> {
+    async fn still_marked_by_key(&self, table: &Table, entries: &[&OldEntry]) -> Result<Vec<String>, db::Error> {
         let (mut of_key, mut still_marked): (HashMap<Key, String>, Vec<String>) = (HashMap::new(), Vec::new());
         for entry in entries {
             match entry.key.as_deref().map(|key| table.parse_key(key)) {
@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     /// A hash does not tell its row, so the marked rows are gone through until each hash is found.
-    async fn still_marked_by_hash(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, db::Error> {
+    async fn still_marked_by_hash(&self, table: &Table, entries: &[&OldEntry]) -> Result<Vec<String>, db::Error> {
         let ids = entries.iter().filter_map(|e| Some((e.key_hash.clone()?, e.finished.id.clone())));
         let mut wanted: HashMap<String, String> = ids.collect();
         let (mut still_marked, mut after) = (Vec::new(), None);

@@ -25,7 +25,7 @@ pub enum Step {
 
 /// A row with which something is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
+pub struct RowObservation {
     /// Its key.
     pub key: Key,
     /// What is to be done.
@@ -44,7 +44,7 @@ pub struct Page {
     /// Those of these that can no longer be chosen.
     pub hidden: usize,
     /// Those with which something is to be done.
-    pub observations: Vec<Observation>,
+    pub observations: Vec<RowObservation>,
     /// Where the next page begins; none at the end of the table.
     pub next: Option<Cursor>,
 }
@@ -84,7 +84,7 @@ impl TablePass<'_> {
                 tracing::warn!(resource = %unreferenced.name, "an unreferenced row has no key by which it could be named");
                 continue;
             };
-            found.observations.push(Observation { key, step, since: row.get("since")? });
+            found.observations.push(RowObservation { key, step, since: row.get("since")? });
         }
         Ok(found)
     }

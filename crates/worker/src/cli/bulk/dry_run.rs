@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sexton_core::{catalog::Table, key::Key, store::Store};
 
-use super::{fail_if_missing, source::Source};
+use super::{fail_if_missing, source::RowSource};
 use crate::cli::{error::Result, output};
 
 /// Keys that are shown.
 const SAMPLE: usize = 10;
 
 #[derive(Debug, Default, Serialize)]
-struct Report {
+struct DryRunReport {
     dry_run: bool,
     /// Live rows.
     rows: u64,
@@ -23,14 +23,14 @@ struct Report {
     sample: Vec<String>,
 }
 
-pub(super) async fn run(store: &Store, table: &Table, mut source: Source, size: usize, json: bool) -> Result {
-    let mut report = Report { dry_run: true, ..Report::default() };
+pub(super) async fn run(store: &Store, table: &Table, mut source: RowSource, size: usize, json: bool) -> Result {
+    let mut report = DryRunReport { dry_run: true, ..DryRunReport::default() };
     while let Some(keys) = source.next(&store.db, table, size).await? {
         let live = match &source {
-            Source::Condition { .. } => keys.clone(),
-            Source::Keys(_) => table.live_among(&store.db.conn, &keys).await?,
+            RowSource::Condition { .. } => keys.clone(),
+            RowSource::Keys(_) => table.live_among(&store.db.conn, &keys).await?,
         };
-        if let Source::Keys(_) = &source {
+        if let RowSource::Keys(_) = &source {
             let there: HashSet<Key> = table.existing(&store.db.conn, &keys).await?.into_iter().collect();
             report.marked += (there.len() - live.len().min(there.len())) as u64;
             report.missing += keys.iter().filter(|key| !there.contains(*key)).count() as u64;

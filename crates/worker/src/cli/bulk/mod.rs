@@ -20,17 +20,17 @@ use sexton_core::{
     ids::BatchId,
     key::Key,
     ledger::Ledger,
-    soft_remove::{Request, Requested, bulk, soft_remove},
+    soft_remove::{DeletionRequest, Requested, bulk, soft_remove},
     store::Store,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::source::Source;
+use self::source::RowSource;
 use super::{
     error::{Error, Result},
     interrupt::Interrupt,
     output,
-    progress::Progress,
+    progress::ProgressDisplay,
 };
 use crate::requests::{Hints, missing_keys};
 
@@ -74,7 +74,7 @@ impl BulkArgs {
 
 /// The figures of a batch, and at the end those of all.
 #[derive(Debug, Default, Serialize)]
-struct Line {
+struct BulkLine {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     summary: bool,
     batch_id: BatchId,
@@ -91,17 +91,17 @@ struct Line {
     /// Rows that the database refused to mark: how many in all, and in a batch which.
     refused: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    refused_rows: Vec<RefusedRow>,
+    refused_rows: Vec<RefusedRowLine>,
 }
 
 /// A row that the database refused to mark.
 #[derive(Debug, Serialize)]
-struct RefusedRow {
+struct RefusedRowLine {
     key: String,
     error: String,
 }
 
-impl Line {
+impl BulkLine {
     fn add(&mut self, batch: &Self) {
         self.rows += batch.rows;
         self.created += batch.created;
@@ -117,16 +117,16 @@ impl Line {
 }
 
 /// What all batches have in common.
-pub(super) struct Bulk<'a> {
+pub(super) struct BulkRequest<'a> {
     pub(super) store: &'a Store,
     pub(super) table: &'a Table,
-    pub(super) request: Request,
+    pub(super) request: DeletionRequest,
     pub(super) hints: &'a Hints,
     pub(super) json: bool,
 }
 
 /// How the batches are made.
-struct Plan {
+struct BatchPlan {
     /// Rows in one batch.
     size: usize,
     /// Whether the first refused row ends the command.
@@ -137,28 +137,28 @@ struct Plan {
     stop: CancellationToken,
 }
 
-pub(super) async fn run(mut bulk: Bulk<'_>, args: BulkArgs) -> Result {
-    let Bulk { store, table, json, .. } = bulk;
+pub(super) async fn run(mut bulk: BulkRequest<'_>, args: BulkArgs) -> Result {
+    let BulkRequest { store, table, json, .. } = bulk;
     let size = args.batch_size as usize;
     let (mut source, total) = source::open(&store.db, table, &args).await?;
     if args.dry_run {
         return dry_run::run(store, table, source, size, json).await;
     }
     let rows = total.filter(|rows| *rows > 0 && !args.yes);
-    if let (Source::Condition { .. }, Some(rows)) = (&source, rows) {
+    if let (RowSource::Condition { .. }, Some(rows)) = (&source, rows) {
         super::confirm::confirm(&format!("request the deletion of {rows} rows of {}", table.name))?;
     }
     let batch = args.batch.unwrap_or_default();
     bulk.request.batch = batch;
-    let mut all = Line { batch_id: batch, ..Line::default() };
+    let mut all = BulkLine { batch_id: batch, ..BulkLine::default() };
     if args.batch.is_some() && !store.ledger.knows_batch(&store.db.conn, batch).await? {
         eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
     }
     let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
-    let progress = Progress::of_rows(total);
+    let progress = ProgressDisplay::of_rows(total);
     let plan =
-        Plan { size, fail_fast: args.fail_fast, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
+        BatchPlan { size, fail_fast: args.fail_fast, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
     let work = bulk.request_batches(&mut source, &plan, &progress, &mut all);
     let result = tokio::select! {
         result = work => result,
@@ -198,25 +198,31 @@ enum Repeats {
 }
 
 /// What the parts of a batch have in common.
-struct Part<'p> {
-    source: &'p Source,
+struct BatchContext<'p> {
+    source: &'p RowSource,
     repeats: Repeats,
     fail_fast: bool,
 }
 
-impl Bulk<'_> {
-    async fn request_batches(&self, source: &mut Source, plan: &Plan, progress: &Progress, all: &mut Line) -> Result {
+impl BulkRequest<'_> {
+    async fn request_batches(
+        &self,
+        source: &mut RowSource,
+        plan: &BatchPlan,
+        progress: &ProgressDisplay,
+        all: &mut BulkLine,
+    ) -> Result {
         let mut repeats = if plan.is_resumed { Repeats::Possible } else { Repeats::Impossible };
         while let Some(keys) = source.next(&self.store.db, self.table, plan.size).await? {
             if plan.stop.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
-            let mut line = Line { batch_id: self.request.batch, ..Line::default() };
+            let mut line = BulkLine { batch_id: self.request.batch, ..BulkLine::default() };
             let mut requested = Vec::new();
-            let part = Part { source, repeats, fail_fast: plan.fail_fast };
+            let part = BatchContext { source, repeats, fail_fast: plan.fail_fast };
             let result = self.request_what_can_be(&part, keys, &mut line, &mut requested).await;
             // A file may have a key twice, and its row may be gone by the second time.
-            if matches!(source, Source::Keys(_)) {
+            if matches!(source, RowSource::Keys(_)) {
                 repeats = Repeats::Possible;
             }
             self.hints.push(&requested).await;
@@ -232,9 +238,9 @@ impl Bulk<'_> {
     /// Requests a batch in one transaction, or in parts where the database refuses rows of it.
     async fn request_what_can_be(
         &self,
-        part: &Part<'_>,
+        part: &BatchContext<'_>,
         keys: Vec<Key>,
-        all: &mut Line,
+        all: &mut BulkLine,
         requested: &mut Vec<Requested>,
     ) -> Result {
         let mut parts = vec![keys];
@@ -259,7 +265,7 @@ impl Bulk<'_> {
                         return Err(error.into());
                     }
                     all.refused += 1;
-                    all.refused_rows.push(RefusedRow { key: key.to_string(), error: error.to_string() });
+                    all.refused_rows.push(RefusedRowLine { key: key.to_string(), error: error.to_string() });
                 }
                 many => {
                     let second = keys.split_off(many.len() / 2);
@@ -273,19 +279,19 @@ impl Bulk<'_> {
     /// Requests one batch in one transaction.
     async fn request_batch(
         &self,
-        source: &Source,
+        source: &RowSource,
         mut keys: Vec<Key>,
         repeats: Repeats,
-    ) -> std::result::Result<(Line, Vec<Requested>), db::Error> {
+    ) -> std::result::Result<(BulkLine, Vec<Requested>), db::Error> {
         let (ledger, name): (&Ledger, _) = (&self.store.ledger, self.table.name.as_str());
-        let mut line = Line { batch_id: self.request.batch, ..Line::default() };
+        let mut line = BulkLine { batch_id: self.request.batch, ..BulkLine::default() };
         let transaction = self.store.db.begin_on_rows().await?;
         if repeats == Repeats::Possible {
             let before = ledger.keys_of_batch(&transaction, self.request.batch, name, &keys).await?;
             line.done_before = before.len() as u64;
             keys.retain(|key| !before.contains(&key.to_string()));
         }
-        if let Source::Condition { condition, .. } = source {
+        if let RowSource::Condition { condition, .. } = source {
             keys = bulk::lock_live(&transaction, self.table, condition, &keys).await?;
         }
         let requested = soft_remove(&transaction, self.store, self.table, &keys, &self.request).await?;
@@ -299,19 +305,19 @@ impl Bulk<'_> {
         Ok((line, requested))
     }
 
-    fn report_batch(&self, line: &Line, all: &Line) -> Result {
+    fn report_batch(&self, line: &BulkLine, all: &BulkLine) -> Result {
         let left = |before: u64| usize::try_from(MOST_NAMED.saturating_sub(before)).unwrap_or_default();
         for key in line.missing_keys.iter().take(left(all.missing - line.missing)) {
             eprintln!("sexton: {} has no row with the key `{}`", self.table.name, output::clean(key));
         }
-        for RefusedRow { key, error } in line.refused_rows.iter().take(left(all.refused - line.refused)) {
+        for RefusedRowLine { key, error } in line.refused_rows.iter().take(left(all.refused - line.refused)) {
             let (key, error) = (output::clean(key), output::clean(error));
             eprintln!("sexton: {} {key} is not requested, the database refuses it: {error}", self.table.name);
         }
         if self.json { output::json(line) } else { Ok(()) }
     }
 
-    fn report_all(&self, mut all: Line) -> Result {
+    fn report_all(&self, mut all: BulkLine) -> Result {
         all.summary = true;
         if self.json {
             output::json(&all)?;

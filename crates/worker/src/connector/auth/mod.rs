@@ -16,33 +16,33 @@ use sexton_core::{
     outcome::{Outcome, Received},
 };
 
-use self::tokens::Tokens;
-pub(super) use self::{file::Source, grant::normalised};
-use super::exchange::{Exchange, Request, rejected, unauthorized};
+use self::tokens::OAuth2Tokens;
+pub(super) use self::{file::SecretSource, grant::normalised};
+use super::exchange::{Exchange, OutgoingRequest, rejected, unauthorized};
 
 /// The authentication of one target.
-pub(super) enum Auth {
+pub(super) enum Authentication {
     None,
-    Bearer(Source),
-    Basic { user: String, password: Source },
-    OAuth2(Box<Tokens>),
-    Webhook(Source),
+    Bearer(SecretSource),
+    Basic { user: String, password: SecretSource },
+    OAuth2(Box<OAuth2Tokens>),
+    Webhook(SecretSource),
 }
 
 /// The token that a request was sent with, if another could replace it.
 struct Used(SecretString);
 
-impl Auth {
+impl Authentication {
     /// As configured; token endpoints are asked over `exchange`.
     pub(super) fn new(settings: Option<&Settings>, exchange: &Exchange) -> Self {
         match settings {
             None => Self::None,
-            Some(Settings::Bearer(token)) => Self::Bearer(Source::new(token)),
+            Some(Settings::Bearer(token)) => Self::Bearer(SecretSource::new(token)),
             Some(Settings::Basic { user, password }) => {
-                Self::Basic { user: user.clone(), password: Source::new(password) }
+                Self::Basic { user: user.clone(), password: SecretSource::new(password) }
             }
-            Some(Settings::OAuth2(settings)) => Self::OAuth2(Box::new(Tokens::new(settings, exchange.clone()))),
-            Some(Settings::Webhook(secret)) => Self::Webhook(Source::new(secret)),
+            Some(Settings::OAuth2(settings)) => Self::OAuth2(Box::new(OAuth2Tokens::new(settings, exchange.clone()))),
+            Some(Settings::Webhook(secret)) => Self::Webhook(SecretSource::new(secret)),
         }
     }
 
@@ -54,7 +54,7 @@ impl Auth {
     pub(super) async fn follow(
         &self,
         exchange: &Exchange,
-        request: &Request,
+        request: &OutgoingRequest,
         id: DeletionId,
         target: &str,
         deadline: Instant,
@@ -77,7 +77,7 @@ impl Auth {
     /// The outcome if there is no credential; nothing was sent to the target.
     async fn sign(
         &self,
-        request: &mut Request,
+        request: &mut OutgoingRequest,
         id: DeletionId,
         target: &str,
         deadline: Instant,
@@ -120,11 +120,11 @@ impl Auth {
     }
 }
 
-fn authorize(request: &mut Request, value: &str) -> Result<(), Outcome> {
+fn authorize(request: &mut OutgoingRequest, value: &str) -> Result<(), Outcome> {
     set(request, AUTHORIZATION, value)
 }
 
-fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outcome> {
+fn set(request: &mut OutgoingRequest, name: HeaderName, value: &str) -> Result<(), Outcome> {
     let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| rejected(None, "bad_request"))?;
     value.set_sensitive(true);
     request.headers.insert(name, value);
@@ -132,7 +132,7 @@ fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outco
 }
 
 /// Reads a credential. Without it every other deletion would fail too, so a missing one counts as a refused one.
-pub(super) fn read(source: &Source) -> Result<SecretString, Outcome> {
+pub(super) fn read(source: &SecretSource) -> Result<SecretString, Outcome> {
     source.read().map_err(|error| {
         tracing::warn!(%error, "cannot read a credential from its file: {error}");
         unreadable()

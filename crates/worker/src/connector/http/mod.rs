@@ -12,9 +12,9 @@ use sexton_core::{
 
 use super::{
     Call, Connector, SetupError,
-    auth::Auth,
-    clients::{Clients, Transport},
-    exchange::{Exchange, NAME_MAY_BE_ENCODED, Request, rejected},
+    auth::Authentication,
+    clients::{HttpClients, Transport},
+    exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected},
 };
 
 /// Calls one target over HTTP.
@@ -22,7 +22,7 @@ pub(super) struct Http {
     target: String,
     settings: Settings,
     exchange: Exchange,
-    auth: Auth,
+    auth: Authentication,
     timeout: Duration,
 }
 
@@ -31,7 +31,7 @@ impl Http {
     ///
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
-    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+    pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let transport = Transport::for_target(target)
             .with_authorities(settings.ca_file.clone())
             .with_proxy(settings.proxy.as_ref())
@@ -40,13 +40,13 @@ impl Http {
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),
-            auth: Auth::new(settings.auth.as_ref(), &exchange),
+            auth: Authentication::new(settings.auth.as_ref(), &exchange),
             exchange,
             timeout: target.timeout,
         })
     }
 
-    async fn exchange(&self, request: &Request, call: Call<'_>) -> Result<Received, Outcome> {
+    async fn exchange(&self, request: &OutgoingRequest, call: Call<'_>) -> Result<Received, Outcome> {
         let deadline = Instant::now() + self.timeout;
         self.auth.follow(&self.exchange, request, call.id, &self.target, deadline).await
     }

@@ -6,7 +6,7 @@ use super::super::markup::{Element, document};
 
 /// A page of a listing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct ListingPage {
     pub(super) keys: Vec<String>,
     /// The prefix that was listed, if the answer says it.
     pub(super) prefix: Option<String>,
@@ -16,7 +16,7 @@ pub(super) struct Page {
 
 /// What became of the keys of one `DeleteObjects`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Deleted {
+pub(super) struct DeletedKeys {
     /// Those that are gone.
     pub(super) gone: Vec<String>,
     /// Those that are not, each with its code.
@@ -24,7 +24,7 @@ pub(super) struct Deleted {
 }
 
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
-pub(super) fn page(body: &[u8]) -> Option<Page> {
+pub(super) fn page(body: &[u8]) -> Option<ListingPage> {
     let root = &named(document(body)?, "ListBucketResult")?;
     let encoded = text(root, "EncodingType") == Some("url");
     let keys: Option<Vec<String>> = root
@@ -40,7 +40,7 @@ pub(super) fn page(body: &[u8]) -> Option<Page> {
     };
     let next = text(root, "NextContinuationToken").filter(|_| truncated).map(str::to_owned);
     // A page that is not the last and does not say where the next begins is not understood.
-    (next.is_some() == truncated).then_some(Page { keys: keys?, prefix, next })
+    (next.is_some() == truncated).then_some(ListingPage { keys: keys?, prefix, next })
 }
 
 /// As forms are encoded: `+` is a space (as boto reads it too).
@@ -52,9 +52,9 @@ fn key(text: &str, encoded: bool) -> Option<String> {
 }
 
 /// Reads a `DeleteResult`. None if it is not one, or speaks of an object without its key.
-pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
+pub(super) fn deleted(body: &[u8]) -> Option<DeletedKeys> {
     let root = named(document(body)?, "DeleteResult")?;
-    let mut result = Deleted::default();
+    let mut result = DeletedKeys::default();
     for child in &root.children {
         match child.name.as_str() {
             "Deleted" => result.gone.push(text(child, "Key")?.to_owned()),
@@ -118,10 +118,10 @@ mod tests {
             <Contents><Key>u/a+b%2B%25%C3%A4</Key></Contents></ListBucketResult>"#;
         assert_eq!(
             page(body),
-            Some(Page { keys: vec!["u/a b+%ä".into()], prefix: Some("u/ ".into()), next: Some("t/1=".into()) })
+            Some(ListingPage { keys: vec!["u/a b+%ä".into()], prefix: Some("u/ ".into()), next: Some("t/1=".into()) })
         );
         let plain = b"<ListBucketResult><Contents><Key>a+%20</Key></Contents></ListBucketResult>";
-        assert_eq!(page(plain), Some(Page { keys: vec!["a+%20".into()], prefix: None, next: None }));
+        assert_eq!(page(plain), Some(ListingPage { keys: vec!["a+%20".into()], prefix: None, next: None }));
     }
 
     #[test]
@@ -138,11 +138,12 @@ mod tests {
 
     #[test]
     fn answers_are_read_key_by_key() {
-        let body = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
+        let body =
+            b"<DeleteResult><DeletedKeys><Key>a</Key></DeletedKeys><Error><Key>b</Key><Code>AccessDenied</Code></Error>
             <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
         let errors = vec![("b".to_owned(), "AccessDenied".to_owned())];
-        assert_eq!(deleted(body), Some(Deleted { gone: vec!["a".into(), "c".into()], errors }));
-        assert_eq!(deleted(b"<DeleteResult><Deleted/></DeleteResult>"), None);
+        assert_eq!(deleted(body), Some(DeletedKeys { gone: vec!["a".into(), "c".into()], errors }));
+        assert_eq!(deleted(b"<DeleteResult><DeletedKeys/></DeleteResult>"), None);
         assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>"), None);
         assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>").as_deref(), Some("InternalError"));
         assert_eq!(error_code(b"<Error><Code>Ann Example</Code></Error>"), None);
