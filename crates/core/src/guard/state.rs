@@ -173,8 +173,13 @@ fn postgres(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
     (standing.state, standing.why) = if !row.get::<bool>("has_trigger")? {
         // On a table that was the resource's before, or dropped and left over; or the function alone.
         let elsewhere = row.get::<bool>("has_any_trigger")?;
-        let known = standing.is_known || row.get::<bool>("has_function")?;
-        (if elsewhere { GuardState::Outdated } else { gone(known) }, None)
+        let was_there = standing.is_known || row.get::<bool>("has_function")?;
+        let state = match (elsewhere, was_there) {
+            (true, _) => GuardState::Outdated,
+            (false, true) => GuardState::Lost,
+            (false, false) => GuardState::Missing,
+        };
+        (state, None)
     } else if let Some(why) = alteration(row, trigger, &standing)? {
         (GuardState::Altered, Some(why))
     } else if row.get("is_disabled")? {
@@ -185,10 +190,6 @@ fn postgres(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
         (GuardState::Installed, None)
     };
     Ok(standing)
-}
-
-const fn gone(was_there: bool) -> GuardState {
-    if was_there { GuardState::Lost } else { GuardState::Missing }
 }
 
 /// What was changed of a guard that is there, for people (PostgreSQL). A text that is neither ours nor the one that was
@@ -241,7 +242,7 @@ fn sqlite(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
         installed.get("create trigger ".len()..).is_some_and(|rest| rest.trim_start() == trigger.source)
     };
     let (state, why) = match source.as_deref() {
-        None => (gone(is_known), None),
+        None => (if is_known { GuardState::Lost } else { GuardState::Missing }, None),
         Some(installed) if same(installed) => (GuardState::Installed, None),
         Some(_) if known_digest.is_some() && known_digest != digest => {
             (GuardState::Altered, Some("has another text than was installed".to_owned()))

@@ -18,7 +18,8 @@ use sexton_core::{
 
 use super::{
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 use crate::{
     daemon::StartError,
@@ -93,7 +94,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     for warning in &warnings {
         eprintln!("sexton: warning: {}: {}", warning.path, output::clean(&warning.message));
     }
-    report(path, args.json, problems, warnings, queue.unreachable)
+    report(path, Format::json_if(args.json), problems, warnings, queue.unreachable)
 }
 
 #[derive(Default)]
@@ -140,7 +141,7 @@ async fn stale_statements(store: &Store) -> Result<Vec<ConfigProblem>> {
 
 fn report(
     path: &Path,
-    json: bool,
+    format: Format,
     mut problems: Vec<ConfigProblem>,
     warnings: Vec<ConfigProblem>,
     unreachable: Option<String>,
@@ -149,7 +150,7 @@ fn report(
     problems.extend(unreachable.clone().map(|message| ConfigProblem::new("queue.url", message)));
     let name = path.display();
     let lines: Vec<_> = problems.iter().map(|p| format!("{name}: {}: {}", p.path, p.message)).collect();
-    if json {
+    if format == Format::Json {
         output::json(&CheckReport { ok: problems.is_empty(), problems, warnings })?;
     } else if lines.is_empty() {
         println!("{name}: configuration, database{} fit", if unreachable.is_none() { " and queue" } else { "" });

@@ -16,7 +16,8 @@ use super::{
     confirm::confirm,
     error::{Error, Result},
     open::{self, Installation},
-    output, retarget, show,
+    output::{self, Format},
+    retarget, show,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -135,7 +136,7 @@ pub(super) async fn run(path: &Path, command: DlqCommand) -> Result {
         DlqCommand::List { filter, limit, json } => {
             let opened = open::installation(path).await?;
             let letters = find(&opened, Vec::new(), filter, Some(limit)).await?;
-            print(&letters, json)
+            print(&letters, Format::json_if(json))
         }
         DlqCommand::Show(args) => show::run(path, args).await,
         DlqCommand::Retarget(args) => retarget::run(path, args).await,
@@ -155,8 +156,8 @@ async fn find(
     Ok(opened.ledger.dead_letters(&opened.db.conn, &filter).await?)
 }
 
-fn print(letters: &[DeadLetter], json: bool) -> Result {
-    if json {
+fn print(letters: &[DeadLetter], format: Format) -> Result {
+    if format == Format::Json {
         return letters.iter().try_for_each(output::json);
     }
     let rows: Vec<_> = letters
@@ -192,7 +193,7 @@ async fn act(path: &Path, bulk: DeadLetterArgs, action: DeadLetterAction, reason
         ensure_all_dead(&opened, &bulk.ids, &letters).await?;
     }
     if bulk.dry_run {
-        print(&letters, bulk.json)?;
+        print(&letters, Format::json_if(bulk.json))?;
         eprintln!("sexton: would {verb} {} dead letters", letters.len());
         return Ok(());
     }
@@ -210,7 +211,7 @@ async fn act(path: &Path, bulk: DeadLetterArgs, action: DeadLetterAction, reason
         };
         done.extend(changed);
     }
-    report(&done, action, bulk.json)
+    report(&done, action, Format::json_if(bulk.json))
 }
 
 async fn ensure_all_dead(opened: &Installation, ids: &[DeletionId], letters: &[DeadLetter]) -> Result {
@@ -230,8 +231,8 @@ struct DeadLetterLine {
     action: &'static str,
 }
 
-fn report(done: &[DeletionId], action: DeadLetterAction, json: bool) -> Result {
-    if json {
+fn report(done: &[DeletionId], action: DeadLetterAction, format: Format) -> Result {
+    if format == Format::Json {
         let line = |id: &DeletionId| DeadLetterLine { id: id.to_string(), action: action.as_str() };
         return done.iter().map(line).try_for_each(|line| output::json(&line));
     }

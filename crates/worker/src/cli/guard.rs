@@ -11,7 +11,8 @@ use sexton_core::{
 
 use super::{
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +80,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         if args.remove || args.dry_run {
             return Err(Error::Usage("name the resources, or say --all".to_owned()));
         }
-        return list(&guards, &old, args.json);
+        return list(&guards, &old, Format::json_if(args.json));
     }
     for name in &args.resources {
         ensure_guardable(&store.catalog, &guards, name)?;
@@ -170,11 +171,11 @@ fn report(args: &Args, done: &ChangedGuard<'_>) -> Result {
     Ok(())
 }
 
-fn list(guards: &[Guard], old: &[Trigger], json: bool) -> Result {
+fn list(guards: &[Guard], old: &[Trigger], format: Format) -> Result {
     let known =
         guards.iter().map(|guard| (Some(guard.resource.as_str()), &guard.trigger, guard.standing.state.as_str()));
     let all: Vec<_> = known.chain(old.iter().map(|trigger| (None, trigger, "left_over"))).collect();
-    if json {
+    if format == Format::Json {
         for (resource, trigger, state) in all {
             let (trigger, table) = (trigger.name.as_str(), trigger.on_table.as_str());
             output::json(&GuardedLine { resource, trigger, table, state, changed: false, sql: None })?;

@@ -8,7 +8,8 @@ use sexton_core::{ids::ResourceName, soft_remove::DeletionRequest};
 use super::{
     bulk,
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 use crate::requests::{self, Hints};
 
@@ -74,7 +75,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let hints = Hints::new(&opened.config.queue).map_err(|error| Error::start(error.into(), path))?;
     request.notify = hints.are_off();
     if args.bulk.is_bulk() {
-        let bulk = bulk::BulkRequest { store: &store, table, request, hints: &hints, json: args.json };
+        let bulk =
+            bulk::BulkRequest { store: &store, table, request, hints: &hints, format: Format::json_if(args.json) };
         return bulk::run(bulk, args.bulk).await;
     }
     let mut keys = Vec::new();

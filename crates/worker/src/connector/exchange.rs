@@ -14,7 +14,7 @@ use sexton_core::outcome::{Failure, Outcome, Received};
 use url::{Host, Url};
 
 use super::{
-    address::{REFUSED, is_private},
+    address::{AllowedAddresses, REFUSED, is_private},
     answer,
 };
 
@@ -49,13 +49,13 @@ pub(super) struct OutgoingRequest {
 #[derive(Clone)]
 pub(super) struct Exchange {
     client: Client,
-    allow_private: bool,
+    addresses: AllowedAddresses,
     body_limit: usize,
 }
 
 impl Exchange {
-    pub(super) const fn new(client: Client, allow_private: bool) -> Self {
-        Self { client, allow_private, body_limit: BODY_LIMIT }
+    pub(super) const fn new(client: Client, addresses: AllowedAddresses) -> Self {
+        Self { client, addresses, body_limit: BODY_LIMIT }
     }
 
     /// Reads at most this many bytes of an answer.
@@ -101,7 +101,7 @@ impl Exchange {
     }
 
     async fn try_once(&self, request: &OutgoingRequest, deadline: Instant) -> Result<Response, Outcome> {
-        if !self.allow_private && is_private_host(&request.url) {
+        if self.addresses == AllowedAddresses::Public && is_private_host(&request.url) {
             return Err(rejected(None, "private_address_refused"));
         }
         let left = deadline.saturating_duration_since(Instant::now());

@@ -32,9 +32,9 @@ impl Execution<'_> {
         self.gone_expected.insert(mark(target, values, trace));
     }
 
-    /// What "gone" would tell about the twin that `values` name. Only a call that may have been carried out counts:
+    /// What "gone" would mean for the twin that `values` name. Only a call that may have been carried out counts:
     /// after 429, 503 or a refused connection the twin must still be there.
-    pub(super) fn told_by_gone(&self, lane: &Lane, target: &Target, values: &Values) -> GoneEvidence {
+    pub(super) fn gone_evidence(&self, lane: &Lane, target: &Target, values: &Values) -> GoneEvidence {
         let (claim, marks) = (&self.claim, &self.gone_expected);
         let gates = &self.engine.context.gates;
         // A worker that vanished may have called, and a ledger that knows of no call may have lost what it knew.

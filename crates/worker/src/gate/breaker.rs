@@ -43,8 +43,8 @@ pub(crate) struct CallReport<'c> {
     pub(crate) lane: &'c Lane,
     pub(crate) id: DeletionId,
     pub(crate) outcome: &'c Outcome,
-    /// What "gone" would tell.
-    pub(crate) told_by_gone: GoneEvidence,
+    /// What "gone" would mean.
+    pub(crate) gone_evidence: GoneEvidence,
     /// Whether it was made to see whether the target works.
     pub(crate) probe: bool,
 }
@@ -201,11 +201,11 @@ impl Gate {
                 Some(GateChange::OpenBreaker { cause, reason, probe_after })
             }
             Outcome::Confirmed { answer } => {
-                let told =
-                    if matches!(answer, Answer::Gone { .. }) { call.told_by_gone } else { GoneEvidence::Deleted };
-                let is_news = self.gone_answers().note(told, call.id, now);
-                if is_news && matches!(told, GoneEvidence::Deleted | GoneEvidence::Gone) {
-                    let noted = self.recent_calls().note_confirmation(target.gone_limit, told == GoneEvidence::Gone);
+                let is_gone = matches!(answer, Answer::Gone { .. });
+                let evidence = if is_gone { call.gone_evidence } else { GoneEvidence::Deleted };
+                let is_news = self.gone_answers().note(evidence, call.id, now);
+                if is_news && matches!(evidence, GoneEvidence::Deleted | GoneEvidence::Gone) {
+                    let noted = self.recent_calls().note_confirmation(target.gone_limit, evidence);
                     if let Some(gone) = noted {
                         let reason = format!("{gone} of the last {JUDGED} calls found nothing to delete");
                         return Some(GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None });

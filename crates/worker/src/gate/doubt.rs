@@ -43,14 +43,14 @@ impl Gates {
     /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes:
     /// each time that a deletion is claimed once more, a process may vanish with it. What is known is doubted only in a
     /// run.
-    pub(crate) fn doubts_gone(&self, lane: &Lane, told: GoneEvidence) -> bool {
+    pub(crate) fn doubts_gone(&self, lane: &Lane, evidence: GoneEvidence) -> bool {
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
             return false;
         };
         let now = Instant::now();
         let answers = gate.gone_answers();
         target.gone_limit < 1.0
-            && match told {
+            && match evidence {
                 GoneEvidence::Deleted => false,
                 GoneEvidence::Gone => true,
                 GoneEvidence::GoneAfterLoss => !answers.deletes(now) || answers.is_run_now(target.gone_limit, now),

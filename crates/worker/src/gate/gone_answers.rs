@@ -129,7 +129,7 @@ impl GoneAnswers {
     }
 
     /// Takes note of what was answered for the deletion `id`. False if the same was answered before.
-    pub(super) fn note(&mut self, told: GoneEvidence, id: DeletionId, now: Instant) -> bool {
+    pub(super) fn note(&mut self, evidence: GoneEvidence, id: DeletionId, now: Instant) -> bool {
         let kinds = [&self.deleted, &self.gone, &self.lost, &self.known];
         let last = kinds.iter().filter_map(|answers| answers.0.back()).map(|(at, _)| *at).max();
         // Answers that came at once may get here in another order.
@@ -143,14 +143,14 @@ impl GoneAnswers {
             }
         }
         self.deleted.forget(memory, now).for_each(drop);
-        let answers = match told {
+        let answers = match evidence {
             GoneEvidence::Deleted => &mut self.deleted,
             GoneEvidence::Gone => &mut self.gone,
             GoneEvidence::GoneAfterLoss => &mut self.lost,
             GoneEvidence::Known => &mut self.known,
         };
         answers.0.push_back((now, id));
-        told == GoneEvidence::Deleted || self.gone_at.insert(id, now).is_none()
+        evidence == GoneEvidence::Deleted || self.gone_at.insert(id, now).is_none()
     }
 
     /// Whether there is a run of "gone" just now; `limit` is the share up to which it is none.
@@ -299,12 +299,12 @@ mod tests {
             let (mut answers, start) = (GoneAnswers::new(Duration::ZERO), Instant::now());
             let ids: Vec<_> = pattern.chars().map(|_| DeletionId::new()).collect();
             for (n, answer) in pattern.chars().enumerate().filter(|(_, answer)| *answer != '.') {
-                let told = match answer {
+                let evidence = match answer {
                     'g' => GoneEvidence::Gone,
                     'l' => GoneEvidence::GoneAfterLoss,
                     _ => GoneEvidence::Deleted,
                 };
-                answers.note(told, ids[n], tick(start, n));
+                answers.note(evidence, ids[n], tick(start, n));
             }
             Self { answers, start, ids }
         }

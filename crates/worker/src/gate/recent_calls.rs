@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Instant};
 
 use sexton_core::{config::Breaker, ids::DeletionId};
 
+use super::gone_answers::GoneEvidence;
+
 /// Deletions that are remembered, however many calls come within the breaker's window.
 const MOST: usize = 1000;
 /// So many deletions must be refused before it can be said that all are.
@@ -108,7 +110,8 @@ impl RecentCalls {
 
     /// Takes note of an answer that confirms, unless it is a "gone" that was expected. Returns how many of [`JUDGED`]
     /// said "gone" if that is more than the share `limit`.
-    pub(super) fn note_confirmation(&mut self, limit: f64, was_gone: bool) -> Option<usize> {
+    pub(super) fn note_confirmation(&mut self, limit: f64, evidence: GoneEvidence) -> Option<usize> {
+        let was_gone = evidence == GoneEvidence::Gone;
         if self.was_gone.len() >= JUDGED {
             self.was_gone.pop_front();
         }
@@ -202,15 +205,15 @@ mod tests {
     fn too_many_answers_that_find_nothing_are_noticed() {
         let mut recent = RecentCalls::default();
         for _ in 0..JUDGED / 2 {
-            assert_eq!(recent.note_confirmation(0.5, true), None);
+            assert_eq!(recent.note_confirmation(0.5, GoneEvidence::Gone), None);
         }
         for _ in 0..JUDGED / 2 {
-            assert_eq!(recent.note_confirmation(0.5, false), None, "half is not more than half");
+            assert_eq!(recent.note_confirmation(0.5, GoneEvidence::Deleted), None, "half is not more than half");
         }
         recent.clear();
-        let noticed = (0..JUDGED).filter_map(|_| recent.note_confirmation(0.5, true)).collect::<Vec<_>>();
+        let noticed = (0..JUDGED).filter_map(|_| recent.note_confirmation(0.5, GoneEvidence::Gone)).collect::<Vec<_>>();
         assert_eq!(noticed, [JUDGED]);
         recent.clear();
-        assert!((0..200).all(|_| recent.note_confirmation(1.0, true).is_none()), "1 never opens");
+        assert!((0..200).all(|_| recent.note_confirmation(1.0, GoneEvidence::Gone).is_none()), "1 never opens");
     }
 }

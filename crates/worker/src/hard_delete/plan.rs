@@ -1,6 +1,6 @@
 //! What is to be done with a row, before it is done.
 
-use super::{compare::Now, outcome::HardDeleteOutcome};
+use super::{compare::Now, deletion::HardDelete, outcome::HardDeleteOutcome};
 
 /// What is to be done with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +18,10 @@ pub(super) enum RowPlan {
 }
 
 impl RowPlan {
-    /// The plan for a row that was locked and read.
-    pub(super) fn of_row(now: &Now, delete: bool) -> Self {
+    /// The plan for a deletion whose row was locked and read.
+    pub(super) fn new(deletion: &HardDelete, now: &Now) -> Self {
         match now {
-            Now::Same if delete => Self::Delete,
+            Now::Same if deletion.delete => Self::Delete,
             Now::Same => Self::FinishKept,
             Now::Changed(now) => Self::Leave(HardDeleteOutcome::Changed(now.clone())),
             Now::LiveAgain => Self::Leave(HardDeleteOutcome::LiveAgain),

@@ -35,7 +35,7 @@ async fn plan(batch: &Batch<'_>) -> Result<Vec<RowPlan>, db::Error> {
     let mut missing = Vec::new();
     for (row, n) in ours.into_iter().enumerate() {
         match locked.get(&row) {
-            Some(now) => plans[n] = RowPlan::of_row(now, deletions[n].delete),
+            Some(now) => plans[n] = RowPlan::new(&deletions[n], now),
             None => missing.push(n),
         }
     }

@@ -34,7 +34,7 @@ async fn plan(batch: &Batch<'_>) -> Result<Vec<RowPlan>, db::Error> {
     for deletion in batch.deletions {
         plans.push(if ours.contains(&deletion.id) {
             let now = compare_one(batch.transaction, batch.table, deletion.captured()).await?;
-            RowPlan::of_row(&now, deletion.delete)
+            RowPlan::new(deletion, &now)
         } else {
             RowPlan::Leave(HardDeleteOutcome::Lost)
         });

@@ -78,7 +78,8 @@ impl TablePass<'_> {
             let is_referenced = is("is_referenced")?;
             found.unreferenced += usize::from(!is_referenced);
             found.hidden += usize::from(!is_referenced && is("is_hidden")?);
-            let Some(step) = step(&row, is_referenced)? else { continue };
+            let step = if is_referenced { step_of_referenced(&row)? } else { step_of_unreferenced(&row)? };
+            let Some(step) = step else { continue };
             // On SQLite a column may hold what is no value of its type.
             let Some(key) = key else {
                 tracing::warn!(resource = %unreferenced.name, "an unreferenced row has no key by which it could be named");
@@ -118,13 +119,15 @@ impl TablePass<'_> {
     }
 }
 
-fn step(row: &Row, is_referenced: bool) -> Result<Option<Step>, db::Error> {
+fn step_of_referenced(row: &Row) -> Result<Option<Step>, db::Error> {
+    Ok(row.get::<bool>("is_written")?.then_some(Step::Clear))
+}
+
+fn step_of_unreferenced(row: &Row) -> Result<Option<Step>, db::Error> {
     let is = |what: &str| row.get::<bool>(what);
-    Ok(match (is_referenced, is("is_written")?) {
-        (true, true) => Some(Step::Clear),
-        (true, false) => None,
-        (false, false) => Some(Step::Deprecate),
-        (false, true) if is("is_uncovered")? => Some(Step::Restart),
-        (false, true) => is("is_old")?.then_some(Step::Delete),
+    Ok(match is("is_written")? {
+        false => Some(Step::Deprecate),
+        true if is("is_uncovered")? => Some(Step::Restart),
+        true => is("is_old")?.then_some(Step::Delete),
     })
 }

@@ -6,7 +6,10 @@ use serde::Serialize;
 use sexton_core::{catalog::Table, key::Key, store::Store};
 
 use super::{fail_if_missing, source::RowSource};
-use crate::cli::{error::Result, output};
+use crate::cli::{
+    error::Result,
+    output::{self, Format},
+};
 
 /// Keys that are shown.
 const SAMPLE: usize = 10;
@@ -23,7 +26,7 @@ struct DryRunReport {
     sample: Vec<String>,
 }
 
-pub(super) async fn run(store: &Store, table: &Table, mut source: RowSource, size: usize, json: bool) -> Result {
+pub(super) async fn run(store: &Store, table: &Table, mut source: RowSource, size: usize, format: Format) -> Result {
     let mut report = DryRunReport { dry_run: true, ..DryRunReport::default() };
     while let Some(keys) = source.next(&store.db, table, size).await? {
         let live = match &source {
@@ -39,7 +42,7 @@ pub(super) async fn run(store: &Store, table: &Table, mut source: RowSource, siz
         let more = SAMPLE.saturating_sub(report.sample.len());
         report.sample.extend(live.iter().take(more).map(ToString::to_string));
     }
-    if json {
+    if format == Format::Json {
         output::json(&report)?;
     } else {
         let sample: Vec<_> = report.sample.iter().map(|key| output::clean(key).replace('\n', "\\n")).collect();

@@ -29,7 +29,7 @@ use self::source::RowSource;
 use super::{
     error::{Error, Result},
     interrupt::Interrupt,
-    output,
+    output::{self, Format},
     progress::ProgressDisplay,
 };
 use crate::requests::{Hints, missing_keys};
@@ -122,7 +122,7 @@ pub(super) struct BulkRequest<'a> {
     pub(super) table: &'a Table,
     pub(super) request: DeletionRequest,
     pub(super) hints: &'a Hints,
-    pub(super) json: bool,
+    pub(super) format: Format,
 }
 
 /// How the batches are made.
@@ -138,11 +138,11 @@ struct BatchPlan {
 }
 
 pub(super) async fn run(mut bulk: BulkRequest<'_>, args: BulkArgs) -> Result {
-    let BulkRequest { store, table, json, .. } = bulk;
+    let BulkRequest { store, table, format, .. } = bulk;
     let size = args.batch_size as usize;
     let (mut source, total) = source::open(&store.db, table, &args).await?;
     if args.dry_run {
-        return dry_run::run(store, table, source, size, json).await;
+        return dry_run::run(store, table, source, size, format).await;
     }
     let rows = total.filter(|rows| *rows > 0 && !args.yes);
     if let (RowSource::Condition { .. }, Some(rows)) = (&source, rows) {
@@ -314,12 +314,12 @@ impl BulkRequest<'_> {
             let (key, error) = (output::clean(key), output::clean(error));
             eprintln!("sexton: {} {key} is not requested, the database refuses it: {error}", self.table.name);
         }
-        if self.json { output::json(line) } else { Ok(()) }
+        if self.format == Format::Json { output::json(line) } else { Ok(()) }
     }
 
     fn report_all(&self, mut all: BulkLine) -> Result {
         all.summary = true;
-        if self.json {
+        if self.format == Format::Json {
             output::json(&all)?;
         } else {
             let open_before = all.rows - all.created;

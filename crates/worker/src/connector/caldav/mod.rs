@@ -28,6 +28,7 @@ use sexton_core::{
 use self::{deletion::ObjectDeletion, etag::condition, place::ObjectPlace, reading::Found};
 use super::{
     Call, Connector, SetupError,
+    address::AllowedAddresses,
     auth::Authentication,
     clients::{HttpClients, Transport},
     exchange::Exchange,
@@ -49,7 +50,7 @@ impl CalDav {
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
     pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target));
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),

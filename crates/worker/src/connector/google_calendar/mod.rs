@@ -27,6 +27,7 @@ use url::Url;
 use self::{credentials::File, token::ServiceAccountTokens};
 use super::{
     Call, Connector, SetupError,
+    address::AllowedAddresses,
     clients::{HttpClients, Transport},
     exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected, unauthorized},
     headers::bad_template,
@@ -63,7 +64,7 @@ impl GoogleCalendar {
         let failed =
             |why: InvalidTemplate| SetupError::Target { target: target.name.to_string(), why: why.to_string() };
         Ok(Self {
-            exchange: Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private),
+            exchange: Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target)),
             timeout: target.timeout,
             event: settings.event_url().map_err(failed)?,
             events: settings.events_url().map_err(failed)?,

@@ -12,6 +12,7 @@ use sexton_core::{
 
 use super::{
     Call, Connector, SetupError,
+    address::AllowedAddresses,
     auth::Authentication,
     clients::{HttpClients, Transport},
     exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected},
@@ -36,7 +37,7 @@ impl Http {
             .with_authorities(settings.ca_file.clone())
             .with_proxy(settings.proxy.as_ref())
             .with_http2(settings.http2);
-        let exchange = Exchange::new(clients.get(&transport)?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&transport)?, AllowedAddresses::of_target(target));
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),

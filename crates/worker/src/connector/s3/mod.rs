@@ -25,6 +25,7 @@ use self::{
 };
 use super::{
     Call, Connector, SetupError,
+    address::AllowedAddresses,
     clients::{HttpClients, Transport},
     exchange::{Exchange, retry},
     headers::bad_template,
@@ -73,9 +74,9 @@ impl S3 {
             (None, None) => return Err(failed("neither key nor prefix is set".to_owned())),
         };
         // The machine's own credentials are at a link-local address, which no row chooses.
-        let finder = clients.get(&Transport::new(true))?;
+        let finder = clients.get(&Transport::new(AllowedAddresses::Any))?;
         let credentials = S3Credentials::new(settings, finder).map_err(|error| failed(error.to_string()))?;
-        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target));
         Ok(Self {
             bucket: Bucket::new(exchange, url, region, credentials),
             name,

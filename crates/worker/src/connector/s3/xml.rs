@@ -1,5 +1,7 @@
 //! What S3 says in XML: listings, answers per key, errors.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use super::super::markup::{Element, document};
@@ -26,16 +28,16 @@ pub(super) struct DeletedKeys {
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
 pub(super) fn page(body: &[u8]) -> Option<ListingPage> {
     let root = &named(document(body)?, "ListBucketResult")?;
-    let encoded = text(root, "EncodingType") == Some("url");
+    let encoding = KeyEncoding::of_listing(root);
     let keys: Option<Vec<String>> = root
         .children
         .iter()
         .filter(|child| child.name == "Contents")
-        .map(|child| key(text(child, "Key")?, encoded))
+        .map(|child| encoding.decode(text(child, "Key")?))
         .collect();
     let truncated = text(root, "IsTruncated") == Some("true");
     let prefix = match text(root, "Prefix") {
-        Some(prefix) => Some(key(prefix, encoded)?),
+        Some(prefix) => Some(encoding.decode(prefix)?),
         None => None,
     };
     let next = text(root, "NextContinuationToken").filter(|_| truncated).map(str::to_owned);
@@ -43,12 +45,26 @@ pub(super) fn page(body: &[u8]) -> Option<ListingPage> {
     (next.is_some() == truncated).then_some(ListingPage { keys: keys?, prefix, next })
 }
 
-/// As forms are encoded: `+` is a space (as boto reads it too).
-fn key(text: &str, encoded: bool) -> Option<String> {
-    if !encoded {
-        return Some(text.to_owned());
+/// How a listing writes keys.
+#[derive(Clone, Copy)]
+enum KeyEncoding {
+    Plain,
+    /// As forms are encoded: `+` is a space (as boto reads it too).
+    Form,
+}
+
+impl KeyEncoding {
+    fn of_listing(root: &Element) -> Self {
+        if text(root, "EncodingType") == Some("url") { Self::Form } else { Self::Plain }
     }
-    percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+
+    /// The key as it is. None if what it is encoded from is not UTF-8.
+    fn decode(self, key: &str) -> Option<String> {
+        match self {
+            Self::Plain => Some(key.to_owned()),
+            Self::Form => percent_decode_str(&key.replace('+', " ")).decode_utf8().ok().map(Cow::into_owned),
+        }
+    }
 }
 
 /// Reads a `DeleteResult`. None if it is not one, or speaks of an object without its key.

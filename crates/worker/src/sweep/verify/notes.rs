@@ -96,7 +96,7 @@ impl<'a> VerifyRun<'a> {
     ) {
         if let Some(outcome) = &outcome {
             let id = candidate.completed.id;
-            let called = CallReport { lane, id, outcome, told_by_gone: GoneEvidence::Known, probe: false };
+            let called = CallReport { lane, id, outcome, gone_evidence: GoneEvidence::Known, probe: false };
             self.gates.note_call(self.context.store, &called).await;
         }
         if let Some(before) = before {
