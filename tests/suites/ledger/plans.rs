@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    db::Db,
+    db::{Db, NextPage},
     ledger::{Candidates, Claim, Filter, Finish, RowOutcome, Settlement},
     outcome::DeadKind,
     restore::{MarkedRows, restore},
@@ -198,7 +198,12 @@ async fn looking_at_completed_deletions_again_reads_no_whole_table() {
     for _ in 0..ROUNDS {
         let (since, until) =
             (f.store.ledger.ago(&w.db, week).await.unwrap(), f.store.ledger.ago(&w.db, minutes).await.unwrap());
-        let page = f.store.ledger.finished_in_order(&w.db, &since, &until, after.as_ref(), 500).await.unwrap();
+        let page = f
+            .store
+            .ledger
+            .finished_in_order(&w.db, &since, &until, NextPage { after: after.as_ref(), limit: 500 })
+            .await
+            .unwrap();
         assert_eq!(page.len(), 500);
         assert!(page.is_sorted() && after.as_ref().is_none_or(|after| *after < page[0]), "{page:?}");
         assert_eq!(f.store.ledger.completed(&w.db, &page[..100]).await.unwrap().len(), 100);

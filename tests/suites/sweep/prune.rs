@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     config::{SweepBudget, Sync, Verification, VerifyMode},
-    ledger::{SweepProgress, SweepRun},
+    ledger::{SweepLead, SweepProgress, SweepRun},
     sweep::prune::{Mode, PruneCheckpoint, Pruned},
 };
 
@@ -231,10 +231,14 @@ async fn dry_run_counts_the_same_and_changes_nothing(f: Fixture) {
     assert_eq!(f.one("select count(*) from sexton_attempt").await, "4000");
 }
 
+fn lead_of(leader: &str) -> SweepLead<'_> {
+    SweepLead { sweep: "prune", leader }
+}
+
 async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     let hour = Duration::from_secs(3600);
     let lead = async |who: &str, lease, every| {
-        f.store.ledger.lead_sweep(&f.store.db, "prune", who, lease, every).await.unwrap()
+        f.store.ledger.lead_sweep(&f.store.db, lead_of(who), lease, every).await.unwrap()
     };
     assert_eq!(lead("a", hour, hour).await, Some(serde_json::json!({})));
     assert_eq!(lead("b", hour, Duration::ZERO).await, None);
@@ -244,7 +248,7 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     let figures = serde_json::json!({ "deletions": 7 });
     let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false, error: None };
     let end = async |who: &str, run: &SweepRun| {
-        f.store.ledger.end_sweep(&f.store.db, "prune", who, run, Duration::from_millis(1500)).await.unwrap();
+        f.store.ledger.end_sweep(&f.store.db, lead_of(who), run, Duration::from_millis(1500)).await.unwrap();
         f.store.ledger.sweeps(&f.store.db.conn).await.unwrap().remove(0)
     };
     end("b", &part).await;
@@ -264,9 +268,9 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!((state.cut_short, state.backlog, state.oldest_ms), (0, 0, None));
     assert_eq!(lead("a", hour, hour).await, None, "its pass is over");
     assert!(lead("a", hour, Duration::ZERO).await.is_some());
-    f.store.ledger.leave_sweep(&f.store.db, "prune", "a", Some("it broke")).await.unwrap();
+    f.store.ledger.leave_sweep(&f.store.db, lead_of("a"), Some("it broke")).await.unwrap();
     assert!(lead("b", hour, Duration::ZERO).await.is_some());
-    f.store.ledger.leave_sweep(&f.store.db, "prune", "b", None).await.unwrap();
+    f.store.ledger.leave_sweep(&f.store.db, lead_of("b"), None).await.unwrap();
     assert_eq!(f.store.ledger.sweeps(&f.store.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
     // A pass that was begun early and left in the middle is resumed.
     assert_eq!(lead("c", hour, hour).await, None);

@@ -18,7 +18,7 @@ pub(crate) use dialect::literal;
 pub use dialect::{Dialect, quote};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
-pub use page::{Named, Pages};
+pub use page::{Named, NextPage, Pages};
 pub use query::{Query, Sql, run_script};
 pub use rendered::{Rendered, RenderedByName, Statements};
 pub use row::Row;

@@ -11,7 +11,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     catalog::{Among, Cursor, MarkerRule, Table},
-    db::{self, Dialect, RowLocks, kill_point, literal},
+    db::{self, Dialect, NextPage, RowLocks, kill_point, literal},
     key::Key,
     ledger::Ledger,
     soft_remove::{DeletionRequest, Requested, soft_remove},
@@ -46,7 +46,7 @@ pub struct OrphanPage {
     pub next: Option<Cursor>,
 }
 
-/// Finds the orphans among the next `limit` rows of `table` in key order. `since` is a time in RFC 3339.
+/// Finds the orphans among the next rows of `table` in key order. `since` is a time in RFC 3339.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
@@ -54,8 +54,7 @@ pub async fn find_orphans(
     store: &Store,
     table: &Table,
     since: Option<&str>,
-    after: Option<&Cursor>,
-    limit: usize,
+    page: NextPage<'_, Cursor>,
 ) -> Result<OrphanPage, db::Error> {
     let time = |rule: &MarkerRule| rule.value.is_none().then(|| rule.column.instant("t"));
     let rule = table.rule_number("t");
@@ -73,7 +72,7 @@ pub async fn find_orphans(
         (table.marker_text("t", &rule), "marker"),
         (is_orphan(&store.ledger, table), "is_orphan"),
     ];
-    let page = table.paging().next_rows(&store.db, &columns, after, limit).await?;
+    let page = table.paging().next_rows(&store.db, &columns, page).await?;
     let rows_read = page.rows.len();
     let (mut orphans, mut markers): (Vec<Orphan>, Vec<(String, String)>) = (Vec::new(), Vec::new());
     for (key, row) in page.rows {

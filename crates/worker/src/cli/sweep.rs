@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
-use sexton_core::ledger::SweepRun;
+use sexton_core::ledger::{SweepLead, SweepRun};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -142,7 +142,12 @@ impl Pass<'_> {
         let (name, leader) = (self.sweep.name, leader());
         if self.effect == Effect::Act {
             // If the database does not answer, the lead ends with its lease.
-            tokio::time::timeout(GIVE_BACK, store.ledger.leave_sweep(&store.db, name, &leader, None)).await.ok();
+            tokio::time::timeout(
+                GIVE_BACK,
+                store.ledger.leave_sweep(&store.db, SweepLead { sweep: name, leader: &leader }, None),
+            )
+            .await
+            .ok();
         }
         Err(interrupted(" by a second signal"))
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sexton_core::{
     ids::{DeletionId, Lane},
-    ledger::Cause,
+    ledger::{BreakerOpening, Cause},
     outcome::{Answer, Outcome},
     store::Store,
 };
@@ -97,7 +97,8 @@ impl Gates {
                     tracing::warn!(%lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
                     metrics::count_breaker_opening(lane, cause);
                 }
-                store.ledger.open_breaker(&store.db, lane, cause, &reason, probe_after).await
+                let opening = BreakerOpening { cause, reason: &reason, first_probe: probe_after };
+                store.ledger.open_breaker(&store.db, lane, opening).await
             }
             GateChange::Throttle { reason, time } => {
                 if self.shut_in_this_process(lane, Cause::Throttled, Some(time)) {

@@ -119,6 +119,16 @@ pub(crate) enum Judgement {
     OpenBreaker,
 }
 
+/// What a judgement is made of.
+#[derive(Clone, Copy)]
+struct Doubt {
+    answer: Doubted,
+    /// The share of answers "gone" that is usual.
+    limit: f64,
+    held: HeldNow,
+    now: Instant,
+}
+
 impl GoneAnswers {
     /// For a target that gets one call an `interval` at most.
     pub(super) fn new(interval: Duration) -> Self {
@@ -166,6 +176,7 @@ impl GoneAnswers {
 
     /// Judges an answer.
     pub(super) fn judge(&self, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
+        let doubt = Doubt { answer, limit, held, now };
         let came = self.gone_at.get(&answer.id).filter(|at| now.saturating_duration_since(**at) < answer.age + SAME);
         // Too long ago for a clock that starts with the machine: then nobody remembers it.
         let Some(at) = came.copied().or_else(|| now.checked_sub(answer.age)) else {
@@ -175,7 +186,7 @@ impl GoneAnswers {
             return Judgement::AskAgain { in_run: false };
         }
         if answer.in_run {
-            return self.judge_in_run(at, answer, limit, held, now);
+            return self.judge_in_run(at, doubt);
         }
         if came.is_none() {
             if answer.age < self.window * ABSENT {
@@ -185,7 +196,7 @@ impl GoneAnswers {
                 return Judgement::AskAgain { in_run: false };
             }
             if self.is_run_now(limit, now) || self.is_in_streak(now, limit) {
-                return self.judge_in_run(at, answer, limit, held, now);
+                return self.judge_in_run(at, doubt);
             }
             return Judgement::Believe;
         }
@@ -198,13 +209,14 @@ impl GoneAnswers {
         // Other processes had the rest of a run of which this one had a few.
         let is_part_of_run = held.most > FEW && around.exceeds(limit);
         if is_run || is_part_of_run || around.is_silent_after_losses() {
-            return self.judge_in_run(at, answer, limit, held, now);
+            return self.judge_in_run(at, doubt);
         }
         Judgement::Believe
     }
 
     /// Judges an answer in a run: without one that the target deletes it is never believed.
-    fn judge_in_run(&self, at: Instant, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
+    fn judge_in_run(&self, at: Instant, doubt: Doubt) -> Judgement {
+        let Doubt { answer, limit, held, now } = doubt;
         let goes_on_here = self.is_run_now(limit, now);
         if !goes_on_here && self.deleted.0.back().is_some_and(|(deleted, _)| *deleted >= at) {
             // Between each two of so many answers the target deleted something.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{AdoptMode, Config, SweepBudget},
-    db::{self, Dialect},
+    db::{self, Dialect, NextPage},
     ids::ResourceName,
     key::Key,
     ledger::{SweepProgress, SweepRun},
@@ -138,8 +138,8 @@ impl AdoptTableRun<'_> {
     ) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
         let since = self.table.resource.adopt_since.as_deref();
-        let batch = budget.batch(config.sync.batch);
-        let page = find_orphans(store, self.table, since, checkpoint.after.as_ref(), batch).await?;
+        let next = NextPage { after: checkpoint.after.as_ref(), limit: budget.batch(config.sync.batch) };
+        let page = find_orphans(store, self.table, since, next).await?;
         checkpoint.figures.looked += page.rows_read as u64;
         self.adopt_wanted(checkpoint, &page.orphans, budget).await?;
         budget.spend(page.rows_read);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{Config, SweepBudget},
-    db,
+    db::{self, NextPage},
     ids::ResourceName,
     ledger::{FinishedAt, SweepProgress, SweepRun},
     sweep::dangling::{CompletedParent, ParentLink, gone_with_children, missing_parents, redelete_parent},
@@ -113,8 +113,8 @@ impl DanglingRun<'_> {
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
         let batch = budget.batch(config.sync.batch);
-        let page =
-            store.ledger.completed_parents(&store.db, &names, &since, checkpoint.finished.as_ref(), batch).await?;
+        let next = NextPage { after: checkpoint.finished.as_ref(), limit: batch };
+        let page = store.ledger.completed_parents(&store.db, &names, &since, next).await?;
         checkpoint.figures.completed += page.len() as u64;
         budget.spend(page.len());
         for table in &self.tables {
@@ -147,8 +147,8 @@ impl DanglingRun<'_> {
             (checkpoint.resource, checkpoint.rule, checkpoint.shape) = (Some(table.name.clone()), number, shape);
             checkpoint.after = None;
         }
-        let batch = budget.batch(config.sync.batch);
-        match missing_parents(store, ParentLink { table, rule }, &since, checkpoint.after.as_ref(), batch).await {
+        let next = NextPage { after: checkpoint.after.as_ref(), limit: budget.batch(config.sync.batch) };
+        match missing_parents(store, ParentLink { table, rule }, &since, next).await {
             Ok(page) => {
                 budget.spend(page.rows_read);
                 checkpoint.figures.looked += page.rows_read as u64;

@@ -7,7 +7,7 @@ use crate::rig::{Server, ledger::parse, store};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use sexton_core::{
     catalog::{Catalog, UnreferencedTable},
-    db::Db,
+    db::{Db, NextPage},
     key::Key,
     ledger::Ledger,
     store::Store,
@@ -53,7 +53,7 @@ impl Fixture {
     }
 
     pub(crate) async fn look(&self) -> Page {
-        self.pass().look(None, 1000).await.unwrap()
+        self.pass().look(NextPage { after: None, limit: 1000 }).await.unwrap()
     }
 
     /// What is to be done, as the sweep sees it now.

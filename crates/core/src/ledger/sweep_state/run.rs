@@ -107,6 +107,15 @@ pub struct UnfinishedRuns {
     pub stalled: i64,
 }
 
+/// The lead of a sweep: one process at a time has it.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepLead<'a> {
+    /// The name of the sweep.
+    pub sweep: &'a str,
+    /// The process.
+    pub leader: &'a str,
+}
+
 #[derive(Debug)]
 pub(in crate::ledger) struct Statements {
     lead: Sql,
@@ -135,8 +144,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Makes `leader` the process that runs the sweep for the time of `lease`, if no other is and its last pass was
-    /// over at least `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and
+    /// Takes the lead for the time of `lease`, if no other process has it and the sweep's last pass was over at least
+    /// `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and
     /// now.
     ///
     /// # Errors
@@ -144,18 +153,17 @@ impl Ledger {
     pub async fn lead_sweep(
         &self,
         db: &Db,
-        name: &str,
-        leader: &str,
+        lead: SweepLead<'_>,
         lease: Duration,
         every: Duration,
     ) -> Result<Option<serde_json::Value>, db::Error> {
-        let lead = self.sql.sweep_run.lead.bind([
-            ("name", name.into()),
-            ("leader", leader.into()),
+        let take = self.sql.sweep_run.lead.bind([
+            ("name", lead.sweep.into()),
+            ("leader", lead.leader.into()),
             ("lease_ms", millis(lease).into()),
             ("every_ms", millis(every).into()),
         ]);
-        lead.one(&db.conn).await?.map(|row| row.json("cursor")).transpose()
+        take.one(&db.conn).await?.map(|row| row.json("cursor")).transpose()
     }
 
     /// Ends a run that took this long: the next begins at its cursor. The last run of a pass leaves its figures.
@@ -166,15 +174,14 @@ impl Ledger {
     pub async fn end_sweep(
         &self,
         db: &Db,
-        name: &str,
-        leader: &str,
+        lead: SweepLead<'_>,
         run: &SweepRun,
         took: Duration,
     ) -> Result<Option<UnfinishedRuns>, db::Error> {
         let count = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
         let end = self.sql.sweep_run.end.bind([
-            ("name", name.into()),
-            ("leader", leader.into()),
+            ("name", lead.sweep.into()),
+            ("leader", lead.leader.into()),
             ("took_ms", millis(took).into()),
             ("cursor", run.cursor.to_string().into()),
             ("found", count(run.progress.found)),
@@ -196,8 +203,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the lead ends with its lease then.
-    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: Option<&str>) -> Result<(), db::Error> {
-        let values = [("name", name.into()), ("leader", leader.into()), ("error", error.into())];
+    pub async fn leave_sweep(&self, db: &Db, lead: SweepLead<'_>, error: Option<&str>) -> Result<(), db::Error> {
+        let values = [("name", lead.sweep.into()), ("leader", lead.leader.into()), ("error", error.into())];
         self.sql.sweep_run.leave.bind(values).execute(&db.conn).await.map(drop)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Run;
 use crate::{
     catalog::Table,
-    db::{self, Row},
+    db::{self, NextPage, Row},
     key::Key,
     ledger::FinishedAt,
 };
@@ -99,7 +99,8 @@ impl Run<'_> {
         let (mut still_marked, mut after) = (Vec::new(), None);
         let marked = table.marked("t");
         while !wanted.is_empty() {
-            let (keys, next) = table.page(&self.store.db, &table.sql, &marked, after.as_ref(), PAGE).await?;
+            let page = NextPage { after: after.as_ref(), limit: PAGE };
+            let (keys, next) = table.page(&self.store.db, &table.sql, &marked, page).await?;
             let texts: Vec<_> = keys.iter().map(ToString::to_string).collect();
             let hashes = self.store.ledger.key_hashes(&self.store.db.conn, table.name.as_str(), &texts).await?;
             still_marked.extend(hashes.iter().filter_map(|hash| wanted.remove(hash)));

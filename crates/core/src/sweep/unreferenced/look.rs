@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::TablePass;
 use crate::{
     catalog::Cursor,
-    db::{self, Row, literal, millis},
+    db::{self, NextPage, Row, literal, millis},
     key::Key,
 };
 
@@ -50,11 +50,11 @@ pub struct Page {
 }
 
 impl TablePass<'_> {
-    /// Looks at the next `limit` rows in key order.
+    /// Looks at the next rows in key order.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
-    pub async fn look(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, db::Error> {
+    pub async fn look(&self, page: NextPage<'_, Cursor>) -> Result<Page, db::Error> {
         let (db, unreferenced, table) = (&self.store.db, self.unreferenced, self.table);
         let (since, written) = (unreferenced.since.instant("t"), unreferenced.since.of("t"));
         let is_live = table.map_or_else(|| "true".to_owned(), |table| format!("({} is true)", table.live("t")));
@@ -67,7 +67,7 @@ impl TablePass<'_> {
             (self.is_since(unreferenced.settings.hide_after), "is_hidden"),
             (self.is_since(unreferenced.settings.delete_after), "is_old"),
         ];
-        let page = unreferenced.paging().next_rows(db, &columns, after, limit).await?;
+        let page = unreferenced.paging().next_rows(db, &columns, page).await?;
         let mut found =
             Page { rows_read: page.rows.len(), unreferenced: 0, hidden: 0, observations: Vec::new(), next: page.next };
         for (key, row) in page.rows {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sexton_core::{
     catalog::Table,
-    db::{self, Db},
+    db::{self, Db, NextPage},
     key::Key,
     soft_remove::bulk::{Condition, Cursor, count_live, live_page},
 };
@@ -46,7 +46,7 @@ impl RowSource {
             Self::Keys(lines) => lines.next(table, limit).await,
             Self::Condition { ended: true, .. } => Ok(None),
             Self::Condition { condition, cursor, ended } => {
-                let page = live_page(db, table, condition, cursor.as_ref(), limit).await;
+                let page = live_page(db, table, condition, NextPage { after: cursor.as_ref(), limit }).await;
                 let (keys, next) = page.map_err(condition_error)?;
                 (*cursor, *ended) = (next, keys.len() < limit);
                 Ok((!keys.is_empty()).then_some(keys))

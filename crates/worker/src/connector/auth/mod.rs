@@ -29,6 +29,14 @@ pub(super) enum Authentication {
     Webhook(SecretSource),
 }
 
+/// The call that a request is part of.
+#[derive(Clone, Copy)]
+pub(super) struct AuthenticatedCall<'a> {
+    pub(super) id: DeletionId,
+    pub(super) target: &'a str,
+    pub(super) deadline: Instant,
+}
+
 /// The token that a request was sent with, if another could replace it.
 struct Used(SecretString);
 
@@ -46,7 +54,7 @@ impl Authentication {
         }
     }
 
-    /// Sends an authenticated request of deletion `id` to `target`, as [`Exchange::follow`] does. It is sent once more
+    /// Sends an authenticated request, as [`Exchange::follow`] does. It is sent once more
     /// if a new token may help: a target that answers 401 did not act.
     ///
     /// # Errors
@@ -55,33 +63,25 @@ impl Authentication {
         &self,
         exchange: &Exchange,
         request: &OutgoingRequest,
-        id: DeletionId,
-        target: &str,
-        deadline: Instant,
+        call: AuthenticatedCall<'_>,
     ) -> Result<Received, Outcome> {
         let mut tries = 0;
         loop {
             let mut signed = request.clone();
-            let used = self.sign(&mut signed, id, target, deadline).await?;
-            let received = exchange.follow(signed, deadline).await?;
+            let used = self.sign(&mut signed, call).await?;
+            let received = exchange.follow(signed, call.deadline).await?;
             tries += 1;
-            if received.status != 401 || tries > 1 || !self.forget_refused(used, deadline).await {
+            if received.status != 401 || tries > 1 || !self.forget_refused(used, call.deadline).await {
                 return Ok(received);
             }
         }
     }
 
-    /// Adds credentials or a signature to a request of deletion `id` to `target`.
+    /// Adds credentials or a signature to a request.
     ///
     /// # Errors
     /// The outcome if there is no credential; nothing was sent to the target.
-    async fn sign(
-        &self,
-        request: &mut OutgoingRequest,
-        id: DeletionId,
-        target: &str,
-        deadline: Instant,
-    ) -> Result<Option<Used>, Outcome> {
+    async fn sign(&self, request: &mut OutgoingRequest, call: AuthenticatedCall<'_>) -> Result<Option<Used>, Outcome> {
         match self {
             Self::None => {}
             Self::Bearer(token) => authorize(request, &format!("Bearer {}", read(token)?.expose_secret()))?,
@@ -90,14 +90,14 @@ impl Authentication {
                 authorize(request, &format!("Basic {}", BASE64_STANDARD.encode(both)))?;
             }
             Self::OAuth2(tokens) => {
-                let token = tokens.get(deadline).await?;
+                let token = tokens.get(call.deadline).await?;
                 authorize(request, &format!("Bearer {}", token.expose_secret()))?;
                 return Ok(Some(Used(token)));
             }
             Self::Webhook(secret) => {
                 let key = signing_key(&read(secret)?).ok_or_else(unreadable)?;
                 let body = request.body.as_deref().unwrap_or_default();
-                let message_id = webhook::message_id(id, target, &request.url, body);
+                let message_id = webhook::message_id(call.id, call.target, &request.url, body);
                 let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
                 let signature = webhook::signature(&key, &message_id, timestamp, body).ok_or_else(unreadable)?;
                 set(request, HeaderName::from_static("webhook-id"), &message_id)?;

@@ -10,6 +10,7 @@ use sexton_core::outcome::{Answer, Outcome, Received};
 use url::Url;
 
 use super::{
+    super::auth::AuthenticatedCall,
     super::{
         Call,
         exchange::{OutgoingRequest, rejected, retry},
@@ -97,7 +98,8 @@ impl ObjectDeletion<'_> {
         headers.extend(own);
         let is_harmless = method != Method::DELETE;
         let request = OutgoingRequest { method, url: url.clone(), headers, body, is_harmless };
-        self.dav.auth.follow(&self.dav.exchange, &request, self.call.id, &self.dav.target, self.deadline).await
+        let call = AuthenticatedCall { id: self.call.id, target: &self.dav.target, deadline: self.deadline };
+        self.dav.auth.follow(&self.dav.exchange, &request, call).await
     }
 }
 

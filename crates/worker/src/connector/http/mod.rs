@@ -13,7 +13,7 @@ use sexton_core::{
 use super::{
     Call, Connector, SetupError,
     address::AllowedAddresses,
-    auth::Authentication,
+    auth::{AuthenticatedCall, Authentication},
     clients::{HttpClients, Transport},
     exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected},
 };
@@ -49,7 +49,8 @@ impl Http {
 
     async fn exchange(&self, request: &OutgoingRequest, call: Call<'_>) -> Result<Received, Outcome> {
         let deadline = Instant::now() + self.timeout;
-        self.auth.follow(&self.exchange, request, call.id, &self.target, deadline).await
+        let call = AuthenticatedCall { id: call.id, target: &self.target, deadline };
+        self.auth.follow(&self.exchange, request, call).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sexton_core::{
     catalog::{Table, UnreferencedTable},
     config::UnreferencedMode,
-    db::{self, Dialect},
+    db::{self, Dialect, NextPage},
     key::Key,
     soft_remove::DeletionRequest,
     sweep::unreferenced::{RowObservation, Step, TablePass},
@@ -28,6 +28,13 @@ pub(super) struct UnreferencedTableRun<'a> {
     pub(super) table: Option<&'a Table>,
     pub(super) is_guarded: bool,
     pub(super) effect: Effect,
+}
+
+/// Rows of a page with which the same is to be done.
+#[derive(Clone, Copy)]
+struct RowsToChange<'r> {
+    step: Step,
+    rows: &'r [&'r RowObservation],
 }
 
 impl UnreferencedTableRun<'_> {
@@ -107,7 +114,7 @@ impl UnreferencedTableRun<'_> {
             covered_from: &covered.from,
             looked_at: covered.looked_at(),
         };
-        let page = pass.look(checkpoint.after.as_ref(), batch).await?;
+        let page = pass.look(NextPage { after: checkpoint.after.as_ref(), limit: batch }).await?;
         budget.spend(page.rows_read);
         checkpoint.figures.looked += page.rows_read as u64;
         checkpoint.figures.unreferenced += page.unreferenced as u64;
@@ -137,7 +144,7 @@ impl UnreferencedTableRun<'_> {
                 continue;
             }
             for some in seen.chunks(ROWS_AT_ONCE) {
-                self.do_step(checkpoint, &pass, step, some, budget).await?;
+                self.do_step(checkpoint, &pass, RowsToChange { step, rows: some }, budget).await?;
             }
         }
         checkpoint.after = page.next;
@@ -149,10 +156,10 @@ impl UnreferencedTableRun<'_> {
         &self,
         checkpoint: &mut UnreferencedCheckpoint,
         pass: &TablePass<'_>,
-        step: Step,
-        seen: &[&RowObservation],
+        to_change: RowsToChange<'_>,
         budget: &RemainingBudget,
     ) -> Result<(), db::Error> {
+        let RowsToChange { step, rows: seen } = to_change;
         let keys: Vec<Key> = seen.iter().map(|one| one.key.clone()).collect();
         let recorded =
             self.table.filter(|table| step == Step::Delete && !UnreferencedTable::is_deleted_at_once(Some(table)));
@@ -168,7 +175,7 @@ impl UnreferencedTableRun<'_> {
                     seen.iter().partition(|one| done.contains(&one.key));
                 let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();
                 done.iter().for_each(|one| covered.remove_uncleared(&one.key.to_string()));
-                self.count_missed(checkpoint, step, &missed);
+                self.count_missed(checkpoint, RowsToChange { step, rows: &missed });
                 return Ok(());
             }
             Err(error) => error,
@@ -180,7 +187,7 @@ impl UnreferencedTableRun<'_> {
         let one_by_one = !refusal.is_contention() || of_a_row;
         match seen {
             [_] if !refusal.is_contention() => {
-                self.count_missed(checkpoint, step, seen);
+                self.count_missed(checkpoint, to_change);
                 checkpoint.figures.missed -= 1;
                 checkpoint.figures.refused += 1;
                 tracing::warn!(%error, resource = %self.unreferenced.name, "an unreferenced row cannot be changed");
@@ -188,18 +195,22 @@ impl UnreferencedTableRun<'_> {
             [_, _, ..] if one_by_one => {
                 for one in seen {
                     match budget.is_used_up() {
-                        true => self.count_missed(checkpoint, step, &[*one]),
-                        false => Box::pin(self.do_step(checkpoint, pass, step, &[*one], budget)).await?,
+                        true => self.count_missed(checkpoint, RowsToChange { step, rows: &[*one] }),
+                        false => {
+                            Box::pin(self.do_step(checkpoint, pass, RowsToChange { step, rows: &[*one] }, budget))
+                                .await?
+                        }
                     }
                 }
             }
-            _ => self.count_missed(checkpoint, step, seen),
+            _ => self.count_missed(checkpoint, to_change),
         }
         Ok(())
     }
 
     /// Counts rows with which a step was not done.
-    fn count_missed(&self, checkpoint: &mut UnreferencedCheckpoint, step: Step, seen: &[&RowObservation]) {
+    fn count_missed(&self, checkpoint: &mut UnreferencedCheckpoint, missed: RowsToChange<'_>) {
+        let RowsToChange { step, rows: seen } = missed;
         checkpoint.count_missed(seen);
         if step == Step::Clear {
             let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();

@@ -39,8 +39,10 @@ impl<'a> VerifyRun<'a> {
                 // The look was under way when an earlier one shut the lane.
                 _ if self.observer.is_shut(&lane) => unseen.push(lane),
                 TwinObservation::LaneShut(outcome) => {
-                    let before = before.filter(|_| !candidate.was_looked_at());
-                    self.shut_lane(checkpoint, candidate, &lane, outcome, before).await;
+                    if let Some(before) = before.filter(|_| !candidate.was_looked_at()) {
+                        checkpoint.reach(&lane, before);
+                    }
+                    self.shut_lane(candidate, &lane, outcome).await;
                     unseen.push(lane);
                 }
                 TwinObservation::Gone => {
@@ -86,21 +88,11 @@ impl<'a> VerifyRun<'a> {
     }
 
     /// Shuts a lane for the rest of the run. If its target asked for patience, the gates of all processes hear of it.
-    async fn shut_lane(
-        &mut self,
-        checkpoint: &mut VerifyCheckpoint,
-        candidate: &Candidate,
-        lane: &Lane,
-        outcome: Option<Outcome>,
-        before: Option<&FinishedAt>,
-    ) {
+    async fn shut_lane(&mut self, candidate: &Candidate, lane: &Lane, outcome: Option<Outcome>) {
         if let Some(outcome) = &outcome {
             let id = candidate.completed.id;
             let called = CallReport { lane, id, outcome, gone_evidence: GoneEvidence::Known, probe: false };
             self.gates.note_call(self.context.store, &called).await;
-        }
-        if let Some(before) = before {
-            checkpoint.reach(lane, before);
         }
         self.observer.shut(lane);
     }

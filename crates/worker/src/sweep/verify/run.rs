@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sexton_core::{
     config::{SweepBudget, VerifyMode},
-    db,
+    db::{self, NextPage},
     ids::{Lane, ResourceName},
     ledger::{FinishedAt, SweepRun},
     outcome::Answer,
@@ -135,7 +135,10 @@ impl<'a> VerifyRun<'a> {
         let Some(after) = open.iter().map(|lane| checkpoint.lanes.get(lane).cloned()).min() else { return Ok(false) };
         let SweepContext { store, config, .. } = self.context;
         let batch = self.budget.batch(config.sync.batch);
-        let page = store.ledger.finished_in_order(&store.db, &self.since, &self.until, after.as_ref(), batch).await?;
+        let page = store
+            .ledger
+            .finished_in_order(&store.db, &self.since, &self.until, NextPage { after: after.as_ref(), limit: batch })
+            .await?;
         self.budget.spend(page.len());
         let Some(last) = page.last().cloned() else { return Ok(false) };
         let share = config.sync.verify.share;
