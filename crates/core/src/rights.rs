@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{Column, ConfigProblem, Rows, Table, UnreferencedTable},
     config::ChildThen,
-    db::{self, Dialect, Sql, Words},
+    db::{self, Sql, Words},
     ids::ResourceName,
     store::Store,
 };
@@ -43,7 +43,7 @@ impl db::Statements for Statements {
 /// # Errors
 /// [`db::Error`] when the database does not answer.
 pub async fn missing_rights(store: &Store) -> Result<Vec<MissingRight>, db::Error> {
-    if store.ledger.dialect == Dialect::Sqlite {
+    if !store.ledger.dialect.has_roles() {
         return Ok(Vec::new());
     }
     let wanted = Value::from(wanted(store)).to_string();

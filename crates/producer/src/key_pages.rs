@@ -73,7 +73,7 @@ impl<'p> KeyPages<'p> {
         for (n, (column, _)) in self.table.key.iter().enumerate() {
             let name = column.of(&alias);
             query.expr_as(Expr::cust(column.text(&alias)), format!("k{n}"));
-            if self.table.dialect == Dialect::Sqlite {
+            if !self.table.dialect.has_strict_types() {
                 // The sign keeps the driver from taking the declared type for that of the value.
                 query.expr_as(Expr::cust(format!("+{name}")), format!("c{n}"));
                 query.expr_as(Expr::cust(format!("typeof({name})")), format!("t{n}"));

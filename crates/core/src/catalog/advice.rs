@@ -50,9 +50,9 @@ impl Catalog {
 
 /// Whether finding children reads the whole table, however large it is.
 pub(super) async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
-    let value = match &rule.link {
-        Link::Column(column) if db.dialect == Dialect::Postgres => column.from_text("null"),
-        _ => literal("x"),
+    let value = match (&rule.link, db.dialect) {
+        (Link::Column(column), Dialect::Postgres) => column.from_text("null"),
+        (Link::Column(_), Dialect::Sqlite) | (Link::Json(..), _) => literal("x"),
     };
     let words = Words::new(db.dialect).with([
         ("table", rule.rows.sql.clone()),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{AdoptMode, Config, Resource},
-    db::{Db, Dialect},
+    db::Db,
     ids::ResourceName,
 };
 
@@ -148,7 +148,7 @@ async fn child_rules(
                 Ok(mut rule) => {
                     if let Link::Json(column, _, reading) = &mut rule.link
                         && column.base_type == "json"
-                        && db.dialect == Dialect::Postgres
+                        && db.dialect.has_strict_types()
                     {
                         *reading = Reading::Repaired;
                         let plain = rule.with_plain_link();

@@ -68,17 +68,20 @@ impl Find<'_> {
         conn: &impl ConnectionTrait,
         parents: &[Parent],
     ) -> Result<Vec<FoundChild>, db::Error> {
-        if self.rule.rows.dialect == Dialect::Postgres {
-            let mut values = vec![("parents", parents_as_json(parents).into())];
-            values.push(("limit", self.limit().into()));
-            let rows = self.rule.rows.rendered.get(self.name(), || self.postgres()).bind_all(values).all(conn).await?;
-            return rows.iter().map(|row| found(row, row.get("label")?)).collect();
+        match self.rule.rows.dialect {
+            Dialect::Postgres => {
+                let find = self.rule.rows.rendered.get(self.name(), || self.postgres());
+                let values = vec![("parents", parents_as_json(parents).into()), ("limit", self.limit().into())];
+                find.bind_all(values).all(conn).await?.iter().map(|row| found(row, row.get("label")?)).collect()
+            }
+            Dialect::Sqlite => {
+                let mut all = Vec::new();
+                for parent in parents {
+                    all.extend(self.of_parent(conn, parent).await?);
+                }
+                Ok(all)
+            }
         }
-        let mut all = Vec::new();
-        for parent in parents {
-            all.extend(self.of_parent(conn, parent).await?);
-        }
-        Ok(all)
     }
 
     /// The children of one parent (SQLite).
@@ -101,8 +104,8 @@ impl Find<'_> {
         }
         if let Some(child) = self.child().filter(|child| self.is_requested() && child.resource.hash_key) {
             let ledger = &self.store.ledger;
-            let ended = format!("state = '{}' or cancelled_by = 'discarded'", State::Completed);
-            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended).await?;
+            let ended = "state = {completed} or cancelled_by = {cancellation:Discarded}";
+            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, ended).await?;
             children.retain(|child| child.deletion.is_some() || !finished.contains(&child.key));
         }
         Ok(children)

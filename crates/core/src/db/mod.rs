@@ -1,5 +1,6 @@
 //! The application's database: connecting, the two dialects, and what its errors mean.
 
+mod capabilities;
 mod connect;
 mod dialect;
 mod error;

@@ -12,7 +12,7 @@ use super::{
     state::standing,
 };
 use crate::{
-    db::{self, Dialect},
+    db::{self},
     ledger::{Action, Ledger, Operator},
     store::Store,
 };
@@ -139,7 +139,7 @@ async fn change_all(
     triggers: &[Trigger],
     change: GuardChange,
 ) -> Result<Vec<String>, db::Error> {
-    if ledger.dialect == Dialect::Postgres {
+    if ledger.dialect.has_row_locks() {
         db::run_script(transaction, "lock guards", LOCK).await?;
     }
     let wanted = match change {

@@ -99,12 +99,12 @@ impl Statements {
     pub(super) fn render(words: &Words) -> Self {
         let list = "-- list breakers
             select lane, cause, reason, {iso:since} as since, probes, -({ms_since:until}) as left_ms from {breaker}
-            where cause <> 'throttled' or until > {in_ms:-@ends_ms}
+            where cause <> {cause:Throttled} or until > {in_ms:-@ends_ms}
             order by lane";
         let close = "-- close a breaker
-            delete from {breaker} where lane = @lane and cause <> 'gone'";
+            delete from {breaker} where lane = @lane and cause <> {cause:Gone}";
         let withdraw = "-- close a breaker that nothing speaks for any more
-            delete from {breaker} where lane = @lane and cause = 'gone' and since < {in_ms:-@settled_ms}
+            delete from {breaker} where lane = @lane and cause = {cause:Gone} and since < {in_ms:-@settled_ms}
                 and not exists (
                     select 1 from {deletion} d
                     where d.held_at is not null and d.resource = @resource and {is_doubted:@target})";

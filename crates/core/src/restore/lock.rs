@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Error, statements::Statements};
 use crate::{
     catalog::Table,
-    db::{self, Dialect, Sql, literal},
+    db::{self, Sql, literal},
     ids::DeletionId,
     ledger::Ledger,
     store::Store,
@@ -35,7 +35,7 @@ pub(super) async fn lock_rows(
         let Some(table) = store.catalog.by_name(&resource) else {
             return Err(Error::UnknownResource { resource });
         };
-        if table.dialect == Dialect::Postgres {
+        if table.dialect.has_row_locks() {
             let lock = table.rendered.get("restore.lock_rows", || rows_statement(&store.ledger, table));
             lock.bind([("ids", ids.as_str().into())]).all(transaction).await?;
         }

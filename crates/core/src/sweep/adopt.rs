@@ -11,7 +11,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::{
     catalog::{Among, Cursor, MarkerRule, Table},
-    db::{self, Dialect, NextPage, RowLocks, kill_point, literal},
+    db::{self, NextPage, RowLocks, kill_point, literal},
     key::Key,
     ledger::Ledger,
     soft_remove::{DeletionRequest, Requested, soft_remove},
@@ -22,7 +22,8 @@ use crate::{
 const YOUNG_MS: i64 = 10 * 60 * 1000;
 
 /// Whether a deletion left its row as it is: kept, given up or taken back.
-const LEFT_THE_ROW: &str = "row_outcome = 'kept' or cancelled_by in ('discarded', 'restored')";
+const LEFT_THE_ROW: &str =
+    "row_outcome = {row_outcome:Kept} or cancelled_by in ({cancellation:Discarded}, {cancellation:Restored})";
 
 /// A marked row without a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub async fn find_orphans(
         }
     }
     // Whether a deletion keeps its key or a hash is written in the deletion, which may be older than the configuration.
-    if table.dialect == Dialect::Sqlite && !markers.is_empty() {
+    if !table.dialect.can_hash() && !markers.is_empty() {
         let finished =
             store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, LEFT_THE_ROW).await?;
         orphans.retain(|orphan| !finished.contains(&orphan.key.to_string()));
@@ -112,7 +113,7 @@ pub async fn adopt(
         let is_orphan = is_orphan(&store.ledger, table);
         let among = Among { source: &table.sql, condition: &is_orphan, locks: RowLocks::SkipLocked };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;
-        if table.dialect == Dialect::Sqlite && !keys.is_empty() {
+        if !table.dialect.can_hash() && !keys.is_empty() {
             let deleted = deleted_under_hash(&transaction, &store.ledger, table, &keys).await?;
             keys.retain(|key| !deleted.contains(&key.to_string()));
         }
@@ -173,7 +174,7 @@ fn is_orphan(ledger: &Ledger, table: &Table) -> String {
         ("is_marked", table.marked("t")),
         ("is_old", is_old),
         ("marker", table.marker_text("t", &rule)),
-        ("left_the_row", LEFT_THE_ROW.to_owned()),
+        ("left_the_row", ledger.words.expand(LEFT_THE_ROW)),
     ]);
     words.expand(include_str!("adopt.is_orphan.sql"))
 }

@@ -99,7 +99,7 @@ pub(crate) async fn delete_part_of_children(
 async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<ChildrenPart, db::Error> {
     let Batch { transaction, store, table, .. } = *batch;
     let dialect = table.dialect;
-    if dialect == Dialect::Postgres {
+    if dialect.has_settings() {
         batch.limit_waiting().await?;
     }
     if batch.lock_ours().await?.is_empty() {
@@ -116,7 +116,7 @@ async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<ChildrenPart, 
         Some(Now::Changed(now)) => return Ok(ChildrenPart::Stopped(HardDeleteOutcome::Changed(now))),
         Some(Now::Same | Now::Gone) | None => {}
     }
-    let tables = if dialect == Dialect::Sqlite { store.catalog.tables_deleted_with(table) } else { Vec::new() };
+    let tables = if dialect.has_settings() { Vec::new() } else { store.catalog.tables_deleted_with(table) };
     begin_own(transaction, &store.ledger, &tables).await?;
     let deleted = delete_part(transaction, store, &deletion.row_to_delete(table), deletion.id, MOST).await;
     end_own(transaction, &store.ledger, &tables).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{AdoptMode, Config, SweepBudget},
-    db::{self, Dialect, NextPage},
+    db::{self, NextPage},
     ids::ResourceName,
     key::Key,
     ledger::{SweepProgress, SweepRun},
@@ -207,7 +207,7 @@ impl AdoptTableRun<'_> {
         };
         let Some(refusal) = error.refusal() else { return Err(error) };
         // SQLite has one lock for all rows: each row would wait for it anew.
-        let one_by_one = !refusal.is_contention() || store.db.dialect == Dialect::Postgres;
+        let one_by_one = !refusal.is_contention() || store.db.dialect.has_row_locks();
         match orphans {
             [orphan] if !refusal.is_contention() => {
                 checkpoint.figures.refused += 1;

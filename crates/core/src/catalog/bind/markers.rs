@@ -4,7 +4,7 @@ use super::resource::ResourceBinder;
 use crate::{
     catalog::{Column, MarkerRule, describe::Description},
     config::{ColumnValue, Marker, MarkerWhen},
-    db::{self, Db, Dialect, Words, literal},
+    db::{self, Db, Words, literal},
 };
 
 impl ResourceBinder<'_> {
@@ -96,7 +96,7 @@ impl ResourceBinder<'_> {
 
     /// Checks that the database takes the value for the column's type. Only its own cast can tell (enums, domains).
     async fn check_value(&mut self, db: &Db, key: &str, column: &Column, value: &ColumnValue) -> Result<(), db::Error> {
-        if db.dialect == Dialect::Sqlite {
+        if !db.dialect.has_strict_types() {
             return Ok(());
         }
         let text = literal(&value.to_string());

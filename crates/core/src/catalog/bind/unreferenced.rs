@@ -167,7 +167,10 @@ impl UnreferencedBinder<'_> {
         };
         if !has_index {
             let index: Vec<_> = key.columns.iter().map(|column| quote(column)).collect();
-            let concurrently = if self.db.dialect == Dialect::Postgres { " concurrently" } else { "" };
+            let concurrently = match self.db.dialect {
+                Dialect::Postgres => " concurrently",
+                Dialect::Sqlite => "",
+            };
             let message = format!(
                 "`{}` ({columns}) has no index: every look at a row would read the whole table; \
                  `create index{concurrently} on {} ({})`",

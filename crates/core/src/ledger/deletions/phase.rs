@@ -13,6 +13,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Confirm, Self::HardDelete];
+
     /// As in the ledger.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -33,10 +36,7 @@ impl std::str::FromStr for Phase {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "confirm" => Ok(Self::Confirm),
-            "remove" => Ok(Self::HardDelete),
-            other => Err(format!("`{other}` is not a phase of a deletion")),
-        }
+        let phase = Self::ALL.into_iter().find(|phase| phase.as_str() == name);
+        phase.ok_or_else(|| format!("`{name}` is not a phase of a deletion"))
     }
 }

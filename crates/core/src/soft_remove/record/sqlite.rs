@@ -64,7 +64,6 @@ impl db::Statements for Statements {
             where resource = @resource and key = @key
                 and {comparable_marker:marker_value} = {comparable_marker:@marker_value}
             limit 1";
-        let words = words.clone().with([("confirm_phase", format!("'{}'", Phase::Confirm.as_str()))]);
         Self {
             known: words.render(known),
             before_mark_as_child: words.render(before_mark_as_child),

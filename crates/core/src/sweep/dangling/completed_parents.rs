@@ -72,7 +72,7 @@ impl db::Statements for Statements {
 const COLUMNS: &str = "
     {text:d.id} as id, {text:d.finished_at} as at, d.resource, d.key, coalesce({text:d.refs}, '{}') as refs";
 
-const IS_COMPLETED_PARENT: &str = "d.state = {completed} and d.row_outcome <> 'kept' and d.key is not null";
+const IS_COMPLETED_PARENT: &str = "d.state = {completed} and d.row_outcome <> {row_outcome:Kept} and d.key is not null";
 
 impl Ledger {
     /// The next completed deletions of rows of `resources` that finished since `since` (as the database writes times).

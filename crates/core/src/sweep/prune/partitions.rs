@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Mode, Pruned, Run, Scanned, still_marked::OldEntry};
 use crate::{
-    db::{self, Dialect, Pages, Sql, Words, kill_point},
+    db::{self, Pages, Sql, Words, kill_point},
     ledger::{FinishedAt, after_last},
 };
 
@@ -49,7 +49,7 @@ impl Run<'_> {
     /// Drops the months that it can. The others are pruned in batches.
     pub(super) async fn drop_months(&self, done: &mut Pruned) -> Result<Scanned, db::Error> {
         // A dry run counts their entries one by one with all others.
-        if self.store.ledger.dialect == Dialect::Sqlite || self.mode == Mode::DryRun {
+        if !self.store.ledger.dialect.has_partitions() || self.mode == Mode::DryRun {
             return Ok(Scanned::nothing_more());
         }
         for partition in self.old_months().await? {

@@ -25,7 +25,8 @@ pub(super) struct OldEntry {
 
 /// Whether the row of the finished deletion `d` may still be there with its marker: it was kept, or the deletion was
 /// taken back or given up.
-pub(super) const MAY_LEAVE_ROW: &str = "(d.row_outcome = 'kept' or d.cancelled_by in ('discarded', 'restored'))";
+pub(super) const MAY_LEAVE_ROW: &str =
+    "(d.row_outcome = {row_outcome:Kept} or d.cancelled_by in ({cancellation:Discarded}, {cancellation:Restored}))";
 
 /// Whether the finished deletion `d` is the newest of its row; one that is open or dead is newer still. Scalar queries
 /// and no `exists`, which a planner that does not think of the limit answers by reading all open deletions into a hash.

@@ -107,7 +107,7 @@ impl TablePass<'_> {
         ]);
         let was_restored = "exists (
             select 1 from {done} f
-            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = 'restored'
+            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = {cancellation:Restored}
                 and {instant:f.finished_at} >= {since})";
         words.expand(&format!("({is_before} or {was_restored})"))
     }

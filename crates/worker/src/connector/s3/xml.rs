@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn answers_are_read_key_by_key() {
         let body =
-            b"<DeleteResult><DeletedKeys><Key>a</Key></DeletedKeys><Error><Key>b</Key><Code>AccessDenied</Code></Error>
+            b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
             <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
         let errors = vec![("b".to_owned(), "AccessDenied".to_owned())];
         assert_eq!(deleted(body), Some(DeletedKeys { gone: vec!["a".into(), "c".into()], errors }));
-        assert_eq!(deleted(b"<DeleteResult><DeletedKeys/></DeleteResult>"), None);
+        assert_eq!(deleted(b"<DeleteResult><Deleted/></DeleteResult>"), None);
         assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>"), None);
         assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>").as_deref(), Some("InternalError"));
         assert_eq!(error_code(b"<Error><Code>Ann Example</Code></Error>"), None);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sexton_core::{
     catalog::{Table, UnreferencedTable},
     config::UnreferencedMode,
-    db::{self, Dialect, NextPage},
+    db::{self, NextPage},
     key::Key,
     soft_remove::DeletionRequest,
     sweep::unreferenced::{RowObservation, Step, TablePass},
@@ -183,7 +183,7 @@ impl UnreferencedTableRun<'_> {
         let Some(refusal) = error.refusal() else { return Err(error) };
         // A lock on the whole table would be waited for anew with each row. Only the ledger's entry of a row may be
         // locked by itself.
-        let of_a_row = recorded.is_some() && self.context.store.db.dialect == Dialect::Postgres;
+        let of_a_row = recorded.is_some() && self.context.store.db.dialect.has_row_locks();
         let one_by_one = !refusal.is_contention() || of_a_row;
         match seen {
             [_] if !refusal.is_contention() => {
