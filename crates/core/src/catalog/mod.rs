@@ -7,7 +7,7 @@
 //! * `describe`, `foreign_keys`: what the database's own catalogue says;
 //! * `bind`: comparing that with the configuration; every mistake is a [`ConfigProblem`];
 //! * `load`, `tables`: all resources together, the [`Catalog`];
-//! * `rows`, `table`, `markers`, `child_rule`, `unreferenced`, `column`, `key`: fragments of statements;
+//! * `rows`, `table`, `marker_rule`, `markers`, `child_rule`, `unreferenced`, `column`, `key`: fragments of statements;
 //! * `row_filter`, `pages`: statements that any table can run.
 
 mod advice;
@@ -20,6 +20,7 @@ mod error;
 mod foreign_keys;
 pub mod key;
 mod load;
+mod marker_rule;
 mod markers;
 mod pages;
 mod problem;
@@ -32,7 +33,7 @@ mod unreferenced;
 pub use child_rule::{ChildRule, Link, Reading};
 pub use column::{Column, KeyType};
 pub use error::Error;
-pub use markers::MarkerRule;
+pub use marker_rule::MarkerRule;
 pub use pages::Cursor;
 pub(crate) use pages::Paging;
 pub use problem::ConfigProblem;

@@ -8,7 +8,7 @@ use super::{
     child_rule::ChildRule,
     column::Column,
     key::Key,
-    markers::{self, MarkerRule},
+    marker_rule::{self, MarkerRule},
     row_filter::Among,
     rows::Rows,
 };
@@ -57,8 +57,8 @@ impl TableStatements {
         let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, locks: RowLocks::None });
         Self {
             existing: filter("true"),
-            live: filter(&markers::live(rules, "t")),
-            marked: filter(&markers::marked(rules, "t")),
+            live: filter(&marker_rule::live(rules, "t")),
+            marked: filter(&marker_rule::marked(rules, "t")),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A table whose unreferenced rows are deleted, and the foreign keys that reference it.
 
-use super::{Column, ConfigProblem, Rows, Table, bind, describe::describe, pages::Paging};
+use super::{Column, ConfigProblem, Rows, Table, pages::Paging};
 use crate::{
-    config::{AfterConfirmation, Resource, Unreferenced as Settings},
-    db::{self, Db, quote},
+    config::{AfterConfirmation, Unreferenced as Settings},
+    db::quote,
     ids::ResourceName,
 };
 
@@ -24,7 +24,7 @@ pub struct UnreferencedTable {
     pub references: Vec<ResolvedReference>,
     /// Why the sweep does nothing about its rows: foreign keys that are not as configured, or not as they have to be.
     pub problems: Vec<ConfigProblem>,
-    paging: Vec<usize>,
+    pub(super) paging: Vec<usize>,
 }
 
 /// A foreign key, resolved.
@@ -59,39 +59,6 @@ impl ResolvedReference {
 }
 
 impl UnreferencedTable {
-    /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside,
-    /// what is wrong with the table itself.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the catalogue cannot be read.
-    pub async fn load(
-        db: &Db,
-        name: &ResourceName,
-        resource: &Resource,
-    ) -> Result<Option<Result<Self, Vec<ConfigProblem>>>, db::Error> {
-        let Some(settings) = &resource.unreferenced else { return Ok(None) };
-        let found = describe(db, &resource.table).await?;
-        let (rows, paging) = match bind::rows(db, name, resource, found.as_ref()) {
-            Ok(bound) => bound,
-            Err(problems) => return Ok(Some(Err(problems))),
-        };
-        let Some(found) = found else { return Ok(None) };
-        let bound = match bind::unreferenced(db, name, resource, settings, &found).await? {
-            Ok(bound) => bound,
-            Err(problems) => return Ok(Some(Err(problems))),
-        };
-        Ok(Some(Ok(Self {
-            name: name.clone(),
-            table: resource.table.clone(),
-            settings: settings.clone(),
-            rows,
-            since: bound.since,
-            references: bound.references,
-            problems: bound.problems,
-            paging,
-        })))
-    }
-
     /// How pages of the table follow each other.
     pub(crate) fn paging(&self) -> Paging<'_> {
         Paging { rows: &self.rows, by: &self.paging }

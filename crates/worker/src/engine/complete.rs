@@ -1,55 +1,14 @@
 //! Completing a deletion: when all targets confirmed, the row goes, with many others in one transaction.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
-use sexton_core::{
-    config::AfterConfirmation, db, ids::ResourceName, key::Key, ledger::Phase, outcome::DeadKind, state::Event,
-};
+use sexton_core::{config::AfterConfirmation, key::Key, ledger::Phase, outcome::DeadKind, state::Event};
 
-use super::{
-    Context,
-    batcher::{BatchResult, Batcher, ProcessBatch},
-    execution::Execution,
-};
+use super::execution::Execution;
 use crate::{
-    hard_delete::{HardDelete, HardDeleteOutcome, hard_delete},
+    hard_delete::{HardDelete, HardDeleteOutcome},
     metrics,
 };
-
-/// Most rows in one transaction.
-const BATCH: usize = 100;
-
-/// Completes deletions in batches, one batcher a table.
-pub(super) struct Completions {
-    batchers: BTreeMap<ResourceName, Batcher<HardDelete, HardDeleteOutcome>>,
-}
-
-impl Completions {
-    pub(super) fn start(context: &Arc<Context>) -> Self {
-        let batchers = context.store.catalog.tables().map(|table| {
-            let (context, name) = (Arc::clone(context), table.name.clone());
-            let table = Arc::clone(table);
-            let process: ProcessBatch<HardDelete, HardDeleteOutcome> = Arc::new(move |batch: Vec<HardDelete>| {
-                let (context, table) = (Arc::clone(&context), Arc::clone(&table));
-                let work = async move { hard_delete(&context.store, &table, &batch).await };
-                Box::pin(work) as BoxFuture<'static, Result<Vec<HardDeleteOutcome>, db::Error>>
-            });
-            (name, Batcher::start(BATCH, 2, process))
-        });
-        Self { batchers: batchers.collect() }
-    }
-
-    async fn complete(&self, resource: &ResourceName, deletion: HardDelete) -> BatchResult<HardDeleteOutcome> {
-        match self.batchers.get(resource) {
-            Some(batcher) => batcher.submit(deletion).await,
-            None => {
-                let why = format!("resource {resource} is not configured");
-                Err(Arc::new(db::Error::other("complete a deletion", why)))
-            }
-        }
-    }
-}
 
 impl Execution<'_> {
     /// Deletes the row, or leaves it to `delete_after`, to `then = "keep"` or to the end of a pause.

@@ -6,8 +6,8 @@ use sexton_core::ids::DeletionId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Context, InFlight, claim::ClaimBatcher, complete::Completions, ended_deletions::EndedDeletions, slots::Slots,
-    take_held::HeldQueue, write_back::Settlements,
+    Context, InFlight, claim::ClaimBatcher, completions::Completions, ended_deletions::EndedDeletions,
+    held_queue::HeldQueue, settlements::Settlements, slots::Slots,
 };
 
 /// How long handing back may take. It is one statement; if even that fails, the leases expire.

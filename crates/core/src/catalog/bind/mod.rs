@@ -8,4 +8,3 @@ mod unreferenced;
 
 pub(super) use child_rule::BindChildRule;
 pub(super) use resource::{resource, rows};
-pub(super) use unreferenced::unreferenced;

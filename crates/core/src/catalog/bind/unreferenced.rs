@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::{
-        Column, ConfigProblem, Pair, ResolvedReference,
+        Column, ConfigProblem, Pair, ResolvedReference, UnreferencedTable,
         describe::{Description, describe},
         foreign_keys::{ForeignKey, OnDelete, referencing},
     },
@@ -15,15 +15,50 @@ use crate::{
 };
 
 /// What was found for `unreferenced`.
-pub(in crate::catalog) struct BoundRule {
-    pub(in crate::catalog) since: Column,
-    pub(in crate::catalog) references: Vec<ResolvedReference>,
+struct BoundRule {
+    since: Column,
+    references: Vec<ResolvedReference>,
     /// What is wrong with the foreign keys.
-    pub(in crate::catalog) problems: Vec<ConfigProblem>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl UnreferencedTable {
+    /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside,
+    /// what is wrong with the table itself.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the catalogue cannot be read.
+    pub async fn load(
+        db: &Db,
+        name: &ResourceName,
+        resource: &Resource,
+    ) -> Result<Option<Result<Self, Vec<ConfigProblem>>>, db::Error> {
+        let Some(settings) = &resource.unreferenced else { return Ok(None) };
+        let found = describe(db, &resource.table).await?;
+        let (rows, paging) = match super::rows(db, name, resource, found.as_ref()) {
+            Ok(bound) => bound,
+            Err(problems) => return Ok(Some(Err(problems))),
+        };
+        let Some(found) = found else { return Ok(None) };
+        let bound = match unreferenced(db, name, resource, settings, &found).await? {
+            Ok(bound) => bound,
+            Err(problems) => return Ok(Some(Err(problems))),
+        };
+        Ok(Some(Ok(Self {
+            name: name.clone(),
+            table: resource.table.clone(),
+            settings: settings.clone(),
+            rows,
+            since: bound.since,
+            references: bound.references,
+            problems: bound.problems,
+            paging,
+        })))
+    }
 }
 
 /// Resolves `settings` for the table `found`; inside, what is wrong with its own columns.
-pub(in crate::catalog) async fn unreferenced(
+async fn unreferenced(
     db: &Db,
     name: &ResourceName,
     resource: &Resource,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sexton_core::{catalog::Table, key::Key, store::Store};
 
-use super::{fail_if_missing, source::RowSource};
+use super::{missing::fail_if_missing, source::RowSource};
 use crate::cli::{
     error::Result,
     output::{self, Format},

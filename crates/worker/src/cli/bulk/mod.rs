@@ -7,11 +7,11 @@
 //! the same command with `--batch ID` continues it. A row that was requested under that id is not requested a second
 //! time, and not reported missing.
 
+mod args;
 mod dry_run;
 mod lines;
+mod missing;
 mod source;
-
-use std::path::PathBuf;
 
 use serde::Serialize;
 use sexton_core::{
@@ -25,7 +25,8 @@ use sexton_core::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::source::RowSource;
+pub(super) use self::args::BulkArgs;
+use self::{missing::fail_if_missing, source::RowSource};
 use super::{
     error::{Error, Result},
     interrupt::Interrupt,
@@ -39,38 +40,6 @@ const MOST_GENERAL: usize = 3;
 
 /// How many keys without a row, and how many refused rows, are named on standard error; the others are only counted.
 const MOST_NAMED: u64 = 20;
-
-#[derive(Debug, clap::Args)]
-pub(super) struct BulkArgs {
-    /// The live rows that meet this SQL condition; asks first, without a terminal it needs --yes.
-    #[arg(long = "where", value_name = "SQL", conflicts_with_all = ["keys", "keys_from"])]
-    condition: Option<String>,
-    /// The rows whose keys are in this file, one a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
-    keys_from: Option<PathBuf>,
-    /// Rows in one transaction.
-    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "keys",
-        value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    batch_size: u32,
-    /// Continue the request that printed this id.
-    #[arg(long, value_name = "ID", conflicts_with = "keys")]
-    batch: Option<BatchId>,
-    /// Only count the rows, and show some keys.
-    #[arg(long, conflicts_with = "keys")]
-    dry_run: bool,
-    /// End at the first row that the database refuses to mark. Without it, such rows are named and counted.
-    #[arg(long, conflicts_with = "keys")]
-    fail_fast: bool,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
-}
-
-impl BulkArgs {
-    pub(super) const fn is_bulk(&self) -> bool {
-        self.condition.is_some() || self.keys_from.is_some()
-    }
-}
 
 /// The figures of a batch, and at the end those of all.
 #[derive(Debug, Default, Serialize)]
@@ -340,13 +309,5 @@ impl BulkRequest<'_> {
                 all.missing
             ))),
         }
-    }
-}
-
-/// Fails with exit code 3 if keys had no row.
-fn fail_if_missing(table: &Table, missing: u64, others: &str) -> Result {
-    match missing {
-        0 => Ok(()),
-        n => Err(Error::NotFound(format!("{n} keys have no row in {}; {others}", table.name))),
     }
 }

@@ -9,7 +9,7 @@ use sexton_core::{
     soft_remove::bulk::{Condition, Cursor, count_live, live_page},
 };
 
-use super::{BulkArgs, lines::Lines};
+use super::{args::BulkArgs, lines::Lines};
 use crate::cli::error::{Error, Result};
 
 /// What gives the keys.

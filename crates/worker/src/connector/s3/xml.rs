@@ -154,8 +154,7 @@ mod tests {
 
     #[test]
     fn answers_are_read_key_by_key() {
-        let body =
-            b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
+        let body = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
             <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
         let errors = vec![("b".to_owned(), "AccessDenied".to_owned())];
         assert_eq!(deleted(body), Some(DeletedKeys { gone: vec!["a".into(), "c".into()], errors }));
