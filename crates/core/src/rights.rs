@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Column, Problem, Rows, Table, Unreferenced},
+    catalog::{Column, ConfigProblem, Rows, Table, UnreferencedTable},
     config::ChildThen,
-    db::{self, Dialect, Sql, Words},
+    db::{self, Sql, Words},
     ids::ResourceName,
     store::Store,
 };
@@ -19,7 +19,7 @@ pub struct MissingRight {
     /// The resource that cannot be handled without it; none if it is about Sexton's own tables.
     pub resource: Option<String>,
     /// What to grant, and where it is configured.
-    pub problem: Problem,
+    pub problem: ConfigProblem,
 }
 
 struct Statements {
@@ -43,7 +43,7 @@ impl db::Statements for Statements {
 /// # Errors
 /// [`db::Error`] when the database does not answer.
 pub async fn missing_rights(store: &Store) -> Result<Vec<MissingRight>, db::Error> {
-    if store.ledger.dialect == Dialect::Sqlite {
+    if !store.ledger.dialect.has_roles() {
         return Ok(Vec::new());
     }
     let wanted = Value::from(wanted(store)).to_string();
@@ -53,7 +53,7 @@ pub async fn missing_rights(store: &Store) -> Result<Vec<MissingRight>, db::Erro
         let (what, privileges): (String, String) = (row.get("what")?, row.get("privileges")?);
         let message =
             format!("the role lacks {privileges} on {what}; grant it, before a twin is deleted and its row stays");
-        let problem = Problem { path: row.get("path")?, message };
+        let problem = ConfigProblem { path: row.get("path")?, message };
         rights.push(MissingRight { resource: row.get("resource")?, problem });
     }
     Ok(rights)
@@ -147,8 +147,8 @@ fn of_table(table: &Table) -> Vec<Value> {
     wanted
 }
 
-fn of_unreferenced(unreferenced: &Unreferenced) -> Vec<Value> {
-    let Unreferenced { name: resource, rows, since, .. } = unreferenced;
+fn of_unreferenced(unreferenced: &UnreferencedTable) -> Vec<Value> {
+    let UnreferencedTable { name: resource, rows, since, .. } = unreferenced;
     let own = Wanted { path: format!("resources.{resource}.table"), resource, sql: &rows.sql };
     let mut wanted = vec![
         own.columns("SELECT", key(rows).chain([since])),

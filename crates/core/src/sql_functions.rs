@@ -12,7 +12,7 @@ use crate::{
     catalog::{Catalog, ChildRule, Table},
     children::find_statement,
     config::{AfterConfirmation, ChildThen, Resource},
-    db::{Dialect, Sql, Words, millis},
+    db::{Sql, Words, millis},
     ids::ResourceName,
     ledger::{DUE_CHANNEL, Ledger, RowOutcome},
     restore::{lock, unmark},
@@ -32,7 +32,7 @@ const STATEMENTS_FORMAT: u32 = 2;
 /// no URL and no credential.
 #[must_use]
 pub fn statements(store: &Store) -> BTreeMap<ResourceName, Value> {
-    if store.ledger.dialect == Dialect::Sqlite {
+    if !store.ledger.dialect.has_sql_functions() {
         return BTreeMap::new();
     }
     store.catalog.tables().map(|table| (table.name.clone(), of_table(store, table))).collect()

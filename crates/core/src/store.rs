@@ -1,7 +1,7 @@
 //! The application's database with what Sexton knows of it.
 
 use crate::{
-    catalog::{self, Catalog, Problem},
+    catalog::{self, Catalog, ConfigProblem},
     config::Config,
     db::Db,
     ledger::Ledger,
@@ -32,7 +32,11 @@ impl Store {
     ///
     /// # Errors
     /// [`catalog::Error::Database`] when the database cannot be read.
-    pub async fn load_fitting(db: Db, ledger: Ledger, config: &Config) -> Result<(Self, Vec<Problem>), catalog::Error> {
+    pub async fn load_fitting(
+        db: Db,
+        ledger: Ledger,
+        config: &Config,
+    ) -> Result<(Self, Vec<ConfigProblem>), catalog::Error> {
         let (catalog, problems) = Catalog::load_fitting(&db, config).await?;
         Ok((Self { db, ledger, catalog }, problems))
     }

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use sexton_core::{config::Config, db::Db, ledger::Ledger, store::Store, transport::HintQueue};
 use tracing::warn;
 
-use crate::{Error, Producer, Request, entity_tables::EntityTables, hints::Hints, producer::Shared};
+use crate::{Error, Producer, Request, entity_tables::EntityTables, hints::HintSender, producer::Shared};
 
 /// Settings of a [`Producer`]; see [`Producer::builder`].
 #[derive(Debug)]
@@ -59,9 +59,9 @@ impl<'c> Builder<'c> {
                 let identity = store.ledger.identity(&store.db).await;
                 let identity = identity.map_err(Error::database("tell this ledger from others"))?;
                 let queue = HintQueue::new(url.expose_secret(), &self.config.queue.name)?.of_ledger(&identity);
-                Hints::start(queue, self.config.queue.window)
+                HintSender::start(queue, self.config.queue.window)
             }
-            _ => Hints::off(),
+            _ => HintSender::off(),
         };
         Ok(Producer::new(Shared { store, entities, choices, hints }, self.request))
     }

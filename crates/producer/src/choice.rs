@@ -5,7 +5,7 @@ use sea_orm::{
     sea_query::{Alias, Condition, Expr, ExprTrait, Func, IntoColumnRef},
 };
 use sexton_core::{
-    catalog::Unreferenced,
+    catalog::UnreferencedTable,
     db::{Dialect, millis},
 };
 
@@ -47,7 +47,7 @@ impl<E: EntityTrait> Choice for Select<E> {
     }
 }
 
-fn choosable<E: EntityTrait>(table: &Unreferenced) -> Condition {
+fn choosable<E: EntityTrait>(table: &UnreferencedTable) -> Condition {
     let column = || Expr::col((E::default(), Alias::new(&table.since.name)).into_column_ref());
     let ms = millis(table.settings.hide_after);
     let shown = match table.rows.dialect {

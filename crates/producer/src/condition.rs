@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Alias, DynIden, Expr, ExprTrait, IntoColumnRef},
 };
 use sexton_core::{
-    catalog::{Column, Rule, Table},
+    catalog::{Column, MarkerRule, Table},
     config::ColumnValue,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn live_as(table: &Table, alias: &DynIden) -> Condition {
 }
 
 /// How the query names a column.
-type Named<'n> = &'n dyn Fn(&Column) -> Expr;
+type ColumnNaming<'n> = &'n dyn Fn(&Column) -> Expr;
 
 fn column_of<E: EntityTrait>(column: &Column) -> Expr {
     Expr::col((E::default(), Alias::new(&column.name)).into_column_ref())
@@ -36,7 +36,11 @@ fn column_of<E: EntityTrait>(column: &Column) -> Expr {
 
 /// `test` of the rule that is for the row: the first whose `when` matches. A conjunction with `or` and no `case`, so
 /// that an index on the marker can be used.
-fn by_rule(table: &Table, test: impl Fn(&Rule, Named<'_>) -> Condition, named: Named<'_>) -> Condition {
+fn by_rule(
+    table: &Table,
+    test: impl Fn(&MarkerRule, ColumnNaming<'_>) -> Condition,
+    named: ColumnNaming<'_>,
+) -> Condition {
     let mut any = Condition::any();
     let mut no_earlier = Condition::all();
     for rule in &table.rules {
@@ -52,26 +56,26 @@ fn by_rule(table: &Table, test: impl Fn(&Rule, Named<'_>) -> Condition, named: N
     any
 }
 
-fn marked(rule: &Rule, named: Named<'_>) -> Condition {
+fn marked(rule: &MarkerRule, named: ColumnNaming<'_>) -> Condition {
     Condition::all().add(match &rule.value {
         Some(value) => is(&rule.column, value, named),
         None => named(&rule.column).is_not_null(),
     })
 }
 
-fn unmarked(rule: &Rule, named: Named<'_>) -> Condition {
+fn unmarked(rule: &MarkerRule, named: ColumnNaming<'_>) -> Condition {
     match &rule.value {
         Some(value) => is_not(&rule.column, value, named),
         None => Condition::all().add(named(&rule.column).is_null()),
     }
 }
 
-fn is(of: &Column, value: &ColumnValue, named: Named<'_>) -> Expr {
+fn is(of: &Column, value: &ColumnValue, named: ColumnNaming<'_>) -> Expr {
     named(of).eq(literal(of, value))
 }
 
 /// Null is a value like any other here.
-fn is_not(of: &Column, value: &ColumnValue, named: Named<'_>) -> Condition {
+fn is_not(of: &Column, value: &ColumnValue, named: ColumnNaming<'_>) -> Condition {
     Condition::any().add(named(of).ne(literal(of, value))).add(named(of).is_null())
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::EntityTrait;
 use sexton_core::{
-    catalog::{Table, Unreferenced},
+    catalog::{Table, UnreferencedTable},
     db::{self, Db, Dialect, Words},
     ids::ResourceName,
 };
@@ -15,14 +15,14 @@ use sexton_core::{
 use crate::Error;
 
 /// What an entity says of its table.
-type Name = (Option<String>, String);
+type TableName = (Option<String>, String);
 
 /// The configured tables by the names under which entities know them: with a schema, and without one if that is the
 /// table which the application's sessions find under the bare name.
 #[derive(Debug)]
 pub(crate) struct EntityTables<T> {
     dialect: Dialect,
-    by_name: HashMap<Name, Vec<Arc<T>>>,
+    by_name: HashMap<TableName, Vec<Arc<T>>>,
 }
 
 /// A configured table.
@@ -48,7 +48,7 @@ impl Configured for Table {
     }
 }
 
-impl Configured for Unreferenced {
+impl Configured for UnreferencedTable {
     fn resource(&self) -> &ResourceName {
         &self.name
     }
@@ -110,7 +110,7 @@ impl<T: Configured> EntityTables<T> {
     }
 
     /// Names in SQLite compare without case; SeaORM quotes those it sends to PostgreSQL.
-    fn name(&self, schema: Option<&str>, name: &str) -> Name {
+    fn name(&self, schema: Option<&str>, name: &str) -> TableName {
         match self.dialect {
             Dialect::Postgres => (schema.map(str::to_owned), name.to_owned()),
             Dialect::Sqlite => (schema.map(str::to_ascii_lowercase), name.to_ascii_lowercase()),

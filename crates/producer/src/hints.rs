@@ -15,9 +15,9 @@ const BATCH: usize = 300;
 
 /// The caller's end. Without Redis it leads nowhere.
 #[derive(Debug, Clone)]
-pub(crate) struct Hints(Option<Sender<Hint>>);
+pub(crate) struct HintSender(Option<Sender<Hint>>);
 
-impl Hints {
+impl HintSender {
     /// Starts the background task, which ends when the last clone is dropped.
     ///
     /// * `window`: how many hints the queue holds at most.

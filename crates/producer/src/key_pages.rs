@@ -4,41 +4,32 @@ use std::sync::Arc;
 
 use sea_orm::{
     Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult, QueryTrait, Value,
-    sea_query::{Expr, ExprTrait, LockType, Order, SelectStatement},
+    sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, SelectStatement},
 };
 use sexton_core::{
     catalog::Table,
-    db::{Dialect, quote},
+    db::{Dialect, RowLocks, quote},
     key::Key,
 };
 
 use crate::{Error, condition};
 
 /// The live rows of an entity that a filter matches.
-pub(crate) struct Pages<'p> {
+pub(crate) struct KeyPages<'p> {
     pub(crate) table: &'p Arc<Table>,
     filter: Condition,
     /// The most rows of a page.
     pub(crate) size: usize,
 }
 
-/// What is done about the locks of rows that are read; SQLite has no locks of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Locks {
-    /// None is taken.
-    None,
-    /// They are taken, and waited for.
-    Wait,
-}
-
 /// Where a page ended: the key columns as the database holds them, as SQLite may store one key in several ways.
 #[derive(Clone)]
-pub(crate) struct Cursor(Vec<Value>);
+pub(crate) struct KeyCursor(Vec<Value>);
 
 /// Some rows' keys.
-pub(crate) struct Page(Vec<(Key, Cursor)>);
+pub(crate) struct KeyPage(Vec<(Key, KeyCursor)>);
 
-impl Page {
+impl KeyPage {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -51,12 +42,12 @@ impl Page {
         self.0.iter().map(|(key, _)| key)
     }
 
-    pub(crate) fn into_last(self) -> Option<Cursor> {
+    pub(crate) fn into_last(self) -> Option<KeyCursor> {
         self.0.into_iter().next_back().map(|(_, cursor)| cursor)
     }
 }
 
-impl<'p> Pages<'p> {
+impl<'p> KeyPages<'p> {
     pub(crate) const fn new(table: &'p Arc<Table>, filter: Condition, size: usize) -> Self {
         Self { table, filter, size }
     }
@@ -74,32 +65,39 @@ impl<'p> Pages<'p> {
     pub(crate) async fn read<E: EntityTrait>(
         &self,
         transaction: &impl ConnectionTrait,
-        after: Option<Cursor>,
-        locks: Locks,
-    ) -> Result<Page, Error> {
+        after: Option<KeyCursor>,
+        locks: RowLocks,
+    ) -> Result<KeyPage, Error> {
         let alias = alias::<E>();
         let mut query = self.query::<E>();
         for (n, (column, _)) in self.table.key.iter().enumerate() {
             let name = column.of(&alias);
             query.expr_as(Expr::cust(column.text(&alias)), format!("k{n}"));
-            if self.table.dialect == Dialect::Sqlite {
+            if !self.table.dialect.has_strict_types() {
                 // The sign keeps the driver from taking the declared type for that of the value.
                 query.expr_as(Expr::cust(format!("+{name}")), format!("c{n}"));
                 query.expr_as(Expr::cust(format!("typeof({name})")), format!("t{n}"));
             }
             query.order_by_expr(Expr::cust(name), Order::Asc);
         }
-        if let Some(Cursor(after)) = after {
+        if let Some(KeyCursor(after)) = after {
             query.and_where(self.after(&alias, after));
         }
         query.limit(self.size as u64);
-        if locks == Locks::Wait && self.table.dialect == Dialect::Postgres {
-            query.lock(LockType::Update);
+        match (self.table.dialect, locks) {
+            (Dialect::Sqlite, _) | (_, RowLocks::None) => {}
+            (Dialect::Postgres, RowLocks::Wait) => drop(query.lock(LockType::Update)),
+            (Dialect::Postgres, RowLocks::SkipLocked) => {
+                query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+            }
+            (Dialect::Postgres, RowLocks::SkipLockedNoKey) => {
+                query.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+            }
         }
         let table = &self.table.resource.table;
         let failed = || Error::database(format!("read the keys of rows to remove from table `{table}`"));
         let rows = transaction.query_all(&query).await.map_err(failed())?;
-        rows.iter().map(|row| self.row(row)).collect::<Result<_, _>>().map(Page)
+        rows.iter().map(|row| self.row(row)).collect::<Result<_, _>>().map(KeyPage)
     }
 
     fn query<E: EntityTrait>(&self) -> SelectStatement {
@@ -118,7 +116,7 @@ impl<'p> Pages<'p> {
         Expr::tuple(columns).gt(Expr::tuple(values))
     }
 
-    fn row(&self, row: &QueryResult) -> Result<(Key, Cursor), Error> {
+    fn row(&self, row: &QueryResult) -> Result<(Key, KeyCursor), Error> {
         let table = &self.table.resource.table;
         let unread = || Error::database(format!("read the key of a row to remove from table `{table}`"));
         let columns = 0..self.table.key.len();
@@ -133,7 +131,7 @@ impl<'p> Pages<'p> {
             many => serde_json::Value::from(many.to_vec()).to_string(),
         };
         let invalid = |source| Error::InvalidKey { resource: self.table.name.to_string(), source };
-        Ok((self.table.parse_key(&text).map_err(invalid)?, Cursor(cursor)))
+        Ok((self.table.parse_key(&text).map_err(invalid)?, KeyCursor(cursor)))
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, EntityTrait};
 use sexton_core::{
-    catalog::{Table, Unreferenced},
+    catalog::{Table, UnreferencedTable},
     config::Config,
     store::Store,
 };
 
-use crate::{Builder, Error, Pending, Request, entity_tables::EntityTables, hints::Hints};
+use crate::{Builder, Error, Pending, Request, entity_tables::EntityTables, hints::HintSender};
 
 /// Marks rows of the configured tables and records their deletions. Cheap to clone; clones share everything.
 ///
@@ -24,8 +24,8 @@ pub struct Producer {
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) entities: EntityTables<Table>,
-    pub(crate) choices: EntityTables<Unreferenced>,
-    pub(crate) hints: Hints,
+    pub(crate) choices: EntityTables<UnreferencedTable>,
+    pub(crate) hints: HintSender,
 }
 
 impl Producer {

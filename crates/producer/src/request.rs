@@ -63,8 +63,8 @@ impl Request {
     }
 
     /// As the ledger wants it, under `batch` if that is given.
-    pub(crate) fn for_ledger(&self, batch: Option<BatchId>) -> soft_remove::Request {
-        let mut request = soft_remove::Request::by(&self.by);
+    pub(crate) fn for_ledger(&self, batch: Option<BatchId>) -> soft_remove::DeletionRequest {
+        let mut request = soft_remove::DeletionRequest::by(&self.by);
         if let Some(batch) = batch.or(self.batch) {
             request.batch = batch;
         }

@@ -12,7 +12,7 @@ use sexton_core::{
 use crate::{Error, Producer, entity_tables::configured};
 
 /// Rows of one resource.
-pub(crate) struct Rows {
+pub(crate) struct KeyedRows {
     pub(crate) table: Arc<Table>,
     pub(crate) keys: Vec<Key>,
 }
@@ -21,10 +21,10 @@ pub(crate) struct Rows {
 pub(crate) enum ToRestore {
     Deletion(DeletionId),
     Batch(BatchId),
-    Row(Rows),
+    Row(KeyedRows),
 }
 
-impl Rows {
+impl KeyedRows {
     /// The rows with these keys, each once.
     pub(crate) fn new(table: &Arc<Table>, keys: impl Iterator<Item = Result<Key, Error>>) -> Result<Self, Error> {
         let mut seen = HashSet::new();

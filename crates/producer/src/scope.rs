@@ -13,7 +13,7 @@ use sexton_core::{
 use crate::{
     Error, Producer,
     pending::due,
-    rows::{Rows, ToRestore},
+    rows::{KeyedRows, ToRestore},
 };
 use sealed::{At, Sealed};
 
@@ -57,7 +57,7 @@ pub trait Scope: Sealed {
     /// # Errors
     /// [`Error::UnknownResource`], [`Error::InvalidKey`], [`Error::NotFound`], [`Error::Database`].
     fn soft_remove_by_key(&self, resource: &str, key: &str) -> impl Future<Output = Result<Requested, Error>> + Send {
-        let (at, row) = (self.at(), Rows::by_key(self.at().producer, resource, key));
+        let (at, row) = (self.at(), KeyedRows::by_key(self.at().producer, resource, key));
         async move { at.soft_remove_one(row?).await }
     }
 
@@ -111,7 +111,7 @@ impl Sealed for Producer {
 }
 
 impl At<'_> {
-    pub(crate) async fn soft_remove_one(self, row: Rows) -> Result<Requested, Error> {
+    pub(crate) async fn soft_remove_one(self, row: KeyedRows) -> Result<Requested, Error> {
         self.soft_remove(&row).await?.into_iter().next().ok_or_else(|| Error::NotFound {
             resource: row.table.name.to_string(),
             table: row.table.resource.table.clone(),
@@ -119,7 +119,7 @@ impl At<'_> {
         })
     }
 
-    pub(crate) async fn soft_remove(self, rows: &Rows) -> Result<Vec<Requested>, Error> {
+    pub(crate) async fn soft_remove(self, rows: &KeyedRows) -> Result<Vec<Requested>, Error> {
         if rows.keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -179,7 +179,7 @@ impl Producer {
     pub(crate) async fn request(
         &self,
         transaction: &DatabaseTransaction,
-        rows: &Rows,
+        rows: &KeyedRows,
         batch: Option<BatchId>,
     ) -> Result<Vec<Requested>, Error> {
         let mut request = self.request.for_ledger(batch);
@@ -193,7 +193,7 @@ impl Producer {
     pub(crate) async fn commit(
         &self,
         transaction: DatabaseTransaction,
-        rows: &Rows,
+        rows: &KeyedRows,
         requested: &[Requested],
     ) -> Result<(), Error> {
         kill_point("request::before");

@@ -3,12 +3,12 @@
 use std::{fmt, marker::PhantomData};
 
 use sea_orm::{Condition, ConnectionTrait, EntityTrait};
-use sexton_core::{catalog::Table, ids::BatchId, key::Key};
+use sexton_core::{catalog::Table, db::RowLocks, ids::BatchId, key::Key};
 
 use crate::{
     Error, Producer,
-    key_pages::{Cursor, Locks, Page, Pages},
-    rows::Rows,
+    key_pages::{KeyCursor, KeyPage, KeyPages},
+    rows::KeyedRows,
 };
 
 /// Rows per transaction, unless [`SoftRemoveMany::batch_size`] says otherwise.
@@ -127,7 +127,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
     /// [`Error::UnknownTable`] or [`Error::AmbiguousTable`], [`Error::Database`].
     pub async fn dry_run(self, producer: &Producer) -> Result<u64, Error> {
         let table = producer.table_of::<E>()?;
-        let pages = Pages::new(table, self.filter, self.batch_size);
+        let pages = KeyPages::new(table, self.filter, self.batch_size);
         let conn = &producer.shared.store.db.conn;
         let Some(batch) = self.resume else {
             let count = pages.count::<E>(conn).await;
@@ -135,7 +135,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         };
         let (mut count, mut cursor) = (0, None);
         loop {
-            let page = pages.read::<E>(conn, cursor, Locks::None).await?;
+            let page = pages.read::<E>(conn, cursor, RowLocks::None).await?;
             count += not_requested_yet(producer, table, conn, batch, &page).await?.len() as u64;
             if page.len() < self.batch_size {
                 return Ok(count);
@@ -153,7 +153,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         let table = producer.table_of::<E>()?;
         let batch = self.resume.or(producer.request.batch_id()).unwrap_or_default();
         let mut on_progress = self.on_progress.take();
-        let mut pages = Pages::new(table, self.filter, self.batch_size);
+        let mut pages = KeyPages::new(table, self.filter, self.batch_size);
         let mut progress =
             Progress { batch, requested: 0, open_already: 0, transactions: 0, refused: 0, refused_rows: Vec::new() };
         let (mut cursor, mut general) = (None, 0);
@@ -162,11 +162,11 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
             let step = step.map_err(|source| interrupted(table, &progress, source))?;
             let page = match step {
                 // A row of the page is refused: smaller pages, until it is alone.
-                Step::Refused(page, _) if page.len() > 1 => {
+                PageOutcome::Refused(page, _) if page.len() > 1 => {
                     pages.size = page.len() / 2;
                     continue;
                 }
-                Step::Refused(page, error) => {
+                PageOutcome::Refused(page, error) => {
                     let is_general = error.refusal().is_some_and(|refusal| refusal.is_general());
                     general = if is_general { general + 1 } else { 0 };
                     if general == MOST_GENERAL {
@@ -175,7 +175,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
                     progress.refuse(&page, &error);
                     page
                 }
-                Step::Done(page) => {
+                PageOutcome::Done(page) => {
                     general = 0;
                     page
                 }
@@ -201,7 +201,7 @@ fn interrupted(table: &Table, progress: &Progress, source: Error) -> Error {
 }
 
 impl Progress {
-    fn refuse(&mut self, page: &Page, error: &Error) {
+    fn refuse(&mut self, page: &KeyPage, error: &Error) {
         self.refused += page.len() as u64;
         let free = MOST_NAMED.saturating_sub(self.refused_rows.len());
         let rows = page.keys().map(|key| RefusedRow { key: key.to_string(), error: error.to_string() });
@@ -210,51 +210,51 @@ impl Progress {
 }
 
 /// What became of a page.
-enum Step {
+enum PageOutcome {
     /// It is committed.
-    Done(Page),
+    Done(KeyPage),
     /// It is rolled back: the database refuses one of its rows.
-    Refused(Page, Error),
+    Refused(KeyPage, Error),
 }
 
 /// One transaction: reads the next rows, locked, and removes them, so that they still match when they are marked.
 async fn step<E: EntityTrait>(
     producer: &Producer,
-    pages: &Pages<'_>,
-    after: Option<Cursor>,
+    pages: &KeyPages<'_>,
+    after: Option<KeyCursor>,
     resume: Option<BatchId>,
     progress: &mut Progress,
-) -> Result<Step, Error> {
+) -> Result<PageOutcome, Error> {
     let transaction = producer.begin_own().await?;
-    let page = pages.read::<E>(&transaction, after, Locks::Wait).await?;
+    let page = pages.read::<E>(&transaction, after, RowLocks::Wait).await?;
     if page.is_empty() {
         transaction.rollback().await.map_err(Error::database("end a transaction"))?;
-        return Ok(Step::Done(page));
+        return Ok(PageOutcome::Done(page));
     }
     let keys = match resume {
         Some(batch) => not_requested_yet(producer, pages.table, &transaction, batch, &page).await?,
         None => page.keys().cloned().collect(),
     };
-    let rows = Rows::new(pages.table, keys.into_iter().map(Ok))?;
+    let rows = KeyedRows::new(pages.table, keys.into_iter().map(Ok))?;
     let requested = match producer.request(&transaction, &rows, Some(progress.batch)).await {
         Ok(requested) => requested,
         Err(error) if error.refusal().is_some() => {
             transaction.rollback().await.map_err(Error::database("end a transaction"))?;
-            return Ok(Step::Refused(page, error));
+            return Ok(PageOutcome::Refused(page, error));
         }
         Err(error) => return Err(error),
     };
     match producer.commit(transaction, &rows, &requested).await {
         Ok(()) => {}
         // A constraint that is checked at the end.
-        Err(error) if error.refusal().is_some() => return Ok(Step::Refused(page, error)),
+        Err(error) if error.refusal().is_some() => return Ok(PageOutcome::Refused(page, error)),
         Err(error) => return Err(error),
     }
     let created = requested.iter().filter(|one| one.created).count();
     progress.requested += created as u64;
     progress.open_already += (requested.len() - created) as u64;
     progress.transactions += 1;
-    Ok(Step::Done(page))
+    Ok(PageOutcome::Done(page))
 }
 
 /// The keys of the page that an earlier run under this id did not request.
@@ -263,7 +263,7 @@ async fn not_requested_yet(
     table: &Table,
     conn: &impl ConnectionTrait,
     batch: BatchId,
-    page: &Page,
+    page: &KeyPage,
 ) -> Result<Vec<Key>, Error> {
     let mut keys: Vec<_> = page.keys().cloned().collect();
     let before = producer.shared.store.ledger.keys_of_batch(conn, batch, table.name.as_str(), &keys).await;

@@ -8,9 +8,9 @@ use sexton_core::{restore::Restored, soft_remove::Requested};
 use crate::{
     Error, Producer, Scope,
     key_of_row::key_of,
-    rows::{Rows, ToRestore},
+    rows::{KeyedRows, ToRestore},
 };
-use sealed::{OfActiveModel, OfModel, Row};
+use sealed::{OfActiveModel, OfModel, RowValues};
 
 /// `soft_remove` and `restore` for every model and active model of SeaORM. Of an active model only the key columns
 /// matter, set or unchanged. `Kind` is found by the compiler.
@@ -41,7 +41,7 @@ use sealed::{OfActiveModel, OfModel, Row};
 /// # Ok(())
 /// # }
 /// ```
-pub trait SoftRemoveRow<Kind>: Row<Kind> {
+pub trait SoftRemoveRow<Kind>: RowValues<Kind> {
     /// Marks the row and records its deletion, both or neither; the daemon does the rest.
     ///
     /// A row with an open deletion gets no second one: that one is returned, with `created = false`.
@@ -65,7 +65,7 @@ pub trait SoftRemoveRow<Kind>: Row<Kind> {
     }
 }
 
-impl<Kind, R: Row<Kind>> SoftRemoveRow<Kind> for R {}
+impl<Kind, R: RowValues<Kind>> SoftRemoveRow<Kind> for R {}
 
 /// `soft_remove_all` for slices of models or active models.
 pub trait SoftRemoveRows<Kind> {
@@ -80,7 +80,7 @@ pub trait SoftRemoveRows<Kind> {
     fn soft_remove_all<S: Scope>(&self, scope: &S) -> impl Future<Output = Result<Vec<Requested>, Error>> + Send;
 }
 
-impl<Kind, R: Row<Kind>> SoftRemoveRows<Kind> for [R] {
+impl<Kind, R: RowValues<Kind>> SoftRemoveRows<Kind> for [R] {
     fn soft_remove_all<S: Scope>(&self, scope: &S) -> impl Future<Output = Result<Vec<Requested>, Error>> + Send {
         let (at, rows) = (scope.at(), rows(scope.at().producer, self));
         async move { at.soft_remove(&rows?).await }
@@ -88,10 +88,10 @@ impl<Kind, R: Row<Kind>> SoftRemoveRows<Kind> for [R] {
 }
 
 /// The rows that these models stand for.
-pub(crate) fn rows<Kind, R: Row<Kind>>(producer: &Producer, rows: &[R]) -> Result<Rows, Error> {
+pub(crate) fn rows<Kind, R: RowValues<Kind>>(producer: &Producer, rows: &[R]) -> Result<KeyedRows, Error> {
     let table = producer.table_of::<R::Entity>()?;
     let key = |row: &R| key_of::<R::Entity>(table, |column| row.value(column));
-    Rows::new(table, rows.iter().map(key))
+    KeyedRows::new(table, rows.iter().map(key))
 }
 
 pub(crate) mod sealed {
@@ -106,7 +106,7 @@ pub(crate) mod sealed {
     pub enum OfActiveModel {}
 
     /// A row, whatever holds its values.
-    pub trait Row<Kind>: Sized {
+    pub trait RowValues<Kind>: Sized {
         #[doc(hidden)]
         type Entity: EntityTrait;
 
@@ -116,7 +116,7 @@ pub(crate) mod sealed {
     }
 }
 
-impl<M: ModelTrait> Row<OfModel> for M {
+impl<M: ModelTrait> RowValues<OfModel> for M {
     type Entity = M::Entity;
 
     fn value(&self, column: <M::Entity as EntityTrait>::Column) -> Result<Value, &'static str> {
@@ -124,7 +124,7 @@ impl<M: ModelTrait> Row<OfModel> for M {
     }
 }
 
-impl<A: ActiveModelTrait> Row<OfActiveModel> for A {
+impl<A: ActiveModelTrait> RowValues<OfActiveModel> for A {
     type Entity = A::Entity;
 
     fn value(&self, column: <A::Entity as EntityTrait>::Column) -> Result<Value, &'static str> {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{engine::Engine, transport::Activity};
 
 #[derive(Clone)]
-struct Console {
+struct ConsoleState {
     engine: Arc<Engine>,
     activity: Option<Arc<Activity>>,
     metrics: Option<PrometheusHandle>,
@@ -27,7 +27,7 @@ pub(crate) fn router(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
-        .with_state(Console { engine, activity, metrics })
+        .with_state(ConsoleState { engine, activity, metrics })
 }
 
 /// Serves `router` on `listener` until `stop`.
@@ -39,7 +39,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 }
 
 /// Ready means that the ledger answers. Redis may be away: the process takes from the ledger meanwhile.
-async fn ready(State(console): State<Console>) -> impl IntoResponse {
+async fn ready(State(console): State<ConsoleState>) -> impl IntoResponse {
     let context = &console.engine.context;
     let answer = tokio::time::timeout(Duration::from_secs(2), context.store.ledger.ping(&context.store.db)).await;
     let database = match answer {
@@ -57,7 +57,7 @@ async fn ready(State(console): State<Console>) -> impl IntoResponse {
     (status, Json(body))
 }
 
-async fn render(State(console): State<Console>) -> impl IntoResponse {
+async fn render(State(console): State<ConsoleState>) -> impl IntoResponse {
     match &console.metrics {
         Some(metrics) => {
             metrics.run_upkeep();

@@ -13,7 +13,7 @@ use sexton_core::{
     state::Event,
 };
 
-use crate::hard_delete::HardDeleteOutcome;
+use crate::{gate::Fault, hard_delete::HardDeleteOutcome};
 
 /// Declares metrics: a constant with the name of each, and `describe`, which tells the recorder their help.
 macro_rules! declare {
@@ -84,10 +84,10 @@ pub(crate) fn count_claim(resource: &str) {
     counter!(CLAIMS, "resource" => resource.to_owned()).increment(1);
 }
 
-pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, refused_alone: bool, duration: Duration) {
+pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, fault: Fault, duration: Duration) {
     let outcome = match outcome {
         // Nothing is wrong with the credentials.
-        Outcome::Unauthorized(_) if refused_alone => "refused_alone",
+        Outcome::Unauthorized(_) if fault.refused_alone => "refused_alone",
         Outcome::Confirmed { .. } => "confirmed",
         Outcome::Retry(_) => "retry",
         Outcome::Lost(_) => "unknown",

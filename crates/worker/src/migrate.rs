@@ -3,9 +3,9 @@
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use sexton_core::{
-    catalog::Problem,
+    catalog::ConfigProblem,
     config::Config,
-    db::{self, Db, Dialect, connect},
+    db::{self, Db, connect},
     guard,
     ledger::Ledger,
     sql_functions::statements,
@@ -51,11 +51,11 @@ pub async fn migrate(config: &Config) -> Result<usize, StartError> {
 
 /// The configured tables that fit, and what is wrong with the others, with a warning: the application may migrate after
 /// us. The SQL functions refuse those resources then, until `migrate` is run once more.
-async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, Vec<Problem>), StartError> {
-    let is_postgres = db.dialect == Dialect::Postgres;
+async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, Vec<ConfigProblem>), StartError> {
+    let has_functions = db.dialect.has_sql_functions();
     let (store, problems) = Store::load_fitting(db, ledger, config).await?;
     // On SQLite `sexton check` says so.
-    for problem in problems.iter().filter(|_| is_postgres) {
+    for problem in problems.iter().filter(|_| has_functions) {
         eprintln!("sexton: warning: {problem}");
     }
     let known: Vec<_> = store.catalog.tables().map(|table| &table.name).collect();
@@ -63,7 +63,7 @@ async fn load_store(db: Db, ledger: Ledger, config: &Config) -> Result<(Store, V
     let marked = config.resources.iter().filter(|(_, resource)| resource.marker.is_some());
     let refused: Vec<_> =
         marked.map(|(name, _)| name).filter(|name| !known.contains(name)).map(ToString::to_string).collect();
-    if is_postgres && !refused.is_empty() {
+    if has_functions && !refused.is_empty() {
         let names = refused.join(", ");
         eprintln!("sexton: warning: the SQL functions refuse {names} until `sexton migrate` is run again");
     }

@@ -2,9 +2,10 @@
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    children::{Descendants, RowLocks, RowToDelete, delete},
+    children::{Descendants, RowToDelete, delete},
+    db::RowLocks,
     restore::{MarkedRows, restore},
-    soft_remove::{Request, request_children, soft_remove},
+    soft_remove::{DeletionRequest, request_children, soft_remove},
     store::Store,
 };
 
@@ -103,7 +104,7 @@ async fn families_are_found_by_index(analyze: bool) {
     let store = Store { db: db.clone(), ..f.store.clone() };
     let ledger = &store.ledger;
     let table = f.table("parent");
-    let request = Request::by("x");
+    let request = DeletionRequest::by("x");
     let mut before = scans(&f, &db).await;
     let mut said = Vec::new();
     let mut check = |what: &str, now: Vec<String>| {
@@ -151,8 +152,7 @@ async fn families_are_found_by_index(analyze: bool) {
         assert!(descendants.has_unfinished(&db.conn, ledger, 0, claim.id).await.unwrap());
         assert_eq!(descendants.count(0), 2);
         check("looking for children", scans(&f, &db).await);
-        let held = (claim.id, claim.fence);
-        assert!(request_children(&store, &table, held, &key, &claim.payload).await.unwrap());
+        assert!(request_children(&store, &table, claim.lease(), &key, &claim.payload).await.unwrap());
         check("asking for children", scans(&f, &db).await);
         let transaction = db.begin().await.unwrap();
         let descendants = Descendants::find(&transaction, &store, &[row], 1000, RowLocks::SkipLocked).await.unwrap();

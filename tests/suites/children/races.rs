@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     restore::{MarkedRows, restore},
-    soft_remove::{Request, request_children, soft_remove},
+    soft_remove::{DeletionRequest, request_children, soft_remove},
     state::{Event, State},
 };
 
@@ -71,7 +71,7 @@ async fn child_of_two_parents_stays_removed_when_one_is_requested_while_the_othe
     let requesting = f.begin().await;
     let table = f.table("parent");
     let keys = [table.parse_key("2").unwrap()];
-    soft_remove(&requesting, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
+    soft_remove(&requesting, &f.store, &table, &keys, &DeletionRequest::by("test")).await.unwrap();
     let (restored, ()) = tokio::join!(try_restore(&f, first), async {
         f.waiting_for_locks(1).await;
         requesting.commit().await.unwrap();
@@ -104,7 +104,7 @@ async fn request_of_a_parent_does_not_block_the_worker_of_its_running_child() {
     let table = f.table("parent");
     let keys = [table.parse_key("1").unwrap()];
     let long = f.begin().await;
-    let requested = soft_remove(&long, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
+    let requested = soft_remove(&long, &f.store, &table, &keys, &DeletionRequest::by("test")).await.unwrap();
     assert_eq!(requested[0].state, State::Waiting);
     let settled = tokio::time::timeout(Duration::from_secs(3), f.settle(settlement(&claim, Event::Failed))).await;
     assert_eq!(settled, Ok(true));
@@ -121,13 +121,12 @@ async fn worker_that_asks_for_children_gives_way_to_an_application_that_holds_on
     application.execute_unprepared("select 1 from public.own where id = 1 for update").await.unwrap();
     let (table, since) = (f.table("parent"), Instant::now());
     let key = table.parse_key("2").unwrap();
-    let held = (claim.id, claim.fence);
-    let error = request_children(&f.store, &table, held, &key, &claim.payload).await.unwrap_err();
+    let error = request_children(&f.store, &table, claim.lease(), &key, &claim.payload).await.unwrap_err();
     // It holds the deletion meanwhile, which its own process renews the lease of.
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     assert!(error.refusal().unwrap().is_contention(), "{error}");
     application.rollback().await.unwrap();
-    assert!(request_children(&f.store, &table, held, &key, &claim.payload).await.unwrap());
+    assert!(request_children(&f.store, &table, claim.lease(), &key, &claim.payload).await.unwrap());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Child rules and foreign keys compared with the database: what is refused, and what is only advised against.
 
 use sexton_core::{
-    catalog::{Catalog, Error, Problem},
+    catalog::{Catalog, ConfigProblem, Error},
     db::Db,
 };
 use sexton_tests::Server;
@@ -35,7 +35,7 @@ fn with_rule(rule: &str) -> String {
     format!("{KID}{PARENT}[[resources.parent.children]]\n{}\n", rule.replace("; ", "\n"))
 }
 
-async fn load(db: &Db, config: &str) -> Result<Catalog, Vec<Problem>> {
+async fn load(db: &Db, config: &str) -> Result<Catalog, Vec<ConfigProblem>> {
     match Catalog::load(db, &parse(config)).await {
         Ok(catalog) => Ok(catalog),
         Err(Error::Problems(problems)) => Err(problems),

@@ -5,7 +5,7 @@ use sexton_core::{
     config,
     db::Db,
     ledger::Ledger,
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     store::Store,
 };
 
@@ -115,7 +115,7 @@ async fn row_deleted_at_once_and_its_children_are_not_recorded_but_what_the_call
     let transaction = store.db.begin().await.unwrap();
     transaction.execute_unprepared("delete from node where id = 2").await.unwrap();
     let key = table.parse_key("blue").unwrap();
-    let request = Request::by("the application");
+    let request = DeletionRequest::by("the application");
     drop(soft_remove(&transaction, &store, table, &[key], &request).await.unwrap());
     transaction.execute_unprepared("delete from node where id = 3").await.unwrap();
     transaction.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use sexton_core::{
     ids::BatchId,
     restore::{Error as RestoreError, MarkedRows, Restored, restore_batch},
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
 };
 
 use crate::rig::{ledger::Fixture, on_both};
@@ -17,7 +17,7 @@ on_both!(
 async fn request(f: &Fixture, keys: &[&str]) -> BatchId {
     let table = f.table("block");
     let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
-    let request = Request::by("test");
+    let request = DeletionRequest::by("test");
     let transaction = f.begin().await;
     soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap();
     transaction.commit().await.unwrap();

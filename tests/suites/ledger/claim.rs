@@ -181,7 +181,7 @@ async fn removal_phase_is_claimed_without_a_call_being_noted(f: Fixture) {
     let id = f.request_one("block", "1").await.id;
     f.execute("update sexton_deletion set phase = 'remove'").await;
     let claim = f.claim_one(id).await;
-    assert_eq!(claim.phase, sexton_core::ledger::Phase::Remove);
+    assert_eq!(claim.phase, sexton_core::ledger::Phase::HardDelete);
     assert_eq!(f.one("select called_at from sexton_deletion").await, "-");
 }
 

@@ -70,7 +70,7 @@ async fn idle_means_nothing_is_due_without_time_passing(f: Fixture) {
     let claim = f.claim_one(claim.id).await;
     let scheduled = Settlement {
         delay: Duration::from_secs(1000),
-        phase: sexton_core::ledger::Phase::Remove,
+        phase: sexton_core::ledger::Phase::HardDelete,
         ..settlement(&claim, Event::HardDeleteScheduled)
     };
     assert!(f.settle(scheduled).await);

@@ -2,13 +2,13 @@
 
 use sexton_core::{
     ids::{DeletionId, Fence},
-    ledger::{Candidates, Claim, Finish, RowOutcome},
+    ledger::{Candidates, Claim, Finish, Lease, RowOutcome},
     restore::{Error as RestoreError, MarkedRows, Restored, restore},
     state::{Cancellation, Event},
 };
 
 use crate::rig::{
-    ledger::{Fixture, confirmed, lease_of, settlement},
+    ledger::{Fixture, confirmed, settlement},
     on_both,
 };
 
@@ -59,8 +59,8 @@ async fn finished_deletion_moves_with_all_its_columns(f: Fixture) {
     let before = f.one(&format!("select {columns} from sexton_deletion")).await;
     assert!(!before.contains("|-|"), "a column is not tested: {before}");
     let transaction = f.begin().await;
-    let ours =
-        f.store.ledger.lock_ours(&transaction, &[lease_of(&claim), (DeletionId::new(), Fence(1))]).await.unwrap();
+    let unknown = Lease { id: DeletionId::new(), fence: Fence(1) };
+    let ours = f.store.ledger.lock_ours(&transaction, &[claim.lease(), unknown]).await.unwrap();
     assert_eq!(ours.into_iter().collect::<Vec<_>>(), [claim.id]);
     let done = f.store.ledger.finish(&transaction, &[finish(&claim)]).await.unwrap();
     assert!(done.contains(&claim.id));
@@ -80,7 +80,9 @@ async fn stale_fence_does_not_finish(f: Fixture) {
     let claim = f.claimed_block().await;
     let stale = Finish { fence: Fence(0), ..finish(&claim) };
     let transaction = f.begin().await;
-    assert!(f.store.ledger.lock_ours(&transaction, &[(claim.id, Fence(0))]).await.unwrap().is_empty());
+    assert!(
+        f.store.ledger.lock_ours(&transaction, &[Lease { id: claim.id, fence: Fence(0) }]).await.unwrap().is_empty()
+    );
     transaction.commit().await.unwrap();
     assert_eq!(finished(&f, &stale).await, 0);
     assert!(f.settle(settlement(&claim, Event::Failed)).await);

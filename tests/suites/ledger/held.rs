@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use sexton_core::{
-    ledger::{Cause, Confirmations, Operator, PauseScope, Settlement, has_confirmed},
+    ledger::{BreakerOpening, Cause, Confirmations, Operator, PauseScope, Settlement, has_confirmed},
     state::Event,
 };
 
@@ -41,7 +41,8 @@ async fn held_deletions_ask_again_once_an_operator_resumed(f: Fixture) {
     let scope = PauseScope::Lane(lane.to_string());
     assert!(ledger.pause(db, &scope, &operator).await.unwrap() && ledger.resume(db, &scope, &operator).await.unwrap());
     assert_eq!(ledger.held(&db.conn).await.unwrap().len(), 1);
-    assert!(ledger.open_breaker(db, &lane, Cause::Gone, "many", None).await.unwrap());
+    let opening = BreakerOpening { cause: Cause::Gone, reason: "many", first_probe: None };
+    assert!(ledger.open_breaker(db, &lane, opening).await.unwrap());
     assert!(!ledger.withdraw_breaker(db, &lane, Duration::ZERO).await.unwrap(), "one is held");
     assert!(ledger.resume(db, &scope, &operator).await.unwrap());
     assert_eq!(ledger.held(&db.conn).await.unwrap(), []);
@@ -51,7 +52,7 @@ async fn held_deletions_ask_again_once_an_operator_resumed(f: Fixture) {
         (Confirmations::new(), BTreeSet::from(["calendar!".to_owned()]))
     );
     // Without one that is held, the breaker has no reason.
-    assert!(ledger.open_breaker(db, &lane, Cause::Gone, "many", None).await.unwrap());
+    assert!(ledger.open_breaker(db, &lane, opening).await.unwrap());
     assert!(!ledger.withdraw_breaker(db, &lane, Duration::from_secs(60)).await.unwrap(), "it is too new");
     assert!(ledger.withdraw_breaker(db, &lane, Duration::ZERO).await.unwrap());
 }

@@ -7,16 +7,16 @@ use std::{collections::HashMap, time::Duration};
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    db::Db,
-    ledger::{Candidates, Filter, Finish, RowOutcome, Settlement},
+    db::{Db, NextPage},
+    ledger::{Candidates, Claim, Filter, Finish, RowOutcome, Settlement},
     outcome::DeadKind,
     restore::{MarkedRows, restore},
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     state::Event,
 };
 
 use crate::rig::{
-    ledger::{Fixture, LEASE, ME, claim_by_me, confirmed, lane, lease_of, settlement},
+    ledger::{Fixture, LEASE, ME, claim_by_me, confirmed, lane, settlement},
     store,
 };
 
@@ -90,7 +90,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
         let pick = Candidates::Due { limit: 64, overdue: Duration::from_secs(5) };
         let claims = ledger.claim(&w.db, claim_by_me(pick, &lanes)).await.unwrap();
         assert_eq!(claims.len(), 64);
-        let leases: Vec<_> = claims.iter().map(lease_of).collect();
+        let leases: Vec<_> = claims.iter().map(Claim::lease).collect();
         assert_eq!(ledger.renew(&w.db, &leases, LEASE).await.unwrap().len(), 64);
         let failed: Vec<_> = claims.iter().map(|claim| settlement(claim, Event::Failed)).collect();
         assert_eq!(ledger.settle(&w.db, &failed, ME).await.unwrap().len(), 64);
@@ -98,7 +98,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
         let claims = ledger.claim(&w.db, claim_by_me(Candidates::Hinted(&ids), &lanes)).await.unwrap();
         assert_eq!(claims.len(), 64);
         let transaction = w.db.begin().await.unwrap();
-        let leases: Vec<_> = claims.iter().map(lease_of).collect();
+        let leases: Vec<_> = claims.iter().map(Claim::lease).collect();
         assert_eq!(ledger.lock_ours(&transaction, &leases).await.unwrap().len(), 64);
         let finish = |claim: &sexton_core::ledger::Claim| Finish {
             id: claim.id,
@@ -160,11 +160,11 @@ async fn requests(w: &Watch<'_>, round: usize) {
     let table = f.table("block");
     let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
     let transaction = db.begin().await.unwrap();
-    let requested = soft_remove(&transaction, &f.store, &table, &keys, &Request::by("x")).await.unwrap();
+    let requested = soft_remove(&transaction, &f.store, &table, &keys, &DeletionRequest::by("x")).await.unwrap();
     assert_eq!((requested.len(), requested.iter().filter(|r| r.created).count()), (3, 2));
     let pair = f.table("pair");
     let keys = [pair.parse_key(&format!("[{}, \"n{}\"]", round + 1, round + 1)).unwrap()];
-    let of_pair = soft_remove(&transaction, &f.store, &pair, &keys, &Request::by("x")).await.unwrap();
+    let of_pair = soft_remove(&transaction, &f.store, &pair, &keys, &DeletionRequest::by("x")).await.unwrap();
     assert_eq!(of_pair.len(), 1);
     assert!(restore(&transaction, &f.store, of_pair[0].id, MarkedRows::Refuse).await.unwrap().row_restored);
     transaction.commit().await.unwrap();
@@ -198,7 +198,12 @@ async fn looking_at_completed_deletions_again_reads_no_whole_table() {
     for _ in 0..ROUNDS {
         let (since, until) =
             (f.store.ledger.ago(&w.db, week).await.unwrap(), f.store.ledger.ago(&w.db, minutes).await.unwrap());
-        let page = f.store.ledger.finished_in_order(&w.db, &since, &until, after.as_ref(), 500).await.unwrap();
+        let page = f
+            .store
+            .ledger
+            .finished_in_order(&w.db, &since, &until, NextPage { after: after.as_ref(), limit: 500 })
+            .await
+            .unwrap();
         assert_eq!(page.len(), 500);
         assert!(page.is_sorted() && after.as_ref().is_none_or(|after| *after < page[0]), "{page:?}");
         assert_eq!(f.store.ledger.completed(&w.db, &page[..100]).await.unwrap().len(), 100);

@@ -84,7 +84,7 @@ async fn rescue_passes_over_what_its_worker_is_finishing() {
     let claim = f.claimed_block().await;
     f.execute(EXPIRE).await;
     let completing = f.begin().await;
-    assert_eq!(f.store.ledger.lock_ours(&completing, &[(claim.id, claim.fence)]).await.unwrap().len(), 1);
+    assert_eq!(f.store.ledger.lock_ours(&completing, &[claim.lease()]).await.unwrap().len(), 1);
     assert!(f.store.ledger.rescue(&f.store.db, 5, 10).await.unwrap().is_empty());
     let finish = sexton_core::ledger::Finish {
         id: claim.id,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use sexton_core::{
     ids::Fence,
-    ledger::{FailedAttempt, Operator, Settlement},
+    ledger::{FailedAttempt, Lease, Operator, Settlement},
     outcome::DeadKind,
     state::Event,
 };
 
 use crate::rig::{
-    ledger::{Fixture, ME, confirmed, lane, lease_of, settlement},
+    ledger::{Fixture, ME, confirmed, lane, settlement},
     on_both,
 };
 
@@ -164,15 +164,15 @@ async fn settlements_of_a_batch_are_written_or_refused_one_by_one(f: Fixture) {
 async fn leases_are_renewed_only_under_their_fence(f: Fixture) {
     let claim = f.claimed_block().await;
     f.execute("update sexton_deletion set lease_until = '2026-01-01T00:00:00.000Z'").await;
-    let stale = (claim.id, Fence(claim.fence.0 + 1));
+    let stale = Lease { id: claim.id, fence: Fence(claim.fence.0 + 1) };
     let lease = Duration::from_secs(60);
     assert!(f.store.ledger.renew(&f.store.db, &[stale], lease).await.unwrap().is_empty());
     assert!(f.store.ledger.renew(&f.store.db, &[], lease).await.unwrap().is_empty());
     assert!(f.one("select lease_until from sexton_deletion").await.starts_with("2026-01-01"));
-    assert!(f.store.ledger.renew(&f.store.db, &[lease_of(&claim)], lease).await.unwrap().contains(&claim.id));
+    assert!(f.store.ledger.renew(&f.store.db, &[claim.lease()], lease).await.unwrap().contains(&claim.id));
     assert!(!f.one("select lease_until from sexton_deletion").await.starts_with("2026-01-01"));
     assert!(f.settle(settlement(&claim, Event::Failed)).await);
-    assert!(f.store.ledger.renew(&f.store.db, &[lease_of(&claim)], lease).await.unwrap().is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[claim.lease()], lease).await.unwrap().is_empty());
 }
 
 async fn illegal_rows_are_refused_by_the_database(f: Fixture) {

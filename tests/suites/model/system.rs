@@ -10,7 +10,7 @@ use sexton_core::{
     ids::{BatchId, DeletionId, Lane},
     ledger::{Candidates, Claim, ClaimRequest, Ledger, Operator, Settlement},
     restore::{MarkedRows, restore, restore_batch},
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     state::Event,
     store::Store,
 };
@@ -108,7 +108,7 @@ impl<'b> System<'b> {
         tokio::time::sleep(Duration::from_millis(2)).await;
         let of = self.store.catalog.by_name(&format!("t{table}")).unwrap();
         let keys: Vec<_> = slots.iter().map(|slot| of.parse_key(&self.schema.key((table, *slot))).unwrap()).collect();
-        let mut request = Request::by("model");
+        let mut request = DeletionRequest::by("model");
         if after {
             request.after = Duration::from_secs(3600);
         }

@@ -155,7 +155,7 @@ async fn times_are_captured_alike_under_any_session_setting() {
         for (resource, key) in [("block", "1"), ("pair", "[1, \"a\"]")] {
             let table = f.table(resource);
             let keys = [table.parse_key(key).unwrap()];
-            let request = sexton_core::soft_remove::Request::by("test");
+            let request = sexton_core::soft_remove::DeletionRequest::by("test");
             sexton_core::soft_remove::soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap();
         }
         transaction.commit().await.unwrap();
@@ -168,7 +168,7 @@ async fn times_are_captured_alike_under_any_session_setting() {
         .unwrap();
     f.execute("delete from sexton_deletion; insert into pair (tenant, name) values (2, 'b')").await;
     let table = f.table("pair");
-    let request = sexton_core::soft_remove::Request::by("test");
+    let request = sexton_core::soft_remove::DeletionRequest::by("test");
     let keys = [table.parse_key("[2, \"b\"]").unwrap()];
     let id =
         sexton_core::soft_remove::soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap()[0].id;

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use sexton_core::{
     ledger::Candidates,
     restore::{Error as RestoreError, MarkedRows, restore},
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     state::{Event, State},
 };
 
@@ -42,7 +42,7 @@ async fn request_meets_a_deletion_that_was_recorded_and_claimed_while_it_waited(
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
     let first = f.begin().await;
-    let recorded = soft_remove(&first, &f.store, &table, &keys, &Request::by("first")).await.unwrap();
+    let recorded = soft_remove(&first, &f.store, &table, &keys, &DeletionRequest::by("first")).await.unwrap();
     let (second, ()) = tokio::join!(f.request_one("block", "1"), async {
         f.waiting_for_locks(1).await;
         first.commit().await.unwrap();
@@ -58,7 +58,7 @@ async fn request_of_a_running_row_does_not_block_its_worker() {
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
     let long = f.begin().await;
-    soft_remove(&long, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
+    soft_remove(&long, &f.store, &table, &keys, &DeletionRequest::by("test")).await.unwrap();
     let settled = tokio::time::timeout(Duration::from_secs(4), f.settle(settlement(&claim, Event::Failed))).await;
     assert_eq!(settled, Ok(true));
     long.commit().await.unwrap();
@@ -73,9 +73,9 @@ async fn request_within_a_repeatable_read_transaction_is_recorded_or_refused_but
     let caller = f.repeatable_read().await;
     caller.execute_unprepared("select count(*) from public.block").await.unwrap();
     f.request_one("block", "1").await;
-    let fresh = soft_remove(&caller, &f.store, &table, &two, &Request::by("caller")).await.unwrap();
+    let fresh = soft_remove(&caller, &f.store, &table, &two, &DeletionRequest::by("caller")).await.unwrap();
     assert!(fresh[0].created);
-    let error = soft_remove(&caller, &f.store, &table, &one, &Request::by("caller")).await.unwrap_err();
+    let error = soft_remove(&caller, &f.store, &table, &one, &DeletionRequest::by("caller")).await.unwrap_err();
     assert_eq!(error.refusal().unwrap().code, "40001");
     caller.rollback().await.unwrap();
     assert_eq!(f.deletions().await, ["1|pending|0|0|0"]);
@@ -147,7 +147,7 @@ async fn restore_does_not_hold_the_deletion_while_it_waits_for_the_row() {
     application.execute_unprepared("update public.block set gcal_id = 'new' where id = 1").await.unwrap();
     let (restored, ()) = tokio::join!(try_restore(&f, id), async {
         f.waiting_for_locks(1).await;
-        let requested = soft_remove(&application, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
+        let requested = soft_remove(&application, &f.store, &table, &keys, &DeletionRequest::by("test")).await.unwrap();
         assert_eq!((requested[0].id, requested[0].created), (id, false));
         application.commit().await.unwrap();
     });

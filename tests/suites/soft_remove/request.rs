@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sexton_core::{
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     state::{Event, State},
 };
 
@@ -33,7 +33,7 @@ async fn request_marks_the_row_and_records_the_deletion_in_one_transaction(f: Fi
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
     let transaction = f.begin().await;
-    let requested = soft_remove(&transaction, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
+    let requested = soft_remove(&transaction, &f.store, &table, &keys, &DeletionRequest::by("test")).await.unwrap();
     assert_eq!((requested[0].created, requested[0].state, requested[0].due), (true, State::Pending, true));
     transaction.rollback().await.unwrap();
     assert_eq!(f.rows("select key from sexton_deletion").await, [""; 0]);
@@ -74,7 +74,7 @@ async fn changed_row_requested_again_has_its_target_asked_again(f: Fixture) {
     let claim = f.claimed_block().await;
     let mut failed = settlement(&claim, Event::HardDeleteScheduled);
     failed.confirmations = confirmed(&["calendar", "other"]);
-    failed.phase = sexton_core::ledger::Phase::Remove;
+    failed.phase = sexton_core::ledger::Phase::HardDelete;
     failed.lane = lane("block");
     failed.delay = Duration::from_secs(1000);
     assert!(f.settle(failed).await);
@@ -162,7 +162,8 @@ async fn request_for_later_is_not_due(f: Fixture) {
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
     let transaction = f.begin().await;
-    let later = Request { after: Duration::MAX, reason: Some("it's \"so\"".to_owned()), ..Request::by("me") };
+    let later =
+        DeletionRequest { after: Duration::MAX, reason: Some("it's \"so\"".to_owned()), ..DeletionRequest::by("me") };
     let requested = soft_remove(&transaction, &f.store, &table, &keys, &later).await.unwrap();
     transaction.commit().await.unwrap();
     assert!(!requested[0].due);

@@ -1,6 +1,9 @@
 //! Choosing rows by an operator's condition.
 
-use sexton_core::soft_remove::bulk::{Condition, count_live, live_page, lock_live};
+use sexton_core::{
+    db::NextPage,
+    soft_remove::bulk::{Condition, count_live, live_page, lock_live},
+};
 
 use crate::rig::{ledger::Fixture, on_both};
 
@@ -9,7 +12,7 @@ on_both!(row_that_changed_since_it_was_chosen_is_not_taken, pages_cover_each_row
 async fn row_that_changed_since_it_was_chosen_is_not_taken(f: Fixture) {
     f.blocks(5).await;
     let (table, condition) = (f.table("block"), Condition::new("calendar_id = 'c'").unwrap());
-    let (keys, _) = live_page(&f.store.db, &table, &condition, None, 10).await.unwrap();
+    let (keys, _) = live_page(&f.store.db, &table, &condition, NextPage { after: None, limit: 10 }).await.unwrap();
     assert_eq!(keys.len(), 5);
     f.execute("update block set calendar_id = 'd' where id = 2; delete from block where id = 3").await;
     f.request_one("block", "4").await;
@@ -25,7 +28,8 @@ async fn pages_cover_each_row_once_while_rows_come_and_go(f: Fixture) {
     assert_eq!(count_live(&f.store.db, &table, &condition).await.unwrap(), 10);
     let (mut cursor, mut seen) = (None, Vec::new());
     loop {
-        let (keys, next) = live_page(&f.store.db, &table, &condition, cursor.as_ref(), 3).await.unwrap();
+        let (keys, next) =
+            live_page(&f.store.db, &table, &condition, NextPage { after: cursor.as_ref(), limit: 3 }).await.unwrap();
         if keys.is_empty() {
             break;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sexton_core::{
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     state::State,
 };
 
@@ -53,7 +53,7 @@ async fn rollback_brings_the_row_back_and_leaves_no_proof(f: Fixture) {
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
     let transaction = f.begin().await;
-    soft_remove(&transaction, &f.store, &table, &keys, &Request::by("test")).await.unwrap();
+    soft_remove(&transaction, &f.store, &table, &keys, &DeletionRequest::by("test")).await.unwrap();
     transaction.rollback().await.unwrap();
     assert_eq!(f.one("select count(*) from block where deleted_at is null").await, "1");
     assert_eq!(f.one("select count(*) from sexton_deletion_done").await, "0");
@@ -64,7 +64,7 @@ async fn row_with_a_grace_waits_for_it(f: Fixture) {
     f.blocks(1).await;
     let table = f.table("block");
     let keys = [table.parse_key("1").unwrap()];
-    let mut request = Request::by("test");
+    let mut request = DeletionRequest::by("test");
     request.after = Duration::from_secs(60);
     let transaction = f.begin().await;
     let requested = soft_remove(&transaction, &f.store, &table, &keys, &request).await.unwrap();

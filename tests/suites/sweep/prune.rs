@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 use sexton_core::{
     config::{SweepBudget, Sync, Verification, VerifyMode},
-    ledger::{Progress, SweepRun},
-    sweep::prune::{Checkpoint, Mode, Pruned},
+    ledger::{SweepLead, SweepProgress, SweepRun},
+    sweep::prune::{Mode, PruneCheckpoint, Pruned},
 };
 
 use crate::rig::{Server, ledger::Fixture, on_both};
@@ -61,14 +61,14 @@ async fn remaining(f: &Fixture) -> Vec<usize> {
     f.rows(sql).await.iter().map(|id| id[24..].parse().unwrap()).collect()
 }
 
-async fn run(f: &Fixture, place: Checkpoint, budget: SweepBudget, mode: Mode) -> Checkpoint {
+async fn run(f: &Fixture, place: PruneCheckpoint, budget: SweepBudget, mode: Mode) -> PruneCheckpoint {
     let verify = Verification { share: 0.0, after: DAY, mode: VerifyMode::Report };
     let sync = Sync { interval: DAY, batch: 500, budget, keep_completed: 90 * DAY, keep_refs: 7 * DAY, verify };
     sexton_core::sweep::prune::prune(&f.store, &sync, place, budget, mode).await.unwrap()
 }
 
 async fn prune(f: &Fixture) -> Pruned {
-    let place = run(f, Checkpoint::default(), UNLIMITED, Mode::Delete).await;
+    let place = run(f, PruneCheckpoint::default(), UNLIMITED, Mode::Delete).await;
     assert!(place.is_over());
     place.done
 }
@@ -208,7 +208,7 @@ const OF_MANY: Pruned = Pruned { partitions: 0, deletions: 2000, kept: 500, atte
 
 async fn small_budget_needs_more_runs_and_comes_to_the_same(f: Fixture) {
     many(&f).await;
-    let (mut place, mut runs) = (Checkpoint::default(), 0);
+    let (mut place, mut runs) = (PruneCheckpoint::default(), 0);
     while !place.is_over() {
         // As it is kept between two runs.
         let kept = serde_json::to_string(&place).unwrap();
@@ -224,27 +224,31 @@ async fn small_budget_needs_more_runs_and_comes_to_the_same(f: Fixture) {
 
 async fn dry_run_counts_the_same_and_changes_nothing(f: Fixture) {
     many(&f).await;
-    let place = run(&f, Checkpoint::default(), UNLIMITED, Mode::DryRun).await;
+    let place = run(&f, PruneCheckpoint::default(), UNLIMITED, Mode::DryRun).await;
     // The refs of what would go are not there to be scrubbed afterwards.
     assert_eq!(place.done, Pruned { refs: 2500, ..OF_MANY });
     assert_eq!(f.rows("select count(*), count(refs) from sexton_deletion_done").await, ["2500|2500"]);
     assert_eq!(f.one("select count(*) from sexton_attempt").await, "4000");
 }
 
+fn lead_of(leader: &str) -> SweepLead<'_> {
+    SweepLead { sweep: "prune", leader }
+}
+
 async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     let hour = Duration::from_secs(3600);
     let lead = async |who: &str, lease, every| {
-        f.store.ledger.lead_sweep(&f.store.db, "prune", who, lease, every).await.unwrap()
+        f.store.ledger.lead_sweep(&f.store.db, lead_of(who), lease, every).await.unwrap()
     };
     assert_eq!(lead("a", hour, hour).await, Some(serde_json::json!({})));
     assert_eq!(lead("b", hour, Duration::ZERO).await, None);
     // A run that is not the last of its pass leaves its place and no pause.
     let place = serde_json::json!({ "stage": "attempts" });
-    let progress = Progress { found: 9, wanted: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
+    let progress = SweepProgress { found: 9, wanted: 9, done: 7, oldest_at: Some(OLD.to_owned()) };
     let figures = serde_json::json!({ "deletions": 7 });
     let part = SweepRun { cursor: place.clone(), figures: figures.clone(), progress, over: false, error: None };
     let end = async |who: &str, run: &SweepRun| {
-        f.store.ledger.end_sweep(&f.store.db, "prune", who, run, Duration::from_millis(1500)).await.unwrap();
+        f.store.ledger.end_sweep(&f.store.db, lead_of(who), run, Duration::from_millis(1500)).await.unwrap();
         f.store.ledger.sweeps(&f.store.db.conn).await.unwrap().remove(0)
     };
     end("b", &part).await;
@@ -258,15 +262,15 @@ async fn sweep_has_one_leader_at_a_time_and_a_pause_after_a_pass(f: Fixture) {
     assert_eq!(lead("c", hour, hour).await, Some(place), "the lease of b ended");
     assert_eq!(end("c", &part).await.cut_short, 2);
     assert!(lead("c", hour, hour).await.is_some());
-    let last = SweepRun { cursor: serde_json::json!({}), progress: Progress::default(), over: true, ..part };
+    let last = SweepRun { cursor: serde_json::json!({}), progress: SweepProgress::default(), over: true, ..part };
     let state = end("c", &last).await;
     assert_eq!((state.leader, state.figures, state.passed_at.is_some()), (None, figures, true));
     assert_eq!((state.cut_short, state.backlog, state.oldest_ms), (0, 0, None));
     assert_eq!(lead("a", hour, hour).await, None, "its pass is over");
     assert!(lead("a", hour, Duration::ZERO).await.is_some());
-    f.store.ledger.leave_sweep(&f.store.db, "prune", "a", Some("it broke")).await.unwrap();
+    f.store.ledger.leave_sweep(&f.store.db, lead_of("a"), Some("it broke")).await.unwrap();
     assert!(lead("b", hour, Duration::ZERO).await.is_some());
-    f.store.ledger.leave_sweep(&f.store.db, "prune", "b", None).await.unwrap();
+    f.store.ledger.leave_sweep(&f.store.db, lead_of("b"), None).await.unwrap();
     assert_eq!(f.store.ledger.sweeps(&f.store.db.conn).await.unwrap()[0].error.as_deref(), Some("it broke"));
     // A pass that was begun early and left in the middle is resumed.
     assert_eq!(lead("c", hour, hour).await, None);
@@ -370,7 +374,7 @@ async fn batches_of_a_prune_use_indexes_on_a_large_table() {
         let before = f.rows(scans).await;
         // One run does a part of the work, so that both passes have some to do.
         let budget = SweepBudget { rows: 1500, time: DAY };
-        let mut place = Checkpoint::default();
+        let mut place = PruneCheckpoint::default();
         for _ in 0..if analyzed { 9 } else { 1 } {
             place = run(&f, place, budget, Mode::Delete).await;
         }

@@ -8,8 +8,8 @@ use std::{
 use futures::future::join_all;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use sexton_core::{
-    catalog::Unreferenced,
-    db::{self, Db},
+    catalog::UnreferencedTable,
+    db::{self, Db, NextPage},
     store::Store,
     sweep::unreferenced::Step,
 };
@@ -136,9 +136,9 @@ impl Load {
         }
     }
 
-    async fn sweep(&self, store: &Store, toys: &Unreferenced) {
+    async fn sweep(&self, store: &Store, toys: &UnreferencedTable) {
         while !self.stop.load(Relaxed) {
-            let page = pass(store, toys).look(None, TOYS as usize).await.unwrap();
+            let page = pass(store, toys).look(NextPage { after: None, limit: TOYS as usize }).await.unwrap();
             let old = page.observations.into_iter().filter(|one| one.step == Step::Delete).map(|one| one.key);
             let old: Vec<_> = old.collect();
             for some in old.chunks(100) {

@@ -6,7 +6,7 @@ use sexton_core::{
     ids::BatchId,
     key::Key,
     restore::{MarkedRows, restore_batch},
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
     sql_functions,
 };
 
@@ -18,7 +18,7 @@ on_both!(batch_is_taken_back_in_time_that_grows_with_its_size);
 async fn removed(f: &Fixture, n: usize) -> BatchId {
     let table = f.table("block");
     let keys: Vec<Key> = (1..=n).map(|key| table.parse_key(&key.to_string()).unwrap()).collect();
-    let request = Request::by("test");
+    let request = DeletionRequest::by("test");
     let transaction = f.begin().await;
     for keys in keys.chunks(500) {
         soft_remove(&transaction, &f.store, &table, keys, &request).await.unwrap();

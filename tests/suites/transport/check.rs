@@ -1,11 +1,11 @@
 //! What `sexton check` finds.
 
 use sexton_tests::Redis;
-use sexton_worker::transport::check::{self, Finding};
+use sexton_worker::transport::check::{self, RedisFinding};
 
 use super::rig::tell;
 
-async fn check(url: &str) -> Vec<Finding> {
+async fn check(url: &str) -> Vec<RedisFinding> {
     check::check(url, "deletions").await
 }
 
@@ -18,8 +18,7 @@ async fn a_plain_redis_is_fit_for_use() {
 #[tokio::test]
 async fn an_evicting_redis_is_refused_also_where_config_is_forbidden() {
     let redis = Redis::builder().arg("--maxmemory-policy").arg("allkeys-lru").start().await;
-    let evicting =
-        |findings: &[Finding]| matches!(findings, [Finding::MaxmemoryPolicy { policy, .. }] if policy == "allkeys-lru");
+    let evicting = |findings: &[RedisFinding]| matches!(findings, [RedisFinding::MaxmemoryPolicy { policy, .. }] if policy == "allkeys-lru");
     let findings = check(&redis.url()).await;
     assert!(evicting(&findings), "{findings:?}");
     assert!(findings[0].is_fatal() && findings[0].remedy().contains("noeviction"));
@@ -36,7 +35,7 @@ async fn an_evicting_redis_is_refused_also_where_config_is_forbidden() {
 async fn a_cluster_is_refused() {
     let redis = Redis::builder().arg("--cluster-enabled").arg("yes").start().await;
     let findings = check(&redis.url()).await;
-    assert!(findings.iter().any(|finding| matches!(finding, Finding::Cluster { .. })), "{findings:?}");
+    assert!(findings.iter().any(|finding| matches!(finding, RedisFinding::Cluster { .. })), "{findings:?}");
 }
 
 #[tokio::test]
@@ -44,7 +43,7 @@ async fn a_replica_is_refused() {
     let redis = Redis::start().await;
     tell(&mut redis.connect().await, &["REPLICAOF", "127.0.0.1", "1"]).await;
     let findings = check(&redis.url()).await;
-    assert!(matches!(findings[..], [Finding::Replica { .. }]), "{findings:?}");
+    assert!(matches!(findings[..], [RedisFinding::Replica { .. }]), "{findings:?}");
 }
 
 #[tokio::test]
@@ -53,17 +52,17 @@ async fn wrong_and_missing_passwords_are_told_apart_from_a_redis_that_is_not_the
     assert_eq!(check(&redis.url()).await, []);
     for url in [redis.url().replace("right1", "hunter2"), redis.url().replace(":right1@", "")] {
         let findings = check(&url).await;
-        assert!(matches!(findings[..], [Finding::Credentials { .. }]), "{findings:?}");
+        assert!(matches!(findings[..], [RedisFinding::Credentials { .. }]), "{findings:?}");
         assert!(!findings[0].to_string().contains("hunter2"));
     }
     let tls = format!("rediss://127.0.0.1:{}/", redis.port());
     let findings = check(&tls).await;
-    assert!(matches!(findings[..], [Finding::Unreachable { .. }]), "it speaks no TLS: {findings:?}");
+    assert!(matches!(findings[..], [RedisFinding::Unreachable { .. }]), "it speaks no TLS: {findings:?}");
     redis.kill().await;
     let findings = check(&redis.url()).await;
-    assert!(matches!(findings[..], [Finding::Unreachable { .. }]), "{findings:?}");
+    assert!(matches!(findings[..], [RedisFinding::Unreachable { .. }]), "{findings:?}");
     let findings = check("http://example.org").await;
-    assert!(matches!(findings[..], [Finding::Url { .. }]), "{findings:?}");
+    assert!(matches!(findings[..], [RedisFinding::Url { .. }]), "{findings:?}");
 }
 
 #[tokio::test]
@@ -72,7 +71,7 @@ async fn a_user_that_may_not_run_scripts_is_refused() {
     let mut admin = redis.connect().await;
     tell(&mut admin, &["ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all", "-@scripting"]).await;
     let findings = check(&redis.url().replace("redis://", "redis://limited:pw@")).await;
-    assert!(matches!(findings[..], [Finding::Forbidden { action: "run scripts", .. }]), "{findings:?}");
+    assert!(matches!(findings[..], [RedisFinding::Forbidden { action: "run scripts", .. }]), "{findings:?}");
 }
 
 /// The least rights, as docs/configuration.md names them.

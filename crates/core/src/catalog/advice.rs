@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::{
-    Catalog, ChildRule, Link, Problem,
+    Catalog, ChildRule, ConfigProblem, Link,
     cascades::has_rule,
     foreign_keys::{OnDelete, acting},
 };
@@ -15,13 +15,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`db::Error`] when the catalogue cannot be read.
-    pub async fn advice(&self, db: &Db) -> Result<Vec<Problem>, db::Error> {
+    pub async fn advice(&self, db: &Db) -> Result<Vec<ConfigProblem>, db::Error> {
         let mut advice = Vec::new();
         for table in self.tables.values() {
             for key in acting(db, &table.rows.sql).await? {
                 if key.on_delete == OnDelete::Refuse && !has_rule(table, &key) {
                     let columns = key.columns.join(", ");
-                    advice.push(Problem {
+                    advice.push(ConfigProblem {
                         path: format!("resources.{}.children", table.name),
                         message: format!(
                             "`{}` references `{}` by ({columns}) and no child rule is for it: a row that is still referenced \
@@ -33,7 +33,7 @@ impl Catalog {
             }
             for (number, rule) in table.children.iter().enumerate() {
                 if scans(db, rule).await? {
-                    advice.push(Problem {
+                    advice.push(ConfigProblem {
                         path: format!("resources.{}.children[{number}]", table.name),
                         message: format!(
                             "every deletion reads the whole of `{}` to find its children; {}",
@@ -50,9 +50,9 @@ impl Catalog {
 
 /// Whether finding children reads the whole table, however large it is.
 pub(super) async fn scans(db: &Db, rule: &ChildRule) -> Result<bool, db::Error> {
-    let value = match &rule.link {
-        Link::Column(column) if db.dialect == Dialect::Postgres => column.from_text("null"),
-        _ => literal("x"),
+    let value = match (&rule.link, db.dialect) {
+        (Link::Column(column), Dialect::Postgres) => column.from_text("null"),
+        (Link::Column(_), Dialect::Sqlite) | (Link::Json(..), _) => literal("x"),
     };
     let words = Words::new(db.dialect).with([
         ("table", rule.rows.sql.clone()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Problem,
+    ConfigProblem,
     foreign_keys::{ForeignKey, OnDelete, acting},
     table::Table,
 };
@@ -32,7 +32,11 @@ pub(super) async fn cascades_to_itself(db: &Db, sql: &str) -> Result<bool, db::E
 }
 
 /// The foreign keys by which deleting a row of `table` would delete rows that have twins, without a call for them.
-pub(super) async fn cascades_to_twins(db: &Db, table: &Table, tables: &[&Table]) -> Result<Vec<Problem>, db::Error> {
+pub(super) async fn cascades_to_twins(
+    db: &Db,
+    table: &Table,
+    tables: &[&Table],
+) -> Result<Vec<ConfigProblem>, db::Error> {
     let mut problems = Vec::new();
     let mut visited = BTreeSet::from([table.rows.sql.clone()]);
     let mut open = vec![(table.rows.sql.clone(), Vec::<String>::new())];
@@ -46,7 +50,7 @@ pub(super) async fn cascades_to_twins(db: &Db, table: &Table, tables: &[&Table])
             path.push(format!("{}.{}", key.table, key.columns.join("+")));
             let victim = tables.iter().find(|other| other.rows.sql == key.sql && !other.resource.targets.is_empty());
             if let Some(victim) = victim {
-                problems.push(Problem {
+                problems.push(ConfigProblem {
                     path: format!("resources.{}.table", table.name),
                     message: format!(
                         "deleting its rows also deletes rows of resource `{}` by ON DELETE CASCADE ({}), whose targets would \

@@ -96,7 +96,10 @@ impl Column {
     /// Whether its values are filled up with blanks that mean nothing.
     #[must_use]
     pub fn is_padded(&self) -> bool {
-        self.dialect == Dialect::Postgres && self.base_type == PADDED
+        match self.dialect {
+            Dialect::Postgres => self.base_type == PADDED,
+            Dialect::Sqlite => false,
+        }
     }
 
     /// Whether it holds JSON; SQLite has no type for it, so any text may.

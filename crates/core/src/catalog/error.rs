@@ -1,6 +1,6 @@
 //! Why the configured tables cannot be resolved.
 
-use super::Problem;
+use super::ConfigProblem;
 use crate::{db, ids::ResourceName};
 
 /// Why the tables cannot be worked on.
@@ -8,7 +8,7 @@ use crate::{db, ids::ResourceName};
 pub enum Error {
     /// The configuration does not fit the database. All that is wrong, each with its key path and remedy.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Problems(Vec<Problem>),
+    Problems(Vec<ConfigProblem>),
     /// The database did not answer.
     #[error("cannot resolve resource `{resource}`: {source}")]
     Database {

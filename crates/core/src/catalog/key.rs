@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::column::{Column, KeyType};
-use crate::db::Dialect;
 
 /// A key that fits its table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -98,7 +97,7 @@ impl fmt::Display for Key {
 fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, String> {
     let name = &column.name;
     match kind {
-        KeyType::Text if text.contains('\0') && column.dialect() == Dialect::Postgres => {
+        KeyType::Text if text.contains('\0') && !column.dialect().can_store_nul() => {
             Err(format!("column {name} cannot hold a NUL character"))
         }
         KeyType::Text if column.is_padded() => Ok(text.trim_end_matches(' ').to_owned()),
@@ -110,7 +109,7 @@ fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, Strin
             let number: i64 = text.parse().map_err(|_| format!("column {name} is a whole number"))?;
             let fits = match column.base_type.as_str() {
                 "smallint" => i16::try_from(number).is_ok(),
-                "integer" => column.dialect() == Dialect::Sqlite || i32::try_from(number).is_ok(),
+                "integer" => !column.dialect().has_strict_types() || i32::try_from(number).is_ok(),
                 _ => true,
             };
             if fits { Ok(number.to_string()) } else { Err(format!("{number} is out of range for column {name}")) }

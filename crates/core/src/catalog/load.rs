@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Catalog, ChildRule, Error, Link, Problem, Reading, Table, Unreferenced,
+    Catalog, ChildRule, ConfigProblem, Error, Link, Reading, Table, UnreferencedTable,
     advice::scans,
     bind::{self, BindChildRule},
     cascades::{cascades_to_itself, cascades_to_twins},
     describe::{Description, describe},
 };
 use crate::{
-    config::{Adopt, Config, Resource},
-    db::{Db, Dialect},
+    config::{AdoptMode, Config, Resource},
+    db::Db,
     ids::ResourceName,
 };
 
@@ -29,7 +29,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Error::Database`] when the catalogue cannot be read.
-    pub async fn load_fitting(db: &Db, config: &Config) -> Result<(Self, Vec<Problem>), Error> {
+    pub async fn load_fitting(db: &Db, config: &Config) -> Result<(Self, Vec<ConfigProblem>), Error> {
         let (mut resources, mut all) = (config.resources.clone(), Vec::new());
         loop {
             let problems = match Self::of(db, &resources).await {
@@ -37,7 +37,7 @@ impl Catalog {
                 Err(Error::Problems(problems)) => problems,
                 Err(error) => return Err(error),
             };
-            let is_about = |problem: &Problem, name: &ResourceName| {
+            let is_about = |problem: &ConfigProblem, name: &ResourceName| {
                 problem
                     .path
                     .strip_prefix("resources.")
@@ -63,7 +63,7 @@ impl Catalog {
         let mut problems = Vec::new();
         let (mut tables, mut described) = (BTreeMap::new(), BTreeMap::new());
         for (name, resource) in resources {
-            match Unreferenced::load(db, name, resource).await.map_err(Error::resolving(name))? {
+            match UnreferencedTable::load(db, name, resource).await.map_err(Error::resolving(name))? {
                 None => {}
                 Some(Ok(found)) => {
                     catalog.unreferenced_problems.extend(found.problems.iter().cloned());
@@ -112,7 +112,7 @@ impl Catalog {
 fn remove_with_parents(
     resources: &mut BTreeMap<ResourceName, Resource>,
     mut unfit: Vec<ResourceName>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
 ) {
     // The same table may be written with its schema or without it.
     let bare = |table: &str| table.rsplit('.').next().unwrap_or(table).to_owned();
@@ -121,7 +121,7 @@ fn remove_with_parents(
         let table = bare(&removed.table);
         let is_parent = |resource: &Resource| resource.children.iter().any(|child| bare(&child.table) == table);
         for (parent, _) in resources.iter().filter(|(_, resource)| is_parent(resource)) {
-            problems.push(Problem {
+            problems.push(ConfigProblem {
                 path: format!("resources.{parent}.children"),
                 message: format!("its children are of resource `{name}`, which does not fit"),
             });
@@ -135,7 +135,7 @@ async fn child_rules(
     db: &Db,
     tables: &BTreeMap<ResourceName, Table>,
     described: &BTreeMap<ResourceName, Description>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
 ) -> Result<BTreeMap<ResourceName, Vec<ChildRule>>, Error> {
     let all: Vec<&Table> = tables.values().collect();
     let mut rules: BTreeMap<ResourceName, Vec<ChildRule>> = BTreeMap::new();
@@ -148,7 +148,7 @@ async fn child_rules(
                 Ok(mut rule) => {
                     if let Link::Json(column, _, reading) = &mut rule.link
                         && column.base_type == "json"
-                        && db.dialect == Dialect::Postgres
+                        && db.dialect.has_strict_types()
                     {
                         *reading = Reading::Repaired;
                         let plain = rule.with_plain_link();
@@ -166,11 +166,11 @@ async fn child_rules(
 }
 
 /// Resources that would adopt the rows of others: the deletions of a row are looked for under one resource.
-fn adopted_twice(tables: &BTreeMap<ResourceName, Table>) -> impl Iterator<Item = Problem> {
-    tables.values().filter(|table| table.resource.adopt == Adopt::On).filter_map(|table| {
+fn adopted_twice(tables: &BTreeMap<ResourceName, Table>) -> impl Iterator<Item = ConfigProblem> {
+    tables.values().filter(|table| table.resource.adopt == AdoptMode::On).filter_map(|table| {
         let same = |other: &&Table| other.name != table.name && other.rows.sql == table.rows.sql;
         let other = tables.values().find(same)?;
-        Some(Problem {
+        Some(ConfigProblem {
             path: format!("resources.{}.adopt", table.name),
             message: format!(
                 "resource `{}` has the same table: rows that were removed through it would be taken for orphans; \"on\" needs a \

@@ -1,54 +1,11 @@
 //! Marking rows: which rule is for a row, whether it is marked, and the assignments that mark it and take the marker
 //! back.
 
-use super::{Column, Table};
-use crate::{
-    config::{AfterConfirmation, ColumnValue},
-    db::quote,
+use super::{
+    Column, MarkerRule, Table,
+    marker_rule::{live, marked},
 };
-
-/// One way of marking a row, with its columns resolved.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// The rows it is for; none: all the others.
-    pub when: Option<(Column, ColumnValue)>,
-    /// The column that is written.
-    pub column: Column,
-    /// What is written; none: the current time.
-    pub value: Option<ColumnValue>,
-    /// What becomes of the row once all targets confirmed.
-    pub then: AfterConfirmation,
-}
-
-/// The condition that a row carries no marker. A disjunction and no `case`, so that an index on the marker can be used.
-pub(super) fn live(rules: &[Rule], alias: &str) -> String {
-    let is_live = |rule: &Rule| match &rule.value {
-        None => format!("{} is null", rule.column.of(alias)),
-        // Null is a value like any other here, too.
-        Some(value) => {
-            let column = rule.column.of(alias);
-            format!("({column} <> {} or {column} is null)", rule.column.value(value))
-        }
-    };
-    let mut earlier = String::new();
-    let mut any = Vec::new();
-    for rule in rules {
-        let Some((column, value)) = &rule.when else {
-            any.push(format!("({}{earlier})", is_live(rule)));
-            continue;
-        };
-        let (column, value) = (column.of(alias), column.value(value));
-        any.push(format!("({}{earlier} and {column} = {value})", is_live(rule)));
-        earlier.push_str(&format!(" and ({column} <> {value} or {column} is null)"));
-    }
-    format!("({})", any.join(" or "))
-}
-
-/// The condition that a row carries its marker. Not `not`: where the column that decides on the marker is null,
-/// [`live`] may be null.
-pub(super) fn marked(rules: &[Rule], alias: &str) -> String {
-    format!("({} is not true)", live(rules, alias))
-}
+use crate::db::quote;
 
 impl Table {
     /// The condition that a row carries no marker, on the alias of the table.
@@ -88,7 +45,7 @@ impl Table {
 
     /// `case rule when 0 then … end` over the rules; plain where there is one.
     #[must_use]
-    pub fn by_rule(&self, rule: &str, expression: impl Fn(&Rule) -> String) -> String {
+    pub fn by_rule(&self, rule: &str, expression: impl Fn(&MarkerRule) -> String) -> String {
         match &self.rules[..] {
             [only] => expression(only),
             rules => {
@@ -119,7 +76,7 @@ impl Table {
     }
 
     /// One assignment per marker column: several rules may write the same one.
-    fn assign(&self, case: impl Fn(usize, &Rule) -> (String, String)) -> String {
+    fn assign(&self, case: impl Fn(usize, &MarkerRule) -> (String, String)) -> String {
         let mut columns: Vec<&Column> = self.rules.iter().map(|rule| &rule.column).collect();
         columns.sort_by(|a, b| a.name.cmp(&b.name));
         columns.dedup();

@@ -5,9 +5,9 @@
 //! statements on the application's rows are made of.
 //!
 //! * `describe`, `foreign_keys`: what the database's own catalogue says;
-//! * `bind`: comparing that with the configuration; every mistake is a [`Problem`];
+//! * `bind`: comparing that with the configuration; every mistake is a [`ConfigProblem`];
 //! * `load`, `tables`: all resources together, the [`Catalog`];
-//! * `rows`, `table`, `markers`, `child_rule`, `unreferenced`, `column`, `key`: fragments of statements;
+//! * `rows`, `table`, `marker_rule`, `markers`, `child_rule`, `unreferenced`, `column`, `key`: fragments of statements;
 //! * `row_filter`, `pages`: statements that any table can run.
 
 mod advice;
@@ -20,6 +20,7 @@ mod error;
 mod foreign_keys;
 pub mod key;
 mod load;
+mod marker_rule;
 mod markers;
 mod pages;
 mod problem;
@@ -32,12 +33,12 @@ mod unreferenced;
 pub use child_rule::{ChildRule, Link, Reading};
 pub use column::{Column, KeyType};
 pub use error::Error;
-pub use markers::Rule;
+pub use marker_rule::MarkerRule;
 pub use pages::Cursor;
 pub(crate) use pages::Paging;
-pub use problem::Problem;
-pub(crate) use row_filter::{Among, Lock};
+pub use problem::ConfigProblem;
+pub(crate) use row_filter::Among;
 pub use rows::Rows;
 pub use table::Table;
 pub use tables::Catalog;
-pub use unreferenced::{Pair, Reference, Unreferenced};
+pub use unreferenced::{Pair, ResolvedReference, UnreferencedTable};

@@ -4,7 +4,7 @@ use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 
 use super::{key::Key, rows::Rows, table::Table};
-use crate::db::{self, Db, Dialect, Row, Words};
+use crate::db::{self, Db, Dialect, NextPage, Row, Words};
 
 /// Where a page ended: the values of the columns by which pages follow each other.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,46 +32,44 @@ impl Table {
     }
 
     /// The keys of the next rows of `source` (a relation with the table's columns) that meet `condition` on its alias
-    /// `t`, at most `limit`, in key order; and where the next page begins.
+    /// `t`, in key order; and where the next page begins.
     pub(crate) async fn page(
         &self,
         db: &Db,
         source: &str,
         condition: &str,
-        after: Option<&Cursor>,
-        limit: usize,
+        page: NextPage<'_, Cursor>,
     ) -> Result<(Vec<Key>, Option<Cursor>), db::Error> {
         let paging = self.paging();
-        let words = paging.words(after).with_verbatim([("source", source)]);
-        let page = words.with([("condition", condition.to_owned())]).render(
+        let words = paging.words(page.after).with_verbatim([("source", source)]);
+        let read = words.with([("condition", condition.to_owned())]).render(
             "-- read the next rows that meet a condition
              select {key} as key{cursor_columns} from {source} t
              where {condition} and {beyond} order by {order} limit @limit",
         );
-        let rows = page.bind_all(paging.values(after, limit)).read_only(db).await?;
+        let rows = read.bind_all(paging.values(page)).read_only(db).await?;
         let keys = rows.iter().map(|row| self.read_key(row)).collect::<Result<_, _>>()?;
         Ok((keys, paging.cursor(rows.last())?))
     }
 }
 
 impl Paging<'_> {
-    /// The next `limit` rows in key order, each with these columns of its alias `t` (an SQL expression and a name).
+    /// The next rows in key order, each with these columns of its alias `t` (an SQL expression and a name).
     pub(crate) async fn next_rows(
         &self,
         db: &Db,
         columns: &[(String, &str)],
-        after: Option<&Cursor>,
-        limit: usize,
+        page: NextPage<'_, Cursor>,
     ) -> Result<NextRows, db::Error> {
         let columns: String = columns.iter().map(|(sql, name)| format!(", {sql} as {name}")).collect();
-        let page = self.words(after).with([("columns", columns)]).render(
+        let read = self.words(page.after).with([("columns", columns)]).render(
             "-- read the next rows of a table
              select {key} as key{cursor_columns}{columns}
              from (select * from {table} t where {beyond} order by {order} limit @limit) t
              order by {order}",
         );
-        let found = page.bind_all(self.values(after, limit)).read_giving_way(db).await?;
-        let next = if found.len() < limit { None } else { self.cursor(found.last())? };
+        let found = read.bind_all(self.values(page)).read_giving_way(db).await?;
+        let next = if found.len() < page.limit { None } else { self.cursor(found.last())? };
         Ok(NextRows { rows: found.into_iter().map(|row| (self.rows.read_key(&row).ok(), row)).collect(), next })
     }
 
@@ -113,11 +111,11 @@ impl Paging<'_> {
         values.collect::<Vec<_>>().join(", ")
     }
 
-    fn values(&self, after: Option<&Cursor>, limit: usize) -> Vec<(String, Value)> {
-        let parts = after.into_iter().flat_map(|cursor| &cursor.0).enumerate();
+    fn values(&self, page: NextPage<'_, Cursor>) -> Vec<(String, Value)> {
+        let parts = page.after.into_iter().flat_map(|cursor| &cursor.0).enumerate();
         let mut values: Vec<(String, Value)> =
             parts.map(|(n, part)| (format!("after{n}"), part.as_str().into())).collect();
-        values.push(("limit".to_owned(), i64::try_from(limit).unwrap_or(i64::MAX).into()));
+        values.push(("limit".to_owned(), i64::try_from(page.limit).unwrap_or(i64::MAX).into()));
         values
     }
 

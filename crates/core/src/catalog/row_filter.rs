@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::{key::Key, rows::Rows};
-use crate::db::{self, Dialect, Sql};
+use crate::db::{self, Dialect, RowLocks, Sql};
 
 /// Which rows of a table are wanted.
 pub(crate) struct Among<'a> {
@@ -12,44 +12,20 @@ pub(crate) struct Among<'a> {
     /// A condition on its alias `t`.
     pub(crate) condition: &'a str,
     /// Whether the rows are locked until the transaction ends.
-    pub(crate) lock: Lock,
-}
-
-/// How rows that are read are locked; SQLite has one writer and no locks of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lock {
-    /// No lock is taken.
-    None,
-    /// Locks are taken, and waited for.
-    Wait,
-    /// Locks are taken, and rows that another transaction has locked are left out.
-    Skip,
-    /// The same with a weaker lock: rows may be referenced meanwhile, and one that just was is not left out.
-    SkipNoKey,
-}
-
-impl Lock {
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Wait => "for update of t",
-            Self::Skip => "for update of t skip locked",
-            Self::SkipNoKey => "for no key update of t skip locked",
-        }
-    }
+    pub(crate) locks: RowLocks,
 }
 
 impl Rows {
     /// The statement for [`Self::filter_keys`]: on PostgreSQL for all keys at once, on SQLite for one.
     pub(super) fn filter(&self, among: &Among<'_>) -> Sql {
         let words = self.words().with_verbatim([("source", among.source)]);
-        let words = words.with([("condition", among.condition.to_owned()), ("lock", among.lock.sql().to_owned())]);
+        let words = words.with([("condition", among.condition.to_owned()), ("locks", among.locks.clause("t"))]);
         let filter = words.pick(
             "-- see which rows meet a condition
              select {key} as key
              from {source} t join {keys} on {key_equals}
              where {condition}
-             order by {key_columns} {lock}",
+             order by {key_columns} {locks}",
             "-- see whether a row meets a condition
              select 1 from {source} t where {key_is_bound} and {condition}",
         );

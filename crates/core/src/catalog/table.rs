@@ -8,13 +8,13 @@ use super::{
     child_rule::ChildRule,
     column::Column,
     key::Key,
-    markers::{self, Rule},
-    row_filter::{Among, Lock},
+    marker_rule::{self, MarkerRule},
+    row_filter::Among,
     rows::Rows,
 };
 use crate::{
     config::{AfterConfirmation, Child, Resource},
-    db::{self, Dialect, Sql, literal},
+    db::{self, Dialect, RowLocks, Sql, literal},
     ids::{Lane, ResourceName},
     template::Values,
 };
@@ -33,7 +33,7 @@ pub struct Table {
     /// The captured columns, in alphabetical order.
     pub payload: Vec<Column>,
     /// The ways of marking a row; the last is for all.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<MarkerRule>,
     /// Which rows of which tables are children of a row.
     pub children: Vec<ChildRule>,
     /// Whether the database may delete rows of it because others of it are deleted (`on delete cascade`).
@@ -53,12 +53,12 @@ pub(super) struct TableStatements {
 }
 
 impl TableStatements {
-    pub(super) fn render(rows: &Rows, rules: &[Rule]) -> Self {
-        let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, lock: Lock::None });
+    pub(super) fn render(rows: &Rows, rules: &[MarkerRule]) -> Self {
+        let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, locks: RowLocks::None });
         Self {
             existing: filter("true"),
-            live: filter(&markers::live(rules, "t")),
-            marked: filter(&markers::marked(rules, "t")),
+            live: filter(&marker_rule::live(rules, "t")),
+            marked: filter(&marker_rule::marked(rules, "t")),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Problem, Table, Unreferenced};
+use super::{ConfigProblem, Table, UnreferencedTable};
 use crate::{
     config::ChildThen,
     ids::{Lane, ResourceName},
@@ -15,8 +15,8 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     pub(super) tables: BTreeMap<ResourceName, Arc<Table>>,
-    pub(super) unreferenced: BTreeMap<ResourceName, Arc<Unreferenced>>,
-    pub(super) unreferenced_problems: Vec<Problem>,
+    pub(super) unreferenced: BTreeMap<ResourceName, Arc<UnreferencedTable>>,
+    pub(super) unreferenced_problems: Vec<ConfigProblem>,
 }
 
 impl Catalog {
@@ -87,12 +87,12 @@ impl Catalog {
     /// Why the sweep `unreferenced` does nothing about the rows of some tables. It keeps no worker from starting: an
     /// application may have added a foreign key a moment ago, and deletions do not depend on it.
     #[must_use]
-    pub fn unreferenced_problems(&self) -> &[Problem] {
+    pub fn unreferenced_problems(&self) -> &[ConfigProblem] {
         &self.unreferenced_problems
     }
 
     /// The tables whose unreferenced rows are deleted.
-    pub fn unreferenced(&self) -> impl Iterator<Item = &Arc<Unreferenced>> {
+    pub fn unreferenced(&self) -> impl Iterator<Item = &Arc<UnreferencedTable>> {
         self.unreferenced.values()
     }
 

@@ -1,15 +1,15 @@
 //! A table whose unreferenced rows are deleted, and the foreign keys that reference it.
 
-use super::{Column, Problem, Rows, Table, bind, describe::describe, pages::Paging};
+use super::{Column, ConfigProblem, Rows, Table, pages::Paging};
 use crate::{
-    config::{AfterConfirmation, Resource, Unreferenced as Settings},
-    db::{self, Db, quote},
+    config::{AfterConfirmation, Unreferenced as Settings},
+    db::quote,
     ids::ResourceName,
 };
 
 /// A table whose unreferenced rows are deleted.
 #[derive(Debug, Clone)]
-pub struct Unreferenced {
+pub struct UnreferencedTable {
     /// The resource.
     pub name: ResourceName,
     /// The table, as configured.
@@ -21,15 +21,15 @@ pub struct Unreferenced {
     /// The column that says since when a row has been unreferenced.
     pub since: Column,
     /// The foreign keys that reference it.
-    pub references: Vec<Reference>,
+    pub references: Vec<ResolvedReference>,
     /// Why the sweep does nothing about its rows: foreign keys that are not as configured, or not as they have to be.
-    pub problems: Vec<Problem>,
-    paging: Vec<usize>,
+    pub problems: Vec<ConfigProblem>,
+    pub(super) paging: Vec<usize>,
 }
 
 /// A foreign key, resolved.
 #[derive(Debug, Clone)]
-pub struct Reference {
+pub struct ResolvedReference {
     /// The referencing table's qualified, quoted name.
     pub sql: String,
     /// What is compared.
@@ -48,7 +48,7 @@ pub struct Pair {
     pub equals: String,
 }
 
-impl Reference {
+impl ResolvedReference {
     /// Whether the row `row` of the referencing table names the row `referenced`.
     #[must_use]
     pub fn names(&self, row: &str, referenced: &str) -> String {
@@ -58,40 +58,7 @@ impl Reference {
     }
 }
 
-impl Unreferenced {
-    /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside,
-    /// what is wrong with the table itself.
-    ///
-    /// # Errors
-    /// [`db::Error`] when the catalogue cannot be read.
-    pub async fn load(
-        db: &Db,
-        name: &ResourceName,
-        resource: &Resource,
-    ) -> Result<Option<Result<Self, Vec<Problem>>>, db::Error> {
-        let Some(settings) = &resource.unreferenced else { return Ok(None) };
-        let found = describe(db, &resource.table).await?;
-        let (rows, paging) = match bind::rows(db, name, resource, found.as_ref()) {
-            Ok(bound) => bound,
-            Err(problems) => return Ok(Some(Err(problems))),
-        };
-        let Some(found) = found else { return Ok(None) };
-        let bound = match bind::unreferenced(db, name, resource, settings, &found).await? {
-            Ok(bound) => bound,
-            Err(problems) => return Ok(Some(Err(problems))),
-        };
-        Ok(Some(Ok(Self {
-            name: name.clone(),
-            table: resource.table.clone(),
-            settings: settings.clone(),
-            rows,
-            since: bound.since,
-            references: bound.references,
-            problems: bound.problems,
-            paging,
-        })))
-    }
-
+impl UnreferencedTable {
     /// How pages of the table follow each other.
     pub(crate) fn paging(&self) -> Paging<'_> {
         Paging { rows: &self.rows, by: &self.paging }
@@ -101,7 +68,7 @@ impl Unreferenced {
     /// a whole first.
     #[must_use]
     pub fn referenced(&self) -> String {
-        let by = |reference: &Reference| {
+        let by = |reference: &ResolvedReference| {
             format!("(select true from {} r where {} limit 1) is not null", reference.sql, reference.names("r", "t"))
         };
         format!("({})", self.references.iter().map(by).collect::<Vec<_>>().join(" or "))

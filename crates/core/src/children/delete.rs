@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     Error,
-    delete_rows::{Change, change, parse},
+    delete_rows::{ChildChange, change, parse},
     descendants::Descendants,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 /// What was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
+pub enum DeletedRows {
     /// The descendants; the rows themselves are still to be deleted.
     Descendants,
     /// The rows themselves as well: rows that reference each other in a circle can only be deleted in one statement
@@ -41,14 +41,14 @@ pub async fn delete(
     transaction: &impl ConnectionTrait,
     descendants: &Descendants,
     chosen: &[bool],
-) -> Result<Deleted, Error> {
+) -> Result<DeletedRows, Error> {
     let mut to_clear: BTreeMap<String, (&ChildRule, HashSet<&str>)> = BTreeMap::new();
     for row in descendants.to_clear(chosen) {
         let of_rule = format!("{} {}", row.rule.rows.sql, row.rule.link.nullify("t"));
         to_clear.entry(of_rule).or_insert_with(|| (&row.rule, HashSet::new())).1.insert(&row.key);
     }
     for (rule, keys) in to_clear.into_values() {
-        change(transaction, &rule.rows, &keys.into_iter().collect::<Vec<_>>(), Change::Clear(rule)).await?;
+        change(transaction, &rule.rows, &keys.into_iter().collect::<Vec<_>>(), ChildChange::Clear(rule)).await?;
     }
     let mut groups: Vec<Group<'_>> = Vec::new();
     for row in descendants.of_chosen(chosen) {
@@ -68,9 +68,9 @@ pub async fn delete(
         }
     }
     for group in groups {
-        change(transaction, group.rows, &group.keys, Change::Delete).await?;
+        change(transaction, group.rows, &group.keys, ChildChange::Delete).await?;
     }
-    Ok(Deleted::Descendants)
+    Ok(DeletedRows::Descendants)
 }
 
 /// Everything in one statement, at whose end foreign keys are checked (PostgreSQL).
@@ -79,7 +79,7 @@ async fn delete_circle<'d>(
     descendants: &'d Descendants,
     chosen: &[bool],
     mut groups: Vec<Group<'d>>,
-) -> Result<Deleted, Error> {
+) -> Result<DeletedRows, Error> {
     for ((rows, key), _) in descendants.to_delete.iter().zip(chosen).filter(|(_, chosen)| **chosen) {
         match groups.iter_mut().find(|group| group.rows.sql == rows.sql) {
             Some(group) => group.keys.push(key),
@@ -102,7 +102,7 @@ async fn delete_circle<'d>(
     let words = Words::new(Dialect::Postgres).with([("deletes", deletes.join(", ")), ("counts", counts.join(", "))]);
     let text = "-- delete rows that reference each other in a circle\nwith {deletes} select {counts}";
     let Some(row) = words.render(text).bind_all(values).one(transaction).await? else {
-        return Ok(Deleted::Descendants);
+        return Ok(DeletedRows::Descendants);
     };
     for (n, group) in groups.iter().enumerate() {
         // A row that was to be deleted may have been gone before.
@@ -111,7 +111,7 @@ async fn delete_circle<'d>(
             return Err(Error::RowKept { table: group.rows.sql.clone() });
         }
     }
-    Ok(Deleted::WithTheirRows)
+    Ok(DeletedRows::WithTheirRows)
 }
 
 async fn any_remains(conn: &impl ConnectionTrait, rows: &Rows, keys: &[&str]) -> Result<bool, db::Error> {

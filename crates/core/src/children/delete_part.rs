@@ -6,15 +6,16 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     Error,
-    delete_rows::{Change, change},
+    delete_rows::{ChildChange, change},
     descendants::RowToDelete,
-    find::{Find, FoundChild, RowLocks, find_children, find_first_children},
+    find::{Find, FoundChild, find_children, find_first_children},
     parent::Parent,
     unfinished::any_goes_before,
 };
 use crate::{
     catalog::{Catalog, ChildRule},
     config::ChildThen,
+    db::RowLocks,
     ids::DeletionId,
     store::Store,
 };
@@ -68,7 +69,7 @@ pub async fn delete_part(
             if rule.then == ChildThen::Nullify {
                 if !found.is_empty() {
                     let keys = distinct_keys(&found);
-                    change(transaction, &rule.rows, &keys, Change::Clear(rule)).await?;
+                    change(transaction, &rule.rows, &keys, ChildChange::Clear(rule)).await?;
                     return Ok(DeletedPart::Some(keys.len()));
                 }
                 continue;
@@ -100,7 +101,7 @@ pub async fn delete_part(
         return Ok(DeletedPart::Locked);
     }
     let keys = distinct_keys(&found);
-    change(transaction, &rule.rows, &keys, Change::Delete).await?;
+    change(transaction, &rule.rows, &keys, ChildChange::Delete).await?;
     Ok(DeletedPart::Some(keys.len()))
 }
 

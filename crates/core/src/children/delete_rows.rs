@@ -11,7 +11,7 @@ use crate::{
 
 /// What is done with children.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Change<'c> {
+pub(super) enum ChildChange<'c> {
     /// They are deleted.
     Delete,
     /// They stay, and reference no parent by this rule any more.
@@ -23,7 +23,7 @@ pub(super) async fn change(
     transaction: &impl ConnectionTrait,
     rows: &Rows,
     keys: &[&str],
-    change: Change<'_>,
+    change: ChildChange<'_>,
 ) -> Result<(), Error> {
     let statement = statement(rows, change);
     let parsed = parse(rows, keys);
@@ -47,10 +47,10 @@ pub(super) async fn change(
 }
 
 /// For all the rows (PostgreSQL) or for one (SQLite).
-fn statement(rows: &Rows, change: Change<'_>) -> Sql {
+fn statement(rows: &Rows, change: ChildChange<'_>) -> Sql {
     let words = || rows.words().with([("key_record", rows.key_record())]);
     match change {
-        Change::Delete => rows.rendered.get("children.delete", || {
+        ChildChange::Delete => rows.rendered.get("children.delete", || {
             let words = words();
             words.render(words.pick(
                 "-- delete children
@@ -59,7 +59,7 @@ fn statement(rows: &Rows, change: Change<'_>) -> Sql {
             ))
         }),
         // A rule has rows of its own, so that the name means one rule.
-        Change::Clear(rule) => rows.rendered.get("children.clear", || {
+        ChildChange::Clear(rule) => rows.rendered.get("children.clear", || {
             let words = words().with([("clear_reference", rule.link.nullify("t"))]);
             words.render(words.pick(
                 "-- clear the references of children

@@ -6,7 +6,7 @@ use super::parent::{PARENT_COLUMNS, Parent, parents_as_json};
 use crate::{
     catalog::{ChildRule, Table},
     config::ChildThen,
-    db::{self, Dialect, Function, Row, Sql, Words, literal},
+    db::{self, Dialect, Function, Row, RowLocks, Sql, Words, literal},
     ids::DeletionId,
     state::State,
     store::Store,
@@ -23,15 +23,6 @@ pub(crate) struct FoundChild {
     pub(crate) values: Values,
     /// Its own deletion, if it has one that is open or dead.
     pub(crate) deletion: Option<(DeletionId, State)>,
-}
-
-/// What is done about the locks of rows that are found; SQLite has no locks of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowLocks {
-    /// None is taken.
-    None,
-    /// They are taken until the transaction ends, and rows that another transaction has locked are left out.
-    SkipLocked,
 }
 
 /// Reads all children of `parents` by `rule`; of a rule that requests deletions those that are not finished yet.
@@ -77,17 +68,20 @@ impl Find<'_> {
         conn: &impl ConnectionTrait,
         parents: &[Parent],
     ) -> Result<Vec<FoundChild>, db::Error> {
-        if self.rule.rows.dialect == Dialect::Postgres {
-            let mut values = vec![("parents", parents_as_json(parents).into())];
-            values.push(("limit", self.limit().into()));
-            let rows = self.rule.rows.rendered.get(self.name(), || self.postgres()).bind_all(values).all(conn).await?;
-            return rows.iter().map(|row| found(row, row.get("label")?)).collect();
+        match self.rule.rows.dialect {
+            Dialect::Postgres => {
+                let find = self.rule.rows.rendered.get(self.name(), || self.postgres());
+                let values = vec![("parents", parents_as_json(parents).into()), ("limit", self.limit().into())];
+                find.bind_all(values).all(conn).await?.iter().map(|row| found(row, row.get("label")?)).collect()
+            }
+            Dialect::Sqlite => {
+                let mut all = Vec::new();
+                for parent in parents {
+                    all.extend(self.of_parent(conn, parent).await?);
+                }
+                Ok(all)
+            }
         }
-        let mut all = Vec::new();
-        for parent in parents {
-            all.extend(self.of_parent(conn, parent).await?);
-        }
-        Ok(all)
     }
 
     /// The children of one parent (SQLite).
@@ -110,21 +104,17 @@ impl Find<'_> {
         }
         if let Some(child) = self.child().filter(|child| self.is_requested() && child.resource.hash_key) {
             let ledger = &self.store.ledger;
-            let ended = format!("state = '{}' or cancelled_by = 'discarded'", State::Completed);
-            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, &ended).await?;
+            let ended = "state = {completed} or cancelled_by = {cancellation:Discarded}";
+            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, ended).await?;
             children.retain(|child| child.deletion.is_some() || !finished.contains(&child.key));
         }
         Ok(children)
     }
 
     /// The name of this statement among those of the rule.
-    const fn name(&self) -> &'static str {
-        match (self.locks, self.limit) {
-            (RowLocks::None, None) => "children.find",
-            (RowLocks::None, Some(_)) => "children.find_first",
-            (RowLocks::SkipLocked, None) => "children.find_free",
-            (RowLocks::SkipLocked, Some(_)) => "children.find_first_free",
-        }
+    fn name(&self) -> String {
+        let which = if self.limit.is_some() { "first" } else { "all" };
+        format!("children.find_{which}.{}", self.locks.as_str())
     }
 
     fn postgres(&self) -> Sql {
@@ -132,7 +122,7 @@ impl Find<'_> {
             ("parent_columns", PARENT_COLUMNS.to_owned()),
             ("is_child_of_parent", self.rule.matches("c", "x.v")),
             ("is_child_of_any", self.rule.names_any_of("c", "@parents")),
-            ("locks", if self.locks == RowLocks::SkipLocked { "for update of c skip locked" } else { "" }.to_owned()),
+            ("locks", self.locks.clause("c")),
         ]);
         words.render_for(include_str!("find.postgres.sql"), &["parents"])
     }

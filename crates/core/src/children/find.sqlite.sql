@@ -16,4 +16,4 @@ order by {key_columns}
     select 1
     from {done} f
     where f.resource = {resource} and {is_kept_under_key} and {comparable_marker:f.marker_value} = {comparable_marker:{marker}}
-        and (f.state = {to:Finished} or f.cancelled_by = 'discarded')))
+        and (f.state = {to:Finished} or f.cancelled_by = {cancellation:Discarded})))

@@ -14,11 +14,10 @@ mod parent;
 mod search;
 mod unfinished;
 
-pub use delete::{Deleted, delete};
+pub use delete::{DeletedRows, delete};
 pub use delete_part::{DeletedPart, delete_part};
 pub use descendants::{Descendants, RowToDelete};
 pub use error::Error;
-pub use find::RowLocks;
 pub(crate) use find::{FoundChild, find_children, find_first_children, statement as find_statement};
 pub(crate) use parent::{PARENT_COLUMNS, Parent, parents_as_json};
 pub use unfinished::Unfinished;

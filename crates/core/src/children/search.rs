@@ -6,14 +6,14 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     descendants::{Descendant, Descendants, Node, RowToClear, RowToDelete},
-    find::{FoundChild, RowLocks, find_children},
+    find::{FoundChild, find_children},
     parent::Parent,
     unfinished::Unfinished,
 };
 use crate::{
     catalog::ChildRule,
     config::ChildThen,
-    db::{self, Dialect},
+    db::{self, RowLocks},
     ids::ResourceName,
     store::Store,
 };
@@ -220,7 +220,7 @@ async fn read_children(
 ) -> Result<Children, db::Error> {
     let found = find_children(conn, store, rule, parents, RowLocks::None).await?;
     // Those that have deletions of their own are only waited for.
-    let need_locks = rule.then != ChildThen::Request && rule.rows.dialect == Dialect::Postgres;
+    let need_locks = rule.then != ChildThen::Request && rule.rows.dialect.has_row_locks();
     if locks == RowLocks::None || found.is_empty() || !need_locks {
         return Ok(Children { found, parents_of_locked: Vec::new() });
     }

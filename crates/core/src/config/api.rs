@@ -40,21 +40,21 @@ fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ApiToken>, D
     }
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Form {
+    enum TokenForm {
         Client(Fields),
         Other(IgnoredAny),
     }
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum List {
-        Clients(Vec<Form>),
+        Clients(Vec<TokenForm>),
         Other(IgnoredAny),
     }
     let wrong = || serde::de::Error::custom("expected [{ name = \"billing\", token = \"${BILLING_TOKEN}\" }]");
     let List::Clients(clients) = List::deserialize(deserializer)? else { return Err(wrong()) };
     let token = |form| match form {
-        Form::Client(Fields { name, token }) => Ok(ApiToken { name, token }),
-        Form::Other(_) => Err(wrong()),
+        TokenForm::Client(Fields { name, token }) => Ok(ApiToken { name, token }),
+        TokenForm::Other(_) => Err(wrong()),
     };
     clients.into_iter().map(token).collect()
 }

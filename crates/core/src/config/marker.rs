@@ -76,27 +76,16 @@ impl<'de> Deserialize<'de> for AfterConfirmation {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Form {
+        enum AfterConfirmationForm {
             Word(String),
             Table { delete_after: duration::Text },
         }
         const ACCEPTED: &str = "expected \"delete\", \"keep\" or { delete_after = \"30d\" }";
-        match Form::deserialize(deserializer) {
-            Ok(Form::Word(word)) if word == "delete" => Ok(Self::Delete),
-            Ok(Form::Word(word)) if word == "keep" => Ok(Self::Keep),
-            Ok(Form::Table { delete_after }) => Ok(Self::DeleteAfter(delete_after.0)),
+        match AfterConfirmationForm::deserialize(deserializer) {
+            Ok(AfterConfirmationForm::Word(word)) if word == "delete" => Ok(Self::Delete),
+            Ok(AfterConfirmationForm::Word(word)) if word == "keep" => Ok(Self::Keep),
+            Ok(AfterConfirmationForm::Table { delete_after }) => Ok(Self::DeleteAfter(delete_after.0)),
             _ => Err(serde::de::Error::custom(ACCEPTED)),
         }
     }
-}
-
-/// One way of marking a row, in the order in which the ways are tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MarkerRule {
-    /// The rows it is for; the last rule is for all the others.
-    pub when: Option<(String, ColumnValue)>,
-    /// What is written.
-    pub marker: Marker,
-    /// What becomes of the row.
-    pub then: AfterConfirmation,
 }

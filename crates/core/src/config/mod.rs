@@ -22,13 +22,13 @@ mod unreferenced;
 mod validate;
 mod verification;
 
-pub use adopt::Adopt;
+pub use adopt::AdoptMode;
 pub use api::{Api, ApiToken, LEAST_TOKEN};
 pub use child::{Child, ChildThen, JsonPath, Twin};
 pub use definition::{Definition, TargetColumns};
 pub use duration::millis;
 pub use load::{Error, load, parse};
-pub use marker::{AfterConfirmation, ColumnValue, Marker, MarkerRule, MarkerWhen};
+pub use marker::{AfterConfirmation, ColumnValue, Marker, MarkerWhen};
 pub use resource::Resource;
 pub use retry::{Retry, RetryOverride};
 pub use settings::{Config, Console, Database, Queue, SweepBudget, Sync, Worker};

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{
-    Adopt, AfterConfirmation, Child, Marker, MarkerRule, MarkerWhen, Target, Unreferenced, VerifyMode, duration,
-};
+use super::{AdoptMode, AfterConfirmation, Child, Marker, MarkerWhen, Target, Unreferenced, VerifyMode, duration};
 use crate::ids::{Lane, ResourceName};
 
 /// A resource as configured.
@@ -35,7 +33,7 @@ pub struct Resource {
     pub hash_key: bool,
     /// What becomes of rows that were marked without a request.
     #[serde(default)]
-    pub adopt: Adopt,
+    pub adopt: AdoptMode,
     /// Rows that were marked earlier are not adopted; RFC 3339, UTC.
     pub adopt_since: Option<String>,
     /// Whether rows are adopted that were marked at any time.
@@ -57,13 +55,13 @@ pub struct Resource {
 pub(super) fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Form {
+    enum OneOrMany {
         One(String),
         Many(Vec<String>),
     }
-    match Form::deserialize(deserializer) {
-        Ok(Form::One(column)) => Ok(vec![column]),
-        Ok(Form::Many(columns)) => Ok(columns),
+    match OneOrMany::deserialize(deserializer) {
+        Ok(OneOrMany::One(column)) => Ok(vec![column]),
+        Ok(OneOrMany::Many(columns)) => Ok(columns),
         Err(_) => Err(serde::de::Error::custom("expected a column name or an array of column names")),
     }
 }
@@ -76,24 +74,16 @@ impl Resource {
         [Lane::of_resource(name)].into_iter().chain(of_targets).collect()
     }
 
-    /// The ways of marking a row, in the order in which they are tried; the last matches every row. None without a
-    /// marker.
-    #[must_use]
-    pub fn marker_rules(&self) -> Vec<MarkerRule> {
-        let special = self.marker_when.iter().map(|rule| MarkerRule {
-            when: Some((rule.column.clone(), rule.equals.clone())),
-            marker: rule.marker.clone(),
-            then: rule.then.unwrap_or(self.then),
-        });
-        let general =
-            self.marker.iter().map(|marker| MarkerRule { when: None, marker: marker.clone(), then: self.then });
-        special.chain(general).collect()
+    /// What may be written to mark a row, in the order in which the rules are tried: the last is for all rows that no
+    /// other is for. Empty without a marker.
+    pub fn markers(&self) -> impl Iterator<Item = &Marker> {
+        self.marker_when.iter().map(|rule| &rule.marker).chain(&self.marker)
     }
 
     /// The columns that markers are written to.
     #[must_use]
     pub fn marker_columns(&self) -> Vec<String> {
-        sorted(self.marker_rules().into_iter().map(|rule| rule.marker.column))
+        sorted(self.markers().map(|marker| marker.column.clone()))
     }
 
     /// The columns that a ledger entry captures: those that templates, `skip_when_null`, child rules and markers use.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Adopt, AfterConfirmation, Config, Marker, Resource, adopt,
+    AdoptMode, AfterConfirmation, Config, Marker, Resource, adopt,
     check::{InvalidSetting, ensure, ensure_between, ensure_table_name},
     child, retry, target, unreferenced, verification,
 };
@@ -115,7 +115,7 @@ fn validate_without_marker(path: &str, resource: &Resource) -> Result<(), Invali
         && resource.marker_when.is_empty()
         && resource.then == AfterConfirmation::Delete
         && resource.grace.is_zero()
-        && resource.adopt != Adopt::On
+        && resource.adopt != AdoptMode::On
         && !resource.hash_key;
     ensure(nothing_recorded, &format!("{path}.marker"), || {
         "it is missing: without one only `unreferenced` can be said of a table; targets, children, then, grace, adopt and \

@@ -94,7 +94,7 @@ impl Db {
     async fn begin_with(&self, settings: &str) -> Result<DatabaseTransaction, Error> {
         let transaction = self.begin().await?;
         let settings = format!("{}{settings}", self.own_path());
-        if self.dialect == Dialect::Postgres && !settings.is_empty() {
+        if self.dialect.has_settings() && !settings.is_empty() {
             transaction.execute_unprepared(&settings).await?;
         }
         Ok(transaction)
@@ -197,14 +197,11 @@ fn sqlite_options(url: &str, max_connections: u32) -> ConnectOptions {
 }
 
 async fn search_path(conn: &DatabaseConnection, dialect: Dialect) -> Result<SearchPath, Error> {
-    if dialect == Dialect::Sqlite {
-        return Ok(SearchPath::default());
-    }
-    let path = Words::new(dialect)
-        .render("-- read the search path\nselect to_json(current_schemas(false))::text as path")
-        .bind([])
-        .one(conn)
-        .await?;
+    let text = match dialect {
+        Dialect::Postgres => "-- read the search path\nselect to_json(current_schemas(false))::text as path",
+        Dialect::Sqlite => return Ok(SearchPath::default()),
+    };
+    let path = Words::new(dialect).render(text).bind([]).one(conn).await?;
     path.map_or_else(|| Ok(SearchPath::default()), |row| row.json("path").map(SearchPath))
 }
 

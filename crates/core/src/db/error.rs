@@ -12,11 +12,11 @@ use super::{SessionError, session};
 /// batch, to which.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Failure>);
+pub struct Error(Box<Details>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}{}: {}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")), reason(.cause))]
-struct Failure {
+struct Details {
     doing: String,
     about: Option<String>,
     // Not a `source`: who prints the sources of errors as well would say it twice.
@@ -48,7 +48,7 @@ impl Error {
         if let Some(sqlstate) = sqlstate(&source) {
             session::note(&sqlstate);
         }
-        Self(Box::new(Failure { doing: doing.to_owned(), about, cause: source }))
+        Self(Box::new(Details { doing: doing.to_owned(), about, cause: source }))
     }
 
     pub(super) fn into_source(self) -> DbErr {

@@ -1,5 +1,6 @@
 //! The application's database: connecting, the two dialects, and what its errors mean.
 
+mod capabilities;
 mod connect;
 mod dialect;
 mod error;
@@ -9,6 +10,7 @@ mod query;
 mod read;
 mod rendered;
 mod row;
+mod row_locks;
 mod session;
 mod sql;
 
@@ -17,10 +19,11 @@ pub(crate) use dialect::literal;
 pub use dialect::{Dialect, quote};
 pub use error::{ConnectError, Error, Refusal};
 pub use failpoint::{arm_kill_points, kill_point};
-pub use page::{Named, Pages};
+pub use page::{Named, NextPage, Pages};
 pub use query::{Query, Sql, run_script};
 pub use rendered::{Rendered, RenderedByName, Statements};
 pub use row::Row;
+pub use row_locks::RowLocks;
 pub use session::SessionError;
 pub use sql::{Function, Words};
 

@@ -7,6 +7,23 @@ use super::{Query, Sql, Words};
 /// A value with its name in the text.
 pub type Named = (&'static str, Value);
 
+/// Which page is to be read.
+#[derive(Debug)]
+pub struct NextPage<'a, C> {
+    /// Where the page before it ended; none for the first.
+    pub after: Option<&'a C>,
+    /// Its most rows.
+    pub limit: usize,
+}
+
+impl<C> Clone for NextPage<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for NextPage<'_, C> {}
+
 /// A statement that reads a page at a time, in the order of the columns by which a row comes after another.
 #[derive(Debug, Clone)]
 pub struct Pages {

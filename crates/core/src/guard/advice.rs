@@ -2,9 +2,9 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Guard, State, left_over, state::keeps_references};
+use super::{Guard, GuardState, left_over, state::keeps_references};
 use crate::{
-    catalog::{Problem, Table, Unreferenced},
+    catalog::{ConfigProblem, Table, UnreferencedTable},
     config::UnreferencedMode,
     db,
     ledger::Ledger,
@@ -14,13 +14,13 @@ use crate::{
 /// Guards that were installed and do not do what they should, each with its key path and a remedy. None of it keeps a
 /// worker from starting; sweeps that rely on such a guard delete nothing.
 #[must_use]
-pub fn broken(guards: &[Guard]) -> Vec<Problem> {
+pub fn broken(guards: &[Guard]) -> Vec<ConfigProblem> {
     let broken = guards.iter().filter(|guard| guard.standing.state.is_broken());
     let problem = |guard: &Guard| {
         let Guard { resource, trigger, standing } = guard;
         let (name, table) = (&trigger.name, &trigger.on_table);
         let message = match (standing.state, &standing.why) {
-            (State::Disabled, _) => format!("the guard {name} is disabled on {table}, and records nothing"),
+            (GuardState::Disabled, _) => format!("the guard {name} is disabled on {table}, and records nothing"),
             (_, Some(why)) => format!("the guard {name} on {table} {why}"),
             _ => format!(
                 "the guard {name} on {table} was installed and is gone, as after a migration that makes the table anew: rows \
@@ -28,12 +28,12 @@ pub fn broken(guards: &[Guard]) -> Vec<Problem> {
             ),
         };
         let remedy = match standing.state {
-            State::Lost => {
+            GuardState::Lost => {
                 format!("run `sexton guard {resource}`, or `sexton guard {resource} --remove` if it is to stay away")
             }
             _ => format!("run `sexton guard {resource}`"),
         };
-        Problem { path: format!("resources.{resource}"), message: format!("{message}; {remedy}") }
+        ConfigProblem { path: format!("resources.{resource}"), message: format!("{message}; {remedy}") }
     };
     broken.map(problem).collect()
 }
@@ -42,10 +42,14 @@ pub fn broken(guards: &[Guard]) -> Vec<Problem> {
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses.
-pub async fn advice(conn: &impl ConnectionTrait, store: &Store, guards: &[Guard]) -> Result<Vec<Problem>, db::Error> {
-    let outdated = guards.iter().filter(|guard| guard.standing.state == State::Outdated);
+pub async fn advice(
+    conn: &impl ConnectionTrait,
+    store: &Store,
+    guards: &[Guard],
+) -> Result<Vec<ConfigProblem>, db::Error> {
+    let outdated = guards.iter().filter(|guard| guard.standing.state == GuardState::Outdated);
     let mut advice: Vec<_> = outdated
-        .map(|Guard { resource, trigger, .. }| Problem {
+        .map(|Guard { resource, trigger, .. }| ConfigProblem {
             path: format!("resources.{resource}"),
             message: format!(
                 "the guard {} is that of another configuration, table or release; run `sexton guard {resource}`",
@@ -54,7 +58,7 @@ pub async fn advice(conn: &impl ConnectionTrait, store: &Store, guards: &[Guard]
         })
         .collect();
     for trigger in left_over(conn, store).await? {
-        advice.push(Problem {
+        advice.push(ConfigProblem {
             path: "resources".to_owned(),
             message: format!(
                 "there is a guard {} on {} of a resource that is not configured: no worker deletes what it records; configure \
@@ -76,16 +80,16 @@ pub async fn advice(conn: &impl ConnectionTrait, store: &Store, guards: &[Guard]
 pub async fn unguarded(
     conn: &impl ConnectionTrait,
     ledger: &Ledger,
-    unreferenced: &Unreferenced,
+    unreferenced: &UnreferencedTable,
     table: Option<&Table>,
-) -> Result<Option<Problem>, db::Error> {
+) -> Result<Option<ConfigProblem>, db::Error> {
     let is_on = unreferenced.settings.mode == UnreferencedMode::On;
-    let is_needed = is_on && !Unreferenced::is_deleted_at_once(table);
+    let is_needed = is_on && !UnreferencedTable::is_deleted_at_once(table);
     if !is_needed || keeps_references(conn, ledger, unreferenced, table).await? {
         return Ok(None);
     }
     let name = &unreferenced.name;
-    Ok(Some(Problem {
+    Ok(Some(ConfigProblem {
         path: format!("resources.{name}.unreferenced.mode"),
         message: format!(
             "its rows go a while after their deletion was requested, and their twins for good: no new reference may appear; \

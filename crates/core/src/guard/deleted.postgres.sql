@@ -11,8 +11,8 @@ begin
         guard.batch, {targets}, {twin}, {by}, {reason} || ', by ' || session_user, {follows}
     from {gone} where not {is_done_with} and not {goes_with_parent}
     on conflict (resource, key) do update set former = d.former || jsonb_build_array(excluded.payload),
-            confirmations = '{}', lane = excluded.lane, phase = 'confirm'
-        where d.state <> 'running' and not d.payload @> excluded.payload and not d.former @> jsonb_build_array(excluded.payload);
+            confirmations = '{}', lane = excluded.lane, phase = {phase:Confirm}
+        where d.state <> {running} and not d.payload @> excluded.payload and not d.former @> jsonb_build_array(excluded.payload);
     if found then
         perform pg_notify({channel}, '');
     end if;{forget_children}{remember_children}

@@ -120,7 +120,7 @@ fn targets(table: &Table) -> String {
 const IS_DONE_WITH: &str = "\
 ({is_marked} and exists (select 1 from {done} f where f.resource = {name} and {is_kept_as}
             and {comparable_marker:f.marker_value} = {comparable_marker:{marker}}
-            and (f.row_outcome = 'kept' or f.cancelled_by = 'discarded')))";
+            and (f.row_outcome = {row_outcome:Kept} or f.cancelled_by = {cancellation:Discarded})))";
 
 /// Whether an open deletion captured another twin than that of the row that is deleted (SQLite).
 const HAS_OTHER_TWIN: &str = "\

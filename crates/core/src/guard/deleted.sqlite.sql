@@ -5,6 +5,6 @@
     where not exists (select 1 from {deletion} d where d.resource = {name} and d.key = {key})
         and not {is_done_with} and not {goes_with_parent};
     update {deletion} set former = json_insert(former, '$[#]', json({twin})), confirmations = '{}', lane = {lane},
-        phase = 'confirm'
-    where resource = {name} and key = {key} and state <> 'running' and not {is_done_with} and {has_other_twin}
+        phase = {phase:Confirm}
+    where resource = {name} and key = {key} and state <> {running} and not {is_done_with} and {has_other_twin}
         and not exists (select 1 from json_each(former) f where f.value = json({twin}));{forget_children}

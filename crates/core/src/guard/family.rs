@@ -121,7 +121,7 @@ impl<'c> Family<'c> {
     /// Whether the deletion of a parent is also that of the row.
     fn goes_with_parent(&self, row: &str) -> String {
         let mut ways: Vec<String> = self.above.iter().map(|bond| self.parent_is_open(bond, row)).collect();
-        if self.table.dialect == Dialect::Postgres {
+        if self.table.dialect.has_statement_triggers() {
             let nested = self
                 .above
                 .iter()
@@ -213,7 +213,7 @@ impl<'c> Family<'c> {
 
     /// Leaves word of rows that went with their parents, for the children of theirs (PostgreSQL).
     fn remember_children(&self, row: &str) -> String {
-        if self.above.is_empty() || self.table.dialect == Dialect::Sqlite {
+        if self.above.is_empty() || !self.table.dialect.has_statement_triggers() {
             return String::new();
         }
         let remember = |bond: &Bond<'_>| {

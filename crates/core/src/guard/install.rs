@@ -7,12 +7,12 @@ use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
 use super::{
-    State, Trigger,
+    GuardState, Trigger,
     seen::{forget, remember},
     state::standing,
 };
 use crate::{
-    db::{self, Dialect},
+    db::{self},
     ledger::{Action, Ledger, Operator},
     store::Store,
 };
@@ -53,12 +53,12 @@ pub enum InstallError {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum GuardChange {
     Install,
     Remove,
 }
 
-impl Change {
+impl GuardChange {
     const fn action(self) -> Action {
         match self {
             Self::Install => Action::Guard,
@@ -77,7 +77,7 @@ pub async fn install(
     triggers: &[Trigger],
     who: &str,
 ) -> Result<Vec<String>, InstallError> {
-    change(store, resource, triggers, who, Change::Install).await
+    change(store, resource, triggers, who, GuardChange::Install).await
 }
 
 /// Removes those of the guards that are there. Returns their names.
@@ -90,7 +90,7 @@ pub async fn remove(
     triggers: &[Trigger],
     who: &str,
 ) -> Result<Vec<String>, InstallError> {
-    change(store, resource, triggers, who, Change::Remove).await
+    change(store, resource, triggers, who, GuardChange::Remove).await
 }
 
 async fn change(
@@ -98,7 +98,7 @@ async fn change(
     resource: &str,
     triggers: &[Trigger],
     who: &str,
-    change: Change,
+    change: GuardChange,
 ) -> Result<Vec<String>, InstallError> {
     let table = || triggers.first().map(|trigger| trigger.on_table.clone()).unwrap_or_default();
     for _ in 0..TRIES {
@@ -137,28 +137,28 @@ async fn change_all(
     ledger: &Ledger,
     resource: &str,
     triggers: &[Trigger],
-    change: Change,
+    change: GuardChange,
 ) -> Result<Vec<String>, db::Error> {
-    if ledger.dialect == Dialect::Postgres {
+    if ledger.dialect.has_row_locks() {
         db::run_script(transaction, "lock guards", LOCK).await?;
     }
     let wanted = match change {
-        Change::Install => State::Installed,
-        Change::Remove => State::Missing,
+        GuardChange::Install => GuardState::Installed,
+        GuardChange::Remove => GuardState::Missing,
     };
     let mut changed = Vec::new();
     for trigger in triggers {
         let state = standing(transaction, ledger, trigger).await?.state;
         if state == wanted {
-            if change == Change::Install {
+            if change == GuardChange::Install {
                 remember(transaction, ledger, resource, trigger).await?;
             }
             continue;
         }
-        if state != State::Missing {
+        if state != GuardState::Missing {
             db::run_script(transaction, "drop a guard", &trigger.sql_drop).await?;
         }
-        if change == Change::Install {
+        if change == GuardChange::Install {
             for sql in &trigger.sql_create {
                 db::run_script(transaction, "create a guard", sql).await?;
             }

@@ -26,7 +26,7 @@ pub use advice::{advice, broken, unguarded};
 pub use install::{InstallError, install, remove};
 pub use own::{begin_own, end_own};
 pub use seen::look_at_guards;
-pub use state::{Guard, Standing, State, guards, left_over};
+pub use state::{Guard, GuardState, Standing, guards, left_over};
 pub use trigger::Trigger;
 
 use crate::{ids::ResourceName, store::Store};

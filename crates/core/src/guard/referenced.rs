@@ -11,7 +11,7 @@ use super::{
     trigger::{Spec, Trigger, body, own_table_words},
 };
 use crate::{
-    catalog::{Reference, Table, Unreferenced},
+    catalog::{ResolvedReference, Table, UnreferencedTable},
     db::{Dialect, Words, literal, millis, quote},
     ledger::Ledger,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// The triggers on the referencing tables, those of each foreign key by its place in the configuration.
 ///
 /// * `table`: the same table, if its rows can be soft-removed as well.
-pub(super) fn triggers(ledger: &Ledger, unreferenced: &Unreferenced, table: Option<&Table>) -> Vec<Trigger> {
+pub(super) fn triggers(ledger: &Ledger, unreferenced: &UnreferencedTable, table: Option<&Table>) -> Vec<Trigger> {
     let references = unreferenced.references.iter().enumerate();
     references
         .flat_map(|(number, reference)| of_reference(ledger, (unreferenced, table), number + 1, reference))
@@ -28,9 +28,9 @@ pub(super) fn triggers(ledger: &Ledger, unreferenced: &Unreferenced, table: Opti
 
 fn of_reference(
     ledger: &Ledger,
-    (unreferenced, table): (&Unreferenced, Option<&Table>),
+    (unreferenced, table): (&UnreferencedTable, Option<&Table>),
     number: usize,
-    reference: &Reference,
+    reference: &ResolvedReference,
 ) -> Vec<Trigger> {
     let columns: Vec<String> = reference.columns.iter().map(|pair| quote(&pair.from)).collect();
     let when = columns.iter().map(|column| format!("new.{column} is not null")).collect::<Vec<_>>().join(" and ");
@@ -65,7 +65,7 @@ fn of_reference(
     events.into_iter().map(trigger).collect()
 }
 
-fn message(unreferenced: &Unreferenced) -> String {
+fn message(unreferenced: &UnreferencedTable) -> String {
     let time = humantime::format_duration(unreferenced.settings.hide_after);
     format!("a row of {} that nothing has referenced for {time} can no longer be referenced", unreferenced.table)
 }
@@ -87,8 +87,8 @@ const SQLITE: &str = include_str!("referenced.sqlite.sql");
 
 fn words(
     ledger: &Ledger,
-    (unreferenced, table): (&Unreferenced, Option<&Table>),
-    (kind, reference): (&str, &Reference),
+    (unreferenced, table): (&UnreferencedTable, Option<&Table>),
+    (kind, reference): (&str, &ResolvedReference),
 ) -> Words {
     own_table_words(ledger, kind, &unreferenced.name, &reference.sql).with([
         ("table", unreferenced.rows.sql.clone()),
@@ -104,7 +104,7 @@ fn words(
 
 /// Whether the row `t`, which is marked as unreferenced, can no longer be chosen: for its age, or because its deletion
 /// was requested already.
-fn is_hidden(unreferenced: &Unreferenced, table: Option<&Table>) -> String {
+fn is_hidden(unreferenced: &UnreferencedTable, table: Option<&Table>) -> String {
     let ago = unreferenced.rows.dialect.instant_ago(millis(unreferenced.settings.hide_after));
     let removed = table.map_or_else(String::new, |table| format!(" or {}", table.marked("t")));
     format!("(coalesce({} <= {ago}, false){removed})", unreferenced.since.instant("t"))

@@ -4,7 +4,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::{
-    Guard, State, Trigger, guards,
+    Guard, GuardState, Trigger, guards,
     state::{Standing, standing},
 };
 use crate::{
@@ -34,8 +34,8 @@ impl db::Statements for Statements {
 pub async fn look_at_guards(store: &Store) -> Result<Vec<Guard>, db::Error> {
     let all = guards(&store.db.conn, store).await?;
     for guard in &all {
-        let is_new = guard.standing.state == State::Outdated && !guard.standing.is_known;
-        if guard.standing.state == State::Installed || is_new {
+        let is_new = guard.standing.state == GuardState::Outdated && !guard.standing.is_known;
+        if guard.standing.state == GuardState::Installed || is_new {
             let resource = guard.resource.as_str();
             write(&store.db.conn, &store.ledger, resource, &guard.trigger, &guard.standing).await?;
         }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Trigger, referenced, settings, trigger::PREFIX, triggers};
 use crate::{
-    catalog::{Table, Unreferenced},
+    catalog::{Table, UnreferencedTable},
     db::{self, Dialect, Row, Sql, Words, quote},
     ids::ResourceName,
     ledger::Ledger,
@@ -18,7 +18,7 @@ use crate::{
 /// How a guard stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum GuardState {
     /// It is there, as it should be.
     Installed,
     /// It is there, but made from another configuration, another table, or by another release.
@@ -33,7 +33,7 @@ pub enum State {
     Missing,
 }
 
-impl State {
+impl GuardState {
     /// As `--json` has it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -95,8 +95,8 @@ pub struct Guard {
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// In a word.
-    pub state: State,
-    /// What was changed, if it is [`State::Altered`].
+    pub state: GuardState,
+    /// What was changed, if it is [`GuardState::Altered`].
     pub why: Option<String>,
     /// Whether it was seen before.
     pub(super) is_known: bool,
@@ -124,11 +124,11 @@ pub async fn guards(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Gu
 pub(super) async fn keeps_references(
     conn: &impl ConnectionTrait,
     ledger: &Ledger,
-    unreferenced: &Unreferenced,
+    unreferenced: &UnreferencedTable,
     table: Option<&Table>,
 ) -> Result<bool, db::Error> {
     for trigger in referenced::triggers(ledger, unreferenced, table) {
-        if standing(conn, ledger, &trigger).await?.state != State::Installed {
+        if standing(conn, ledger, &trigger).await?.state != GuardState::Installed {
             return Ok(false);
         }
     }
@@ -162,7 +162,7 @@ pub(super) async fn standing(
 fn postgres(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
     let source: Option<String> = row.get("source")?;
     let mut standing = Standing {
-        state: State::Installed,
+        state: GuardState::Installed,
         why: None,
         is_known: row.get("is_known")?,
         table_oid: row.get("table_oid")?,
@@ -173,22 +173,23 @@ fn postgres(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
     (standing.state, standing.why) = if !row.get::<bool>("has_trigger")? {
         // On a table that was the resource's before, or dropped and left over; or the function alone.
         let elsewhere = row.get::<bool>("has_any_trigger")?;
-        let known = standing.is_known || row.get::<bool>("has_function")?;
-        (if elsewhere { State::Outdated } else { gone(known) }, None)
+        let was_there = standing.is_known || row.get::<bool>("has_function")?;
+        let state = match (elsewhere, was_there) {
+            (true, _) => GuardState::Outdated,
+            (false, true) => GuardState::Lost,
+            (false, false) => GuardState::Missing,
+        };
+        (state, None)
     } else if let Some(why) = alteration(row, trigger, &standing)? {
-        (State::Altered, Some(why))
+        (GuardState::Altered, Some(why))
     } else if row.get("is_disabled")? {
-        (State::Disabled, None)
+        (GuardState::Disabled, None)
     } else if source.as_ref() != Some(&trigger.source) {
-        (State::Outdated, None)
+        (GuardState::Outdated, None)
     } else {
-        (State::Installed, None)
+        (GuardState::Installed, None)
     };
     Ok(standing)
-}
-
-const fn gone(was_there: bool) -> State {
-    if was_there { State::Lost } else { State::Missing }
 }
 
 /// What was changed of a guard that is there, for people (PostgreSQL). A text that is neither ours nor the one that was
@@ -241,12 +242,12 @@ fn sqlite(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
         installed.get("create trigger ".len()..).is_some_and(|rest| rest.trim_start() == trigger.source)
     };
     let (state, why) = match source.as_deref() {
-        None => (gone(is_known), None),
-        Some(installed) if same(installed) => (State::Installed, None),
+        None => (if is_known { GuardState::Lost } else { GuardState::Missing }, None),
+        Some(installed) if same(installed) => (GuardState::Installed, None),
         Some(_) if known_digest.is_some() && known_digest != digest => {
-            (State::Altered, Some("has another text than was installed".to_owned()))
+            (GuardState::Altered, Some("has another text than was installed".to_owned()))
         }
-        Some(_) => (State::Outdated, None),
+        Some(_) => (GuardState::Outdated, None),
     };
     Ok(Standing { state, why, is_known, table_oid: None, owner: None, digest, definition: None })
 }

@@ -56,6 +56,17 @@ impl Cause {
     }
 }
 
+/// Why and for how long a breaker is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerOpening<'a> {
+    /// What opens it.
+    pub cause: Cause,
+    /// The same for people.
+    pub reason: &'a str,
+    /// Time until the first probe; none: it stays open until an operator resumes the lane.
+    pub first_probe: Option<Duration>,
+}
+
 /// A target that is not called for now; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenBreaker {
@@ -88,12 +99,12 @@ impl Statements {
     pub(super) fn render(words: &Words) -> Self {
         let list = "-- list breakers
             select lane, cause, reason, {iso:since} as since, probes, -({ms_since:until}) as left_ms from {breaker}
-            where cause <> 'throttled' or until > {in_ms:-@ends_ms}
+            where cause <> {cause:Throttled} or until > {in_ms:-@ends_ms}
             order by lane";
         let close = "-- close a breaker
-            delete from {breaker} where lane = @lane and cause <> 'gone'";
+            delete from {breaker} where lane = @lane and cause <> {cause:Gone}";
         let withdraw = "-- close a breaker that nothing speaks for any more
-            delete from {breaker} where lane = @lane and cause = 'gone' and since <= {in_ms:-@settled_ms}
+            delete from {breaker} where lane = @lane and cause = {cause:Gone} and since <= {in_ms:-@settled_ms}
                 and not exists (
                     select 1 from {deletion} d
                     where d.held_at is not null and d.resource = @resource and {is_doubted:@target})";
@@ -142,19 +153,12 @@ impl Ledger {
             .collect()
     }
 
-    /// Opens the breaker of `lane`, to be probed after `first_probe` (never, if none: until an operator resumes it).
-    /// False if it was open already. Throttling gives way to it.
+    /// Opens the breaker of `lane`. False if it was open already. Throttling gives way to it.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
-    pub async fn open_breaker(
-        &self,
-        db: &Db,
-        lane: &Lane,
-        cause: Cause,
-        reason: &str,
-        first_probe: Option<Duration>,
-    ) -> Result<bool, db::Error> {
+    pub async fn open_breaker(&self, db: &Db, lane: &Lane, opening: BreakerOpening<'_>) -> Result<bool, db::Error> {
+        let BreakerOpening { cause, reason, first_probe } = opening;
         let open = self.sql.breaker.open.bind([
             ("lane", lane.as_str().into()),
             ("cause", cause.as_str().into()),

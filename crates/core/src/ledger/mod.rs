@@ -23,11 +23,11 @@ mod statements;
 mod sweep_state;
 mod wake;
 
-pub use breaker::{Cause, OpenBreaker, THROTTLE_ENDS};
+pub use breaker::{BreakerOpening, Cause, OpenBreaker, THROTTLE_ENDS};
 pub(crate) use deletions::COPIED;
 pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,
-    FailedAttempt, Finish, HeldDeletion, HeldInLane, Lease, Phase, Record, Rescued, RowOutcome, Settlement,
+    FailedAttempt, Finish, HeldDeletion, HeldInLane, Lease, Phase, Record, Rescued, RowOutcome, Settlement, Stranded,
     has_confirmed,
 };
 pub use finished_at::FinishedAt;
@@ -39,6 +39,6 @@ pub use operators::{
 pub use resources::Drift;
 pub(crate) use statements::{state_after, states_before};
 pub use sweep_state::{
-    BEHIND_AFTER_RUNS, Progress, STUCK_AFTER_PASSES, SweepHealth, SweepRun, SweepState, UnfinishedRuns,
+    BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepHealth, SweepLead, SweepProgress, SweepRun, SweepState, UnfinishedRuns,
 };
 pub use wake::DUE_CHANNEL;

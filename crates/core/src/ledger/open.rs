@@ -104,7 +104,7 @@ impl Ledger {
     /// Puts the words of each dialect into the texts of `T`; panics where a text has a word that there is not.
     #[cfg(test)]
     pub(crate) fn render_for_every_dialect<T: db::Statements>() {
-        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        for dialect in Dialect::ALL {
             drop(Self::in_schema(dialect, None).statements::<T>());
         }
     }

@@ -1,7 +1,7 @@
 //! Monthly partitions of the finished deletions, kept ahead of the clock (PostgreSQL §5.11).
 
 use super::Ledger;
-use crate::db::{self, Db, Dialect, Row, Sql, Words, quote};
+use crate::db::{self, Db, Row, Sql, Words, quote};
 
 #[derive(Debug)]
 pub(super) struct Statements {
@@ -27,7 +27,7 @@ impl Ledger {
     /// # Errors
     /// [`db::Error`], for example that the role may not create tables; none is created then.
     pub async fn create_partitions(&self, db: &Db) -> Result<(), db::Error> {
-        if self.dialect == Dialect::Sqlite {
+        if !self.dialect.has_partitions() {
             return Ok(());
         }
         let missing = || self.sql.partitions.missing.bind([("parent", self.done.as_str().into())]);

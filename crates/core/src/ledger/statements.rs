@@ -4,8 +4,11 @@
 //! `lease.rs`, and a text without a dialect in its name is for both. To add a database, write one more text wherever
 //! [`Words::pick`] chooses.
 
+use std::fmt::Debug;
+
 use super::{
-    breaker,
+    Phase, RowOutcome,
+    breaker::{self, Cause},
     deletions::{
         advance, archive, batch, call, claim, due, find, finish, forget, held, key_hash, lease, link, lock, probe,
         record, relatives, rescue, retained, settle, stranded,
@@ -19,7 +22,7 @@ use super::{
 use crate::{
     db::{Dialect, Words, literal},
     outcome::DeadKind,
-    state::{Event, State},
+    state::{Cancellation, Event, State},
 };
 
 /// The statements, by the operation that runs them.
@@ -107,7 +110,9 @@ impl Statements {
 /// What every text on the ledger may say besides the dialect's words:
 /// * its tables by their names without `sexton_`, and `{deletion}`, `{done}` for the open and the finished deletions;
 /// * the states as literals (`{pending}`), and the states between which an event moves a deletion:
-///   `d.state in ({from:Claimed})`, `state = {to:Claimed}`; kinds of dead letters: `{dead_kind:Poison}`;
+///   `d.state in ({from:Claimed})`, `state = {to:Claimed}`;
+/// * what else the ledger has words for, by the names of the variants: `{phase:Confirm}`, `{row_outcome:Kept}`,
+///   `{cancellation:Discarded}`, `{dead_kind:Poison}`, `{cause:Gone}` (of a breaker);
 /// * `{any_id_of:@records}`: `= any (…)` of the ids of a JSON array of objects (PostgreSQL), to stand beside a join
 ///   with them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and
 ///   joins a burst of new deletions by going through all of them for each record (measured: 161 ms a batch with
@@ -141,9 +146,13 @@ pub(super) fn words(dialect: Dialect, table: impl Fn(&str) -> String) -> Words {
             ("dead", state(State::Dead)),
             ("cancelled", state(State::Cancelled)),
         ])
-        .with_function("from", |_, name| states_before(event(name)))
-        .with_function("to", |_, name| state_after(event(name)))
-        .with_function("dead_kind", |_, name| literal(dead_kind(name).as_str()))
+        .with_function("from", |_, name| states_before(variant(&Event::ALL, name)))
+        .with_function("to", |_, name| state_after(variant(&Event::ALL, name)))
+        .with_function("phase", |_, name| literal(variant(&Phase::ALL, name).as_str()))
+        .with_function("row_outcome", |_, name| literal(variant(&RowOutcome::ALL, name).as_str()))
+        .with_function("cancellation", |_, name| literal(variant(&Cancellation::ALL, name).as_str()))
+        .with_function("dead_kind", |_, name| literal(variant(&DeadKind::ALL, name).as_str()))
+        .with_function("cause", |_, name| literal(variant(&Cause::ALL, name).as_str()))
         .with_function("any_id_of", |_, records| {
             format!("= any (array(select (value ->> 'id')::uuid from jsonb_array_elements({records}::jsonb)))")
         });
@@ -165,18 +174,10 @@ fn state(state: State) -> String {
     literal(state.as_str())
 }
 
-fn event(name: &str) -> Event {
-    let Some(event) = Event::ALL.into_iter().find(|event| format!("{event:?}") == name) else {
-        panic!("no event {name}")
-    };
-    event
-}
-
-fn dead_kind(name: &str) -> DeadKind {
-    let Some(kind) = DeadKind::ALL.into_iter().find(|kind| format!("{kind:?}") == name) else {
-        panic!("no kind of dead letters {name}")
-    };
-    kind
+/// The variant of this name. Texts are part of the program: a name that there is not is a mistake of the program.
+fn variant<T: Copy + Debug>(all: &[T], name: &str) -> T {
+    let Some(found) = all.iter().find(|one| format!("{one:?}") == name) else { panic!("no {name} in {all:?}") };
+    *found
 }
 
 #[cfg(test)]
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_statement_is_rendered_for_every_database() {
-        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        for dialect in Dialect::ALL {
             drop(Ledger::in_schema(dialect, None));
         }
     }

@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::Ledger;
-use crate::db::{self, Dialect, Sql, Words};
+use crate::db::{self, Sql, Words};
 
 /// The channel of PostgreSQL's LISTEN on which a notification, whatever it says, means "something may be due". It is
 /// the same in every schema; one too many costs a worker a look into the ledger.
@@ -28,7 +28,7 @@ impl Statements {
 impl Ledger {
     /// Wakes listening workers when the transaction commits. On SQLite nothing listens: workers look by themselves.
     pub(crate) async fn notify(&self, transaction: &impl ConnectionTrait) -> Result<(), db::Error> {
-        if self.dialect == Dialect::Postgres {
+        if self.dialect.has_notifications() {
             self.sql.wake.notify.bind([("channel", DUE_CHANNEL.into())]).one(transaction).await?;
         }
         Ok(())

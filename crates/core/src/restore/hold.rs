@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::statements::Statements;
 use crate::{
-    db::{self, Dialect, Row, millis},
+    db::{self, Row, millis},
     ids::BatchId,
     store::Store,
 };
@@ -28,7 +28,7 @@ pub struct Hold {
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed.
 pub async fn hold_batch(store: &Store, batch: BatchId) -> Result<Hold, db::Error> {
-    if store.ledger.dialect == Dialect::Sqlite {
+    if !store.ledger.dialect.has_row_locks() {
         return Ok(Hold { held: json!([]) });
     }
     let values = [("batch", batch.to_string().into()), ("held_ms", millis(HELD).into())];

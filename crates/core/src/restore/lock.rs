@@ -9,14 +9,14 @@ use serde_json::json;
 use super::{Error, statements::Statements};
 use crate::{
     catalog::Table,
-    db::{self, Dialect, Sql, literal},
+    db::{self, Sql, literal},
     ids::DeletionId,
     ledger::Ledger,
     store::Store,
 };
 
 /// A deletion that is locked and may be restored.
-pub(super) struct Entry {
+pub(super) struct RestorableEntry {
     pub(super) id: DeletionId,
     pub(super) resource: String,
     pub(super) key: String,
@@ -35,7 +35,7 @@ pub(super) async fn lock_rows(
         let Some(table) = store.catalog.by_name(&resource) else {
             return Err(Error::UnknownResource { resource });
         };
-        if table.dialect == Dialect::Postgres {
+        if table.dialect.has_row_locks() {
             let lock = table.rendered.get("restore.lock_rows", || rows_statement(&store.ledger, table));
             lock.bind([("ids", ids.as_str().into())]).all(transaction).await?;
         }
@@ -70,13 +70,13 @@ pub(super) async fn lock_entries(
     transaction: &impl ConnectionTrait,
     store: &Store,
     deletions: &[DeletionId],
-) -> Result<Vec<Entry>, Error> {
+) -> Result<Vec<RestorableEntry>, Error> {
     let lock = &store.ledger.statements::<Statements>().restorable;
     let rows = lock.bind([("ids", json!(deletions).to_string().into())]).all(transaction).await?;
     let mut entries = HashMap::with_capacity(rows.len());
     for row in rows {
         let id = row.parse("id")?;
-        entries.insert(id, Entry { id, resource: row.get("resource")?, key: row.get("key")? });
+        entries.insert(id, RestorableEntry { id, resource: row.get("resource")?, key: row.get("key")? });
     }
     let mut locked = Vec::with_capacity(deletions.len());
     for id in deletions {

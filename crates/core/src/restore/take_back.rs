@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     Error,
-    lock::{Entry, lock_entries, lock_rows},
+    lock::{RestorableEntry, lock_entries, lock_rows},
     unmark::unmark,
 };
 use crate::{
@@ -105,7 +105,7 @@ async fn restore_all(
     if let (MarkedRows::Refuse, Some(id)) = (marked, all.iter().find(|id| still_marked.contains(id))) {
         return Err(Error::StillMarked { id: *id, row: described(&entries, *id) });
     }
-    let restored = entries.into_iter().map(|Entry { id, resource, key }| {
+    let restored = entries.into_iter().map(|RestorableEntry { id, resource, key }| {
         let row_restored = unmarked.contains(&id) && !still_marked.contains(&id);
         Restored { id, resource, key, row_restored, children: Vec::new() }
     });
@@ -152,7 +152,7 @@ async fn refuse_if_waited_for(
 async fn still_marked(
     transaction: &impl ConnectionTrait,
     store: &Store,
-    entries: &[Entry],
+    entries: &[RestorableEntry],
 ) -> Result<HashSet<DeletionId>, Error> {
     let mut by_resource: BTreeMap<&str, Vec<(Key, DeletionId)>> = BTreeMap::new();
     for entry in entries {
@@ -172,7 +172,7 @@ async fn still_marked(
     Ok(marked)
 }
 
-fn described(entries: &[Entry], id: DeletionId) -> String {
+fn described(entries: &[RestorableEntry], id: DeletionId) -> String {
     let entry = entries.iter().find(|entry| entry.id == id);
     entry.map(|entry| format!("{} {}", entry.resource, entry.key)).unwrap_or_default()
 }

@@ -23,19 +23,32 @@ pub(super) async fn unmark(
     store: &Store,
     deletions: &[DeletionId],
 ) -> Result<HashSet<DeletionId>, db::Error> {
-    let ledger = &store.ledger;
-    if ledger.dialect == Dialect::Postgres {
-        let unmarked = unmark_postgres(transaction, store, deletions).await?;
-        ledger.cancel(transaction, deletions, Cancellation::Restored).await?;
-        ledger.forget_children(transaction, deletions).await?;
-        return Ok(unmarked);
+    match store.ledger.dialect {
+        Dialect::Postgres => {
+            let unmarked = unmark_postgres(transaction, store, deletions).await?;
+            end(transaction, &store.ledger, deletions).await?;
+            Ok(unmarked)
+        }
+        Dialect::Sqlite => unmark_one_by_one(transaction, store, deletions).await,
     }
+}
+
+/// Cancels the deletions.
+async fn end(transaction: &impl ConnectionTrait, ledger: &Ledger, deletions: &[DeletionId]) -> Result<(), db::Error> {
+    ledger.cancel(transaction, deletions, Cancellation::Restored).await?;
+    ledger.forget_children(transaction, deletions).await
+}
+
+async fn unmark_one_by_one(
+    transaction: &impl ConnectionTrait,
+    store: &Store,
+    deletions: &[DeletionId],
+) -> Result<HashSet<DeletionId>, db::Error> {
     let ids = json!(deletions).to_string();
-    let statements = ledger.statements::<Statements>();
+    let statements = store.ledger.statements::<Statements>();
     let marks = read(transaction, &statements.marks_of_deletions, &ids).await?;
     let marks_of_children = read(transaction, &statements.marks_of_children, &ids).await?;
-    ledger.cancel(transaction, deletions, Cancellation::Restored).await?;
-    ledger.forget_children(transaction, deletions).await?;
+    end(transaction, &store.ledger, deletions).await?;
     // What wants a row removed now is another deletion.
     let mut unmarked = HashSet::new();
     for mark in marks {

@@ -9,8 +9,8 @@ use sea_orm::ConnectionTrait;
 
 pub use crate::catalog::Cursor;
 use crate::{
-    catalog::{Among, Lock, Table},
-    db::{self, Db},
+    catalog::{Among, Table},
+    db::{self, Db, NextPage, RowLocks},
     key::Key,
 };
 
@@ -77,7 +77,7 @@ pub async fn count_live(db: &Db, table: &Table, condition: &Condition) -> Result
     rows.first().map_or(Ok(0), |row| row.count("n"))
 }
 
-/// The keys of the next live rows that meet the condition, at most `limit`, in key order; and where to go on.
+/// The keys of the next live rows that meet the condition, in key order; and where to go on.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer, or does not understand the condition.
@@ -85,10 +85,9 @@ pub async fn live_page(
     db: &Db,
     table: &Table,
     condition: &Condition,
-    after: Option<&Cursor>,
-    limit: usize,
+    page: NextPage<'_, Cursor>,
 ) -> Result<(Vec<Key>, Option<Cursor>), db::Error> {
-    table.page(db, &condition.rows_of(table), &table.live("t"), after, limit).await
+    table.page(db, &condition.rows_of(table), &table.live("t"), page).await
 }
 
 /// Locks those of the rows that are still live and still meet the condition, and returns their keys.
@@ -102,5 +101,5 @@ pub async fn lock_live(
     keys: &[Key],
 ) -> Result<Vec<Key>, db::Error> {
     let (source, live) = (condition.rows_of(table), table.live("t"));
-    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, lock: Lock::Wait }).await
+    table.rows_among(transaction, keys, &Among { source: &source, condition: &live, locks: RowLocks::Wait }).await
 }

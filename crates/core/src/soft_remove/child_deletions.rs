@@ -10,12 +10,12 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     record::{RowToRecord, record},
-    request::Request,
+    request::DeletionRequest,
 };
 use crate::{
     catalog::{ChildRule, Table},
-    children::{FoundChild, Parent, RowLocks, find_children},
-    db,
+    children::{FoundChild, Parent, find_children},
+    db::{self, RowLocks},
     ids::DeletionId,
     state::State,
     store::Store,
@@ -37,7 +37,7 @@ pub(super) enum DeadDeletions {
 pub(super) struct ChildDeletions<'r, C> {
     pub(super) transaction: &'r C,
     pub(super) store: &'r Store,
-    request: &'r Request,
+    request: &'r DeletionRequest,
     dead: DeadDeletions,
     /// For how long the deletions at least stay restorable.
     restorable: HashMap<DeletionId, Duration>,
@@ -52,7 +52,7 @@ impl<'r, C: ConnectionTrait> ChildDeletions<'r, C> {
     pub(super) fn new(
         transaction: &'r C,
         store: &'r Store,
-        request: &'r Request,
+        request: &'r DeletionRequest,
         restorable: HashMap<DeletionId, Duration>,
         dead: DeadDeletions,
     ) -> Self {
@@ -91,7 +91,7 @@ impl<'r, C: ConnectionTrait> ChildDeletions<'r, C> {
         // No child's target is called while its parent, or that one's parent, can still be restored.
         let delays = rows.iter().filter_map(|row| self.restorable.get(row.parent.as_ref()?));
         let after = delays.copied().max().unwrap_or_default();
-        let request = Request { after, ..self.request.clone() };
+        let request = DeletionRequest { after, ..self.request.clone() };
         let recorded = Box::pin(record(transaction, store, child, &rows, &request)).await?;
         let by_key: HashMap<_, _> = recorded.iter().map(|row| (row.requested.key.as_str(), &row.requested)).collect();
         let mut fresh = Vec::new();

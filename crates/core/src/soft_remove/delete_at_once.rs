@@ -5,13 +5,13 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     record::RecordedRow,
-    request::{Request, delay_ms},
+    request::{DeletionRequest, delay_ms},
 };
 use crate::{
     catalog::Table,
-    children::{self, Deleted, Descendants, RowLocks, RowToDelete},
+    children::{self, DeletedRows, Descendants, RowToDelete},
     config::AfterConfirmation,
-    db::{self, Dialect, Row, Sql, Words},
+    db::{self, Dialect, Row, RowLocks, Sql, Words},
     guard,
     key::Key,
     state::{Event, State},
@@ -23,7 +23,7 @@ const MOST_CHILDREN: usize = 1000;
 
 /// Whether rows of this request are deleted at once. Rows that are kept or deleted later are not among them, see
 /// [`delete_at_once`].
-pub(super) fn applies(table: &Table, request: &Request) -> bool {
+pub(super) fn applies(table: &Table, request: &DeletionRequest) -> bool {
     table.resource.targets.is_empty() && delay_ms(table, request) == 0
 }
 
@@ -84,7 +84,7 @@ async fn delete_rows<'r>(
         let cleared = delete_children(transaction, store, table, &due).await?;
         let cleared = due.into_iter().zip(cleared).filter_map(|(recorded, cleared)| {
             let (children, deleted) = cleared?;
-            Some(ClearedRow { recorded, children, is_deleted: deleted == Deleted::WithTheirRows })
+            Some(ClearedRow { recorded, children, is_deleted: deleted == DeletedRows::WithTheirRows })
         });
         cleared.collect()
     };
@@ -103,7 +103,7 @@ async fn delete_children(
     store: &Store,
     table: &Table,
     rows: &[&mut RecordedRow],
-) -> Result<Vec<Option<(usize, Deleted)>>, db::Error> {
+) -> Result<Vec<Option<(usize, DeletedRows)>>, db::Error> {
     let row_to_delete = |row: &&mut RecordedRow| RowToDelete {
         resource: table.name.clone(),
         key: row.requested.key.clone(),
@@ -131,7 +131,7 @@ async fn delete_descendants(
     transaction: &impl ConnectionTrait,
     descendants: &Descendants,
     rows: usize,
-) -> Result<Vec<Option<(usize, Deleted)>>, db::Error> {
+) -> Result<Vec<Option<(usize, DeletedRows)>>, db::Error> {
     let is_ready = |row: usize| descendants.unfinished(row).is_empty() && !descendants.is_locked(row);
     let ready: Vec<bool> = (0..rows).map(is_ready).collect();
     match children::delete(transaction, descendants, &ready).await {

@@ -16,4 +16,4 @@ mod request;
 
 pub use remove::soft_remove;
 pub use remove_children::request_children;
-pub use request::{Request, Requested};
+pub use request::{DeletionRequest, Requested};

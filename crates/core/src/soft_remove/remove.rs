@@ -6,7 +6,7 @@ use super::{
     delete_at_once::{self, delete_at_once},
     record::{RowToRecord, record},
     remove_children::remove_children,
-    request::{Request, Requested},
+    request::{DeletionRequest, Requested},
 };
 use crate::{catalog::Table, db, key::Key, state::State, store::Store};
 
@@ -29,7 +29,7 @@ pub async fn soft_remove(
     store: &Store,
     table: &Table,
     keys: &[Key],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<Vec<Requested>, db::Error> {
     let rows: Vec<_> = keys.iter().map(|key| RowToRecord { key: key.clone(), parent: None }).collect();
     let mut recorded = record(transaction, store, table, &rows, request).await?;

@@ -13,7 +13,7 @@ use super::{
     child_deletions::{ChildDeletions, DeadDeletions, Member},
     mark_children::mark_children,
     record::RecordedRow,
-    request::{Request, Requested},
+    request::{DeletionRequest, Requested},
 };
 use crate::{
     catalog::Table,
@@ -36,7 +36,7 @@ pub(super) async fn remove_children(
     store: &Store,
     table: &Table,
     recorded: &mut [RecordedRow],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<(), db::Error> {
     let open = |state: State| matches!(state, State::Pending | State::Waiting);
     let open: Vec<_> = recorded.iter().filter(|row| open(row.requested.state)).collect();
@@ -61,17 +61,17 @@ pub(super) async fn remove_children(
 pub async fn request_children(
     store: &Store,
     table: &Table,
-    claim: Lease,
+    lease: Lease,
     key: &Key,
     values: &Values,
 ) -> Result<bool, db::Error> {
-    let (id, fence) = claim;
+    let Lease { id, fence } = lease;
     let requested = Requested { id, key: key.to_string(), created: false, state: State::Running, fence, due: false };
     let row = RecordedRow { key: key.clone(), requested, links: values.clone(), rule: 0 };
     // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its
     // process.
     let transaction = store.db.begin_giving_way().await?;
-    match request_children_in(&transaction, store, table, &row).await {
+    match request_children_in(&transaction, store, table, lease, &row).await {
         Ok(true) => {
             kill_point("request_children::before");
             transaction.commit().await?;
@@ -91,14 +91,14 @@ async fn request_children_in(
     transaction: &DatabaseTransaction,
     store: &Store,
     table: &Table,
+    lease: Lease,
     row: &RecordedRow,
 ) -> Result<bool, db::Error> {
-    let (id, fence) = (row.requested.id, row.requested.fence);
-    let ours = store.ledger.lock_ours(transaction, &[(id, fence)]).await?;
-    let Some(record) = store.ledger.record(transaction, id).await?.filter(|_| !ours.is_empty()) else {
+    let ours = store.ledger.lock_ours(transaction, &[lease]).await?;
+    let Some(record) = store.ledger.record(transaction, lease.id).await?.filter(|_| !ours.is_empty()) else {
         return Ok(false);
     };
-    let request = Request {
+    let request = DeletionRequest {
         batch: record.batch_id,
         by: record.requested_by,
         reason: record.reason,
@@ -106,7 +106,7 @@ async fn request_children_in(
         trace_context: None,
         notify: false,
     };
-    let restorable = HashMap::from([(id, Duration::ZERO)]);
+    let restorable = HashMap::from([(lease.id, Duration::ZERO)]);
     let deletions = ChildDeletions::new(transaction, store, &request, restorable, DeadDeletions::Leave);
     let waiting = remove_below(deletions, table, &[row]).await?;
     store.ledger.hold_back(transaction, &waiting).await?;

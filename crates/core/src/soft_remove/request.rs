@@ -11,7 +11,7 @@ use crate::{
 
 /// Who requests deletions, and why.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct DeletionRequest {
     /// Groups the deletions of this request.
     pub batch: BatchId,
     /// Who requests them.
@@ -28,7 +28,7 @@ pub struct Request {
     pub notify: bool,
 }
 
-impl Request {
+impl DeletionRequest {
     /// A request by `by`, without a reason, a delay and a notification.
     #[must_use]
     pub fn by(by: impl Into<String>) -> Self {
@@ -61,7 +61,7 @@ pub struct Requested {
 }
 
 /// The delay before a deletion of this request is due, in milliseconds.
-pub(super) fn delay_ms(table: &Table, request: &Request) -> i64 {
+pub(super) fn delay_ms(table: &Table, request: &DeletionRequest) -> i64 {
     millis(table.resource.grace.max(request.after))
 }
 

@@ -10,11 +10,11 @@ use std::collections::HashSet;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    catalog::{Among, Cursor, Lock, Rule, Table},
-    db::{self, Dialect, kill_point, literal},
+    catalog::{Among, Cursor, MarkerRule, Table},
+    db::{self, NextPage, RowLocks, kill_point, literal},
     key::Key,
     ledger::Ledger,
-    soft_remove::{Request, Requested, soft_remove},
+    soft_remove::{DeletionRequest, Requested, soft_remove},
     store::Store,
 };
 
@@ -22,7 +22,8 @@ use crate::{
 const YOUNG_MS: i64 = 10 * 60 * 1000;
 
 /// Whether a deletion left its row as it is: kept, given up or taken back.
-const LEFT_THE_ROW: &str = "row_outcome = 'kept' or cancelled_by in ('discarded', 'restored')";
+const LEFT_THE_ROW: &str =
+    "row_outcome = {row_outcome:Kept} or cancelled_by in ({cancellation:Discarded}, {cancellation:Restored})";
 
 /// A marked row without a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct OrphanPage {
     pub next: Option<Cursor>,
 }
 
-/// Finds the orphans among the next `limit` rows of `table` in key order. `since` is a time in RFC 3339.
+/// Finds the orphans among the next rows of `table` in key order. `since` is a time in RFC 3339.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
@@ -54,10 +55,9 @@ pub async fn find_orphans(
     store: &Store,
     table: &Table,
     since: Option<&str>,
-    after: Option<&Cursor>,
-    limit: usize,
+    page: NextPage<'_, Cursor>,
 ) -> Result<OrphanPage, db::Error> {
-    let time = |rule: &Rule| rule.value.is_none().then(|| rule.column.instant("t"));
+    let time = |rule: &MarkerRule| rule.value.is_none().then(|| rule.column.instant("t"));
     let rule = table.rule_number("t");
     let at = table
         .by_rule(&rule, |rule| time(rule).map_or_else(|| "null".to_owned(), |time| table.dialect.instant_text(&time)));
@@ -73,7 +73,7 @@ pub async fn find_orphans(
         (table.marker_text("t", &rule), "marker"),
         (is_orphan(&store.ledger, table), "is_orphan"),
     ];
-    let page = table.paging().next_rows(&store.db, &columns, after, limit).await?;
+    let page = table.paging().next_rows(&store.db, &columns, page).await?;
     let rows_read = page.rows.len();
     let (mut orphans, mut markers): (Vec<Orphan>, Vec<(String, String)>) = (Vec::new(), Vec::new());
     for (key, row) in page.rows {
@@ -88,7 +88,7 @@ pub async fn find_orphans(
         }
     }
     // Whether a deletion keeps its key or a hash is written in the deletion, which may be older than the configuration.
-    if table.dialect == Dialect::Sqlite && !markers.is_empty() {
+    if !table.dialect.can_hash() && !markers.is_empty() {
         let finished =
             store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, LEFT_THE_ROW).await?;
         orphans.retain(|orphan| !finished.contains(&orphan.key.to_string()));
@@ -102,13 +102,18 @@ pub async fn find_orphans(
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses, also when a child of a row is locked; nothing changed
 /// then.
-pub async fn adopt(store: &Store, table: &Table, keys: &[Key], request: &Request) -> Result<Vec<Requested>, db::Error> {
+pub async fn adopt(
+    store: &Store,
+    table: &Table,
+    keys: &[Key],
+    request: &DeletionRequest,
+) -> Result<Vec<Requested>, db::Error> {
     let transaction = store.db.begin_giving_way().await?;
     let adopted = async {
         let is_orphan = is_orphan(&store.ledger, table);
-        let among = Among { source: &table.sql, condition: &is_orphan, lock: Lock::Skip };
+        let among = Among { source: &table.sql, condition: &is_orphan, locks: RowLocks::SkipLocked };
         let mut keys = table.rows_among(&transaction, keys, &among).await?;
-        if table.dialect == Dialect::Sqlite && !keys.is_empty() {
+        if !table.dialect.can_hash() && !keys.is_empty() {
             let deleted = deleted_under_hash(&transaction, &store.ledger, table, &keys).await?;
             keys.retain(|key| !deleted.contains(&key.to_string()));
         }
@@ -169,7 +174,7 @@ fn is_orphan(ledger: &Ledger, table: &Table) -> String {
         ("is_marked", table.marked("t")),
         ("is_old", is_old),
         ("marker", table.marker_text("t", &rule)),
-        ("left_the_row", LEFT_THE_ROW.to_owned()),
+        ("left_the_row", ledger.words.expand(LEFT_THE_ROW)),
     ]);
     words.expand(include_str!("adopt.is_orphan.sql"))
 }

@@ -14,15 +14,15 @@ use super::{BadTemplate, InvalidTemplate, TextTemplate, Values};
 /// A JSON document with placeholders in its strings. Names of members are literal.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct JsonTemplate(Node);
+pub struct JsonTemplate(JsonNode);
 
 #[derive(Debug, Clone)]
-enum Node {
+enum JsonNode {
     Text(TextTemplate),
     /// A number or a truth value: no row chooses it, and no credential is one.
     Literal(Value),
-    Array(Vec<Node>),
-    Object(BTreeMap<String, Node>),
+    Array(Vec<JsonNode>),
+    Object(BTreeMap<String, JsonNode>),
 }
 
 impl TryFrom<Value> for JsonTemplate {
@@ -30,13 +30,13 @@ impl TryFrom<Value> for JsonTemplate {
 
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
-            Value::Object(_) | Value::Array(_) => Node::try_from(value).map(Self).map_err(|why| why.to_string()),
+            Value::Object(_) | Value::Array(_) => JsonNode::try_from(value).map(Self).map_err(|why| why.to_string()),
             _ => Err("expected a table, or an array: it is sent as JSON".to_owned()),
         }
     }
 }
 
-impl TryFrom<Value> for Node {
+impl TryFrom<Value> for JsonNode {
     type Error = InvalidTemplate;
 
     fn try_from(value: Value) -> Result<Self, InvalidTemplate> {
@@ -73,7 +73,7 @@ impl JsonTemplate {
     }
 }
 
-impl Node {
+impl JsonNode {
     fn columns(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => text.columns().collect(),

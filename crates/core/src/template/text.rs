@@ -14,10 +14,10 @@ use super::{BadTemplate, InvalidTemplate, Values};
 /// A parsed text template.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct TextTemplate(Vec<Part>);
+pub struct TextTemplate(Vec<TextPart>);
 
 #[derive(Clone)]
-enum Part {
+enum TextPart {
     Literal(SecretString),
     Column(String),
 }
@@ -42,14 +42,14 @@ impl TryFrom<String> for TextTemplate {
                 return Err(InvalidTemplate::Brace);
             }
             if !literal.is_empty() {
-                parts.push(Part::Literal(std::mem::take(&mut literal).into()));
+                parts.push(TextPart::Literal(std::mem::take(&mut literal).into()));
             }
-            parts.push(Part::Column(column.to_owned()));
+            parts.push(TextPart::Column(column.to_owned()));
             rest = after;
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            parts.push(Part::Literal(literal.into()));
+            parts.push(TextPart::Literal(literal.into()));
         }
         Ok(Self(parts))
     }
@@ -59,15 +59,15 @@ impl TextTemplate {
     /// The columns the template uses, as often as it uses them.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
-            Part::Column(column) => Some(column.as_str()),
-            Part::Literal(_) => None,
+            TextPart::Column(column) => Some(column.as_str()),
+            TextPart::Literal(_) => None,
         })
     }
 
     /// The literal text that follows the last placeholder; the whole text if there is none.
     pub(super) fn tail(&self) -> &str {
         match self.0.last() {
-            Some(Part::Literal(text)) => text.expose_secret(),
+            Some(TextPart::Literal(text)) => text.expose_secret(),
             _ => "",
         }
     }
@@ -100,8 +100,8 @@ impl TextTemplate {
         let mut text = String::new();
         for part in &self.0 {
             match part {
-                Part::Literal(literal) => text.push_str(literal.expose_secret()),
-                Part::Column(column) => {
+                TextPart::Literal(literal) => text.push_str(literal.expose_secret()),
+                TextPart::Column(column) => {
                     let value = values.get(column).and_then(Option::as_deref);
                     let value = value.ok_or_else(|| BadTemplate::NullInRequest(column.clone()))?;
                     check(column, value)?;

@@ -29,15 +29,15 @@ pub struct UrlTemplate {
 }
 
 /// A stretch of a template: literal text, already encoded, and columns.
-type Segment = Vec<Part>;
+type Segment = Vec<UrlPart>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum UrlPart {
     Literal(String),
     Column(String),
 }
 
-impl Part {
+impl UrlPart {
     fn column(&self) -> Option<&str> {
         match self {
             Self::Column(column) => Some(column),
@@ -81,17 +81,17 @@ fn parts(text: &str) -> Result<Segment, InvalidTemplate> {
     let mut rest = text;
     while !rest.is_empty() {
         let Some(open) = rest.find(['{', '}']) else {
-            parts.push(Part::Literal(rest.to_owned()));
+            parts.push(UrlPart::Literal(rest.to_owned()));
             break;
         };
         if open > 0 {
-            parts.push(Part::Literal(rest[..open].to_owned()));
+            parts.push(UrlPart::Literal(rest[..open].to_owned()));
         }
         let column = rest[open..].strip_prefix('{').and_then(|r| r.split_once('}')).ok_or(InvalidTemplate::Brace)?;
         if column.0.is_empty() || column.0.contains('{') {
             return Err(InvalidTemplate::Brace);
         }
-        parts.push(Part::Column(column.0.to_owned()));
+        parts.push(UrlPart::Column(column.0.to_owned()));
         rest = column.1;
     }
     Ok(parts)
@@ -100,7 +100,7 @@ fn parts(text: &str) -> Result<Segment, InvalidTemplate> {
 impl UrlTemplate {
     /// The columns the template uses, as often as it uses them.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.path.iter().chain(&self.query).flatten().filter_map(Part::column)
+        self.path.iter().chain(&self.query).flatten().filter_map(UrlPart::column)
     }
 
     /// Whether a row's value may be encoded already, as `a%40b` is. Encoded once more it names another object, and that
@@ -113,13 +113,13 @@ impl UrlTemplate {
     /// Whether a row's value in the path has a `/`: servers differ in whether that is a part of a name.
     #[must_use]
     pub fn has_slash(&self, values: &Values) -> bool {
-        let columns = self.path.iter().flatten().filter_map(Part::column);
+        let columns = self.path.iter().flatten().filter_map(UrlPart::column);
         columns.filter_map(|column| values.get(column)?.as_deref()).any(|value| value.contains('/'))
     }
 
     /// The columns in its query.
     pub fn query_columns(&self) -> impl Iterator<Item = &str> {
-        self.query.iter().flatten().filter_map(Part::column)
+        self.query.iter().flatten().filter_map(UrlPart::column)
     }
 
     /// Whether it has a query.
@@ -150,8 +150,8 @@ impl UrlTemplate {
             let mut encoded = String::new();
             for part in query {
                 match part {
-                    Part::Literal(text) => encoded.push_str(text),
-                    Part::Column(column) => encoded.push_str(&encode(value(column, values)?)),
+                    UrlPart::Literal(text) => encoded.push_str(text),
+                    UrlPart::Column(column) => encoded.push_str(&encode(value(column, values)?)),
                 }
             }
             url.set_query(Some(&encoded));
@@ -168,8 +168,8 @@ fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, Bad
     let mut last_column = None;
     for part in segment {
         match part {
-            Part::Literal(literal) => text.push_str(literal),
-            Part::Column(column) => {
+            UrlPart::Literal(literal) => text.push_str(literal),
+            UrlPart::Column(column) => {
                 let value = value(column, values)?;
                 if value.is_empty() {
                     return Err(BadTemplate::Empty(column.clone()));

@@ -48,7 +48,7 @@ struct Current {
 
 /// What to ask of Redis.
 #[derive(Clone, Copy)]
-enum Request<'a> {
+enum RedisRequest<'a> {
     Command(&'a Cmd),
     Script(&'a ScriptInvocation<'a>),
 }
@@ -105,7 +105,7 @@ impl Connection {
     /// # Errors
     /// [`Error::Connect`], [`Error::Command`] or, after [`CALL_TIMEOUT`], [`Error::Timeout`].
     pub async fn query<T: FromRedisValue>(&self, action: &'static str, command: &Cmd) -> Result<T, Error> {
-        self.call(action, Request::Command(command)).await
+        self.call(action, RedisRequest::Command(command)).await
     }
 
     /// Runs a script. Running it twice must do no harm: a connection that breaks in between hides the answer.
@@ -117,10 +117,10 @@ impl Connection {
         action: &'static str,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Error> {
-        self.call(action, Request::Script(script)).await
+        self.call(action, RedisRequest::Script(script)).await
     }
 
-    async fn call<T: FromRedisValue>(&self, action: &'static str, request: Request<'_>) -> Result<T, Error> {
+    async fn call<T: FromRedisValue>(&self, action: &'static str, request: RedisRequest<'_>) -> Result<T, Error> {
         if let Ok(result) = tokio::time::timeout(CALL_TIMEOUT, self.attempt(action, request)).await {
             return result;
         }
@@ -128,7 +128,7 @@ impl Connection {
         Err(Error::Timeout { action, address: self.0.address.clone(), timeout: CALL_TIMEOUT })
     }
 
-    async fn attempt<T: FromRedisValue>(&self, action: &'static str, request: Request<'_>) -> Result<T, Error> {
+    async fn attempt<T: FromRedisValue>(&self, action: &'static str, request: RedisRequest<'_>) -> Result<T, Error> {
         if let Some((generation, connection)) = self.current() {
             match self.answer(generation, connection, request).await {
                 Err(error) if error.is_connection_dropped() => {} // It broke while idle: once more on a new one.
@@ -144,11 +144,11 @@ impl Connection {
         &self,
         generation: u64,
         mut connection: MultiplexedConnection,
-        request: Request<'_>,
+        request: RedisRequest<'_>,
     ) -> RedisResult<T> {
         let result = match request {
-            Request::Command(command) => command.query_async(&mut connection).await,
-            Request::Script(script) => script.invoke_async(&mut connection).await,
+            RedisRequest::Command(command) => command.query_async(&mut connection).await,
+            RedisRequest::Script(script) => script.invoke_async(&mut connection).await,
         };
         // After a failover the old primary answers READONLY for as long as a client stays connected to it.
         let read_only = |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);

@@ -10,7 +10,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use super::problem::Problem;
 
 /// The configured clients.
-pub(super) struct Clients(Vec<(Client, SecretString)>);
+pub(super) struct ApiClients(Vec<(Client, SecretString)>);
 
 /// A client that showed its token.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ impl Client {
     }
 }
 
-impl Clients {
+impl ApiClients {
     pub(super) fn new(tokens: &[ApiToken]) -> Self {
         Self(tokens.iter().map(|one| (Client(one.name.as_str().into()), one.token.clone())).collect())
     }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_token_belongs_to_the_client_that_has_exactly_this_one() {
         let token = |name: &str, token: &str| ApiToken { name: name.to_owned(), token: token.into() };
-        let clients = Clients::new(&[token("billing", "0123456789abcdef"), token("shop", "fedcba9876543210")]);
+        let clients = ApiClients::new(&[token("billing", "0123456789abcdef"), token("shop", "fedcba9876543210")]);
         let name = |token: &str| clients.find(token.as_bytes()).map(|client| client.asking_for(None));
         assert_eq!(name("0123456789abcdef").as_deref(), Some("billing"));
         assert_eq!(name("fedcba9876543210").as_deref(), Some("shop"));

@@ -21,4 +21,4 @@ mod show_deletion;
 mod trace_context;
 
 pub(crate) use server::router;
-pub(crate) use shared::Api;
+pub(crate) use shared::ApiState;

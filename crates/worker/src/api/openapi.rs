@@ -9,7 +9,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{request_deletions, restore_deletion, shared::Api, show_deletion};
+use super::{request_deletions, restore_deletion, shared::ApiState, show_deletion};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,14 +19,14 @@ use super::{request_deletions, restore_deletion, shared::Api, show_deletion};
         version = env!("CARGO_PKG_VERSION"),
     ),
     tags((name = "deletions", description = "Requesting and restoring deletions, and what became of them")),
-    modifiers(&Tokens),
+    modifiers(&TokenScheme),
 )]
-struct Description;
+struct ApiDescription;
 
 /// The security scheme that the handlers name.
-struct Tokens;
+struct TokenScheme;
 
-impl Modify for Tokens {
+impl Modify for TokenScheme {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of `api.tokens`"));
         let components = description.components.get_or_insert_default();
@@ -35,14 +35,14 @@ impl Modify for Tokens {
 }
 
 /// The handlers, with what they say of themselves.
-pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::with_openapi(Description::openapi())
+pub(super) fn routes() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::with_openapi(ApiDescription::openapi())
         .routes(routes!(request_deletions::request_deletions, show_deletion::find_deletion))
         .routes(routes!(show_deletion::show_deletion, restore_deletion::restore_deletion))
 }
 
 /// The description itself. It needs no token: it says nothing of what is configured here.
-pub(super) fn route(description: &utoipa::openapi::OpenApi) -> Router<Arc<Api>> {
+pub(super) fn route(description: &utoipa::openapi::OpenApi) -> Router<Arc<ApiState>> {
     // Serializing what the macros made does not fail; if it did, an empty description would be no harm.
     let text: Arc<str> = description.to_json().unwrap_or_default().into();
     let serve = move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) };

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sexton_core::{
     catalog::Table,
     key::Key,
-    soft_remove::{Request, Requested},
+    soft_remove::{DeletionRequest, Requested},
 };
 use utoipa::ToSchema;
 
@@ -22,7 +22,7 @@ use super::{
     input::{REASON, REQUESTED_BY, check_text},
     problem::{Problem, Problems},
     row_key::{RowKey, read_key},
-    shared::Api,
+    shared::ApiState,
     trace_context::traceparent,
 };
 use crate::requests;
@@ -111,7 +111,7 @@ struct Deletion {
     security(("token" = [])),
 )]
 pub(super) async fn request_deletions(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Result<Json<Value>, JsonRejection>,
@@ -120,7 +120,7 @@ pub(super) async fn request_deletions(
     let table = api.table(&new.resource)?;
     let keys = read_keys(table, &new)?;
     let by = check_text("requested_by", new.requested_by, REQUESTED_BY)?;
-    let mut request = Request::by(client.asking_for(by.as_deref()));
+    let mut request = DeletionRequest::by(client.asking_for(by.as_deref()));
     request.reason = check_text("reason", new.reason, REASON)?;
     if let Some(after) = new.after {
         let wrong = |why| Problem::field("after", format!("`{after}` is not a duration such as \"1h\": {why}"));

@@ -14,7 +14,7 @@ use super::{
     auth::Client,
     input::{REASON, REQUESTED_BY, check_text, read_query},
     problem::{Problem, Problems},
-    shared::Api,
+    shared::ApiState,
 };
 use crate::requests::{Restore, restore_deletions};
 
@@ -79,7 +79,7 @@ struct Restored {
     security(("token" = [])),
 )]
 pub(super) async fn restore_deletion(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     Extension(client): Extension<Client>,
     Path(id): Path<String>,
     query: Result<Query<RestoreQuery>, QueryRejection>,

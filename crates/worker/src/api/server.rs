@@ -12,7 +12,7 @@ use axum::{
 use super::{
     openapi,
     problem::{self, Problem},
-    shared::Api,
+    shared::ApiState,
 };
 use crate::metrics;
 
@@ -20,7 +20,7 @@ use crate::metrics;
 const BODY: usize = 1024 * 1024;
 
 /// Everything under `/v1`.
-pub(crate) fn router(api: &Arc<Api>) -> Router {
+pub(crate) fn router(api: &Arc<ApiState>) -> Router {
     let (router, description) = openapi::routes().split_for_parts();
     router
         .method_not_allowed_fallback(problem::no_such_method)
@@ -33,7 +33,11 @@ pub(crate) fn router(api: &Arc<Api>) -> Router {
 }
 
 /// Lets requests with a known token pass, and adds their client.
-async fn require_token(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Result<Response, Problem> {
+async fn require_token(
+    State(api): State<Arc<ApiState>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let client = api.clients.of_request(request.headers())?;
     request.extensions_mut().insert(client);
     Ok(next.run(request).await)

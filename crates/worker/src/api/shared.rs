@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sexton_core::{catalog::Table, soft_remove::Requested};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{auth::Clients, problem::Problem};
+use super::{auth::ApiClients, problem::Problem};
 use crate::{engine::Context, feed::Wake, requests::Hints};
 
 /// How long a request waits for a connection to the database.
@@ -14,23 +14,23 @@ const QUEUED: Duration = Duration::from_secs(3);
 const HINTED: Duration = Duration::from_millis(500);
 
 /// What the handlers share.
-pub(crate) struct Api {
+pub(crate) struct ApiState {
     pub(super) context: Arc<Context>,
-    pub(super) clients: Clients,
+    pub(super) clients: ApiClients,
     pub(super) hints: Hints,
     wake: Arc<Wake>,
     /// For requests that use the database.
     connections: Arc<Semaphore>,
 }
 
-impl Api {
+impl ApiState {
     /// The API of this process; none if it is not configured.
     pub(crate) fn new(context: &Arc<Context>, hints: Hints, wake: Arc<Wake>) -> Option<Arc<Self>> {
         let config = &context.config;
         let connections = (config.database.max_connections / 2).max(1) as usize;
         config.api.is_on().then(|| {
             Arc::new(Self {
-                clients: Clients::new(&config.api.tokens),
+                clients: ApiClients::new(&config.api.tokens),
                 context: Arc::clone(context),
                 hints,
                 wake,

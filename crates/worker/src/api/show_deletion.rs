@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use super::{
     input::read_query,
     problem::{Problem, Problems},
-    shared::Api,
+    shared::ApiState,
 };
 
 /// Which row.
@@ -46,7 +46,7 @@ pub(super) struct RowQuery {
     security(("token" = [])),
 )]
 pub(super) async fn show_deletion(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     Path(id): Path<String>,
 ) -> Result<Json<Record>, Problem> {
     let none = || Problem::not_found(format!("there is no deletion `{id}`"));
@@ -77,7 +77,7 @@ pub(super) async fn show_deletion(
     security(("token" = [])),
 )]
 pub(super) async fn find_deletion(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     row: Result<Query<RowQuery>, QueryRejection>,
 ) -> Result<Json<Record>, Problem> {
     let row = read_query(row)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use sexton_core::{
-    catalog::{self, Catalog},
+    catalog::{self, Catalog, ConfigProblem},
     config::Config,
     db::connect,
     guard::{advice, broken, guards, unguarded},
@@ -18,12 +18,13 @@ use sexton_core::{
 
 use super::{
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 use crate::{
     daemon::StartError,
     schema::open_ledger,
-    transport::check::{Finding, check},
+    transport::check::{RedisFinding, check},
 };
 
 #[derive(Debug, clap::Args)]
@@ -35,28 +36,10 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct CheckReport {
     ok: bool,
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
-}
-
-#[derive(Debug, Serialize)]
-struct Problem {
-    path: String,
-    message: String,
-}
-
-impl Problem {
-    fn new(path: &str, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), message: message.into() }
-    }
-}
-
-impl From<catalog::Problem> for Problem {
-    fn from(problem: catalog::Problem) -> Self {
-        Self { path: problem.path, message: problem.message }
-    }
+    problems: Vec<ConfigProblem>,
+    warnings: Vec<ConfigProblem>,
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
@@ -66,26 +49,26 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let mut catalog = None;
     match Catalog::load(&db, &config).await {
         Ok(found) => {
-            warnings.extend(found.advice(&db).await?.into_iter().map(Problem::from));
-            problems.extend(found.unreferenced_problems().iter().cloned().map(Problem::from));
+            warnings.extend(found.advice(&db).await?);
+            problems.extend(found.unreferenced_problems().iter().cloned());
             catalog = Some(found);
         }
-        Err(catalog::Error::Problems(found)) => problems.extend(found.into_iter().map(Problem::from)),
+        Err(catalog::Error::Problems(found)) => problems.extend(found),
         Err(error) => return Err(Error::catalog(error, &path.display().to_string())),
     }
     match open_ledger(&db).await {
         Ok(ledger) => {
             for drift in ledger.drift(&db, &config.resources).await? {
-                problems.push(Problem::new("resources", drift.to_string()));
+                problems.push(ConfigProblem::new("resources", drift.to_string()));
             }
             if ledger.sequence_is_behind(&db).await? {
                 let message = "the sequence of sexton_action is behind its rows, as after logical replication; run `sexton migrate`";
-                problems.push(Problem::new("database.url", message));
+                problems.push(ConfigProblem::new("database.url", message));
             }
             for unreferenced in catalog.iter().flat_map(Catalog::unreferenced) {
                 let table = catalog.as_ref().and_then(|catalog| catalog.table(&unreferenced.name));
                 let found = unguarded(&db.conn, &ledger, unreferenced, table.map(AsRef::as_ref)).await?;
-                problems.extend(found.map(Problem::from));
+                problems.extend(found);
             }
             if let Some(catalog) = catalog {
                 let store = Store { db, ledger, catalog };
@@ -93,14 +76,14 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                     warnings.extend(stale_statements(&store).await?);
                 }
                 let missing = missing_rights(&store).await?;
-                problems.extend(missing.into_iter().map(|right| Problem::from(right.problem)));
+                problems.extend(missing.into_iter().map(|right| right.problem));
                 let guards = guards(&store.db.conn, &store).await?;
-                problems.extend(broken(&guards).into_iter().map(Problem::from));
-                warnings.extend(advice(&store.db.conn, &store, &guards).await?.into_iter().map(Problem::from));
+                problems.extend(broken(&guards));
+                warnings.extend(advice(&store.db.conn, &store, &guards).await?);
             }
         }
         Err(error @ (OpenError::NotMigrated { .. } | OpenError::Outdated { .. })) => {
-            problems.push(Problem::new("database.url", error.to_string()));
+            problems.push(ConfigProblem::new("database.url", error.to_string()));
         }
         Err(error) => return Err(Error::start(StartError::Open(error), path)),
     }
@@ -111,13 +94,13 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     for warning in &warnings {
         eprintln!("sexton: warning: {}: {}", warning.path, output::clean(&warning.message));
     }
-    report(path, args.json, problems, warnings, queue.unreachable)
+    report(path, Format::json_if(args.json), problems, warnings, queue.unreachable)
 }
 
 #[derive(Default)]
 struct QueueFindings {
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
+    warnings: Vec<ConfigProblem>,
     /// Why Redis does not answer. Without it the processes read the ledger: it is a failure, but not of the
     /// configuration.
     unreachable: Option<String>,
@@ -129,46 +112,46 @@ async fn check_queue(config: &Config) -> QueueFindings {
     for finding in check(url.expose_secret(), &config.queue.name).await {
         let message = format!("{finding}; {}", finding.remedy());
         match finding {
-            Finding::Unreachable { .. } => findings.unreachable = Some(message),
-            finding if finding.is_fatal() => findings.problems.push(Problem::new("queue.url", message)),
-            _ => findings.warnings.push(Problem::new("queue.url", message)),
+            RedisFinding::Unreachable { .. } => findings.unreachable = Some(message),
+            finding if finding.is_fatal() => findings.problems.push(ConfigProblem::new("queue.url", message)),
+            _ => findings.warnings.push(ConfigProblem::new("queue.url", message)),
         }
     }
     findings
 }
 
-fn warn_of_plain_tokens(config: &Config) -> Option<Problem> {
+fn warn_of_plain_tokens(config: &Config) -> Option<ConfigProblem> {
     let listen = config.api.listen.unwrap_or(config.console.listen);
     (config.api.is_on() && !listen.ip().is_loopback()).then(|| {
         let message = format!("tokens travel to {listen} in the clear; let a proxy with TLS stand before it");
-        Problem::new("api", message)
+        ConfigProblem::new("api", message)
     })
 }
 
 /// Warns of stale SQL functions. Workers do not use them, so it is no problem.
-async fn stale_statements(store: &Store) -> Result<Vec<Problem>> {
+async fn stale_statements(store: &Store) -> Result<Vec<ConfigProblem>> {
     let stale = store.ledger.stale_statements(&store.db, &sql_functions::statements(store)).await?;
     let problem = |name: &ResourceName| {
         let message = "the statements of the SQL functions are those of another release, or of a table that was changed since; \
                        run `sexton migrate`";
-        Problem::new(&format!("resources.{name}"), message)
+        ConfigProblem::new(format!("resources.{name}"), message)
     };
     Ok(stale.iter().map(problem).collect())
 }
 
 fn report(
     path: &Path,
-    json: bool,
-    mut problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    format: Format,
+    mut problems: Vec<ConfigProblem>,
+    warnings: Vec<ConfigProblem>,
     unreachable: Option<String>,
 ) -> Result {
     let misconfigured = !problems.is_empty();
-    problems.extend(unreachable.clone().map(|message| Problem::new("queue.url", message)));
+    problems.extend(unreachable.clone().map(|message| ConfigProblem::new("queue.url", message)));
     let name = path.display();
     let lines: Vec<_> = problems.iter().map(|p| format!("{name}: {}: {}", p.path, p.message)).collect();
-    if json {
-        output::json(&Report { ok: problems.is_empty(), problems, warnings })?;
+    if format == Format::Json {
+        output::json(&CheckReport { ok: problems.is_empty(), problems, warnings })?;
     } else if lines.is_empty() {
         println!("{name}: configuration, database{} fit", if unreachable.is_none() { " and queue" } else { "" });
     }

@@ -16,11 +16,12 @@ use super::{
     confirm::confirm,
     error::{Error, Result},
     open::{self, Installation},
-    output, retarget, show,
+    output::{self, Format},
+    retarget, show,
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {
+pub(super) enum DlqCommand {
     /// List dead letters, oldest first.
     #[command(after_help = "Example:\n  sexton dlq list --target calendar --kind rejected --older-than 1h")]
     List {
@@ -39,7 +40,7 @@ pub(super) enum Command {
     #[command(after_help = BULK)]
     Retry {
         #[command(flatten)]
-        bulk: Bulk,
+        bulk: DeadLetterArgs,
         /// Why.
         #[arg(long)]
         reason: Option<String>,
@@ -50,7 +51,7 @@ pub(super) enum Command {
     #[command(after_help = BULK)]
     Discard {
         #[command(flatten)]
-        bulk: Bulk,
+        bulk: DeadLetterArgs,
         /// Why; recorded with the deletion.
         #[arg(long)]
         reason: String,
@@ -88,7 +89,7 @@ impl DeadLetterFilter {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Bulk {
+pub(super) struct DeadLetterArgs {
     /// The dead letters.
     ids: Vec<DeletionId>,
     #[command(flatten)]
@@ -130,17 +131,17 @@ impl DeadLetterAction {
     }
 }
 
-pub(super) async fn run(path: &Path, command: Command) -> Result {
+pub(super) async fn run(path: &Path, command: DlqCommand) -> Result {
     match command {
-        Command::List { filter, limit, json } => {
+        DlqCommand::List { filter, limit, json } => {
             let opened = open::installation(path).await?;
             let letters = find(&opened, Vec::new(), filter, Some(limit)).await?;
-            print(&letters, json)
+            print(&letters, Format::json_if(json))
         }
-        Command::Show(args) => show::run(path, args).await,
-        Command::Retarget(args) => retarget::run(path, args).await,
-        Command::Retry { bulk, reason } => act(path, bulk, DeadLetterAction::Retry, reason.as_deref()).await,
-        Command::Discard { bulk, reason } => act(path, bulk, DeadLetterAction::Discard, Some(&reason)).await,
+        DlqCommand::Show(args) => show::run(path, args).await,
+        DlqCommand::Retarget(args) => retarget::run(path, args).await,
+        DlqCommand::Retry { bulk, reason } => act(path, bulk, DeadLetterAction::Retry, reason.as_deref()).await,
+        DlqCommand::Discard { bulk, reason } => act(path, bulk, DeadLetterAction::Discard, Some(&reason)).await,
     }
 }
 
@@ -155,8 +156,8 @@ async fn find(
     Ok(opened.ledger.dead_letters(&opened.db.conn, &filter).await?)
 }
 
-fn print(letters: &[DeadLetter], json: bool) -> Result {
-    if json {
+fn print(letters: &[DeadLetter], format: Format) -> Result {
+    if format == Format::Json {
         return letters.iter().try_for_each(output::json);
     }
     let rows: Vec<_> = letters
@@ -177,7 +178,7 @@ fn print(letters: &[DeadLetter], json: bool) -> Result {
     Ok(())
 }
 
-async fn act(path: &Path, bulk: Bulk, action: DeadLetterAction, reason: Option<&str>) -> Result {
+async fn act(path: &Path, bulk: DeadLetterArgs, action: DeadLetterAction, reason: Option<&str>) -> Result {
     let verb = action.as_str();
     if reason.is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Error::Usage("--reason must say something".to_owned()));
@@ -192,7 +193,7 @@ async fn act(path: &Path, bulk: Bulk, action: DeadLetterAction, reason: Option<&
         ensure_all_dead(&opened, &bulk.ids, &letters).await?;
     }
     if bulk.dry_run {
-        print(&letters, bulk.json)?;
+        print(&letters, Format::json_if(bulk.json))?;
         eprintln!("sexton: would {verb} {} dead letters", letters.len());
         return Ok(());
     }
@@ -210,7 +211,7 @@ async fn act(path: &Path, bulk: Bulk, action: DeadLetterAction, reason: Option<&
         };
         done.extend(changed);
     }
-    report(&done, action, bulk.json)
+    report(&done, action, Format::json_if(bulk.json))
 }
 
 async fn ensure_all_dead(opened: &Installation, ids: &[DeletionId], letters: &[DeadLetter]) -> Result {
@@ -225,14 +226,14 @@ async fn ensure_all_dead(opened: &Installation, ids: &[DeletionId], letters: &[D
 }
 
 #[derive(Debug, Serialize)]
-struct Done {
+struct DeadLetterLine {
     id: String,
     action: &'static str,
 }
 
-fn report(done: &[DeletionId], action: DeadLetterAction, json: bool) -> Result {
-    if json {
-        let line = |id: &DeletionId| Done { id: id.to_string(), action: action.as_str() };
+fn report(done: &[DeletionId], action: DeadLetterAction, format: Format) -> Result {
+    if format == Format::Json {
+        let line = |id: &DeletionId| DeadLetterLine { id: id.to_string(), action: action.as_str() };
         return done.iter().map(line).try_for_each(|line| output::json(&line));
     }
     match action {

@@ -5,13 +5,14 @@ use std::path::Path;
 use serde::Serialize;
 use sexton_core::{
     catalog::Catalog,
-    guard::{self, Guard, InstallError, State, Trigger, left_over},
+    guard::{self, Guard, GuardState, InstallError, Trigger, left_over},
     store::Store,
 };
 
 use super::{
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +50,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'l> {
+struct GuardedLine<'l> {
     /// None for one that is left over.
     resource: Option<&'l str>,
     trigger: &'l str,
@@ -62,11 +63,11 @@ struct Line<'l> {
 }
 
 /// What was done with a trigger.
-struct Done<'d> {
+struct ChangedGuard<'d> {
     /// None for one that is left over.
     resource: Option<&'d str>,
     trigger: &'d Trigger,
-    before: State,
+    before: GuardState,
     changed: bool,
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         if args.remove || args.dry_run {
             return Err(Error::Usage("name the resources, or say --all".to_owned()));
         }
-        return list(&guards, &old, args.json);
+        return list(&guards, &old, Format::json_if(args.json));
     }
     for name in &args.resources {
         ensure_guardable(&store.catalog, &guards, name)?;
@@ -95,7 +96,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let changed = if args.dry_run { Vec::new() } else { install_or_remove(&store, &args, name, &triggers).await? };
         for guard in guards {
             let changed = changed.contains(&guard.trigger.name);
-            let done = Done { resource: Some(name), trigger: &guard.trigger, before: guard.standing.state, changed };
+            let done =
+                ChangedGuard { resource: Some(name), trigger: &guard.trigger, before: guard.standing.state, changed };
             report(&args, &done)?;
         }
     }
@@ -104,7 +106,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let changed =
             if args.dry_run { Vec::new() } else { install_or_remove(&store, &args, &trigger.name, one).await? };
         let changed = !changed.is_empty();
-        report(&args, &Done { resource: None, trigger: &trigger, before: State::Outdated, changed })?;
+        report(&args, &ChangedGuard { resource: None, trigger: &trigger, before: GuardState::Outdated, changed })?;
     }
     Ok(())
 }
@@ -138,8 +140,8 @@ async fn install_or_remove(store: &Store, args: &Args, resource: &str, triggers:
 }
 
 /// Prints what was done with a trigger.
-fn report(args: &Args, done: &Done<'_>) -> Result {
-    let Done { resource, trigger, before, changed } = *done;
+fn report(args: &Args, done: &ChangedGuard<'_>) -> Result {
+    let ChangedGuard { resource, trigger, before, changed } = *done;
     let (name, table) = (trigger.name.as_str(), trigger.on_table.as_str());
     if args.dry_run {
         let mut sql = vec![trigger.sql_drop.clone()];
@@ -148,7 +150,7 @@ fn report(args: &Args, done: &Done<'_>) -> Result {
         }
         if args.json {
             let state = before.as_str();
-            return output::json(&Line { resource, trigger: name, table, state, changed, sql: Some(sql) });
+            return output::json(&GuardedLine { resource, trigger: name, table, state, changed, sql: Some(sql) });
         }
         for statement in sql {
             println!("{statement};");
@@ -156,8 +158,8 @@ fn report(args: &Args, done: &Done<'_>) -> Result {
         return Ok(());
     }
     if args.json {
-        let state = if args.remove { State::Missing } else { State::Installed }.as_str();
-        return output::json(&Line { resource, trigger: name, table, state, changed, sql: None });
+        let state = if args.remove { GuardState::Missing } else { GuardState::Installed }.as_str();
+        return output::json(&GuardedLine { resource, trigger: name, table, state, changed, sql: None });
     }
     let what = match (args.remove, changed) {
         (false, true) => "installed",
@@ -169,14 +171,14 @@ fn report(args: &Args, done: &Done<'_>) -> Result {
     Ok(())
 }
 
-fn list(guards: &[Guard], old: &[Trigger], json: bool) -> Result {
+fn list(guards: &[Guard], old: &[Trigger], format: Format) -> Result {
     let known =
         guards.iter().map(|guard| (Some(guard.resource.as_str()), &guard.trigger, guard.standing.state.as_str()));
     let all: Vec<_> = known.chain(old.iter().map(|trigger| (None, trigger, "left_over"))).collect();
-    if json {
+    if format == Format::Json {
         for (resource, trigger, state) in all {
             let (trigger, table) = (trigger.name.as_str(), trigger.on_table.as_str());
-            output::json(&Line { resource, trigger, table, state, changed: false, sql: None })?;
+            output::json(&GuardedLine { resource, trigger, table, state, changed: false, sql: None })?;
         }
         return Ok(());
     }

@@ -88,7 +88,7 @@ enum Command {
     Export(export::Args),
     /// List, retry and discard dead letters: deletions that failed for good.
     #[command(subcommand)]
-    Dlq(dlq::Command),
+    Dlq(dlq::DlqCommand),
     /// Print a completion script for a shell.
     Completions(completions::Args),
 }

@@ -4,6 +4,22 @@ use serde::Serialize;
 
 use super::error::Result;
 
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Format {
+    /// As `--json` says.
+    pub(super) const fn json_if(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// Prints one JSON object on a line. JSON escapes most control characters, but lets DEL and the C1 set pass (RFC 8259
 /// §7).
 pub(super) fn json(value: &impl Serialize) -> Result {

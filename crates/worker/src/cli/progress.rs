@@ -11,13 +11,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// The least time between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-pub(super) struct Progress {
+pub(super) struct ProgressDisplay {
     bar: Option<ProgressBar>,
     total: Option<u64>,
     last: Mutex<Instant>,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Counts rows that are requested; `total` if it is known.
     pub(super) fn of_rows(total: Option<u64>) -> Self {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
@@ -68,7 +68,7 @@ impl Progress {
 }
 
 /// The bar is cleared however the command ends.
-impl Drop for Progress {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

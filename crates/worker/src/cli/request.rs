@@ -3,12 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use serde::Serialize;
-use sexton_core::{ids::ResourceName, soft_remove::Request};
+use sexton_core::{ids::ResourceName, soft_remove::DeletionRequest};
 
 use super::{
     bulk,
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 use crate::requests::{self, Hints};
 
@@ -46,7 +47,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'r> {
+struct RequestLine<'r> {
     id: String,
     key: &'r str,
     created: bool,
@@ -68,14 +69,15 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         let message = format!("there is no resource `{}`; configured are {}", args.resource, known.join(", "));
         return Err(Error::Usage(message));
     };
-    let mut request = Request::by(args.by);
+    let mut request = DeletionRequest::by(args.by);
     request.reason = args.reason;
     request.after = args.after;
     let queue = opened.hint_queue(path).await?;
     let hints = Hints::new(queue, opened.config.queue.window);
     request.notify = hints.are_off();
     if args.bulk.is_bulk() {
-        let bulk = bulk::Bulk { store: &store, table, request, hints: &hints, json: args.json };
+        let bulk =
+            bulk::BulkRequest { store: &store, table, request, hints: &hints, format: Format::json_if(args.json) };
         return bulk::run(bulk, args.bulk).await;
     }
     let mut keys = Vec::new();
@@ -88,7 +90,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let requested = requests::request_deletions(&store, table, &keys, &request).await?;
     hints.push(&requested).await;
     for one in &requested {
-        let line = Line { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
+        let line =
+            RequestLine { id: one.id.to_string(), key: &one.key, created: one.created, state: one.state.to_string() };
         if args.json {
             output::json(&line)?;
         } else {

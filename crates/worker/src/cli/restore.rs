@@ -11,7 +11,8 @@ use sexton_core::{
 
 use super::{
     error::{Error, Result},
-    open, output,
+    open,
+    output::{self, Format},
 };
 use crate::requests::{Restore, restore_deletions};
 
@@ -43,7 +44,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct RestoreLine {
     id: String,
     resource: String,
     key: String,
@@ -64,7 +65,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         }
         Err(error) => return Err(Error::NotFound(format!("{error}; nothing was restored"))),
     };
-    restored.into_iter().try_for_each(|one| report(one, args.json))
+    let format = Format::json_if(args.json);
+    restored.into_iter().try_for_each(|one| report(one, format))
 }
 
 async fn find(store: &Store, what: &[String]) -> Result<DeletionId> {
@@ -83,10 +85,10 @@ async fn find(store: &Store, what: &[String]) -> Result<DeletionId> {
     found.ok_or_else(|| Error::NotFound(format!("{resource} has no deletion of the row with the key `{key}`")))
 }
 
-fn report(restored: Restored, json: bool) -> Result {
+fn report(restored: Restored, format: Format) -> Result {
     let Restored { id, resource, key, row_restored, .. } = restored;
-    let line = Line { id: id.to_string(), resource, key, row_restored };
-    if json {
+    let line = RestoreLine { id: id.to_string(), resource, key, row_restored };
+    if format == Format::Json {
         return output::json(&line);
     }
     let row = if line.row_restored {

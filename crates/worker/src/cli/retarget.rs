@@ -45,7 +45,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Done {
+struct RetargetLine {
     from: String,
     to: String,
     deletions: usize,
@@ -77,7 +77,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let operator = Operator { who: &args.by, reason: args.reason.as_deref() };
     let done = opened.ledger.retarget(&opened.db, &resource, (&old, &new), &operator).await?;
     if args.json {
-        return output::json(&Done { from: args.old, to: args.new, deletions: done.len() });
+        return output::json(&RetargetLine { from: args.old, to: args.new, deletions: done.len() });
     }
     println!("{} deletions ask {} in place of {}", done.len(), args.new, args.old);
     Ok(())

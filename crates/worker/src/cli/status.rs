@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use sexton_core::{
-    catalog, guard,
+    catalog::{self, ConfigProblem},
+    guard,
     ids::Lane,
     ledger::{Cause, LaneStatus, OpenBreaker, Pause, Status, SweepState},
     rights::{MissingRight, missing_rights},
@@ -27,24 +28,18 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Report<'s> {
+struct StatusReport<'s> {
     #[serde(flatten)]
     status: &'s Status,
     guards: Vec<GuardLine>,
-    missing_rights: Vec<RightLine>,
-}
-
-#[derive(Debug, Serialize)]
-struct RightLine {
-    path: String,
-    message: String,
+    missing_rights: Vec<ConfigProblem>,
 }
 
 #[derive(Debug, Serialize)]
 struct GuardLine {
     resource: String,
     trigger: String,
-    state: guard::State,
+    state: guard::GuardState,
 }
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
@@ -56,7 +51,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
         None => (Vec::new(), Vec::new()),
     };
     if args.json {
-        return output::json(&Report { status: &status, guards, missing_rights });
+        return output::json(&StatusReport { status: &status, guards, missing_rights });
     }
     print_states(&status);
     print_pauses(&status.paused);
@@ -68,7 +63,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     );
     let row = |guard: &GuardLine| [guard.resource.clone(), guard.trigger.clone(), guard.state.as_str().to_owned()];
     print_section(["GUARDED", "BY", "STATE"], &guards.iter().map(row).collect::<Vec<_>>());
-    let row = |right: &RightLine| [right.path.clone(), right.message.clone()];
+    let row = |right: &ConfigProblem| [right.path.clone(), right.message.clone()];
     print_section(["RIGHT MISSING", "WHAT"], &missing_rights.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
@@ -131,7 +126,7 @@ async fn tables(opened: &Installation) -> Result<Option<Store>> {
 /// The guards that are or were installed.
 async fn guards(store: &Store) -> Result<Vec<GuardLine>> {
     let guards = guard::guards(&store.db.conn, store).await?.into_iter();
-    let there = guards.filter(|guard| guard.standing.state != guard::State::Missing);
+    let there = guards.filter(|guard| guard.standing.state != guard::GuardState::Missing);
     let line = |guard: guard::Guard| GuardLine {
         resource: guard.resource.to_string(),
         trigger: guard.trigger.name,
@@ -141,9 +136,9 @@ async fn guards(store: &Store) -> Result<Vec<GuardLine>> {
 }
 
 /// What workers lack, as far as the role of this command is theirs.
-async fn rights(store: &Store) -> Result<Vec<RightLine>> {
+async fn rights(store: &Store) -> Result<Vec<ConfigProblem>> {
     let missing = missing_rights(store).await?.into_iter();
-    Ok(missing.map(|MissingRight { problem, .. }| RightLine { path: problem.path, message: problem.message }).collect())
+    Ok(missing.map(|MissingRight { problem, .. }| problem).collect())
 }
 
 fn sweep_row(state: &SweepState) -> [String; 9] {

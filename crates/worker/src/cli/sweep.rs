@@ -4,14 +4,14 @@ use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
-use sexton_core::ledger::SweepRun;
+use sexton_core::ledger::{SweepLead, SweepRun};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     error::{Error, Result},
     interrupt::Interrupt,
     open, output,
-    progress::Progress,
+    progress::ProgressDisplay,
 };
 use crate::sweep::{Effect, RegisteredSweep, SWEEPS, SweepContext, TargetAccess, run_once, sweep_names};
 
@@ -42,7 +42,7 @@ fn after_help() -> String {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'s> {
+struct SweepLine<'s> {
     sweep: &'s str,
     dry_run: bool,
     #[serde(flatten)]
@@ -87,7 +87,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     async fn run_to_end(&self) -> Result<SweepRun> {
-        let (name, progress) = (self.sweep.name, Progress::of_messages());
+        let (name, progress) = (self.sweep.name, ProgressDisplay::of_messages());
         let mut cursor = None;
         loop {
             let run = match self.run_next(cursor.clone()).await {
@@ -142,7 +142,12 @@ impl Pass<'_> {
         let (name, leader) = (self.sweep.name, leader());
         if self.effect == Effect::Act {
             // If the database does not answer, the lead ends with its lease.
-            tokio::time::timeout(GIVE_BACK, store.ledger.leave_sweep(&store.db, name, &leader, None)).await.ok();
+            tokio::time::timeout(
+                GIVE_BACK,
+                store.ledger.leave_sweep(&store.db, SweepLead { sweep: name, leader: &leader }, None),
+            )
+            .await
+            .ok();
         }
         Err(interrupted(" by a second signal"))
     }
@@ -166,7 +171,7 @@ fn summarize(figures: &Value) -> String {
 
 fn report(name: &str, run: SweepRun, args: &Args) -> Result {
     if args.json {
-        return output::json(&Line { sweep: name, dry_run: args.dry_run, figures: run.figures });
+        return output::json(&SweepLine { sweep: name, dry_run: args.dry_run, figures: run.figures });
     }
     println!("{name}{}", if args.dry_run { " (nothing was changed)" } else { "" });
     for (figure, count) in run.figures.as_object().into_iter().flatten() {

@@ -6,6 +6,23 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use sexton_core::config::Target;
+
+/// Which addresses may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum AllowedAddresses {
+    /// Those on the public internet.
+    Public,
+    /// Private ones, too.
+    Any,
+}
+
+impl AllowedAddresses {
+    /// As the target's `allow_private` says.
+    pub(super) const fn of_target(target: &Target) -> Self {
+        if target.allow_private { Self::Any } else { Self::Public }
+    }
+}
 
 /// Whether an address is loopback, private, link-local, shared, or otherwise not on the public internet (IANA
 /// special-purpose address registries).

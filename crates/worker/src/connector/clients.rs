@@ -8,7 +8,10 @@ use reqwest::{Certificate, Client, Proxy, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use sexton_core::config::Target;
 
-use super::{SetupError, address::PublicOnly};
+use super::{
+    SetupError,
+    address::{AllowedAddresses, PublicOnly},
+};
 
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -16,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How a target is reached.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Transport {
-    allow_private: bool,
+    addresses: AllowedAddresses,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     http2: bool,
@@ -25,14 +28,14 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Over the open internet, or also to private addresses.
-    pub(super) const fn new(allow_private: bool) -> Self {
-        Self { allow_private, ca_file: None, proxy: None, http2: false, connect_timeout: CONNECT, reuse: true }
+    /// To these addresses, with usual settings.
+    pub(super) const fn new(addresses: AllowedAddresses) -> Self {
+        Self { addresses, ca_file: None, proxy: None, http2: false, connect_timeout: CONNECT, reuse: true }
     }
 
     /// As the general settings of a target say.
     pub(super) fn for_target(target: &Target) -> Self {
-        let transport = Self::new(target.allow_private);
+        let transport = Self::new(AllowedAddresses::of_target(target));
         if target.repeatable { transport } else { transport.with_certain_failures(target.timeout) }
     }
 
@@ -61,9 +64,9 @@ impl Transport {
 
 /// The clients of a process.
 #[derive(Default)]
-pub(super) struct Clients(HashMap<Transport, Client>);
+pub(super) struct HttpClients(HashMap<Transport, Client>);
 
-impl Clients {
+impl HttpClients {
     /// The client for a transport.
     ///
     /// # Errors
@@ -97,10 +100,10 @@ fn build(transport: &Transport) -> Result<Client, SetupError> {
         }
         builder = builder.tls_certs_merge(authorities);
     }
-    match &transport.proxy {
-        Some(proxy) => builder = builder.proxy(Proxy::all(proxy)?),
-        None if !transport.allow_private => builder = builder.dns_resolver(Arc::new(PublicOnly)),
-        None => {}
+    match (&transport.proxy, transport.addresses) {
+        (Some(proxy), _) => builder = builder.proxy(Proxy::all(proxy)?),
+        (None, AllowedAddresses::Public) => builder = builder.dns_resolver(Arc::new(PublicOnly)),
+        (None, AllowedAddresses::Any) => {}
     }
     if transport.http2 {
         builder = builder.http2_prior_knowledge();
@@ -115,14 +118,14 @@ mod tests {
     #[test]
     fn targets_that_are_reached_in_the_same_way_share_a_client() {
         crate::tls::install();
-        let mut clients = Clients::default();
+        let mut clients = HttpClients::default();
         let (timeout, proxy) = (Duration::from_secs(1), SecretString::from("http://127.0.0.1:1"));
         let ways = [
-            Transport::new(false),
-            Transport::new(true),
-            Transport::new(true).with_http2(true),
-            Transport::new(true).with_proxy(Some(&proxy)),
-            Transport::new(true).with_certain_failures(timeout),
+            Transport::new(AllowedAddresses::Public),
+            Transport::new(AllowedAddresses::Any),
+            Transport::new(AllowedAddresses::Any).with_http2(true),
+            Transport::new(AllowedAddresses::Any).with_proxy(Some(&proxy)),
+            Transport::new(AllowedAddresses::Any).with_certain_failures(timeout),
         ];
         for way in ways.iter().chain(&ways) {
             clients.get(way).unwrap();

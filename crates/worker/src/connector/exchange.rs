@@ -14,7 +14,7 @@ use sexton_core::outcome::{Failure, Outcome, Received};
 use url::{Host, Url};
 
 use super::{
-    address::{REFUSED, is_private},
+    address::{AllowedAddresses, REFUSED, is_private},
     answer,
 };
 
@@ -36,7 +36,7 @@ const MOST_REDIRECTS: usize = 5;
 
 /// A request as it is sent.
 #[derive(Clone)]
-pub(super) struct Request {
+pub(super) struct OutgoingRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -49,13 +49,13 @@ pub(super) struct Request {
 #[derive(Clone)]
 pub(super) struct Exchange {
     client: Client,
-    allow_private: bool,
+    addresses: AllowedAddresses,
     body_limit: usize,
 }
 
 impl Exchange {
-    pub(super) const fn new(client: Client, allow_private: bool) -> Self {
-        Self { client, allow_private, body_limit: BODY_LIMIT }
+    pub(super) const fn new(client: Client, addresses: AllowedAddresses) -> Self {
+        Self { client, addresses, body_limit: BODY_LIMIT }
     }
 
     /// Reads at most this many bytes of an answer.
@@ -69,7 +69,7 @@ impl Exchange {
     /// # Errors
     /// The outcome if there is no answer to judge: [`Outcome::Retry`] if certainly nothing was sent, [`Outcome::Lost`]
     /// if it may have been, [`Outcome::Rejected`] for an address that may not be called.
-    pub(super) async fn follow(&self, mut request: Request, deadline: Instant) -> Result<Received, Outcome> {
+    pub(super) async fn follow(&self, mut request: OutgoingRequest, deadline: Instant) -> Result<Received, Outcome> {
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send_once(&request, deadline).await?;
             match redirect_target(&request.url, &response) {
@@ -85,13 +85,13 @@ impl Exchange {
     ///
     /// # Errors
     /// As [`Self::follow`].
-    pub(super) async fn send(&self, request: &Request, deadline: Instant) -> Result<Received, Outcome> {
+    pub(super) async fn send(&self, request: &OutgoingRequest, deadline: Instant) -> Result<Received, Outcome> {
         Ok(answer::read(self.send_once(request, deadline).await?, self.body_limit).await)
     }
 
     /// Sends a request; once more if it changes nothing and the connection was lost. Servers close connections that
     /// were open for a while, some of them in the moment of the next request.
-    async fn send_once(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
+    async fn send_once(&self, request: &OutgoingRequest, deadline: Instant) -> Result<Response, Outcome> {
         match self.try_once(request, deadline).await {
             Err(Outcome::Lost(failure)) if request.is_harmless && failure.reason == CONNECTION_LOST => {
                 self.try_once(request, deadline).await
@@ -100,8 +100,8 @@ impl Exchange {
         }
     }
 
-    async fn try_once(&self, request: &Request, deadline: Instant) -> Result<Response, Outcome> {
-        if !self.allow_private && is_private_host(&request.url) {
+    async fn try_once(&self, request: &OutgoingRequest, deadline: Instant) -> Result<Response, Outcome> {
+        if self.addresses == AllowedAddresses::Public && is_private_host(&request.url) {
             return Err(rejected(None, "private_address_refused"));
         }
         let left = deadline.saturating_duration_since(Instant::now());

@@ -32,7 +32,7 @@ pub use self::setup::SetupError;
 ///
 /// # Errors
 /// [`SetupError`].
-fn connector_of(clients: &mut clients::Clients, target: &Target) -> Result<Box<dyn Connector>, SetupError> {
+fn connector_of(clients: &mut clients::HttpClients, target: &Target) -> Result<Box<dyn Connector>, SetupError> {
     Ok(match &target.kind {
         TargetKind::Http(settings) => Box::new(http::Http::new(clients, target, settings)?),
         TargetKind::CalDav(settings) => Box::new(caldav::CalDav::new(clients, target, settings)?),

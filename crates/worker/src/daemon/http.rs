@@ -14,11 +14,11 @@ use crate::console;
 
 /// The addresses of a process, bound but not served yet.
 pub(super) struct Addresses {
-    console: Bound,
-    api: Option<Bound>,
+    console: BoundListener,
+    api: Option<BoundListener>,
 }
 
-struct Bound {
+struct BoundListener {
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -29,9 +29,9 @@ impl Addresses {
     /// # Errors
     /// [`StartError::Listen`].
     pub(super) async fn bind(config: &Config) -> Result<Self, StartError> {
-        let console = Bound::new("console.listen", config.console.listen).await?;
+        let console = BoundListener::new("console.listen", config.console.listen).await?;
         let api = match config.api.listen {
-            Some(listen) => Some(Bound::new("api.listen", listen).await?),
+            Some(listen) => Some(BoundListener::new("api.listen", listen).await?),
             None => None,
         };
         Ok(Self { console, api })
@@ -61,7 +61,7 @@ impl Addresses {
     }
 }
 
-impl Bound {
+impl BoundListener {
     async fn new(setting: &'static str, address: SocketAddr) -> Result<Self, StartError> {
         let failed = |source| StartError::Listen { setting, address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;

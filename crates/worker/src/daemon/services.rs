@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use sexton_core::{db::Dialect, transport::HintQueue};
+use sexton_core::transport::HintQueue;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ impl Services {
     pub(super) fn start_work(&mut self, engine: &Arc<Engine>, activity: Option<&Arc<Activity>>, wake: &Arc<Wake>) {
         let (context, activity) = (Arc::clone(&engine.context), activity.map(Arc::clone));
         let engine = || Arc::clone(engine);
-        if context.store.db.dialect == Dialect::Postgres {
+        if context.store.db.dialect.has_notifications() {
             let (context, wake) = (Arc::clone(&context), Arc::clone(wake));
             self.spawn("listening on the database", Stops::First, |stop| listen(context, wake, stop));
         }

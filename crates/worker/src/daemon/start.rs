@@ -6,7 +6,7 @@ use sexton_core::{catalog, config::Config, db::connect, rights::missing_rights, 
 
 use super::{StartError, http::Addresses, services::Services};
 use crate::{
-    api::{self, Api},
+    api::{self, ApiState},
     connector::Connectors,
     console,
     engine::{Context, Engine},
@@ -57,7 +57,7 @@ impl Daemon {
         let mut services = Services::default();
         let activity = queue.map(|queue| services.start_redis(&engine, queue, &wake));
         services.start_work(&engine, activity.as_ref(), &wake);
-        let api = Api::new(&context, hints, wake).map(|api| api::router(&api));
+        let api = ApiState::new(&context, hints, wake).map(|api| api::router(&api));
         let (console, api_address) = (addresses.console(), api.as_ref().map(|_| addresses.api()));
         let console_router = console::router(Arc::clone(&engine), activity, recorder);
         addresses.serve(&mut services, console_router, api);

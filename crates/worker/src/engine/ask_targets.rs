@@ -22,13 +22,16 @@ use super::{
 
 /// What one target came to, while the deletion is still ours.
 pub(super) enum TargetReply {
-    Confirmed {
-        answer: Answer,
-        /// Whether it said "gone", and that is still to be judged.
-        doubted: bool,
-    },
+    Confirmed(TargetConfirmation),
     Failed(FailedCall),
     Snooze(Snooze),
+}
+
+/// An answer that confirms.
+pub(super) struct TargetConfirmation {
+    pub(super) answer: Answer,
+    /// Whether it said "gone", and that is still to be judged.
+    pub(super) doubted: bool,
 }
 
 impl Execution<'_> {
@@ -47,11 +50,11 @@ impl Execution<'_> {
                 continue;
             }
             match self.ask_target(target).await {
-                Ok(TargetReply::Confirmed { answer: Answer::Skipped, .. }) => {
-                    self.confirm(target, Answer::Skipped, false);
+                Ok(TargetReply::Confirmed(TargetConfirmation { answer: Answer::Skipped, .. })) => {
+                    self.confirm(target, TargetConfirmation { answer: Answer::Skipped, doubted: false });
                     continue;
                 }
-                Ok(TargetReply::Confirmed { answer, doubted }) => self.confirm(target, answer, doubted),
+                Ok(TargetReply::Confirmed(confirmation)) => self.confirm(target, confirmation),
                 // The first in order is the lane in which it waits.
                 Ok(TargetReply::Snooze(reply)) => {
                     let called = reply.error.is_some();
@@ -103,7 +106,7 @@ impl Execution<'_> {
                 continue;
             }
             match self.call_target(target, values).await? {
-                TargetReply::Confirmed { answer: confirmed, doubted } => {
+                TargetReply::Confirmed(TargetConfirmation { answer: confirmed, doubted }) => {
                     if twins.len() > 1 && matches!(confirmed, Answer::Deleted { .. }) {
                         // All are asked again if one of them is in doubt.
                         self.expect_gone(target, values, Trace::Acted);
@@ -114,10 +117,11 @@ impl Execution<'_> {
                 other => return Ok(other),
             }
         }
-        Ok(TargetReply::Confirmed { answer, doubted: any_doubted })
+        Ok(TargetReply::Confirmed(TargetConfirmation { answer, doubted: any_doubted }))
     }
 
-    fn confirm(&mut self, target: &Target, answer: Answer, doubted: bool) {
+    fn confirm(&mut self, target: &Target, confirmation: TargetConfirmation) {
+        let TargetConfirmation { answer, doubted } = confirmation;
         let at = humantime::format_rfc3339_millis(self.now()).to_string();
         if matches!(answer, Answer::Deleted { .. }) && !doubted {
             let lane = Lane::of_target(&self.table.name, &target.name);

@@ -22,7 +22,7 @@ pub(crate) type BatchResult<R> = Result<R, Arc<db::Error>>;
 type Item<T, R> = (T, oneshot::Sender<BatchResult<R>>);
 
 /// Does the work of a batch: one result for each item, in order, or an error for all.
-pub(crate) type Process<T, R> = Arc<dyn Fn(Vec<T>) -> BoxFuture<'static, Result<Vec<R>, db::Error>> + Send + Sync>;
+pub(crate) type ProcessBatch<T, R> = Arc<dyn Fn(Vec<T>) -> BoxFuture<'static, Result<Vec<R>, db::Error>> + Send + Sync>;
 
 /// Collects items of concurrent tasks into batches.
 pub(crate) struct Batcher<T, R> {
@@ -42,7 +42,7 @@ where
 {
     /// Starts a batcher. A batch has at most `size` items, and at most `parallel` batches are processed at once. It
     /// ends when the last clone is dropped.
-    pub(crate) fn start(size: usize, parallel: usize, process: Process<T, R>) -> Self {
+    pub(crate) fn start(size: usize, parallel: usize, process: ProcessBatch<T, R>) -> Self {
         let (items, receiver) = mpsc::channel(size * 2);
         tokio::spawn(collect(receiver, size, Arc::new(Semaphore::new(parallel)), process));
         Self { items }
@@ -63,7 +63,7 @@ async fn collect<T, R>(
     mut items: mpsc::Receiver<Item<T, R>>,
     size: usize,
     slots: Arc<Semaphore>,
-    process: Process<T, R>,
+    process: ProcessBatch<T, R>,
 ) where
     T: Clone + Send + Sync + 'static,
     R: Send + 'static,
@@ -91,7 +91,7 @@ async fn collect<T, R>(
     }
 }
 
-fn process_in_halves<T, R>(work: Vec<T>, process: &Process<T, R>) -> BoxFuture<'_, Vec<BatchResult<R>>>
+fn process_in_halves<T, R>(work: Vec<T>, process: &ProcessBatch<T, R>) -> BoxFuture<'_, Vec<BatchResult<R>>>
 where
     T: Clone + Send + Sync + 'static,
     R: Send + 'static,
@@ -128,7 +128,7 @@ mod tests {
     async fn concurrent_items_share_a_batch() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&sizes);
-        let process: Process<u32, u32> = Arc::new(move |items: Vec<u32>| {
+        let process: ProcessBatch<u32, u32> = Arc::new(move |items: Vec<u32>| {
             seen.lock().unwrap().push(items.len());
             Box::pin(async move { Ok(items.into_iter().map(|n| n * 2).collect()) })
         });
@@ -142,7 +142,7 @@ mod tests {
     async fn a_lost_connection_fails_the_batch_without_halving() {
         let calls = Arc::new(Mutex::new(0));
         let seen = Arc::clone(&calls);
-        let process: Process<u32, u32> = Arc::new(move |_| {
+        let process: ProcessBatch<u32, u32> = Arc::new(move |_| {
             *seen.lock().unwrap() += 1;
             Box::pin(async { Err(db::Error::other("do a thing", "it is gone")) })
         });

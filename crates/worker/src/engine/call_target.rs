@@ -10,7 +10,7 @@ use sexton_core::{
 };
 
 use super::{
-    ask_targets::TargetReply,
+    ask_targets::{TargetConfirmation, TargetReply},
     execution::Execution,
     failed_calls::{FailedCall, describe},
     gone_expected::Trace,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     connector::{Call, Connector},
-    gate::{Admission, CallReport, Fault},
+    gate::{Admission, CallReport},
     metrics,
 };
 
@@ -68,7 +68,7 @@ impl Execution<'_> {
         let called_before = std::mem::replace(&mut self.called, true);
         let started = Instant::now();
         // What this call comes to is no reason to expect its own answer.
-        let told_by_gone = self.told_by_gone(&lane, target, values);
+        let gone_evidence = self.gone_evidence(&lane, target, values);
         let outcome = self.call_and_verify(target, connector, Call { id: self.claim.id, row: values }).await;
         let duration = started.elapsed();
         if let Some(trace) = trace_of(&outcome) {
@@ -79,24 +79,24 @@ impl Execution<'_> {
             outcome => outcome,
         };
         let report =
-            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, told_by_gone, probe: permit.is_probe };
-        let Fault { breaker_is_open, refused_alone } = context.gates.note_call(&context.store, &report).await;
+            CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, gone_evidence, probe: permit.is_probe };
+        let fault = context.gates.note_call(&context.store, &report).await;
         if matches!(outcome, Outcome::BadTemplate(_)) {
             // There was nothing to call, so it may still be restored.
             self.called = called_before;
         } else {
-            metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, refused_alone, duration);
+            metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, fault, duration);
         }
         drop(permit);
         Ok(match outcome {
             Outcome::Confirmed { answer } => {
                 let was_gone = matches!(answer, Answer::Gone { .. });
-                let doubted = was_gone && context.gates.doubts_gone(&lane, told_by_gone);
-                TargetReply::Confirmed { answer, doubted }
+                let doubted = was_gone && context.gates.doubts_gone(&lane, gone_evidence);
+                TargetReply::Confirmed(TargetConfirmation { answer, doubted })
             }
             // It is not this deletion's fault that the target is away, but it does not wait for it for ever.
             Outcome::Retry(ref failure) | Outcome::Unauthorized(ref failure)
-                if breaker_is_open && !self.has_expired(target) =>
+                if fault.breaker_is_open && !self.has_expired(target) =>
             {
                 let class = if matches!(outcome, Outcome::Retry(_)) { "retry" } else { "unauthorized" };
                 let error = Some((class.to_owned(), describe(target.name.as_str(), failure)));
@@ -107,7 +107,7 @@ impl Execution<'_> {
                 TargetReply::Failed(FailedCall {
                     target: target.name.to_string(),
                     outcome,
-                    refused_alone,
+                    refused_alone: fault.refused_alone,
                     duration,
                     retry,
                 })

@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use sexton_core::{
-    children::{Descendants, RowLocks, RowToDelete},
-    db,
+    children::{Descendants, RowToDelete},
+    db::{self, RowLocks},
     key::Key,
     soft_remove::request_children,
     state::Event,
 };
 
 use super::execution::Execution;
-use crate::hard_delete::{HardDelete, HardDeleteOutcome, Part, delete_part_of_children};
+use crate::hard_delete::{ChildrenPart, HardDelete, HardDeleteOutcome, delete_part_of_children};
 
 /// Children that are looked for before the targets are called; more are found when the row is about to go.
 const LOOK: usize = 1000;
@@ -35,8 +35,7 @@ impl Execution<'_> {
     pub(super) async fn let_children_go_first(self, key: &Key) {
         let context = &self.engine.context;
         loop {
-            let claim = (self.claim.id, self.claim.fence);
-            match request_children(&context.store, &self.table, claim, key, &self.payload).await {
+            match request_children(&context.store, &self.table, self.claim.lease(), key, &self.payload).await {
                 Ok(true) => break,
                 Ok(false) => return self.log_lost_lease(),
                 Err(error) if error.refusal().is_some() || !self.wait_for_database().await => {
@@ -64,9 +63,9 @@ impl Execution<'_> {
         loop {
             let part = delete_part_of_children(&context.store, &self.table, deletion).await?;
             match part {
-                Part::Deleted(some) => went += some,
-                Part::NoneLeft => return Ok(None),
-                Part::Stopped(why) => return Ok(Some(why)),
+                ChildrenPart::Deleted(some) => went += some,
+                ChildrenPart::NoneLeft => return Ok(None),
+                ChildrenPart::Stopped(why) => return Ok(Some(why)),
             }
             let id = self.claim.id;
             tracing::debug!(%id, went, "children of deletion {id} go in parts");

@@ -28,13 +28,13 @@ pub(super) const BATCH: usize = 100;
 pub(super) struct Claimed {
     pub(super) claim: Claim,
     pub(super) lease: LeaseGuard,
-    pub(super) row: Row,
+    pub(super) row: ClaimedRow,
     /// When it was claimed.
     pub(super) since: Instant,
 }
 
 /// What is known of the row of a claimed deletion.
-pub(super) enum Row {
+pub(super) enum ClaimedRow {
     /// Its key, and what it is like now.
     Read(Key, Now),
     /// The resource is not configured here, or the key does not fit it.
@@ -45,11 +45,11 @@ pub(super) enum Row {
 }
 
 /// Claims hinted deletions in batches.
-pub(super) struct Claims {
+pub(super) struct ClaimBatcher {
     batcher: Batcher<DeletionId, Option<Claimed>>,
 }
 
-impl Claims {
+impl ClaimBatcher {
     pub(super) fn start(context: &Arc<Context>, in_flight: &InFlight) -> Self {
         let (context, in_flight) = (Arc::clone(context), in_flight.clone());
         let process = move |ids: Vec<DeletionId>| -> BoxFuture<'static, Result<Vec<_>, db::Error>> {
@@ -103,7 +103,7 @@ pub(super) async fn claim_batch(
             let lease = NewLease { id: claim.id, fence: claim.fence, lane, sent, rescue_permit };
             let lease = in_flight.add(lease);
             metrics::count_claim(&claim.resource);
-            Claimed { claim, lease, row: Row::Unknown, since: sent }
+            Claimed { claim, lease, row: ClaimedRow::Unknown, since: sent }
         })
         .collect();
     let mut by_resource: HashMap<String, Vec<&mut Claimed>> = HashMap::new();
@@ -133,7 +133,7 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
         let error = match compare(&context.store.db.conn, table, &captured).await {
             Ok(now) => {
                 for ((n, key), now) in keys.into_iter().zip(now) {
-                    claimed[n].row = Row::Read(key, now);
+                    claimed[n].row = ClaimedRow::Read(key, now);
                 }
                 return;
             }
@@ -147,6 +147,6 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
         }
         tracing::warn!(%error, rows = claimed.len(), "cannot read rows of {}", table.resource.table);
         let error = Arc::new(error);
-        claimed.iter_mut().for_each(|one| one.row = Row::Unreadable(Arc::clone(&error)));
+        claimed.iter_mut().for_each(|one| one.row = ClaimedRow::Unreadable(Arc::clone(&error)));
     })
 }

@@ -1,55 +1,14 @@
 //! Completing a deletion: when all targets confirmed, the row goes, with many others in one transaction.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
-use sexton_core::{
-    config::AfterConfirmation, db, ids::ResourceName, key::Key, ledger::Phase, outcome::DeadKind, state::Event,
-};
+use sexton_core::{config::AfterConfirmation, key::Key, ledger::Phase, outcome::DeadKind, state::Event};
 
-use super::{
-    Context,
-    batcher::{BatchResult, Batcher, Process},
-    execution::Execution,
-};
+use super::execution::Execution;
 use crate::{
-    hard_delete::{HardDelete, HardDeleteOutcome, hard_delete},
+    hard_delete::{HardDelete, HardDeleteOutcome},
     metrics,
 };
-
-/// Most rows in one transaction.
-const BATCH: usize = 100;
-
-/// Completes deletions in batches, one batcher a table.
-pub(super) struct Completions {
-    batchers: BTreeMap<ResourceName, Batcher<HardDelete, HardDeleteOutcome>>,
-}
-
-impl Completions {
-    pub(super) fn start(context: &Arc<Context>) -> Self {
-        let batchers = context.store.catalog.tables().map(|table| {
-            let (context, name) = (Arc::clone(context), table.name.clone());
-            let table = Arc::clone(table);
-            let process: Process<HardDelete, HardDeleteOutcome> = Arc::new(move |batch: Vec<HardDelete>| {
-                let (context, table) = (Arc::clone(&context), Arc::clone(&table));
-                let work = async move { hard_delete(&context.store, &table, &batch).await };
-                Box::pin(work) as BoxFuture<'static, Result<Vec<HardDeleteOutcome>, db::Error>>
-            });
-            (name, Batcher::start(BATCH, 2, process))
-        });
-        Self { batchers: batchers.collect() }
-    }
-
-    async fn complete(&self, resource: &ResourceName, deletion: HardDelete) -> BatchResult<HardDeleteOutcome> {
-        match self.batchers.get(resource) {
-            Some(batcher) => batcher.submit(deletion).await,
-            None => {
-                let why = format!("resource {resource} is not configured");
-                Err(Arc::new(db::Error::other("complete a deletion", why)))
-            }
-        }
-    }
-}
 
 impl Execution<'_> {
     /// Deletes the row, or leaves it to `delete_after`, to `then = "keep"` or to the end of a pause.
@@ -60,14 +19,14 @@ impl Execution<'_> {
             (self.claim.phase, then, self.row_is_gone)
         {
             let mut settlement = self.settlement(Event::HardDeleteScheduled, delay);
-            settlement.phase = Phase::Remove;
+            settlement.phase = Phase::HardDelete;
             return self.write_back(settlement).await;
         }
         if then != AfterConfirmation::Keep && self.engine.context.gates.hard_deletes_paused() {
             // It waits in the lane of the resource itself, which is shut meanwhile.
             let event = if self.claim.phase == Phase::Confirm { Event::HardDeleteScheduled } else { Event::Snoozed };
             let mut settlement = self.settlement(event, Duration::ZERO);
-            settlement.phase = Phase::Remove;
+            settlement.phase = Phase::HardDelete;
             settlement.give_back = true;
             return self.write_back(settlement).await;
         }

@@ -21,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Engine,
-    claim::{Claimed, Row},
+    claim::{Claimed, ClaimedRow},
     in_flight::LeaseGuard,
     targets_outcome::TargetsOutcome,
 };
@@ -54,7 +54,7 @@ pub(super) struct Execution<'e> {
     pub(super) table: Arc<Table>,
     pub(super) claim: Claim,
     pub(super) lease: LeaseGuard,
-    row: Row,
+    row: ClaimedRow,
     /// When it was claimed.
     pub(super) since: Instant,
     pub(super) payload: Values,
@@ -98,13 +98,13 @@ impl<'e> Execution<'e> {
     }
 
     async fn run(mut self) {
-        let (key, now) = match std::mem::replace(&mut self.row, Row::Unknown) {
-            Row::Read(key, now) => (key, now),
-            Row::Unknown => {
+        let (key, now) = match std::mem::replace(&mut self.row, ClaimedRow::Unknown) {
+            ClaimedRow::Read(key, now) => (key, now),
+            ClaimedRow::Unknown => {
                 let why = format!("the key does not fit the key columns of {}", self.table.resource.table);
                 return self.die(DeadKind::BadTemplate, &why).await;
             }
-            Row::Unreadable(error) => return self.row_unreadable(&error).await,
+            ClaimedRow::Unreadable(error) => return self.row_unreadable(&error).await,
         };
         match now {
             Now::Same => {}
@@ -125,7 +125,7 @@ impl<'e> Execution<'e> {
             Now::LiveAgain => return self.row_live_again().await,
         }
         match self.claim.phase {
-            Phase::Remove => self.complete(key).await,
+            Phase::HardDelete => self.complete(key).await,
             Phase::Confirm => match self.has_unfinished_children(&key).await {
                 Ok(false) => self.confirm_and_complete(key).await,
                 Ok(true) => self.let_children_go_first(&key).await,
@@ -193,7 +193,7 @@ impl<'e> Execution<'e> {
     /// Whether a target that had confirmed must be asked once more although only the row was left to delete.
     fn must_return_to_targets(&self) -> bool {
         let configured = self.table.resource.targets.iter();
-        self.claim.phase == Phase::Remove
+        self.claim.phase == Phase::HardDelete
             && configured
                 .map(|target| target.name.as_str())
                 .any(|name| self.claim.confirmations.contains_key(name) && !self.confirmations.contains_key(name))

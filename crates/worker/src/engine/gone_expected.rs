@@ -10,7 +10,7 @@
 use sexton_core::{config::Target, ids::Lane, template::Values};
 
 use super::execution::Execution;
-use crate::gate::Told;
+use crate::gate::GoneEvidence;
 
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +32,9 @@ impl Execution<'_> {
         self.gone_expected.insert(mark(target, values, trace));
     }
 
-    /// What "gone" would tell about the twin that `values` name. Only a call that may have been carried out counts:
+    /// What "gone" would mean for the twin that `values` name. Only a call that may have been carried out counts:
     /// after 429, 503 or a refused connection the twin must still be there.
-    pub(super) fn told_by_gone(&self, lane: &Lane, target: &Target, values: &Values) -> Told {
+    pub(super) fn gone_evidence(&self, lane: &Lane, target: &Target, values: &Values) -> GoneEvidence {
         let (claim, marks) = (&self.claim, &self.gone_expected);
         let gates = &self.engine.context.gates;
         // A worker that vanished may have called, and a ledger that knows of no call may have lost what it knew.
@@ -44,11 +44,11 @@ impl Execution<'_> {
             || (claim.uncalled && gates.has_confirmed_before(lane, claim.id, &target.twin_name(values)));
         let is_lost = marks.contains(&mark(target, values, Trace::Lost)) || marks.contains(target.name.as_str());
         if is_known {
-            Told::Known
+            GoneEvidence::Known
         } else if is_lost {
-            Told::GoneAfterLoss
+            GoneEvidence::GoneAfterLoss
         } else {
-            Told::Gone
+            GoneEvidence::Gone
         }
     }
 }

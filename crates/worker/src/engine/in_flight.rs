@@ -6,20 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sexton_core::ids::{DeletionId, Fence, Lane};
+use sexton_core::{
+    ids::{DeletionId, Fence, Lane},
+    ledger::Lease,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// All claims of the process; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct InFlight {
-    entries: Arc<Mutex<HashMap<DeletionId, Entry>>>,
+    entries: Arc<Mutex<HashMap<DeletionId, HeldLease>>>,
     lease: Duration,
     /// At most one deletion that was rescued before is in flight, so that one that kills its worker goes alone.
     rescued: Arc<Semaphore>,
 }
 
-struct Entry {
+struct HeldLease {
     fence: Fence,
     lane: Lane,
     /// When the statement that last set the lease was *sent*: the lease ends no earlier than this plus its length.
@@ -70,7 +73,7 @@ impl InFlight {
     pub(super) fn add(&self, lease: NewLease) -> LeaseGuard {
         let NewLease { id, fence, lane, sent, rescue_permit } = lease;
         let (lost, interrupted) = (CancellationToken::new(), CancellationToken::new());
-        let entry = Entry { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
+        let entry = HeldLease { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
         if let Some(before) = self.entries().insert(id, entry) {
             // This process lost the lease and claimed the deletion once more: the task with the old claim must hear of
             // it.
@@ -101,14 +104,14 @@ impl InFlight {
     }
 
     /// The leases to renew.
-    pub(crate) fn leases(&self) -> Vec<(DeletionId, Fence)> {
-        self.entries().iter().map(|(id, entry)| (*id, entry.fence)).collect()
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        self.entries().iter().map(|(id, entry)| Lease { id: *id, fence: entry.fence }).collect()
     }
 
     /// Takes note of a renewal of `leases` that was sent at `sent`: those that are not among `renewed` are lost.
-    pub(crate) fn note_renewal(&self, leases: &[(DeletionId, Fence)], renewed: &HashSet<DeletionId>, sent: Instant) {
+    pub(crate) fn note_renewal(&self, leases: &[Lease], renewed: &HashSet<DeletionId>, sent: Instant) {
         let mut entries = self.entries();
-        for (id, fence) in leases {
+        for Lease { id, fence } in leases {
             // A later claim of the same deletion has a lease of its own.
             let Some(entry) = entries.get_mut(id).filter(|entry| entry.fence == *fence) else { continue };
             if renewed.contains(id) {
@@ -124,7 +127,7 @@ impl InFlight {
         self.entries().values().for_each(|entry| entry.interrupted.cancel());
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<DeletionId, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<DeletionId, HeldLease>> {
         // Nothing that holds the lock can panic half way through a change.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,8 +6,8 @@ use sexton_core::ids::DeletionId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Context, InFlight, claim::Claims, complete::Completions, ended_deletions::EndedDeletions, slots::Slots,
-    take_held::HeldQueue, write_back::Settlements,
+    Context, InFlight, claim::ClaimBatcher, completions::Completions, ended_deletions::EndedDeletions,
+    held_queue::HeldQueue, settlements::Settlements, slots::Slots,
 };
 
 /// How long handing back may take. It is one statement; if even that fails, the leases expire.
@@ -18,7 +18,7 @@ pub(crate) struct Engine {
     pub(crate) context: Arc<Context>,
     pub(super) slots: Slots,
     pub(crate) in_flight: InFlight,
-    pub(super) claims: Claims,
+    pub(super) claims: ClaimBatcher,
     pub(super) completions: Completions,
     pub(super) settlements: Settlements,
     pub(super) executions: TaskTracker,
@@ -38,7 +38,7 @@ impl Engine {
         let lanes = context.store.catalog.tables().map(|table| table.resource.targets.len().max(1)).sum();
         Arc::new(Self {
             slots: Slots::new(concurrency, lanes),
-            claims: Claims::start(&context, &in_flight),
+            claims: ClaimBatcher::start(&context, &in_flight),
             completions: Completions::start(&context),
             settlements: Settlements::start(&context),
             executions: TaskTracker::new(),

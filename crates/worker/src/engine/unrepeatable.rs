@@ -9,9 +9,9 @@ impl Execution<'_> {
     /// Commits that a call begins; only then may it begin.
     pub(super) async fn begin_call(&self, target: &Target) -> Result<(), TargetsOutcome> {
         let context = &self.engine.context;
-        let (id, fence) = (self.claim.id, self.claim.fence);
+        let (id, lease) = (self.claim.id, self.claim.lease());
         loop {
-            match context.store.ledger.begin_call(&context.store.db, id, fence, target.name.as_str()).await {
+            match context.store.ledger.begin_call(&context.store.db, lease, target.name.as_str()).await {
                 // Writing took its time.
                 Ok(true) => return self.may_begin(target),
                 Ok(false) => return Err(TargetsOutcome::LeaseLost),
@@ -27,9 +27,9 @@ impl Execution<'_> {
     /// Commits what is confirmed, and that no call is in flight.
     pub(super) async fn end_call(&self) -> Result<(), TargetsOutcome> {
         let context = &self.engine.context;
-        let (id, fence) = (self.claim.id, self.claim.fence);
+        let (id, lease) = (self.claim.id, self.claim.lease());
         loop {
-            match context.store.ledger.end_call(&context.store.db, id, fence, &self.confirmations).await {
+            match context.store.ledger.end_call(&context.store.db, lease, &self.confirmations).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(TargetsOutcome::LeaseLost),
                 Err(_) if self.wait_for_database().await => {}

@@ -1,8 +1,7 @@
 //! Writing back what did not complete: a retry, a snooze, a dead letter, a changed row; many in one statement.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
 use sexton_core::{
     db,
     ledger::{Settlement, has_confirmed},
@@ -11,44 +10,15 @@ use sexton_core::{
 };
 
 use super::{
-    Context,
-    batcher::{BatchResult, Batcher, Process},
     execution::Execution,
     failed_calls::{FailedCall, Verdict, decide_by_worst},
 };
 use crate::metrics;
 
-/// Most settlements in one statement.
-const BATCH: usize = 200;
 /// Kept free at the end of a lease for writing down what a call came to.
 pub(super) const WRITE_TIME: Duration = Duration::from_millis(500);
 /// Between two attempts to write while the database is away.
 const DATABASE_PAUSE: Duration = Duration::from_millis(200);
-
-/// Writes settlements in batches.
-pub(super) struct Settlements {
-    batcher: Batcher<Settlement, bool>,
-}
-
-impl Settlements {
-    pub(super) fn start(context: &Arc<Context>) -> Self {
-        let context = Arc::clone(context);
-        let process: Process<Settlement, bool> = Arc::new(move |batch: Vec<Settlement>| {
-            let context = Arc::clone(&context);
-            let work = async move {
-                let written = context.store.ledger.settle(&context.store.db, &batch, &context.worker).await?;
-                Ok(batch.iter().map(|settlement| written.contains(&settlement.id)).collect())
-            };
-            Box::pin(work) as BoxFuture<'static, Result<Vec<bool>, db::Error>>
-        });
-        Self { batcher: Batcher::start(BATCH, 2, process) }
-    }
-
-    /// Writes a settlement; false if the deletion was no longer ours.
-    async fn settle(&self, settlement: Settlement) -> BatchResult<bool> {
-        self.batcher.submit(settlement).await
-    }
-}
 
 impl Execution<'_> {
     /// Writes back what failed calls come to. `dead` is what the deletion dies of when its attempts are used up, if

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use sexton_core::{
     ids::{DeletionId, Lane},
-    ledger::Cause,
+    ledger::{BreakerOpening, Cause},
     outcome::{Answer, Outcome},
     store::Store,
 };
 
 use super::{
     gates::{Gate, Gates},
-    gone_answers::Told,
-    recent_calls::{JUDGED, Refusal, TooManyFailures},
+    gone_answers::GoneEvidence,
+    recent_calls::{JUDGED, RefusalMeaning, TooManyFailures},
     shut_lane::ShutLane,
 };
 use crate::metrics;
@@ -43,8 +43,8 @@ pub(crate) struct CallReport<'c> {
     pub(crate) lane: &'c Lane,
     pub(crate) id: DeletionId,
     pub(crate) outcome: &'c Outcome,
-    /// What "gone" would tell.
-    pub(crate) told_by_gone: Told,
+    /// What "gone" would mean.
+    pub(crate) gone_evidence: GoneEvidence,
     /// Whether it was made to see whether the target works.
     pub(crate) probe: bool,
 }
@@ -64,7 +64,7 @@ impl Gates {
         let lane = call.lane;
         let Some(gate) = self.lanes.get(lane) else { return Fault::default() };
         let refusal = gate.note_refusal(call);
-        let refused_alone = refusal == Some(Refusal::OfOne);
+        let refused_alone = refusal == Some(RefusalMeaning::OfOne);
         let fault = || Fault { breaker_is_open: self.breaker_is_open(lane), refused_alone };
         let Some(change) = self.change_after(gate, call, refusal) else { return fault() };
         self.make_change(store, lane, gate, change).await;
@@ -97,7 +97,8 @@ impl Gates {
                     tracing::warn!(%lane, reason, cause = cause.as_str(), "the breaker of {lane} is open: {reason}");
                     metrics::count_breaker_opening(lane, cause);
                 }
-                store.ledger.open_breaker(&store.db, lane, cause, &reason, probe_after).await
+                let opening = BreakerOpening { cause, reason: &reason, first_probe: probe_after };
+                store.ledger.open_breaker(&store.db, lane, opening).await
             }
             GateChange::Throttle { reason, time } => {
                 if self.shut_in_this_process(lane, Cause::Throttled, Some(time)) {
@@ -113,7 +114,7 @@ impl Gates {
         drop(pending);
     }
 
-    fn change_after(&self, gate: &Gate, call: &CallReport<'_>, refusal: Option<Refusal>) -> Option<GateChange> {
+    fn change_after(&self, gate: &Gate, call: &CallReport<'_>, refusal: Option<RefusalMeaning>) -> Option<GateChange> {
         let change = gate.change_after(call, refusal);
         // Calls that were in flight when the breaker opened may show that not all are refused.
         let deleted = matches!(call.outcome, Outcome::Confirmed { answer: Answer::Deleted { .. } });
@@ -160,13 +161,13 @@ impl Gates {
 }
 
 impl Gate {
-    fn note_refusal(&self, call: &CallReport<'_>) -> Option<Refusal> {
+    fn note_refusal(&self, call: &CallReport<'_>) -> Option<RefusalMeaning> {
         let target = self.target.as_ref().filter(|_| matches!(call.outcome, Outcome::Unauthorized(_)))?;
         Some(self.recent_calls().note_refusal(&target.breaker, call.id, Instant::now()))
     }
 
     /// Takes note of a call, and says what it changes.
-    fn change_after(&self, call: &CallReport<'_>, refusal: Option<Refusal>) -> Option<GateChange> {
+    fn change_after(&self, call: &CallReport<'_>, refusal: Option<RefusalMeaning>) -> Option<GateChange> {
         let target = self.target.as_ref()?;
         let breaker = &target.breaker;
         let now = Instant::now();
@@ -188,7 +189,7 @@ impl Gate {
             // The next probe was put off when this one was allowed.
             Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::Lost(_) if call.probe => None,
             Outcome::Unauthorized(failure) => {
-                let Some(Refusal::OfAll(refused)) = refusal else { return None };
+                let Some(RefusalMeaning::OfAll(refused)) = refusal else { return None };
                 let reason =
                     format!("it refused our credentials {refused} times and answers none ({})", failure.reason);
                 let (cause, probe_after) = (Cause::Unauthorized, Some(breaker.probe_interval));
@@ -201,10 +202,11 @@ impl Gate {
                 Some(GateChange::OpenBreaker { cause, reason, probe_after })
             }
             Outcome::Confirmed { answer } => {
-                let told = if matches!(answer, Answer::Gone { .. }) { call.told_by_gone } else { Told::Deleted };
-                let is_news = self.gone_answers().note(told, call.id, now);
-                if is_news && matches!(told, Told::Deleted | Told::Gone) {
-                    let noted = self.recent_calls().note_confirmation(target.gone_limit, told == Told::Gone);
+                let is_gone = matches!(answer, Answer::Gone { .. });
+                let evidence = if is_gone { call.gone_evidence } else { GoneEvidence::Deleted };
+                let is_news = self.gone_answers().note(evidence, call.id, now);
+                if is_news && matches!(evidence, GoneEvidence::Deleted | GoneEvidence::Gone) {
+                    let noted = self.recent_calls().note_confirmation(target.gone_limit, evidence);
                     if let Some(gone) = noted {
                         let reason = format!("{gone} of the last {JUDGED} calls found nothing to delete");
                         return Some(GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None });

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 /// When the next call may be made: at most `burst` at once, and one an `interval` in the long run.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct RateBucket {
     interval: Duration,
     burst: u32,
     /// When the next call would come if they came evenly.
     next: Instant,
 }
 
-impl Bucket {
+impl RateBucket {
     pub(super) fn new(interval: Duration, burst: u32, now: Instant) -> Self {
         Self { interval, burst, next: now }
     }
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(TENTH, 3, start);
+        let mut bucket = RateBucket::new(TENTH, 3, start);
         assert_eq!(bucket.available(start, Duration::ZERO), 3);
         assert_eq!(bucket.available(start, TENTH * 2), 5);
         for _ in 0..3 {
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn no_window_has_more_than_the_burst_and_the_rate() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(TENTH, 5, start);
+        let mut bucket = RateBucket::new(TENTH, 5, start);
         let mut taken = Vec::new();
         for ms in 0..10_000u64 {
             let now = start + Duration::from_millis(ms);
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_taken_in_advance_is_missing_later() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(TENTH, 1, start);
+        let mut bucket = RateBucket::new(TENTH, 1, start);
         bucket.take_in_advance(3, start);
         assert_eq!(bucket.available(start, TENTH), 0);
         assert_eq!(bucket.available(start + 2 * TENTH, TENTH), 1);
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_quiet_time_saves_up_no_more_than_a_burst() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(TENTH, 2, start);
+        let mut bucket = RateBucket::new(TENTH, 2, start);
         let later = start + Duration::from_secs(3600);
         assert_eq!((0..10).filter(|_| bucket.take(later).is_ok()).count(), 2);
     }

@@ -16,7 +16,7 @@ use sexton_core::{
 use super::{
     confirmed_here::ConfirmedHere,
     gates::{Gate, Gates},
-    gone_answers::{Doubted, Judgement, Told, WINDOW},
+    gone_answers::{Doubted, GoneEvidence, Judgement, WINDOW},
     shut_lane::ShutLane,
 };
 use crate::metrics;
@@ -43,18 +43,18 @@ impl Gates {
     /// Whether "gone" is in doubt that `lane` just said. After a lost answer it is none as long as the target deletes:
     /// each time that a deletion is claimed once more, a process may vanish with it. What is known is doubted only in a
     /// run.
-    pub(crate) fn doubts_gone(&self, lane: &Lane, told: Told) -> bool {
+    pub(crate) fn doubts_gone(&self, lane: &Lane, evidence: GoneEvidence) -> bool {
         let Some((gate, target)) = self.lanes.get(lane).and_then(|gate| Some((gate, gate.target.as_ref()?))) else {
             return false;
         };
         let now = Instant::now();
         let answers = gate.gone_answers();
         target.gone_limit < 1.0
-            && match told {
-                Told::Deleted => false,
-                Told::Gone => true,
-                Told::GoneAfterLoss => !answers.deletes(now) || answers.is_run_now(target.gone_limit, now),
-                Told::Known => answers.is_run_now(target.gone_limit, now),
+            && match evidence {
+                GoneEvidence::Deleted => false,
+                GoneEvidence::Gone => true,
+                GoneEvidence::GoneAfterLoss => !answers.deletes(now) || answers.is_run_now(target.gone_limit, now),
+                GoneEvidence::Known => answers.is_run_now(target.gone_limit, now),
             }
     }
 

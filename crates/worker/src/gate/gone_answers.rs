@@ -54,7 +54,7 @@ pub(super) struct GoneAnswers {
 
 /// What a target answered, as far as it tells whether its "gone" can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum GoneEvidence {
     /// It deleted.
     Deleted,
     /// "Gone", and nobody expected that.
@@ -119,6 +119,16 @@ pub(crate) enum Judgement {
     OpenBreaker,
 }
 
+/// What a judgement is made of.
+#[derive(Clone, Copy)]
+struct Doubt {
+    answer: Doubted,
+    /// The share of answers "gone" that is usual.
+    limit: f64,
+    held: HeldNow,
+    now: Instant,
+}
+
 impl GoneAnswers {
     /// For a target that gets one call an `interval` at most.
     pub(super) fn new(interval: Duration) -> Self {
@@ -129,7 +139,7 @@ impl GoneAnswers {
     }
 
     /// Takes note of what was answered for the deletion `id`. False if the same was answered before.
-    pub(super) fn note(&mut self, told: Told, id: DeletionId, now: Instant) -> bool {
+    pub(super) fn note(&mut self, evidence: GoneEvidence, id: DeletionId, now: Instant) -> bool {
         let kinds = [&self.deleted, &self.gone, &self.lost, &self.known];
         let last = kinds.iter().filter_map(|answers| answers.0.back()).map(|(at, _)| *at).max();
         // Answers that came at once may get here in another order.
@@ -143,14 +153,14 @@ impl GoneAnswers {
             }
         }
         self.deleted.forget(memory, now).for_each(drop);
-        let answers = match told {
-            Told::Deleted => &mut self.deleted,
-            Told::Gone => &mut self.gone,
-            Told::GoneAfterLoss => &mut self.lost,
-            Told::Known => &mut self.known,
+        let answers = match evidence {
+            GoneEvidence::Deleted => &mut self.deleted,
+            GoneEvidence::Gone => &mut self.gone,
+            GoneEvidence::GoneAfterLoss => &mut self.lost,
+            GoneEvidence::Known => &mut self.known,
         };
         answers.0.push_back((now, id));
-        told == Told::Deleted || self.gone_at.insert(id, now).is_none()
+        evidence == GoneEvidence::Deleted || self.gone_at.insert(id, now).is_none()
     }
 
     /// Whether there is a run of "gone" just now; `limit` is the share up to which it is none.
@@ -166,6 +176,7 @@ impl GoneAnswers {
 
     /// Judges an answer.
     pub(super) fn judge(&self, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
+        let doubt = Doubt { answer, limit, held, now };
         let came = self.gone_at.get(&answer.id).filter(|at| now.saturating_duration_since(**at) < answer.age + SAME);
         // Too long ago for a clock that starts with the machine: then nobody remembers it.
         let Some(at) = came.copied().or_else(|| now.checked_sub(answer.age)) else {
@@ -175,7 +186,7 @@ impl GoneAnswers {
             return Judgement::AskAgain { in_run: false };
         }
         if answer.in_run {
-            return self.judge_in_run(at, answer, limit, held, now);
+            return self.judge_in_run(at, doubt);
         }
         if came.is_none() {
             if answer.age < self.window * ABSENT {
@@ -185,7 +196,7 @@ impl GoneAnswers {
                 return Judgement::AskAgain { in_run: false };
             }
             if self.is_run_now(limit, now) || self.is_in_streak(now, limit) {
-                return self.judge_in_run(at, answer, limit, held, now);
+                return self.judge_in_run(at, doubt);
             }
             return Judgement::Believe;
         }
@@ -198,13 +209,14 @@ impl GoneAnswers {
         // Other processes had the rest of a run of which this one had a few.
         let is_part_of_run = held.most > FEW && around.exceeds(limit);
         if is_run || is_part_of_run || around.is_silent_after_losses() {
-            return self.judge_in_run(at, answer, limit, held, now);
+            return self.judge_in_run(at, doubt);
         }
         Judgement::Believe
     }
 
     /// Judges an answer in a run: without one that the target deletes it is never believed.
-    fn judge_in_run(&self, at: Instant, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
+    fn judge_in_run(&self, at: Instant, doubt: Doubt) -> Judgement {
+        let Doubt { answer, limit, held, now } = doubt;
         let goes_on_here = self.is_run_now(limit, now);
         if !goes_on_here && self.deleted.0.back().is_some_and(|(deleted, _)| *deleted >= at) {
             // Between each two of so many answers the target deleted something.
@@ -299,12 +311,12 @@ mod tests {
             let (mut answers, start) = (GoneAnswers::new(Duration::ZERO), Instant::now());
             let ids: Vec<_> = pattern.chars().map(|_| DeletionId::new()).collect();
             for (n, answer) in pattern.chars().enumerate().filter(|(_, answer)| *answer != '.') {
-                let told = match answer {
-                    'g' => Told::Gone,
-                    'l' => Told::GoneAfterLoss,
-                    _ => Told::Deleted,
+                let evidence = match answer {
+                    'g' => GoneEvidence::Gone,
+                    'l' => GoneEvidence::GoneAfterLoss,
+                    _ => GoneEvidence::Deleted,
                 };
-                answers.note(told, ids[n], tick(start, n));
+                answers.note(evidence, ids[n], tick(start, n));
             }
             Self { answers, start, ids }
         }
@@ -420,7 +432,7 @@ mod tests {
         let (mut answers, id) = (GoneAnswers::new(Duration::ZERO), DeletionId::new());
         let start = Instant::now();
         for n in 0..6 {
-            answers.note(Told::Gone, id, tick(start, n * 40));
+            answers.note(GoneEvidence::Gone, id, tick(start, n * 40));
         }
         let judged = answers.judge(first(id), 0.5, HeldNow::default(), tick(start, 231));
         assert_eq!(judged, Judgement::Believe);
@@ -477,11 +489,11 @@ mod tests {
         let start = Instant::now();
         let mut answers = GoneAnswers::new(Duration::ZERO);
         for n in 0..600 {
-            answers.note(Told::Deleted, DeletionId::new(), start + n * MS);
+            answers.note(GoneEvidence::Deleted, DeletionId::new(), start + n * MS);
         }
         let ids: Vec<_> = (0..20).map(|_| DeletionId::new()).collect();
         for (id, n) in ids.iter().zip(601..) {
-            answers.note(Told::Gone, *id, start + n * MS);
+            answers.note(GoneEvidence::Gone, *id, start + n * MS);
         }
         for id in ids {
             let judged = answers.judge(first(id), 0.5, HeldNow::default(), start + 5000 * MS);

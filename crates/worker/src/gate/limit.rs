@@ -17,7 +17,7 @@ use sexton_core::{
     transport::{Error, HintQueue},
 };
 
-use super::bucket::Bucket;
+use super::bucket::RateBucket;
 
 /// How long Redis has to answer: the call waits for it.
 const ANSWER: Duration = Duration::from_millis(250);
@@ -34,9 +34,9 @@ static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admi
 pub(super) struct Limit {
     lane: Lane,
     /// Without a rate there is none.
-    bucket: Option<Mutex<Bucket>>,
+    bucket: Option<Mutex<RateBucket>>,
     /// What this process has hinted at, while it dispatches.
-    hinted: Option<Mutex<Bucket>>,
+    hinted: Option<Mutex<RateBucket>>,
     interval: Duration,
     burst: u32,
     max_in_flight: Option<usize>,
@@ -66,8 +66,8 @@ impl Limit {
         let burst = target.rate_limit.map_or(1, |limit| limit.burst);
         Some(Arc::new(Self {
             lane: lane.to_owned(),
-            bucket: target.rate_limit.map(|_| Mutex::new(Bucket::new(interval, burst, Instant::now()))),
-            hinted: target.rate_limit.map(|_| Mutex::new(Bucket::new(interval, burst, Instant::now()))),
+            bucket: target.rate_limit.map(|_| Mutex::new(RateBucket::new(interval, burst, Instant::now()))),
+            hinted: target.rate_limit.map(|_| Mutex::new(RateBucket::new(interval, burst, Instant::now()))),
             interval,
             burst,
             max_in_flight: target.max_in_flight,
@@ -176,7 +176,7 @@ impl Limit {
     }
 }
 
-fn available(bucket: &Mutex<Bucket>) -> usize {
+fn available(bucket: &Mutex<RateBucket>) -> usize {
     bucket.lock().unwrap_or_else(PoisonError::into_inner).available(Instant::now(), SOON)
 }
 

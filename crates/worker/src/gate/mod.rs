@@ -21,5 +21,5 @@ mod shut_lane;
 
 pub(crate) use breaker::{CallReport, Fault};
 pub(crate) use gates::{Admission, CallPermit, Gates, OpenLane};
-pub(crate) use gone_answers::{Doubted, Judgement, Told, WINDOW as HOLD};
+pub(crate) use gone_answers::{Doubted, GoneEvidence, Judgement, WINDOW as HOLD};
 pub(crate) use refresh::LaneToProbe;

@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Instant};
 
 use sexton_core::{config::Breaker, ids::DeletionId};
 
+use super::gone_answers::GoneEvidence;
+
 /// Deletions that are remembered, however many calls come within the breaker's window.
 const MOST: usize = 1000;
 /// So many deletions must be refused before it can be said that all are.
@@ -41,7 +43,7 @@ struct RefusedCall {
 
 /// What a call that was refused means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RefusalMeaning {
     /// It was refused before, and others were answered since with the same credentials: it is about this deletion.
     OfOne,
     /// Too little is known.
@@ -80,7 +82,7 @@ impl RecentCalls {
     }
 
     /// Takes note of a call that was refused for its credentials.
-    pub(super) fn note_refusal(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> Refusal {
+    pub(super) fn note_refusal(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> RefusalMeaning {
         let before = self.refused.iter().position(|call| call.id == id).and_then(|n| self.refused.remove(n));
         let answered_since = |at: Instant| self.answered_at.is_some_and(|answered| answered > at);
         let is_alone = before.is_some_and(|before| before.is_alone || answered_since(before.at));
@@ -89,12 +91,12 @@ impl RecentCalls {
         }
         self.refused.push_back(RefusedCall { at: now, id, is_alone });
         if is_alone {
-            return Refusal::OfOne;
+            return RefusalMeaning::OfOne;
         }
         let is_answering = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < breaker.window);
         let many = if is_answering { (breaker.min_calls as usize).max(FEW_REFUSALS) } else { FEW_REFUSALS };
         let refused = self.refused.iter().filter(|call| !call.is_alone && !answered_since(call.at)).count();
-        if refused >= many { Refusal::OfAll(refused) } else { Refusal::Unclear }
+        if refused >= many { RefusalMeaning::OfAll(refused) } else { RefusalMeaning::Unclear }
     }
 
     fn note(&mut self, breaker: &Breaker, call: RecentCall) {
@@ -108,7 +110,8 @@ impl RecentCalls {
 
     /// Takes note of an answer that confirms, unless it is a "gone" that was expected. Returns how many of [`JUDGED`]
     /// said "gone" if that is more than the share `limit`.
-    pub(super) fn note_confirmation(&mut self, limit: f64, was_gone: bool) -> Option<usize> {
+    pub(super) fn note_confirmation(&mut self, limit: f64, evidence: GoneEvidence) -> Option<usize> {
+        let was_gone = evidence == GoneEvidence::Gone;
         if self.was_gone.len() >= JUDGED {
             self.was_gone.pop_front();
         }
@@ -167,17 +170,25 @@ mod tests {
             now += Duration::from_millis(1);
             now
         };
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::Unclear);
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::Unclear, "the same once more");
-        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::Unclear);
-        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::OfAll(3));
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), RefusalMeaning::Unclear);
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), RefusalMeaning::Unclear, "the same once more");
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), RefusalMeaning::Unclear);
+        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), RefusalMeaning::OfAll(3));
         recent.note_success(&BREAKER, DeletionId::new(), tick());
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::OfOne, "answered since it was refused before");
+        assert_eq!(
+            recent.note_refusal(&BREAKER, one, tick()),
+            RefusalMeaning::OfOne,
+            "answered since it was refused before"
+        );
         for _ in 0..3 {
-            assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::Unclear);
+            assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), RefusalMeaning::Unclear);
         }
-        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), Refusal::OfOne);
-        assert_eq!(recent.note_refusal(&BREAKER, DeletionId::new(), tick()), Refusal::OfAll(4), "as many as min_calls");
+        assert_eq!(recent.note_refusal(&BREAKER, one, tick()), RefusalMeaning::OfOne);
+        assert_eq!(
+            recent.note_refusal(&BREAKER, DeletionId::new(), tick()),
+            RefusalMeaning::OfAll(4),
+            "as many as min_calls"
+        );
     }
 
     #[test]
@@ -194,15 +205,15 @@ mod tests {
     fn too_many_answers_that_find_nothing_are_noticed() {
         let mut recent = RecentCalls::default();
         for _ in 0..JUDGED / 2 {
-            assert_eq!(recent.note_confirmation(0.5, true), None);
+            assert_eq!(recent.note_confirmation(0.5, GoneEvidence::Gone), None);
         }
         for _ in 0..JUDGED / 2 {
-            assert_eq!(recent.note_confirmation(0.5, false), None, "half is not more than half");
+            assert_eq!(recent.note_confirmation(0.5, GoneEvidence::Deleted), None, "half is not more than half");
         }
         recent.clear();
-        let noticed = (0..JUDGED).filter_map(|_| recent.note_confirmation(0.5, true)).collect::<Vec<_>>();
+        let noticed = (0..JUDGED).filter_map(|_| recent.note_confirmation(0.5, GoneEvidence::Gone)).collect::<Vec<_>>();
         assert_eq!(noticed, [JUDGED]);
         recent.clear();
-        assert!((0..200).all(|_| recent.note_confirmation(1.0, true).is_none()), "1 never opens");
+        assert!((0..200).all(|_| recent.note_confirmation(1.0, GoneEvidence::Gone).is_none()), "1 never opens");
     }
 }

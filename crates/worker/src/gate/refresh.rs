@@ -7,7 +7,7 @@ use std::{
 };
 
 use sexton_core::{
-    catalog::Problem, config::Breaker, db, ids::Lane, ledger::OpenBreaker, rights::missing_rights, store::Store,
+    catalog::ConfigProblem, config::Breaker, db, ids::Lane, ledger::OpenBreaker, rights::missing_rights, store::Store,
 };
 
 use super::{breaker::PATIENCE, gates::Gates, shut_lane::ShutLane};
@@ -126,7 +126,7 @@ impl Gates {
 }
 
 /// The lanes of resources whose rows cannot be deleted, with the reason. It is found out before a call is made.
-async fn lanes_without_rights(store: &Store) -> Result<HashMap<Lane, Problem>, db::Error> {
+async fn lanes_without_rights(store: &Store) -> Result<HashMap<Lane, ConfigProblem>, db::Error> {
     let mut lanes = HashMap::new();
     for right in missing_rights(store).await? {
         let table = right.resource.as_deref().and_then(|name| store.catalog.by_name(name));

@@ -2,17 +2,17 @@
 
 use sexton_core::{
     catalog::Table,
-    children::{self, Deleted, DeletedPart, Descendants, RowLocks, RowToDelete, delete, delete_part},
-    db::{self, Dialect, kill_point},
+    children::{self, DeletedPart, DeletedRows, Descendants, RowToDelete, delete, delete_part},
+    db::{self, Dialect, RowLocks, kill_point},
     guard::{begin_own, end_own},
     store::Store,
 };
 
 use super::{
-    compare::{Locks, Now, compare_one, read_existing},
+    compare::{Now, compare_one, read_existing},
     deletion::{Batch, HardDelete},
     outcome::{HardDeleteOutcome, Stopped},
-    plan::Plan,
+    plan::RowPlan,
 };
 
 /// Most children that are deleted in one transaction.
@@ -20,10 +20,10 @@ const MOST: usize = 1000;
 
 /// Deletes the children of those rows that are to be deleted or are gone already. A row whose children cannot be
 /// deleted now gets another plan. Returns for each row how many children were deleted.
-pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Result<Vec<usize>, Stopped> {
+pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [RowPlan]) -> Result<Vec<usize>, Stopped> {
     let Batch { transaction, store, table, deletions } = *batch;
     let mut children = vec![0; deletions.len()];
-    let needs_it = |n: &usize| matches!(plans[*n], Plan::Delete | Plan::FinishGone) && deletions[*n].delete;
+    let needs_it = |n: &usize| matches!(plans[*n], RowPlan::Delete | RowPlan::FinishGone) && deletions[*n].delete;
     let chosen: Vec<usize> = (0..deletions.len()).filter(needs_it).collect();
     if table.children.is_empty() || chosen.is_empty() {
         return Ok(children);
@@ -36,9 +36,9 @@ pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Re
     let mut ready = vec![true; rows.len()];
     for (row, n) in chosen.iter().enumerate() {
         if descendants.is_locked(row) {
-            plans[*n] = Plan::Leave(HardDeleteOutcome::Locked);
+            plans[*n] = RowPlan::Leave(HardDeleteOutcome::Locked);
         } else if descendants.has_unfinished(transaction, &store.ledger, row, deletions[*n].id).await? {
-            plans[*n] = Plan::Leave(HardDeleteOutcome::ChildrenFirst);
+            plans[*n] = RowPlan::Leave(HardDeleteOutcome::ChildrenFirst);
         } else {
             children[*n] = descendants.count(row);
             continue;
@@ -46,11 +46,11 @@ pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Re
         ready[row] = false;
     }
     match delete(transaction, &descendants, &ready).await {
-        Ok(Deleted::Descendants) => Ok(children),
-        Ok(Deleted::WithTheirRows) => {
+        Ok(DeletedRows::Descendants) => Ok(children),
+        Ok(DeletedRows::WithTheirRows) => {
             for (n, _) in chosen.iter().zip(ready).filter(|(_, ready)| *ready) {
-                if plans[*n] == Plan::Delete {
-                    plans[*n] = Plan::FinishDeleted;
+                if plans[*n] == RowPlan::Delete {
+                    plans[*n] = RowPlan::FinishDeleted;
                 }
             }
             Ok(children)
@@ -62,7 +62,7 @@ pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [Plan]) -> Re
 
 /// What became of a part of the children of a row.
 #[derive(Debug)]
-pub(crate) enum Part {
+pub(crate) enum ChildrenPart {
     /// This number were deleted; there may be more.
     Deleted(usize),
     /// None is left that would have to be deleted before the row.
@@ -80,11 +80,11 @@ pub(crate) async fn delete_part_of_children(
     store: &Store,
     table: &Table,
     deletion: &HardDelete,
-) -> Result<Part, db::Error> {
+) -> Result<ChildrenPart, db::Error> {
     let transaction = store.db.begin_on_rows().await?;
     let deletions = std::slice::from_ref(deletion);
     let part = part(&Batch { transaction: &transaction, store, table, deletions }, deletion).await;
-    if let Ok(Part::Deleted(_)) = part {
+    if let Ok(ChildrenPart::Deleted(_)) = part {
         kill_point("children::before");
         transaction.commit().await?;
         kill_point("children::committed");
@@ -96,39 +96,39 @@ pub(crate) async fn delete_part_of_children(
     part
 }
 
-async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<Part, db::Error> {
+async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<ChildrenPart, db::Error> {
     let Batch { transaction, store, table, .. } = *batch;
     let dialect = table.dialect;
-    if dialect == Dialect::Postgres {
+    if dialect.has_settings() {
         batch.limit_waiting().await?;
     }
     if batch.lock_ours().await?.is_empty() {
-        return Ok(Part::Stopped(HardDeleteOutcome::Lost));
+        return Ok(ChildrenPart::Stopped(HardDeleteOutcome::Lost));
     }
     // A row that was un-removed meanwhile keeps its children.
     let captured = deletion.captured();
     let now = match dialect {
-        Dialect::Postgres => read_existing(transaction, table, &[captured], Locks::Wait).await?.remove(&0),
+        Dialect::Postgres => read_existing(transaction, table, &[captured], RowLocks::Wait).await?.remove(&0),
         Dialect::Sqlite => Some(compare_one(transaction, table, captured).await?),
     };
     match now {
-        Some(Now::LiveAgain) => return Ok(Part::Stopped(HardDeleteOutcome::LiveAgain)),
-        Some(Now::Changed(now)) => return Ok(Part::Stopped(HardDeleteOutcome::Changed(now))),
+        Some(Now::LiveAgain) => return Ok(ChildrenPart::Stopped(HardDeleteOutcome::LiveAgain)),
+        Some(Now::Changed(now)) => return Ok(ChildrenPart::Stopped(HardDeleteOutcome::Changed(now))),
         Some(Now::Same | Now::Gone) | None => {}
     }
-    let tables = if dialect == Dialect::Sqlite { store.catalog.tables_deleted_with(table) } else { Vec::new() };
+    let tables = if dialect.has_settings() { Vec::new() } else { store.catalog.tables_deleted_with(table) };
     begin_own(transaction, &store.ledger, &tables).await?;
     let deleted = delete_part(transaction, store, &deletion.row_to_delete(table), deletion.id, MOST).await;
     end_own(transaction, &store.ledger, &tables).await?;
     match deleted {
-        Ok(DeletedPart::NoneLeft) => Ok(Part::NoneLeft),
+        Ok(DeletedPart::NoneLeft) => Ok(ChildrenPart::NoneLeft),
         Ok(DeletedPart::Some(children)) => {
             store.ledger.count_children(transaction, deletion.id, children).await?;
-            Ok(Part::Deleted(children))
+            Ok(ChildrenPart::Deleted(children))
         }
-        Ok(DeletedPart::Locked) => Ok(Part::Stopped(HardDeleteOutcome::Locked)),
-        Ok(DeletedPart::ChildrenFirst) => Ok(Part::Stopped(HardDeleteOutcome::ChildrenFirst)),
-        Err(children::Error::RowKept { table }) => Ok(Part::Stopped(HardDeleteOutcome::ChildRefused(table))),
+        Ok(DeletedPart::Locked) => Ok(ChildrenPart::Stopped(HardDeleteOutcome::Locked)),
+        Ok(DeletedPart::ChildrenFirst) => Ok(ChildrenPart::Stopped(HardDeleteOutcome::ChildrenFirst)),
+        Err(children::Error::RowKept { table }) => Ok(ChildrenPart::Stopped(HardDeleteOutcome::ChildRefused(table))),
         Err(children::Error::Database(error)) => Err(error),
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value, json};
 use sexton_core::{
     catalog::Table,
-    db::{self, Dialect, Words},
+    db::{self, Dialect, RowLocks, Words},
     key::Key,
     template::Values,
 };
@@ -38,7 +38,7 @@ pub(crate) async fn compare(
 ) -> Result<Vec<Now>, db::Error> {
     match table.dialect {
         Dialect::Postgres => {
-            let mut found = read_existing(conn, table, rows, Locks::None).await?;
+            let mut found = read_existing(conn, table, rows, RowLocks::None).await?;
             Ok((0..rows.len()).map(|n| found.remove(&n).unwrap_or(Now::Gone)).collect())
         }
         Dialect::Sqlite => {
@@ -79,37 +79,21 @@ fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: Values) -> 
     }
 }
 
-/// What is done about the locks of rows that are read (PostgreSQL).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Locks {
-    /// None is taken.
-    None,
-    /// They are taken, and waited for.
-    Wait,
-    /// They are taken, and rows that another transaction has locked are left out.
-    Skip,
-}
-
 /// The rows that exist, by their number in `rows` (PostgreSQL).
 pub(super) async fn read_existing(
     conn: &impl ConnectionTrait,
     table: &Table,
     rows: &[Captured<'_>],
-    locks: Locks,
+    locks: RowLocks,
 ) -> Result<HashMap<usize, Now>, db::Error> {
-    let (name, locks) = match locks {
-        Locks::None => ("hard_delete.read", ""),
-        Locks::Wait => ("hard_delete.lock", "for update of t"),
-        Locks::Skip => ("hard_delete.lock_free", "for update of t skip locked"),
-    };
-    let sql = table.rendered.get(name, || {
+    let sql = table.rendered.get(format!("hard_delete.read.{}", locks.as_str()), || {
         let words = Words::new(table.dialect).with([
             ("table", table.sql.clone()),
             ("payload", table.payload_json("t")),
             ("key_record", table.key_record()),
             ("key_is_wanted", table.key_equals("t", "x")),
             ("key_columns", table.key_columns("t")),
-            ("locks", locks.to_owned()),
+            ("locks", locks.clause("t")),
         ]);
         words.render(include_str!("compare.postgres.sql"))
     });

@@ -6,11 +6,11 @@ use sea_orm::ConnectionTrait;
 use sexton_core::{
     db,
     ids::DeletionId,
-    ledger::{Finish, RowOutcome},
+    ledger::{Finish, Lease, RowOutcome},
 };
 
 use super::{
-    deletion::Batch,
+    deletion::{Batch, HardDelete},
     outcome::{HardDeleteOutcome, Stopped},
 };
 
@@ -27,8 +27,9 @@ impl Batch<'_> {
 
     /// Locks the deletions that are still ours.
     pub(super) async fn lock_ours(&self) -> Result<HashSet<DeletionId>, db::Error> {
-        let claims: Vec<_> = self.deletions.iter().map(|deletion| (deletion.id, deletion.fence)).collect();
-        self.store.ledger.lock_ours(self.transaction, &claims).await
+        let leases: Vec<_> =
+            self.deletions.iter().map(|HardDelete { id, fence, .. }| Lease { id: *id, fence: *fence }).collect();
+        self.store.ledger.lock_ours(self.transaction, &leases).await
     }
 }
 

@@ -1,10 +1,10 @@
 //! What is to be done with a row, before it is done.
 
-use super::{compare::Now, outcome::HardDeleteOutcome};
+use super::{compare::Now, deletion::HardDelete, outcome::HardDeleteOutcome};
 
 /// What is to be done with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(super) enum RowPlan {
     /// Its children are deleted, and then the row.
     Delete,
     /// The row is gone. Children that are still there are deleted.
@@ -17,11 +17,11 @@ pub(super) enum Plan {
     Leave(HardDeleteOutcome),
 }
 
-impl Plan {
-    /// The plan for a row that was locked and read.
-    pub(super) fn of_row(now: &Now, delete: bool) -> Self {
+impl RowPlan {
+    /// The plan for a deletion whose row was locked and read.
+    pub(super) fn new(deletion: &HardDelete, now: &Now) -> Self {
         match now {
-            Now::Same if delete => Self::Delete,
+            Now::Same if deletion.delete => Self::Delete,
             Now::Same => Self::FinishKept,
             Now::Changed(now) => Self::Leave(HardDeleteOutcome::Changed(now.clone())),
             Now::LiveAgain => Self::Leave(HardDeleteOutcome::LiveAgain),

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use sexton_core::db::{self, Words};
+use sexton_core::db::{self, RowLocks, Words};
 
 use super::{
     children::delete_children,
-    compare::{Captured, Locks, read_existing, records},
+    compare::{Captured, read_existing, records},
     deletion::Batch,
     finish::finish,
     outcome::{HardDeleteOutcome, Stopped},
-    plan::Plan,
+    plan::RowPlan,
 };
 
 pub(super) async fn hard_delete(batch: &Batch<'_>) -> Result<Vec<HardDeleteOutcome>, Stopped> {
@@ -25,17 +25,17 @@ pub(super) async fn hard_delete(batch: &Batch<'_>) -> Result<Vec<HardDeleteOutco
 }
 
 /// Locks the deletions that are still ours, and their rows.
-async fn plan(batch: &Batch<'_>) -> Result<Vec<Plan>, db::Error> {
+async fn plan(batch: &Batch<'_>) -> Result<Vec<RowPlan>, db::Error> {
     let (transaction, table, deletions) = (batch.transaction, batch.table, batch.deletions);
     let ours = batch.lock_ours().await?;
-    let mut plans = vec![Plan::Leave(HardDeleteOutcome::Lost); deletions.len()];
+    let mut plans = vec![RowPlan::Leave(HardDeleteOutcome::Lost); deletions.len()];
     let ours: Vec<usize> = (0..deletions.len()).filter(|n| ours.contains(&deletions[*n].id)).collect();
     let rows: Vec<Captured<'_>> = ours.iter().map(|n| deletions[*n].captured()).collect();
-    let locked = read_existing(transaction, table, &rows, Locks::Skip).await?;
+    let locked = read_existing(transaction, table, &rows, RowLocks::SkipLocked).await?;
     let mut missing = Vec::new();
     for (row, n) in ours.into_iter().enumerate() {
         match locked.get(&row) {
-            Some(now) => plans[n] = Plan::of_row(now, deletions[n].delete),
+            Some(now) => plans[n] = RowPlan::new(&deletions[n], now),
             None => missing.push(n),
         }
     }
@@ -44,19 +44,19 @@ async fn plan(batch: &Batch<'_>) -> Result<Vec<Plan>, db::Error> {
     }
     // `skip locked` leaves out rows that are locked and rows that are not there; a plain read tells which is which.
     let rows: Vec<Captured<'_>> = missing.iter().map(|n| deletions[*n].captured()).collect();
-    let existing = read_existing(transaction, table, &rows, Locks::None).await?;
+    let existing = read_existing(transaction, table, &rows, RowLocks::None).await?;
     for (row, n) in missing.into_iter().enumerate() {
         let is_there = existing.contains_key(&row);
-        plans[n] = if is_there { Plan::Leave(HardDeleteOutcome::Locked) } else { Plan::FinishGone };
+        plans[n] = if is_there { RowPlan::Leave(HardDeleteOutcome::Locked) } else { RowPlan::FinishGone };
     }
     Ok(plans)
 }
 
 /// Deletes the rows that are locked and were just found unchanged. Returns the numbers of those that the database
 /// deleted: a trigger may keep some.
-async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db::Error> {
+async fn delete(batch: &Batch<'_>, plans: &[RowPlan]) -> Result<HashSet<usize>, db::Error> {
     let table = batch.table;
-    let to_delete: Vec<usize> = (0..plans.len()).filter(|n| plans[*n] == Plan::Delete).collect();
+    let to_delete: Vec<usize> = (0..plans.len()).filter(|n| plans[*n] == RowPlan::Delete).collect();
     if to_delete.is_empty() {
         return Ok(HashSet::new());
     }

@@ -13,7 +13,7 @@ use super::{
     deletion::Batch,
     finish::finish,
     outcome::{HardDeleteOutcome, Stopped},
-    plan::Plan,
+    plan::RowPlan,
 };
 
 pub(super) async fn hard_delete(batch: &Batch<'_>) -> Result<Vec<HardDeleteOutcome>, Stopped> {
@@ -28,28 +28,28 @@ pub(super) async fn hard_delete(batch: &Batch<'_>) -> Result<Vec<HardDeleteOutco
     finish(batch, outcomes, &children).await
 }
 
-async fn plan(batch: &Batch<'_>) -> Result<Vec<Plan>, db::Error> {
+async fn plan(batch: &Batch<'_>) -> Result<Vec<RowPlan>, db::Error> {
     let ours = batch.lock_ours().await?;
     let mut plans = Vec::with_capacity(batch.deletions.len());
     for deletion in batch.deletions {
         plans.push(if ours.contains(&deletion.id) {
             let now = compare_one(batch.transaction, batch.table, deletion.captured()).await?;
-            Plan::of_row(&now, deletion.delete)
+            RowPlan::new(deletion, &now)
         } else {
-            Plan::Leave(HardDeleteOutcome::Lost)
+            RowPlan::Leave(HardDeleteOutcome::Lost)
         });
     }
     Ok(plans)
 }
 
 /// Returns the numbers of the rows that the database deleted: a trigger may keep some.
-async fn delete(batch: &Batch<'_>, plans: &[Plan]) -> Result<HashSet<usize>, db::Error> {
+async fn delete(batch: &Batch<'_>, plans: &[RowPlan]) -> Result<HashSet<usize>, db::Error> {
     let table = batch.table;
     let delete = table.rendered.get("hard_delete.delete", || {
         table.words().render("-- delete the row\ndelete from {table} as t where {key_is_bound}")
     });
     let mut deleted = HashSet::new();
-    for (n, _) in plans.iter().enumerate().filter(|(_, plan)| **plan == Plan::Delete) {
+    for (n, _) in plans.iter().enumerate().filter(|(_, plan)| **plan == RowPlan::Delete) {
         let query = delete.bind_all(batch.deletions[n].key.values());
         if query.execute(batch.transaction).await? > 0 {
             deleted.insert(n);

@@ -84,10 +84,15 @@ async fn in_transaction(
 
 /// The constraint and its table as PostgreSQL names them; SQLite must be asked.
 async fn referenced_by(db: &Db, table: &Table, key: &Key, refusal: Refusal) -> Result<String, db::Error> {
-    if table.dialect == Dialect::Sqlite {
-        let columns = references(&db.conn, table, key).await?;
-        return Ok(if columns.is_empty() { "a foreign key".to_owned() } else { columns.join(", ") });
-    }
-    let table = refusal.table.map(|table| format!(" of table {table}")).unwrap_or_default();
-    Ok(format!("{}{table}", refusal.constraint.unwrap_or_else(|| "a foreign key".to_owned())))
+    let unnamed = || "a foreign key".to_owned();
+    Ok(match table.dialect {
+        Dialect::Postgres => {
+            let table = refusal.table.map(|table| format!(" of table {table}")).unwrap_or_default();
+            format!("{}{table}", refusal.constraint.unwrap_or_else(unnamed))
+        }
+        Dialect::Sqlite => {
+            let columns = references(&db.conn, table, key).await?;
+            if columns.is_empty() { unnamed() } else { columns.join(", ") }
+        }
+    })
 }

@@ -9,7 +9,7 @@ use sexton_core::{
     catalog::Table,
     db::{self, kill_point},
     key::Key,
-    soft_remove::{Request, Requested, soft_remove},
+    soft_remove::{DeletionRequest, Requested, soft_remove},
     store::Store,
 };
 
@@ -39,7 +39,7 @@ pub(crate) async fn request_deletions(
     store: &Store,
     table: &Arc<Table>,
     keys: &[Key],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<Vec<Requested>, RequestError> {
     let transaction = store.db.begin_on_rows().await?;
     let mut requested = soft_remove(&transaction, store, table, keys, request).await?;

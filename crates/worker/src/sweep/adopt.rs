@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
-    config::{Adopt as AdoptMode, Config, SweepBudget},
-    db::{self, Dialect},
+    config::{AdoptMode, Config, SweepBudget},
+    db::{self, NextPage},
     ids::ResourceName,
     key::Key,
-    ledger::{Progress, SweepRun},
-    soft_remove::Request,
+    ledger::{SweepProgress, SweepRun},
+    soft_remove::DeletionRequest,
     sweep::adopt::{Orphan, adopt, find_orphans},
 };
 
@@ -26,12 +26,12 @@ use super::{
 /// application that is about to request the deletion.
 const UNDATED_DELAY: Duration = Duration::from_secs(10 * 60);
 
-pub(super) struct Adopt;
+pub(super) struct AdoptSweep;
 
 /// What a pass found and did; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Figures {
+struct AdoptFigures {
     /// Rows that were looked at.
     looked: u64,
     /// Those that are marked and have no deletion.
@@ -49,18 +49,18 @@ struct Figures {
 /// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Checkpoint {
+struct AdoptCheckpoint {
     resource: Option<ResourceName>,
     /// The key columns that `after` belongs to.
     shape: String,
     after: Option<Cursor>,
-    figures: Figures,
-    progress: Progress,
+    figures: AdoptFigures,
+    progress: SweepProgress,
     error: Option<String>,
 }
 
 #[async_trait]
-impl Sweep for Adopt {
+impl Sweep for AdoptSweep {
     /// Nothing is an orphan before it has been marked for as long.
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
@@ -74,7 +74,7 @@ impl Sweep for Adopt {
         effect: Effect,
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form starts the pass anew.
-        let mut checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let mut checkpoint: AdoptCheckpoint = serde_json::from_value(cursor).unwrap_or_default();
         let mut budget = RemainingBudget::new(budget);
         // In the order of names, a pass survives that a resource is added or removed in its middle.
         let mut tables: Vec<_> =
@@ -83,13 +83,13 @@ impl Sweep for Adopt {
         let at = checkpoint.resource.clone();
         for table in tables.into_iter().skip_while(|table| at.as_ref().is_some_and(|at| table.name < *at)) {
             checkpoint.enter(table);
-            let pass = TableRun { context, table, effect };
+            let run = AdoptTableRun { context, table, effect };
             loop {
                 if budget.is_used_up() {
-                    let Checkpoint { figures, progress, error, .. } = &checkpoint;
+                    let AdoptCheckpoint { figures, progress, error, .. } = &checkpoint;
                     return paused_run(&checkpoint, figures, progress, error.clone());
                 }
-                match pass.adopt_next_page(&mut checkpoint, &mut budget).await {
+                match run.adopt_next_page(&mut checkpoint, &mut budget).await {
                     Ok(true) => {}
                     Ok(false) => break,
                     // A table that cannot be read does not stop the others.
@@ -107,7 +107,7 @@ impl Sweep for Adopt {
     }
 }
 
-impl Checkpoint {
+impl AdoptCheckpoint {
     /// Continues in `table`, or begins with it.
     fn enter(&mut self, table: &Table) {
         let shape = describe_key(&table.rows);
@@ -123,23 +123,23 @@ impl Checkpoint {
 }
 
 /// The part of a run that goes through one table.
-struct TableRun<'a> {
+struct AdoptTableRun<'a> {
     context: SweepContext<'a>,
     table: &'a Table,
     effect: Effect,
 }
 
-impl TableRun<'_> {
+impl AdoptTableRun<'_> {
     /// Looks for orphans in the next page; returns whether there is another.
     async fn adopt_next_page(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut AdoptCheckpoint,
         budget: &mut RemainingBudget,
     ) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
         let since = self.table.resource.adopt_since.as_deref();
-        let batch = budget.batch(config.sync.batch);
-        let page = find_orphans(store, self.table, since, checkpoint.after.as_ref(), batch).await?;
+        let next = NextPage { after: checkpoint.after.as_ref(), limit: budget.batch(config.sync.batch) };
+        let page = find_orphans(store, self.table, since, next).await?;
         checkpoint.figures.looked += page.rows_read as u64;
         self.adopt_wanted(checkpoint, &page.orphans, budget).await?;
         budget.spend(page.rows_read);
@@ -150,7 +150,7 @@ impl TableRun<'_> {
     /// Counts orphans, and adopts those that are to be adopted.
     async fn adopt_wanted(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut AdoptCheckpoint,
         orphans: &[Orphan],
         budget: &RemainingBudget,
     ) -> Result<(), db::Error> {
@@ -181,7 +181,7 @@ impl TableRun<'_> {
     /// Adopts all at once, or one by one if the database refuses some of them.
     async fn adopt_batch(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut AdoptCheckpoint,
         orphans: &[&Orphan],
         after: Duration,
         budget: &RemainingBudget,
@@ -190,7 +190,7 @@ impl TableRun<'_> {
             return Ok(());
         }
         let store = self.context.store;
-        let mut request = Request::by("sexton sweep adopt");
+        let mut request = DeletionRequest::by("sexton sweep adopt");
         request.reason = Some("marked without a deletion".to_owned());
         (request.after, request.notify) = (after, true);
         let keys: Vec<Key> = orphans.iter().map(|orphan| orphan.key.clone()).collect();
@@ -207,7 +207,7 @@ impl TableRun<'_> {
         };
         let Some(refusal) = error.refusal() else { return Err(error) };
         // SQLite has one lock for all rows: each row would wait for it anew.
-        let one_by_one = !refusal.is_contention() || store.db.dialect == Dialect::Postgres;
+        let one_by_one = !refusal.is_contention() || store.db.dialect.has_row_locks();
         match orphans {
             [orphan] if !refusal.is_contention() => {
                 checkpoint.figures.refused += 1;

@@ -8,9 +8,9 @@ use serde_json::Value;
 use sexton_core::{
     catalog::{Cursor, Table},
     config::{Config, SweepBudget},
-    db,
+    db::{self, NextPage},
     ids::ResourceName,
-    ledger::{FinishedAt, Progress, SweepRun},
+    ledger::{FinishedAt, SweepProgress, SweepRun},
     sweep::dangling::{CompletedParent, ParentLink, gone_with_children, missing_parents, redelete_parent},
 };
 
@@ -20,12 +20,12 @@ use super::{
     run::{describe_key, finished_run, paused_run, to_json},
 };
 
-pub(super) struct Dangling;
+pub(super) struct DanglingSweep;
 
 /// What a pass found and did; the field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Figures {
+struct DanglingFigures {
     /// Completed deletions whose children were looked for.
     completed: u64,
     /// Rows of children's tables whose parents were looked for.
@@ -41,7 +41,7 @@ struct Figures {
 /// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Checkpoint {
+struct DanglingCheckpoint {
     /// Whether all completed deletions were looked at: the tables of children come next.
     in_tables: bool,
     finished: Option<FinishedAt>,
@@ -50,13 +50,13 @@ struct Checkpoint {
     /// The key columns that `after` belongs to.
     shape: String,
     after: Option<Cursor>,
-    figures: Figures,
-    progress: Progress,
+    figures: DanglingFigures,
+    progress: SweepProgress,
     error: Option<String>,
 }
 
 #[async_trait]
-impl Sweep for Dangling {
+impl Sweep for DanglingSweep {
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
     }
@@ -69,21 +69,21 @@ impl Sweep for Dangling {
         effect: Effect,
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form starts the pass anew.
-        let mut checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let mut checkpoint: DanglingCheckpoint = serde_json::from_value(cursor).unwrap_or_default();
         let mut tables: Vec<&Table> =
             context.store.catalog.tables().map(AsRef::as_ref).filter(|table| !table.children.is_empty()).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
-        let pass = Pass { context, tables, effect };
+        let run = DanglingRun { context, tables, effect };
         let mut budget = RemainingBudget::new(budget);
         loop {
             if budget.is_used_up() {
-                let Checkpoint { figures, progress, error, .. } = &checkpoint;
+                let DanglingCheckpoint { figures, progress, error, .. } = &checkpoint;
                 return paused_run(&checkpoint, figures, progress, error.clone());
             }
             let more = if checkpoint.in_tables {
-                pass.look_at_children(&mut checkpoint, &mut budget).await?
+                run.look_at_children(&mut checkpoint, &mut budget).await?
             } else {
-                pass.look_at_completed(&mut checkpoint, &mut budget).await?
+                run.look_at_completed(&mut checkpoint, &mut budget).await?
             };
             if !more {
                 let figures = to_json(&checkpoint.figures)?;
@@ -94,27 +94,27 @@ impl Sweep for Dangling {
 }
 
 /// A run.
-struct Pass<'a> {
+struct DanglingRun<'a> {
     context: SweepContext<'a>,
     /// Those with child rules, by name.
     tables: Vec<&'a Table>,
     effect: Effect,
 }
 
-impl Pass<'_> {
+impl DanglingRun<'_> {
     /// Looks at the next page of completed deletions that still know their rows. The tables come after the last page,
     /// so there is always more.
     async fn look_at_completed(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut DanglingCheckpoint,
         budget: &mut RemainingBudget,
     ) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
         let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
         let batch = budget.batch(config.sync.batch);
-        let page =
-            store.ledger.completed_parents(&store.db, &names, &since, checkpoint.finished.as_ref(), batch).await?;
+        let next = NextPage { after: checkpoint.finished.as_ref(), limit: batch };
+        let page = store.ledger.completed_parents(&store.db, &names, &since, next).await?;
         checkpoint.figures.completed += page.len() as u64;
         budget.spend(page.len());
         for table in &self.tables {
@@ -130,7 +130,7 @@ impl Pass<'_> {
     /// Looks at the next page of a children's table; returns whether there is another page or table.
     async fn look_at_children(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut DanglingCheckpoint,
         budget: &mut RemainingBudget,
     ) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
@@ -147,8 +147,8 @@ impl Pass<'_> {
             (checkpoint.resource, checkpoint.rule, checkpoint.shape) = (Some(table.name.clone()), number, shape);
             checkpoint.after = None;
         }
-        let batch = budget.batch(config.sync.batch);
-        match missing_parents(store, ParentLink { table, rule }, &since, checkpoint.after.as_ref(), batch).await {
+        let next = NextPage { after: checkpoint.after.as_ref(), limit: budget.batch(config.sync.batch) };
+        match missing_parents(store, ParentLink { table, rule }, &since, next).await {
             Ok(page) => {
                 budget.spend(page.rows_read);
                 checkpoint.figures.looked += page.rows_read as u64;
@@ -170,7 +170,7 @@ impl Pass<'_> {
     /// [`Self::take_up`]; a refusal of the database for one resource does not stop the others.
     async fn try_take_up(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut DanglingCheckpoint,
         table: &Table,
         gone: &[CompletedParent],
     ) -> Result<(), db::Error> {
@@ -186,7 +186,7 @@ impl Pass<'_> {
     /// Takes up the deletions of parents that still have children.
     async fn take_up(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut DanglingCheckpoint,
         table: &Table,
         gone: &[CompletedParent],
     ) -> Result<(), db::Error> {
@@ -206,7 +206,7 @@ impl Pass<'_> {
     }
 }
 
-impl Checkpoint {
+impl DanglingCheckpoint {
     /// Notes what the database refused for one table; any other error ends the run.
     fn record_refusal(&mut self, table: &Table, error: db::Error) -> Result<(), db::Error> {
         if error.refusal().is_none() {

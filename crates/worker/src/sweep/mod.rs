@@ -32,24 +32,28 @@ pub(crate) const SWEEPS: [RegisteredSweep; 5] = [
     RegisteredSweep {
         name: "adopt",
         help: "finds marked rows without a deletion, and requests one where adopt = \"on\"",
-        sweep: &adopt::Adopt,
+        sweep: &adopt::AdoptSweep,
     },
     RegisteredSweep {
         name: "dangling",
         help: "deals with rows that outlived their parent, by the rules for children",
-        sweep: &dangling::Dangling,
+        sweep: &dangling::DanglingSweep,
     },
     RegisteredSweep {
         name: "unreferenced",
         help: "deprecates, hides and deletes rows that nothing references, where mode = \"on\"",
-        sweep: &unreferenced::UnreferencedRows,
+        sweep: &unreferenced::UnreferencedSweep,
     },
     RegisteredSweep {
         name: "verify",
         help: "looks whether deleted twins are still gone, for the share in sync.verify",
-        sweep: &verify::Verify,
+        sweep: &verify::VerifySweep,
     },
-    RegisteredSweep { name: "prune", help: "removes finished deletions that are old enough", sweep: &prune::Prune },
+    RegisteredSweep {
+        name: "prune",
+        help: "removes finished deletions that are old enough",
+        sweep: &prune::PruneSweep,
+    },
 ];
 
 /// The names of all sweeps, for messages.

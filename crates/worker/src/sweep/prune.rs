@@ -7,8 +7,8 @@ use serde_json::Value;
 use sexton_core::{
     config::{Config, SweepBudget},
     db,
-    ledger::{Progress, SweepRun},
-    sweep::prune::{Checkpoint, Mode, prune},
+    ledger::{SweepProgress, SweepRun},
+    sweep::prune::{Mode, PruneCheckpoint, prune},
 };
 
 use super::{
@@ -16,10 +16,10 @@ use super::{
     run::{finished_run, to_json},
 };
 
-pub(super) struct Prune;
+pub(super) struct PruneSweep;
 
 #[async_trait]
-impl Sweep for Prune {
+impl Sweep for PruneSweep {
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(60 * 60)
     }
@@ -32,7 +32,7 @@ impl Sweep for Prune {
         effect: Effect,
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form starts the pass anew.
-        let checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let checkpoint: PruneCheckpoint = serde_json::from_value(cursor).unwrap_or_default();
         let sync = &context.config.sync;
         let mode = if effect.is_dry_run() { Mode::DryRun } else { Mode::Delete };
         let checkpoint = prune(context.store, sync, checkpoint, budget, mode).await?;
@@ -40,7 +40,7 @@ impl Sweep for Prune {
         let found = done.deletions + done.attempts + done.refs;
         let removed = if effect.is_dry_run() { 0 } else { found };
         // Deletions that are not old enough are no backlog.
-        let progress = Progress { found, wanted: found, done: removed, oldest_at: None };
+        let progress = SweepProgress { found, wanted: found, done: removed, oldest_at: None };
         let figures = to_json(done)?;
         if checkpoint.is_over() {
             return Ok(finished_run(figures, progress));

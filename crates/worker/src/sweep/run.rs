@@ -5,14 +5,14 @@ use serde_json::Value;
 use sexton_core::{
     catalog::Rows,
     db,
-    ledger::{Progress, SweepRun},
+    ledger::{SweepProgress, SweepRun},
 };
 
 /// A run that used up its budget: the next one continues at the checkpoint.
 pub(super) fn paused_run(
     checkpoint: &impl Serialize,
     figures: &impl Serialize,
-    progress: &Progress,
+    progress: &SweepProgress,
     error: Option<String>,
 ) -> Result<SweepRun, db::Error> {
     Ok(SweepRun {
@@ -25,7 +25,7 @@ pub(super) fn paused_run(
 }
 
 /// A run that ended its pass.
-pub(super) fn finished_run(figures: Value, progress: Progress) -> SweepRun {
+pub(super) fn finished_run(figures: Value, progress: SweepProgress) -> SweepRun {
     SweepRun { cursor: Value::Object(serde_json::Map::new()), figures, progress, over: true, error: None }
 }
 

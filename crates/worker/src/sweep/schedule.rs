@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use sexton_core::{
     db,
-    ledger::{BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepRun, UnfinishedRuns},
+    ledger::{BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepLead, SweepRun, UnfinishedRuns},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -64,16 +64,17 @@ pub(crate) async fn run_once(
 ) -> Result<Option<SweepRun>, db::Error> {
     let SweepContext { store, config, .. } = context;
     let (name, start) = (sweep.name, Instant::now());
-    let cursor: Option<Value> = store.ledger.lead_sweep(&store.db, name, leader, LEASE, every).await?;
+    let lead = SweepLead { sweep: name, leader };
+    let cursor: Option<Value> = store.ledger.lead_sweep(&store.db, lead, LEASE, every).await?;
     let Some(cursor) = cursor else { return Ok(None) };
     match sweep.sweep.run(context, cursor, config.sync.budget, Effect::Act).await {
         Ok(run) => {
-            let unfinished = store.ledger.end_sweep(&store.db, name, leader, &run, start.elapsed()).await?;
+            let unfinished = store.ledger.end_sweep(&store.db, lead, &run, start.elapsed()).await?;
             warn_of_unfinished(name, unfinished.unwrap_or_default());
             Ok(Some(run))
         }
         Err(error) => {
-            if let Err(why) = store.ledger.leave_sweep(&store.db, name, leader, Some(&error.to_string())).await {
+            if let Err(why) = store.ledger.leave_sweep(&store.db, lead, Some(&error.to_string())).await {
                 tracing::debug!(error = %why, "cannot give the lead of {name} back; it ends with its lease");
             }
             Err(error)

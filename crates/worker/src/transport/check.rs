@@ -7,10 +7,11 @@ use sexton_core::transport::{Connection, Error, HintQueue};
 
 use super::probe::{ProbeFailure, probe};
 
-/// Something about a Redis that keeps it from carrying hints, or (see [`Finding::is_fatal`]) that could not be checked.
+/// Something about a Redis that keeps it from carrying hints, or that could not be checked (see
+/// [`RedisFinding::is_fatal`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Finding {
+pub enum RedisFinding {
     /// The URL cannot be read.
     #[error("{reason}")]
     Url {
@@ -71,7 +72,7 @@ pub enum Finding {
     },
 }
 
-impl Finding {
+impl RedisFinding {
     /// Whether hints cannot travel. `false`: it could not be checked.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
@@ -103,10 +104,10 @@ impl Finding {
 
 /// Looks at the Redis at `url` and sends a hint through a queue beside the queue `name`, of which nothing is left
 /// afterwards. No findings: fit for use. Takes some seconds at most.
-pub async fn check(url: &str, name: &str) -> Vec<Finding> {
+pub async fn check(url: &str, name: &str) -> Vec<RedisFinding> {
     let queue = match HintQueue::new(url, name) {
         Ok(queue) => queue,
-        Err(error) => return vec![Finding::Url { reason: error.to_string() }],
+        Err(error) => return vec![RedisFinding::Url { reason: error.to_string() }],
     };
     let connection = queue.connection().clone();
     let address = connection.address().to_owned();
@@ -123,25 +124,25 @@ pub async fn check(url: &str, name: &str) -> Vec<Finding> {
         Ok(info) => {
             let info = fields(&info);
             if info.get("redis_mode") == Some(&"cluster") || info.get("cluster_enabled") == Some(&"1") {
-                findings.push(Finding::Cluster { address: address.clone() });
+                findings.push(RedisFinding::Cluster { address: address.clone() });
             }
             if info.get("role") == Some(&"slave") {
-                findings.push(Finding::Replica { address: address.clone() });
+                findings.push(RedisFinding::Replica { address: address.clone() });
             }
             findings.extend(policy(&connection, address.clone(), &info).await);
         }
     }
-    if !findings.iter().any(Finding::is_fatal) {
+    if !findings.iter().any(RedisFinding::is_fatal) {
         findings.extend(probe(&queue).await.err().map(|failure| match failure {
             ProbeFailure::Refused { action, error } => refusal(address, action, &error),
-            ProbeFailure::Failed { action, reason } => Finding::Forbidden { address, action, reason },
+            ProbeFailure::Failed { action, reason } => RedisFinding::Forbidden { address, action, reason },
         }));
     }
     findings
 }
 
 /// `CONFIG` is forbidden on managed services; `INFO` tells the same.
-async fn policy(connection: &Connection, address: String, info: &HashMap<&str, &str>) -> Option<Finding> {
+async fn policy(connection: &Connection, address: String, info: &HashMap<&str, &str>) -> Option<RedisFinding> {
     let mut get = cmd("CONFIG");
     get.arg("GET").arg("maxmemory-policy");
     let config = ask::<HashMap<String, String>>(connection, "read the configuration", &mut get).await;
@@ -149,8 +150,8 @@ async fn policy(connection: &Connection, address: String, info: &HashMap<&str, &
     let policy = from_config.or_else(|| info.get("maxmemory_policy").map(|&policy| policy.to_owned()));
     match policy {
         Some(policy) if policy == "noeviction" => None,
-        Some(policy) => Some(Finding::MaxmemoryPolicy { address, policy }),
-        None => Some(Finding::PolicyUnknown { address }),
+        Some(policy) => Some(RedisFinding::MaxmemoryPolicy { address, policy }),
+        None => Some(RedisFinding::PolicyUnknown { address }),
     }
 }
 
@@ -162,16 +163,18 @@ async fn ask<T: FromRedisValue>(
     connection.query(action, command.borrow()).await
 }
 
-fn refusal(address: String, action: &'static str, error: &Error) -> Finding {
+fn refusal(address: String, action: &'static str, error: &Error) -> RedisFinding {
     let reason = error.redis().map_or_else(|| error.to_string(), ToString::to_string);
     match error.redis().map(redis::RedisError::kind) {
-        Some(ErrorKind::AuthenticationFailed) => Finding::Credentials { address, reason },
+        Some(ErrorKind::AuthenticationFailed) => RedisFinding::Credentials { address, reason },
         _ if matches!(error.redis().and_then(redis::RedisError::code), Some("NOAUTH" | "WRONGPASS")) => {
-            Finding::Credentials { address, reason }
+            RedisFinding::Credentials { address, reason }
         }
-        Some(ErrorKind::Server(ServerErrorKind::NoPerm)) => Finding::Forbidden { address, action, reason },
-        _ if matches!(error, Error::Connect { .. } | Error::Timeout { .. }) => Finding::Unreachable { address, reason },
-        _ => Finding::Forbidden { address, action, reason },
+        Some(ErrorKind::Server(ServerErrorKind::NoPerm)) => RedisFinding::Forbidden { address, action, reason },
+        _ if matches!(error, Error::Connect { .. } | Error::Timeout { .. }) => {
+            RedisFinding::Unreachable { address, reason }
+        }
+        _ => RedisFinding::Forbidden { address, action, reason },
     }
 }
 

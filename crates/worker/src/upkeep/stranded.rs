@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sexton_core::{db, ids::Lane, outcome::DeadKind};
+use sexton_core::{db, ids::Lane, ledger::Stranded, outcome::DeadKind};
 
 use super::Service;
 use crate::{engine::Engine, metrics};
@@ -35,16 +35,17 @@ impl StrandedWatch {
 
     async fn end(&self, lane: &Lane) -> Result<(), db::Error> {
         let (store, config) = (&self.engine.context.store, &self.engine.context.config);
+        let stranded_for = |overdue| Stranded { lane, overdue, limit: BATCH };
         let resource = lane.split('.').next().unwrap_or_default();
         if config.resources.keys().any(|name| name.as_str() == resource) {
             // Not at once: a process with a newer configuration may know the lane.
-            let taken = store.ledger.take_in_stranded(&store.db, lane, config.worker.lease, BATCH).await?;
+            let taken = store.ledger.take_in_stranded(&store.db, stranded_for(config.worker.lease)).await?;
             if !taken.is_empty() {
                 tracing::warn!(%lane, deletions = taken.len(), "{lane} is not configured; its deletions go on without it");
             }
             return Ok(());
         }
-        for id in store.ledger.abandon_stranded(&store.db, lane, config.retry.give_up_after, BATCH).await? {
+        for id in store.ledger.abandon_stranded(&store.db, stranded_for(config.retry.give_up_after)).await? {
             let kind = DeadKind::TargetNotConfigured;
             metrics::count_dead(resource, kind);
             tracing::warn!(%id, %kind, "deletion {id} is dead: no process has {lane} in its configuration");

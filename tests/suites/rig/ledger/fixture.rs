@@ -9,7 +9,7 @@ use sexton_core::{
     db,
     ids::DeletionId,
     ledger::{Candidates, Claim, Confirmations, Settlement},
-    soft_remove::{Request, Requested, soft_remove},
+    soft_remove::{DeletionRequest, Requested, soft_remove},
     state::Event,
     store::Store,
 };
@@ -80,7 +80,7 @@ impl Fixture {
         let table = self.table(resource);
         let keys: Vec<_> = keys.iter().map(|key| table.parse_key(key).unwrap()).collect();
         let transaction = self.store.db.begin().await?;
-        let requested = soft_remove(&transaction, &self.store, &table, &keys, &Request::by("test")).await?;
+        let requested = soft_remove(&transaction, &self.store, &table, &keys, &DeletionRequest::by("test")).await?;
         transaction.commit().await.map_err(db::Error::from)?;
         Ok(requested)
     }

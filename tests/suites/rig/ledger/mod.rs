@@ -5,4 +5,4 @@ pub(crate) mod schema;
 mod settlement;
 
 pub(crate) use fixture::{Fixture, LEASE, ME, parse};
-pub(crate) use settlement::{claim_by_me, confirmed, lane, lease_of, settlement};
+pub(crate) use settlement::{claim_by_me, confirmed, lane, settlement};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sexton_core::{
-    ids::{DeletionId, Fence, Lane},
+    ids::Lane,
     ledger::{Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Phase, Settlement},
     outcome::Answer,
     state::Event,
@@ -52,8 +52,4 @@ pub(crate) fn confirmed(targets: &[&str]) -> Confirmations {
         in_run: false,
     };
     targets.iter().map(|target| ((*target).to_owned(), one())).collect()
-}
-
-pub(crate) fn lease_of(claim: &Claim) -> (DeletionId, Fence) {
-    (claim.id, claim.fence)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use sea_orm::TransactionTrait;
 use sexton_core::{
-    soft_remove::{Request, Requested, soft_remove},
+    soft_remove::{DeletionRequest, Requested, soft_remove},
     store::Store,
 };
 use sexton_tests::{PATIENCE, Postgres, Sexton, TestDb, api::Api};
@@ -72,7 +72,8 @@ impl Rig {
         let mut requested = Vec::new();
         for keys in keys.chunks(5000) {
             let transaction = store.db.conn.begin().await.unwrap();
-            requested.extend(soft_remove(&transaction, store, table, keys, &Request::by("test")).await.unwrap());
+            requested
+                .extend(soft_remove(&transaction, store, table, keys, &DeletionRequest::by("test")).await.unwrap());
             transaction.commit().await.unwrap();
         }
         requested

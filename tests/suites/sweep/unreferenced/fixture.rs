@@ -6,8 +6,8 @@ use super::toys::{TABLES, TOY};
 use crate::rig::{Server, ledger::parse, store};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use sexton_core::{
-    catalog::{Catalog, Unreferenced},
-    db::Db,
+    catalog::{Catalog, UnreferencedTable},
+    db::{Db, NextPage},
     key::Key,
     ledger::Ledger,
     store::Store,
@@ -23,7 +23,7 @@ pub(crate) struct Fixture {
     pub(crate) server: Server,
     /// The sweep's own sessions.
     pub(crate) store: Store,
-    pub(crate) toys: Unreferenced,
+    pub(crate) toys: UnreferencedTable,
     /// An application's.
     pub(crate) application: DatabaseConnection,
 }
@@ -48,7 +48,7 @@ impl Fixture {
     }
 
     pub(crate) async fn look(&self) -> Page {
-        self.pass().look(None, 1000).await.unwrap()
+        self.pass().look(NextPage { after: None, limit: 1000 }).await.unwrap()
     }
 
     /// What is to be done, as the sweep sees it now.
@@ -79,7 +79,7 @@ impl Fixture {
     }
 }
 
-pub(crate) fn pass<'p>(store: &'p Store, toys: &'p Unreferenced) -> TablePass<'p> {
+pub(crate) fn pass<'p>(store: &'p Store, toys: &'p UnreferencedTable) -> TablePass<'p> {
     TablePass { store, unreferenced: toys, table: None, covered_from: ALWAYS, looked_at: LATELY }
 }
 
@@ -91,10 +91,10 @@ pub(crate) async fn store_without_tables(db: Db) -> Store {
 }
 
 /// The resource `toy`.
-pub(crate) async fn load(db: &Db, resources: &str) -> Unreferenced {
+pub(crate) async fn load(db: &Db, resources: &str) -> UnreferencedTable {
     let config = parse(resources);
     let (name, resource) = config.resources.iter().find(|(name, _)| name.as_str() == "toy").unwrap();
-    let toys = Unreferenced::load(db, name, resource).await.unwrap().unwrap().unwrap();
+    let toys = UnreferencedTable::load(db, name, resource).await.unwrap().unwrap().unwrap();
     assert_eq!(toys.problems, []);
     toys
 }

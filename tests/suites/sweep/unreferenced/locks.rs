@@ -9,6 +9,7 @@ use super::{
     toys::{TOY, days_pass, nonzero, sweep, toys},
 };
 use crate::rig::{PATIENCE, Rig, Server};
+use sexton_core::db::NextPage;
 use sexton_core::sweep::unreferenced::Step;
 
 /// How long the application holds its locks.
@@ -78,7 +79,7 @@ async fn locked_table_is_left_for_the_next_pass() {
     let holder = fixture.open("read committed", "lock table toy in access exclusive mode").await;
     let refused = at_once(fixture.act(Step::Delete, &["1", "2"])).await.unwrap_err();
     assert_eq!(code(&refused), "55P03");
-    assert_eq!(code(&at_once(fixture.pass().look(None, 10)).await.unwrap_err()), "55P03");
+    assert_eq!(code(&at_once(fixture.pass().look(NextPage { after: None, limit: 10 })).await.unwrap_err()), "55P03");
     holder.rollback().await.unwrap();
     assert_eq!(fixture.act(Step::Delete, &["1", "2"]).await.unwrap(), ["1", "2"]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sexton_core::{catalog::Cursor, sweep::unreferenced::Step};
+use sexton_core::{catalog::Cursor, db::NextPage, sweep::unreferenced::Step};
 use sexton_tests::Server;
 
 use super::{fixture::Fixture, toys::TABLES};
@@ -35,7 +35,7 @@ async fn pages_and_batches(fixture: &Fixture, mut after: Option<Cursor>) -> Opti
     let pass = fixture.pass();
     let mut keys = Vec::new();
     for _ in 0..8 {
-        let page = pass.look(after.as_ref(), PAGE).await.unwrap();
+        let page = pass.look(NextPage { after: after.as_ref(), limit: PAGE }).await.unwrap();
         assert_eq!((page.rows_read, page.observations.len()), (PAGE, PAGE / 10));
         keys.extend(page.observations.into_iter().map(|one| one.key));
         after = page.next;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     catalog::{
-        ChildRule, Column, KeyType, Link, Problem, Reading, Rows, Table,
+        ChildRule, Column, ConfigProblem, KeyType, Link, Reading, Rows, Table,
         describe::{Description, Relation},
     },
     config::{Child, ChildThen},
@@ -24,10 +24,10 @@ pub(in crate::catalog) struct BindChildRule<'b> {
 impl BindChildRule<'_> {
     /// # Errors
     /// All that is wrong with the rule.
-    pub(in crate::catalog) fn bind(&self, db: &Db) -> Result<ChildRule, Vec<Problem>> {
+    pub(in crate::catalog) fn bind(&self, db: &Db) -> Result<ChildRule, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
         let mut wrong = |key: &str, message: String| {
-            problems.push(Problem { path: format!("{}.{key}", self.path), message });
+            problems.push(ConfigProblem { path: format!("{}.{key}", self.path), message });
         };
         let name = &self.rule.table;
         let Some(found) = &self.found else {
@@ -100,11 +100,11 @@ impl BindChildRule<'_> {
         }
     }
 
-    fn problem(&self, key: &str, message: String) -> Problem {
-        Problem { path: format!("{}.{key}", self.path), message }
+    fn problem(&self, key: &str, message: String) -> ConfigProblem {
+        ConfigProblem { path: format!("{}.{key}", self.path), message }
     }
 
-    fn types(&self, key: &str, child: &Column, parent: &Column) -> Problem {
+    fn types(&self, key: &str, child: &Column, parent: &Column) -> ConfigProblem {
         let (of_child, of_parent) = (&self.rule.table, &self.parent.0.resource.table);
         self.problem(
             key,
@@ -115,7 +115,7 @@ impl BindChildRule<'_> {
         )
     }
 
-    fn never_matches(&self, link: &Link, references: &Column) -> Option<Problem> {
+    fn never_matches(&self, link: &Link, references: &Column) -> Option<ConfigProblem> {
         match link {
             Link::Column(column) => {
                 if references.key_type().is_none() && column.key_type().is_none() {
@@ -142,7 +142,7 @@ impl BindChildRule<'_> {
     }
 
     /// A value that several parents may have would make the children of one the children of another.
-    fn ambiguous(&self) -> Option<Problem> {
+    fn ambiguous(&self) -> Option<ConfigProblem> {
         let wanted = BTreeSet::from([self.rule.references.clone()]);
         let unique = self.parent.1.unique.iter().any(|unique| unique.is_subset(&wanted));
         (!unique && self.rule.scope.is_empty()).then(|| {
@@ -156,7 +156,7 @@ impl BindChildRule<'_> {
     }
 
     /// The resource of the children's table, if it is one.
-    fn resource(&self, found: &Description, problems: &mut Vec<Problem>) -> Option<&Table> {
+    fn resource(&self, found: &Description, problems: &mut Vec<ConfigProblem>) -> Option<&Table> {
         let same: Vec<&&Table> = self.tables.iter().filter(|table| table.rows.sql == found.sql).collect();
         let own = same.iter().find(|table| table.name == self.parent.0.name);
         let resource = match (own, &same[..]) {
@@ -196,7 +196,7 @@ impl BindChildRule<'_> {
         &self,
         found: &Description,
         resource: Option<&Table>,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<ConfigProblem>,
     ) -> Vec<(Column, KeyType)> {
         if let Some(table) = resource {
             return table.rows.key.clone();

@@ -1,40 +1,55 @@
 //! Marker rules: which column is written, for which rows, with which value.
 
-use super::resource::Binder;
+use super::resource::ResourceBinder;
 use crate::{
-    catalog::{Column, Rule, describe::Description},
-    config::{ColumnValue, MarkerRule},
-    db::{self, Db, Dialect, Words, literal},
+    catalog::{Column, MarkerRule, describe::Description},
+    config::{ColumnValue, Marker, MarkerWhen},
+    db::{self, Db, Words, literal},
 };
 
-impl Binder<'_> {
-    pub(super) async fn rules(&mut self, found: &Description, db: &Db) -> Result<Vec<Rule>, db::Error> {
-        let configured = self.resource.marker_rules();
+impl ResourceBinder<'_> {
+    /// The rules that are not wrong, in the order in which they are tried.
+    pub(super) async fn rules(&mut self, found: &Description, db: &Db) -> Result<Vec<MarkerRule>, db::Error> {
+        let resource = self.resource;
         let mut rules = Vec::new();
-        for (number, MarkerRule { when, marker, then }) in configured.into_iter().enumerate() {
-            let path = if when.is_some() { format!("marker_when[{number}].") } else { String::new() };
-            let key = format!("{path}marker");
-            let when = match when {
-                None => None,
-                Some((name, value)) => {
-                    let Some(column) = self.column(&format!("{path}column"), found, &name) else { continue };
-                    self.check_value(db, &format!("{path}equals"), &column, &value).await?;
-                    Some((column, value))
-                }
+        for (number, MarkerWhen { column, equals, marker, then }) in resource.marker_when.iter().enumerate() {
+            let path = format!("marker_when[{number}]");
+            let Some(column) = self.column(&format!("{path}.column"), found, column) else { continue };
+            self.check_value(db, &format!("{path}.equals"), &column, equals).await?;
+            let when = Some((column, equals.clone()));
+            let Some(column) = self.marker_column(&format!("{path}.marker"), found, db, marker).await? else {
+                continue;
             };
-            let Some(mut column) = self.column(&format!("{key}.column"), found, &marker.column) else { continue };
-            self.check_marker(&key, &column);
-            if let Some(zone) = marker.zone {
-                self.check_zone(db, &format!("{key}.zone"), &column, &zone).await?;
-                column.zone = Some(zone);
-            }
-            match &marker.value {
-                Some(value) => self.check_value(db, &format!("{key}.value"), &column, value).await?,
-                None => self.check_time_marker(&key, &column),
-            }
-            rules.push(Rule { when, column, value: marker.value, then });
+            let then = then.unwrap_or(resource.then);
+            rules.push(MarkerRule { when, column, value: marker.value.clone(), then });
+        }
+        if let Some(marker) = &resource.marker
+            && let Some(column) = self.marker_column("marker", found, db, marker).await?
+        {
+            rules.push(MarkerRule { when: None, column, value: marker.value.clone(), then: resource.then });
         }
         Ok(rules)
+    }
+
+    /// The column that the marker is written to, if the table has it; `key` is the marker's place in the resource.
+    async fn marker_column(
+        &mut self,
+        key: &str,
+        found: &Description,
+        db: &Db,
+        marker: &Marker,
+    ) -> Result<Option<Column>, db::Error> {
+        let Some(mut column) = self.column(&format!("{key}.column"), found, &marker.column) else { return Ok(None) };
+        self.check_marker(key, &column);
+        if let Some(zone) = &marker.zone {
+            self.check_zone(db, &format!("{key}.zone"), &column, zone).await?;
+            column.zone = Some(zone.clone());
+        }
+        match &marker.value {
+            Some(value) => self.check_value(db, &format!("{key}.value"), &column, value).await?,
+            None => self.check_time_marker(key, &column),
+        }
+        Ok(Some(column))
     }
 
     async fn check_zone(&mut self, db: &Db, key: &str, column: &Column, zone: &str) -> Result<(), db::Error> {
@@ -81,7 +96,7 @@ impl Binder<'_> {
 
     /// Checks that the database takes the value for the column's type. Only its own cast can tell (enums, domains).
     async fn check_value(&mut self, db: &Db, key: &str, column: &Column, value: &ColumnValue) -> Result<(), db::Error> {
-        if db.dialect == Dialect::Sqlite {
+        if !db.dialect.has_strict_types() {
             return Ok(());
         }
         let text = literal(&value.to_string());

@@ -1,5 +1,5 @@
 //! Comparing the configuration with what the database's catalogue says. Every mistake that is found is a
-//! [`Problem`](super::Problem).
+//! [`ConfigProblem`](super::ConfigProblem).
 
 mod child_rule;
 mod markers;
@@ -8,4 +8,3 @@ mod unreferenced;
 
 pub(super) use child_rule::BindChildRule;
 pub(super) use resource::{resource, rows};
-pub(super) use unreferenced::unreferenced;

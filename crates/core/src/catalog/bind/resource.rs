@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     catalog::{
-        Column, KeyType, Problem, Rows, Table,
+        Column, ConfigProblem, KeyType, Rows, Table,
         describe::{Description, Relation},
         table::TableStatements,
     },
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A resource with its table, or all that is wrong with it.
-type Bound = Result<Table, Vec<Problem>>;
+type BoundResource = Result<Table, Vec<ConfigProblem>>;
 
 /// Resolves a resource whose table is `found`. Child rules are resolved later, once all tables are.
 pub(in crate::catalog) async fn resource(
@@ -22,8 +22,8 @@ pub(in crate::catalog) async fn resource(
     name: &ResourceName,
     resource: &Resource,
     found: Option<&Description>,
-) -> Result<Bound, db::Error> {
-    let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
+) -> Result<BoundResource, db::Error> {
+    let mut binder = ResourceBinder { path: format!("resources.{name}"), resource, problems: Vec::new() };
     let Some(found) = found else {
         binder.report_no_table(db);
         return Ok(Err(binder.problems));
@@ -54,8 +54,8 @@ pub(in crate::catalog) fn rows(
     name: &ResourceName,
     resource: &Resource,
     found: Option<&Description>,
-) -> Result<(Rows, Vec<usize>), Vec<Problem>> {
-    let mut binder = Binder { path: format!("resources.{name}"), resource, problems: Vec::new() };
+) -> Result<(Rows, Vec<usize>), Vec<ConfigProblem>> {
+    let mut binder = ResourceBinder { path: format!("resources.{name}"), resource, problems: Vec::new() };
     let Some(found) = found else {
         binder.report_no_table(db);
         return Err(binder.problems);
@@ -79,15 +79,15 @@ fn paging(resource: &Resource, found: &Description) -> Vec<usize> {
 }
 
 /// A resource, and the mistakes that were found so far.
-pub(super) struct Binder<'r> {
+pub(super) struct ResourceBinder<'r> {
     path: String,
     pub(super) resource: &'r Resource,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
-impl Binder<'_> {
+impl ResourceBinder<'_> {
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
-        self.problems.push(Problem { path: format!("{}.{key}", self.path), message: message.into() });
+        self.problems.push(ConfigProblem { path: format!("{}.{key}", self.path), message: message.into() });
     }
 
     fn report_no_table(&mut self, db: &Db) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::{
-        Column, Pair, Problem, Reference,
+        Column, ConfigProblem, Pair, ResolvedReference, UnreferencedTable,
         describe::{Description, describe},
         foreign_keys::{ForeignKey, OnDelete, referencing},
     },
@@ -15,40 +15,75 @@ use crate::{
 };
 
 /// What was found for `unreferenced`.
-pub(in crate::catalog) struct Bound {
-    pub(in crate::catalog) since: Column,
-    pub(in crate::catalog) references: Vec<Reference>,
+struct BoundRule {
+    since: Column,
+    references: Vec<ResolvedReference>,
     /// What is wrong with the foreign keys.
-    pub(in crate::catalog) problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl UnreferencedTable {
+    /// Resolves the table and its foreign keys as they are now. None if the resource has no `unreferenced`; inside,
+    /// what is wrong with the table itself.
+    ///
+    /// # Errors
+    /// [`db::Error`] when the catalogue cannot be read.
+    pub async fn load(
+        db: &Db,
+        name: &ResourceName,
+        resource: &Resource,
+    ) -> Result<Option<Result<Self, Vec<ConfigProblem>>>, db::Error> {
+        let Some(settings) = &resource.unreferenced else { return Ok(None) };
+        let found = describe(db, &resource.table).await?;
+        let (rows, paging) = match super::rows(db, name, resource, found.as_ref()) {
+            Ok(bound) => bound,
+            Err(problems) => return Ok(Some(Err(problems))),
+        };
+        let Some(found) = found else { return Ok(None) };
+        let bound = match unreferenced(db, name, resource, settings, &found).await? {
+            Ok(bound) => bound,
+            Err(problems) => return Ok(Some(Err(problems))),
+        };
+        Ok(Some(Ok(Self {
+            name: name.clone(),
+            table: resource.table.clone(),
+            settings: settings.clone(),
+            rows,
+            since: bound.since,
+            references: bound.references,
+            problems: bound.problems,
+            paging,
+        })))
+    }
 }
 
 /// Resolves `settings` for the table `found`; inside, what is wrong with its own columns.
-pub(in crate::catalog) async fn unreferenced(
+async fn unreferenced(
     db: &Db,
     name: &ResourceName,
     resource: &Resource,
     settings: &Settings,
     found: &Description,
-) -> Result<Result<Bound, Vec<Problem>>, db::Error> {
-    let mut binder = Binder { db, name, resource, settings, found, problems: Vec::new() };
+) -> Result<Result<BoundRule, Vec<ConfigProblem>>, db::Error> {
+    let mut binder = UnreferencedBinder { db, name, resource, settings, found, problems: Vec::new() };
     let since = binder.since();
     let (Some(since), true) = (since, binder.problems.is_empty()) else { return Ok(Err(binder.problems)) };
     let references = binder.references().await?;
-    Ok(Ok(Bound { since, references, problems: binder.problems }))
+    Ok(Ok(BoundRule { since, references, problems: binder.problems }))
 }
 
-struct Binder<'b> {
+struct UnreferencedBinder<'b> {
     db: &'b Db,
     name: &'b ResourceName,
     resource: &'b Resource,
     settings: &'b Settings,
     found: &'b Description,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
-impl Binder<'_> {
+impl UnreferencedBinder<'_> {
     fn problem(&mut self, key: &str, message: String) {
-        self.problems.push(Problem { path: format!("resources.{}.unreferenced.{key}", self.name), message });
+        self.problems.push(ConfigProblem { path: format!("resources.{}.unreferenced.{key}", self.name), message });
     }
 
     fn since(&mut self) -> Option<Column> {
@@ -76,7 +111,7 @@ impl Binder<'_> {
     }
 
     /// The foreign keys that the configuration names. It must name exactly those that the database has.
-    async fn references(&mut self) -> Result<Vec<Reference>, db::Error> {
+    async fn references(&mut self) -> Result<Vec<ResolvedReference>, db::Error> {
         let keys = referencing(self.db, &self.found.sql).await?;
         let mut named = BTreeMap::new();
         for (number, wanted) in self.settings.by.iter().enumerate() {
@@ -167,7 +202,10 @@ impl Binder<'_> {
         };
         if !has_index {
             let index: Vec<_> = key.columns.iter().map(|column| quote(column)).collect();
-            let concurrently = if self.db.dialect == Dialect::Postgres { " concurrently" } else { "" };
+            let concurrently = match self.db.dialect {
+                Dialect::Postgres => " concurrently",
+                Dialect::Sqlite => "",
+            };
             let message = format!(
                 "`{}` ({columns}) has no index: every look at a row would read the whole table; \
                  `create index{concurrently} on {} ({})`",
@@ -196,7 +234,7 @@ impl Binder<'_> {
     }
 
     /// On SQLite a foreign key may leave it to the primary key what it references.
-    fn resolve(&self, key: &ForeignKey) -> Option<Reference> {
+    fn resolve(&self, key: &ForeignKey) -> Option<ResolvedReference> {
         let to = if key.references.is_empty() { &self.found.primary_key } else { &key.references };
         let pairs = key.columns.iter().zip(to).zip(&key.equals);
         let pair = |((from, to), equals): ((&String, &String), &String)| Pair {
@@ -205,7 +243,7 @@ impl Binder<'_> {
             equals: equals.clone(),
         };
         let columns: Vec<Pair> = pairs.map(pair).collect();
-        (columns.len() == key.columns.len()).then(|| Reference { sql: key.sql.clone(), columns })
+        (columns.len() == key.columns.len()).then(|| ResolvedReference { sql: key.sql.clone(), columns })
     }
 }
 

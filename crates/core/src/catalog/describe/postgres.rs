@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Description, Relation};
+use super::description::{Description, Relation};
 use crate::{
     catalog::Column,
     db::{self, Db, Dialect, Row, Words, quote},

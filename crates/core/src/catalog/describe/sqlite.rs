@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Description, Relation};
+use super::description::{Description, Relation};
 use crate::{
     catalog::Column,
     db::{self, Db, Dialect, Sql, Words, quote},

@@ -72,7 +72,7 @@ impl TryFrom<Value> for Auth {
         let Value::Object(settings) = settings else {
             return Err(format!(".{kind}: expected a table, such as {{ token = \"${{TOKEN}}\" }}"));
         };
-        let mut keys = Keys { kind: kind.clone(), settings, known: Vec::new() };
+        let mut keys = UnreadKeys { kind: kind.clone(), settings, known: Vec::new() };
         let auth = match kind.as_str() {
             "bearer" => Self::Bearer(keys.secret("token")?),
             "basic" => Self::Basic { user: keys.user()?, password: keys.secret("password")? },
@@ -86,13 +86,13 @@ impl TryFrom<Value> for Auth {
 }
 
 /// The keys of one kind that are still to be read.
-struct Keys {
+struct UnreadKeys {
     kind: String,
     settings: Map<String, Value>,
     known: Vec<String>,
 }
 
-impl Keys {
+impl UnreadKeys {
     fn refuse<T>(&self, key: &str, why: &str) -> Result<T, String> {
         Err(format!(".{}.{key}: {why}", self.kind))
     }

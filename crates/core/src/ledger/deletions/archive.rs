@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::{
-    db::{self, Dialect, Row, Sql, Words},
+    db::{self, Row, Sql, Words},
     ids::DeletionId,
     ledger::{Ledger, RowOutcome, state_after, states_before},
     state::{Cancellation, Event},
@@ -108,7 +108,7 @@ impl Ledger {
         let values = [("deletions", json!(deletions).to_string().into()), ("why", why.into())];
         let rows = sql.bind(values).all(transaction).await?;
         let archived = rows.iter().map(|row: &Row| row.parse("id")).collect::<Result<_, _>>()?;
-        if self.dialect == Dialect::Sqlite {
+        if !self.dialect.can_move_rows() {
             self.delete_copied(transaction, &archived).await?;
         }
         Ok(archived)

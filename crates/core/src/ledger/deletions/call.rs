@@ -6,8 +6,7 @@
 
 use crate::{
     db::{self, Db, Sql, Words, kill_point},
-    ids::{DeletionId, Fence},
-    ledger::{Confirmations, Ledger},
+    ledger::{Confirmations, Lease, Ledger},
 };
 
 #[derive(Debug)]
@@ -34,8 +33,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; it is unknown whether it was noted.
-    pub async fn begin_call(&self, db: &Db, id: DeletionId, fence: Fence, target: &str) -> Result<bool, db::Error> {
-        let values = [("id", id.to_string().into()), ("fence", fence.0.into()), ("target", target.into())];
+    pub async fn begin_call(&self, db: &Db, lease: Lease, target: &str) -> Result<bool, db::Error> {
+        let values = [("id", lease.id.to_string().into()), ("fence", lease.fence.0.into()), ("target", target.into())];
         kill_point("calling::before");
         let written = self.sql.call.begin.bind(values).execute(&db.conn).await?;
         kill_point("calling::committed");
@@ -46,17 +45,14 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; it is unknown whether it was noted.
-    pub async fn end_call(
-        &self,
-        db: &Db,
-        id: DeletionId,
-        fence: Fence,
-        confirmations: &Confirmations,
-    ) -> Result<bool, db::Error> {
+    pub async fn end_call(&self, db: &Db, lease: Lease, confirmations: &Confirmations) -> Result<bool, db::Error> {
         let confirmations =
             serde_json::to_string(confirmations).map_err(|error| db::Error::other("write confirmations", error))?;
-        let values =
-            [("id", id.to_string().into()), ("fence", fence.0.into()), ("confirmations", confirmations.into())];
+        let values = [
+            ("id", lease.id.to_string().into()),
+            ("fence", lease.fence.0.into()),
+            ("confirmations", confirmations.into()),
+        ];
         kill_point("answered::before");
         let written = self.sql.call.end.bind(values).execute(&db.conn).await?;
         kill_point("answered::committed");

@@ -117,7 +117,7 @@ const CLAIMED: &str = "
     state = {to:Claimed}, fence = d.fence + 1, attempts = d.attempts + 1,
     worker = @worker, lease_until = {in_ms:@lease_ms},
     first_attempt_at = coalesce(d.first_attempt_at, {now}),
-    called_at = case when d.phase = 'confirm' then coalesce(d.called_at, {now}) else d.called_at end";
+    called_at = case when d.phase = {phase:Confirm} then coalesce(d.called_at, {now}) else d.called_at end";
 
 /// The columns that [`claim`] reads, without `uncalled`. They have no alias: SQLite's `returning` knows none.
 const CLAIM_COLUMNS: &str = "

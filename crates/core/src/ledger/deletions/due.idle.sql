@@ -6,7 +6,7 @@ select case
     when {any_to_advance} then 1
     when exists (
         select 1 from {deletion}
-        where state in ({from:Claimed}) and lane {any_text:@lanes} and phase = 'confirm' and fence > 0
+        where state in ({from:Claimed}) and lane {any_text:@lanes} and phase = {phase:Confirm} and fence > 0
     ) then 1
     else 0
 end as busy

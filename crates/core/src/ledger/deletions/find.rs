@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 
 use super::key_hash::key_hash;
 use crate::{
-    db::{self, Dialect, Sql, Words},
+    db::{self, Sql, Words},
     ids::DeletionId,
     ledger::Ledger,
 };
@@ -44,7 +44,7 @@ impl Ledger {
         key: &str,
     ) -> Result<Option<DeletionId>, db::Error> {
         let mut values = vec![("resource", resource.into()), ("key", key.into())];
-        if self.dialect == Dialect::Sqlite {
+        if !self.dialect.can_hash() {
             values.push(("key_hash", self.key_hashes(conn, resource, &[key.to_owned()]).await?.concat().into()));
         }
         let row = self.sql.find.newest.bind_all(values).one(conn).await?;

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::{
-    db::{self, Dialect, Row, Sql, Words},
+    db::{self, Row, Sql, Words},
     ids::{DeletionId, Fence},
     ledger::{Confirmations, Ledger},
 };
@@ -23,6 +23,9 @@ pub enum RowOutcome {
 }
 
 impl RowOutcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Deleted, Self::AlreadyGone, Self::Kept];
+
     /// As in the ledger.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -85,7 +88,7 @@ impl Ledger {
         let query = self.sql.finish.finish.bind([("finished", json!(records).to_string().into())]);
         let rows = query.all(transaction).await?;
         let finished = rows.iter().map(|row: &Row| row.parse("id")).collect::<Result<_, _>>()?;
-        if self.dialect == Dialect::Sqlite {
+        if !self.dialect.can_move_rows() {
             self.delete_copied(transaction, &finished).await?;
         }
         Ok(finished)

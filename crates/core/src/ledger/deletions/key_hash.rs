@@ -75,7 +75,7 @@ impl Ledger {
     ) -> Result<HashSet<String>, db::Error> {
         let keys: Vec<String> = rows.iter().map(|(key, _)| key.clone()).collect();
         let hashes = self.key_hashes(conn, resource, &keys).await?;
-        let sql = self.words.clone().with([("ended", ended.to_owned())]).render(
+        let sql = self.words.clone().with([("ended", self.words.expand(ended))]).render(
             "-- look for a finished deletion by the hash of its key
             select 1 as found from {done}
             where resource = @resource and key_hash = @key_hash and ({ended})

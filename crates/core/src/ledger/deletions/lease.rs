@@ -2,16 +2,31 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     db::{self, Db, Row, Sql, Words, millis},
     ids::{DeletionId, Fence},
-    ledger::Ledger,
+    ledger::{Claim, Ledger},
 };
 
-/// A claim whose lease is to be renewed.
-pub type Lease = (DeletionId, Fence);
+/// What a claim is known by: the deletion, and which of its claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lease {
+    /// The deletion.
+    pub id: DeletionId,
+    /// Its fence since it was claimed. A later claim has a higher one.
+    pub fence: Fence,
+}
+
+impl Claim {
+    /// The lease under which it is held.
+    #[must_use]
+    pub const fn lease(&self) -> Lease {
+        Lease { id: self.id, fence: self.fence }
+    }
+}
 
 #[derive(Debug)]
 pub(in crate::ledger) struct Statements {
@@ -26,13 +41,13 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Renews `leases` for the time of `lease`. Returns those that are still ours; the others must be abandoned.
+    /// Renews `leases`: each lasts for `duration` from now on. Returns those that are still ours; the others must be
+    /// abandoned.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; no lease is renewed then.
-    pub async fn renew(&self, db: &Db, leases: &[Lease], lease: Duration) -> Result<HashSet<DeletionId>, db::Error> {
-        let leases: Vec<_> = leases.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
-        let values = [("leases", json!(leases).to_string().into()), ("lease_ms", millis(lease).into())];
+    pub async fn renew(&self, db: &Db, leases: &[Lease], duration: Duration) -> Result<HashSet<DeletionId>, db::Error> {
+        let values = [("leases", json!(leases).to_string().into()), ("lease_ms", millis(duration).into())];
         let renewed = self.sql.lease.renew.bind(values).all(&db.conn).await?;
         renewed.iter().map(|row: &Row| row.parse("id")).collect()
     }

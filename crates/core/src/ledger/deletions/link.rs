@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::{
-    db::{self, Dialect, Row, Sql, Words},
+    db::{self, Row, Sql, Words},
     ids::DeletionId,
     ledger::Ledger,
 };
@@ -70,7 +70,7 @@ impl Ledger {
         pairs: &[(DeletionId, DeletionId)],
     ) -> Result<(), db::Error> {
         let pairs: Vec<_> = pairs.iter().filter(|(parent, child)| parent != child).copied().collect();
-        if self.dialect == Dialect::Postgres && !pairs.is_empty() {
+        if self.dialect.has_row_locks() && !pairs.is_empty() {
             let ids: Vec<_> = pairs.iter().flat_map(|(parent, child)| [parent, child]).collect();
             self.sql.link.lock.bind([("deletions", json!(ids).to_string().into())]).all(transaction).await?;
         }

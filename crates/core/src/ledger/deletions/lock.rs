@@ -38,7 +38,7 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Locks those of the claims that are still ours, until the transaction ends.
+    /// Locks the deletions whose leases are still ours, until the transaction ends.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses. It waits for locks (the caller limits for how long):
@@ -46,10 +46,9 @@ impl Ledger {
     pub async fn lock_ours(
         &self,
         transaction: &impl ConnectionTrait,
-        claims: &[Lease],
+        leases: &[Lease],
     ) -> Result<HashSet<DeletionId>, db::Error> {
-        let claims: Vec<_> = claims.iter().map(|(id, fence)| json!({ "id": id, "fence": fence })).collect();
-        let ours = self.sql.lock.ours.bind([("claims", json!(claims).to_string().into())]).all(transaction).await?;
+        let ours = self.sql.lock.ours.bind([("claims", json!(leases).to_string().into())]).all(transaction).await?;
         ours.iter().map(|row: &Row| row.parse("id")).collect()
     }
 }

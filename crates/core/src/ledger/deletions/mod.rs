@@ -36,3 +36,4 @@ pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
 pub(crate) use retained::COPIED;
 pub use settle::{FailedAttempt, Settlement};
+pub use stranded::Stranded;

@@ -4,22 +4,31 @@ use serde::Serialize;
 
 /// Which half of its life a deletion is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Phase {
     /// Targets are called.
     Confirm,
-    /// All targets confirmed; the row is hard-deleted later (`delete_after`).
-    Remove,
+    /// All targets confirmed; the row is hard-deleted later (`delete_after`). The ledger calls it `remove`.
+    HardDelete,
 }
 
 impl Phase {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Confirm, Self::HardDelete];
+
     /// As in the ledger.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
-            Self::Remove => "remove",
+            Self::HardDelete => "remove",
         }
+    }
+}
+
+impl From<Phase> for &'static str {
+    fn from(phase: Phase) -> Self {
+        phase.as_str()
     }
 }
 
@@ -27,10 +36,7 @@ impl std::str::FromStr for Phase {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "confirm" => Ok(Self::Confirm),
-            "remove" => Ok(Self::Remove),
-            other => Err(format!("`{other}` is not a phase of a deletion")),
-        }
+        let phase = Self::ALL.into_iter().find(|phase| phase.as_str() == name);
+        phase.ok_or_else(|| format!("`{name}` is not a phase of a deletion"))
     }
 }

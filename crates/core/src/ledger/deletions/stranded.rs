@@ -61,6 +61,17 @@ impl Statements {
     }
 }
 
+/// Deletions that no process claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Stranded<'a> {
+    /// Their lane.
+    pub lane: &'a Lane,
+    /// They have been due for at least this long.
+    pub overdue: Duration,
+    /// At most this many.
+    pub limit: u32,
+}
+
 impl Ledger {
     /// The lanes in which anything is pending: one look at the index for each.
     ///
@@ -71,43 +82,24 @@ impl Ledger {
         self.sql.stranded.lanes.bind([]).all(conn).await?.iter().map(lane).collect()
     }
 
-    /// Moves at most `limit` deletions of `lane` that have been due for `overdue` to the lane of their resource.
-    /// Returns them.
+    /// Moves deletions to the lane of their resource. Returns them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
-    pub async fn take_in_stranded(
-        &self,
-        db: &Db,
-        lane: &Lane,
-        overdue: Duration,
-        limit: u32,
-    ) -> Result<Vec<DeletionId>, db::Error> {
-        self.change_stranded(db, &self.sql.stranded.take_in, lane, overdue, limit).await
+    pub async fn take_in_stranded(&self, db: &Db, which: Stranded<'_>) -> Result<Vec<DeletionId>, db::Error> {
+        self.change_stranded(db, &self.sql.stranded.take_in, which).await
     }
 
-    /// Ends at most `limit` deletions of `lane` that have been due for `overdue` as dead. Returns them.
+    /// Ends deletions as dead. Returns them.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.
-    pub async fn abandon_stranded(
-        &self,
-        db: &Db,
-        lane: &Lane,
-        overdue: Duration,
-        limit: u32,
-    ) -> Result<Vec<DeletionId>, db::Error> {
-        self.change_stranded(db, &self.sql.stranded.abandon, lane, overdue, limit).await
+    pub async fn abandon_stranded(&self, db: &Db, which: Stranded<'_>) -> Result<Vec<DeletionId>, db::Error> {
+        self.change_stranded(db, &self.sql.stranded.abandon, which).await
     }
 
-    async fn change_stranded(
-        &self,
-        db: &Db,
-        change: &Sql,
-        lane: &Lane,
-        overdue: Duration,
-        limit: u32,
-    ) -> Result<Vec<DeletionId>, db::Error> {
+    async fn change_stranded(&self, db: &Db, change: &Sql, which: Stranded<'_>) -> Result<Vec<DeletionId>, db::Error> {
+        let Stranded { lane, overdue, limit } = which;
         let values = [
             ("lane", lane.as_str().into()),
             ("overdue_ms", millis(overdue).into()),

@@ -4,4 +4,4 @@ mod health;
 pub(super) mod run;
 
 pub use health::{BEHIND_AFTER_RUNS, STUCK_AFTER_PASSES, SweepHealth};
-pub use run::{Progress, SweepRun, SweepState, UnfinishedRuns};
+pub use run::{SweepLead, SweepProgress, SweepRun, SweepState, UnfinishedRuns};

@@ -13,7 +13,7 @@ use crate::{
 /// How far a sweep came with what it is for, in the same terms for all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Progress {
+pub struct SweepProgress {
     /// What the pass has found so far.
     pub found: u64,
     /// How much of it is to be dealt with, whether or not it was. What is only reported is not.
@@ -24,7 +24,7 @@ pub struct Progress {
     pub oldest_at: Option<String>,
 }
 
-impl Progress {
+impl SweepProgress {
     /// How much of what was found was not dealt with.
     #[must_use]
     pub fn backlog(&self) -> u64 {
@@ -53,7 +53,7 @@ pub struct SweepRun {
     /// What the pass did so far; the field names are part of the contract of `--json`.
     pub figures: serde_json::Value,
     /// The same in the terms that all sweeps share.
-    pub progress: Progress,
+    pub progress: SweepProgress,
     /// Whether the pass is over, so that the next begins after the interval. If not, the budget was used up.
     pub over: bool,
     /// What could not be done, although the rest went on.
@@ -107,6 +107,15 @@ pub struct UnfinishedRuns {
     pub stalled: i64,
 }
 
+/// The lead of a sweep: one process at a time has it.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepLead<'a> {
+    /// The name of the sweep.
+    pub sweep: &'a str,
+    /// The process.
+    pub leader: &'a str,
+}
+
 #[derive(Debug)]
 pub(in crate::ledger) struct Statements {
     lead: Sql,
@@ -135,8 +144,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Makes `leader` the process that runs the sweep for the time of `lease`, if no other is and its last pass was
-    /// over at least `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and
+    /// Takes the lead for the time of `lease`, if no other process has it and the sweep's last pass was over at least
+    /// `every` ago. Returns the cursor that the last run left, or none if it is not to be run here and
     /// now.
     ///
     /// # Errors
@@ -144,18 +153,17 @@ impl Ledger {
     pub async fn lead_sweep(
         &self,
         db: &Db,
-        name: &str,
-        leader: &str,
+        lead: SweepLead<'_>,
         lease: Duration,
         every: Duration,
     ) -> Result<Option<serde_json::Value>, db::Error> {
-        let lead = self.sql.sweep_run.lead.bind([
-            ("name", name.into()),
-            ("leader", leader.into()),
+        let take = self.sql.sweep_run.lead.bind([
+            ("name", lead.sweep.into()),
+            ("leader", lead.leader.into()),
             ("lease_ms", millis(lease).into()),
             ("every_ms", millis(every).into()),
         ]);
-        lead.one(&db.conn).await?.map(|row| row.json("cursor")).transpose()
+        take.one(&db.conn).await?.map(|row| row.json("cursor")).transpose()
     }
 
     /// Ends a run that took this long: the next begins at its cursor. The last run of a pass leaves its figures.
@@ -166,15 +174,14 @@ impl Ledger {
     pub async fn end_sweep(
         &self,
         db: &Db,
-        name: &str,
-        leader: &str,
+        lead: SweepLead<'_>,
         run: &SweepRun,
         took: Duration,
     ) -> Result<Option<UnfinishedRuns>, db::Error> {
         let count = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
         let end = self.sql.sweep_run.end.bind([
-            ("name", name.into()),
-            ("leader", leader.into()),
+            ("name", lead.sweep.into()),
+            ("leader", lead.leader.into()),
             ("took_ms", millis(took).into()),
             ("cursor", run.cursor.to_string().into()),
             ("found", count(run.progress.found)),
@@ -196,8 +203,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the lead ends with its lease then.
-    pub async fn leave_sweep(&self, db: &Db, name: &str, leader: &str, error: Option<&str>) -> Result<(), db::Error> {
-        let values = [("name", name.into()), ("leader", leader.into()), ("error", error.into())];
+    pub async fn leave_sweep(&self, db: &Db, lead: SweepLead<'_>, error: Option<&str>) -> Result<(), db::Error> {
+        let values = [("name", lead.sweep.into()), ("leader", lead.leader.into()), ("error", error.into())];
         self.sql.sweep_run.leave.bind(values).execute(&db.conn).await.map(drop)
     }
 

@@ -5,7 +5,7 @@ pub(super) mod sqlite;
 
 use sea_orm::ConnectionTrait;
 
-use super::request::{Request, Requested};
+use super::request::{DeletionRequest, Requested};
 use crate::{
     catalog::Table,
     db::{self, Dialect},
@@ -40,7 +40,7 @@ pub(super) async fn record(
     store: &Store,
     table: &Table,
     rows: &[RowToRecord],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<Vec<RecordedRow>, db::Error> {
     match table.dialect {
         Dialect::Postgres => postgres::record(transaction, store, table, rows, request).await,

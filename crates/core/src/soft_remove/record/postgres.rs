@@ -11,7 +11,7 @@ use crate::{
     db::{self, Row, Sql, literal},
     ids::{DeletionId, Fence},
     ledger::COPIED,
-    soft_remove::request::{Request, Requested, delay_ms, target_names},
+    soft_remove::request::{DeletionRequest, Requested, delay_ms, target_names},
     store::Store,
 };
 
@@ -20,7 +20,7 @@ pub(super) async fn record(
     store: &Store,
     table: &Table,
     rows: &[RowToRecord],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<Vec<RecordedRow>, db::Error> {
     let mut new_ids = HashSet::with_capacity(rows.len());
     let records = rows.iter().map(|RowToRecord { key, parent }| {

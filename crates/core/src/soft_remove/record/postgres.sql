@@ -52,7 +52,7 @@ unlinked as (
 ),}
 archived as (
     insert into {done} ({copied_columns}, key_hash, confirmations, state, cancelled_by)
-    select {copied_from_superseded}, confirmations, {to:Superseded}, 'superseded'
+    select {copied_from_superseded}, confirmations, {to:Superseded}, {cancellation:Superseded}
     from superseded
 ),
 recorded as (
@@ -118,7 +118,7 @@ recorded as (
         lane = case when {is_running} then d.lane else {lane} end,
         confirmations = case when {is_running} then d.confirmations else {still_confirmed} end,
         gone_expected = case when {is_running} or d.payload = excluded.payload then d.gone_expected else '[]' end,
-        phase = case when {is_running} then d.phase when {must_confirm_anew} then 'confirm' else d.phase end,
+        phase = case when {is_running} then d.phase when {must_confirm_anew} then {phase:Confirm} else d.phase end,
         run_at = case when {is_running} then d.run_at when {must_confirm_anew} then excluded.run_at else d.run_at end,
         state = case when {is_running} then d.state when {is_dead} then {to:Retried} else d.state end,
         attempts = case when {is_running} then d.attempts when {is_dead} then 0 else d.attempts end,
@@ -139,7 +139,7 @@ from running
 d.state in ({from:Finished})
 
 -- where {must_confirm_anew} is
-{is_dead} or (d.phase = 'remove' and {still_confirmed} <> d.confirmations)
+{is_dead} or (d.phase = {phase:HardDelete} and {still_confirmed} <> d.confirmations)
 
 -- where {is_dead} is
 -- Dead since a moment ago, else it were superseded: the request is another try.

@@ -14,7 +14,7 @@ use crate::{
     ledger::{Confirmations, Ledger, Phase, has_confirmed},
     soft_remove::{
         mark_row::{MarkedRow, mark_row},
-        request::{Request, Requested, delay_ms, target_names},
+        request::{DeletionRequest, Requested, delay_ms, target_names},
     },
     state::{Cancellation, Event, State, next},
     store::Store,
@@ -26,7 +26,7 @@ pub(super) async fn record(
     store: &Store,
     table: &Table,
     rows: &[RowToRecord],
-    request: &Request,
+    request: &DeletionRequest,
 ) -> Result<Vec<RecordedRow>, db::Error> {
     let recording = Recording { transaction, ledger: &store.ledger, table, request };
     let mut recorded = Vec::new();
@@ -64,7 +64,6 @@ impl db::Statements for Statements {
             where resource = @resource and key = @key
                 and {comparable_marker:marker_value} = {comparable_marker:@marker_value}
             limit 1";
-        let words = words.clone().with([("confirm_phase", format!("'{}'", Phase::Confirm.as_str()))]);
         Self {
             known: words.render(known),
             before_mark_as_child: words.render(before_mark_as_child),
@@ -81,7 +80,7 @@ struct Recording<'r, C> {
     transaction: &'r C,
     ledger: &'r Ledger,
     table: &'r Table,
-    request: &'r Request,
+    request: &'r DeletionRequest,
 }
 
 /// The open or dead deletion of a row.
@@ -203,7 +202,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
         let former = former_payloads(table, &known, &row);
         let confirmed = known.confirmations.len();
         let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
-        let must_confirm_anew = known.phase == Phase::Remove.as_str() && confirmations.len() < confirmed;
+        let must_confirm_anew = known.phase == Phase::HardDelete.as_str() && confirmations.len() < confirmed;
         let update = self.ledger.statements::<Statements>().refresh.bind([
             ("id", known.id.to_string().into()),
             ("payload", json!(row.payload).to_string().into()),

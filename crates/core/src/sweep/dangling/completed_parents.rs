@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::{
-    db::{self, Db, Pages, Row, Sql, Words},
+    db::{self, Db, NextPage, Pages, Row, Sql, Words},
     ids::{DeletionId, ResourceName},
     ledger::{FinishedAt, Ledger, after_last},
     template::Values,
@@ -72,11 +72,10 @@ impl db::Statements for Statements {
 const COLUMNS: &str = "
     {text:d.id} as id, {text:d.finished_at} as at, d.resource, d.key, coalesce({text:d.refs}, '{}') as refs";
 
-const IS_COMPLETED_PARENT: &str = "d.state = {completed} and d.row_outcome <> 'kept' and d.key is not null";
+const IS_COMPLETED_PARENT: &str = "d.state = {completed} and d.row_outcome <> {row_outcome:Kept} and d.key is not null";
 
 impl Ledger {
-    /// The next completed deletions of rows of `resources` that finished since `since` (as the database writes times),
-    /// at most `limit`.
+    /// The next completed deletions of rows of `resources` that finished since `since` (as the database writes times).
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
@@ -85,11 +84,10 @@ impl Ledger {
         db: &Db,
         resources: &[&ResourceName],
         since: &str,
-        after: Option<&FinishedAt>,
-        limit: usize,
+        next: NextPage<'_, FinishedAt>,
     ) -> Result<Vec<CompletedParent>, db::Error> {
         let values = vec![("since", since.into()), ("resources", json!(resources).to_string().into())];
-        let page = self.statements::<Statements>().page.after(after.map(FinishedAt::named), limit, values);
+        let page = self.statements::<Statements>().page.after(next.after.map(FinishedAt::named), next.limit, values);
         page.read_giving_way(db).await?.iter().map(completed_parent).collect()
     }
 

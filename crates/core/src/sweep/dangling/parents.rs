@@ -12,7 +12,7 @@ use crate::{
     catalog::{ChildRule, Cursor, Paging, Table},
     children::{Parent, find_first_children},
     config::AfterConfirmation,
-    db::{self, kill_point},
+    db::{self, NextPage, kill_point},
     ids::DeletionId,
     key::Key,
     store::Store,
@@ -114,7 +114,7 @@ fn values(table: &Table, gone: &CompletedParent, key: &Key) -> Values {
     table.links(&all)
 }
 
-/// Reads the next `limit` children by a link that [is by key](ParentLink::is_by_key), and finds the parents that they
+/// Reads the next children by a link that [is by key](ParentLink::is_by_key), and finds the parents that they
 /// name and that are not there. Deletions that finished since `since` (as the database writes times) are left to
 /// [`gone_with_children`].
 ///
@@ -124,13 +124,12 @@ pub async fn missing_parents(
     store: &Store,
     link: ParentLink<'_>,
     since: &str,
-    after: Option<&Cursor>,
-    limit: usize,
+    page: NextPage<'_, Cursor>,
 ) -> Result<MissingParents, db::Error> {
     let ParentLink { table, rule } = link;
     let by: Vec<usize> = (0..rule.rows.key.len()).collect();
     let paging = Paging { rows: &rule.rows, by: &by };
-    let page = paging.next_rows(&store.db, &[(rule.named("t"), "named")], after, limit).await?;
+    let page = paging.next_rows(&store.db, &[(rule.named("t"), "named")], page).await?;
     let mut keys = HashSet::new();
     for (_, row) in &page.rows {
         let named: Option<String> = row.get("named")?;

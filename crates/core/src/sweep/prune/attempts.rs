@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{BATCH, Checkpoint, Mode, Run, Scanned};
+use super::{BATCH, Mode, PruneCheckpoint, Run, Scanned};
 use crate::{
     db::{self, Pages, Sql, Words, kill_point},
     ledger::{FinishedAt, after_last},
@@ -24,7 +24,7 @@ impl Statements {
 
 impl Run<'_> {
     /// One batch.
-    pub(super) async fn prune_attempts(&self, checkpoint: &mut Checkpoint) -> Result<Scanned, db::Error> {
+    pub(super) async fn prune_attempts(&self, checkpoint: &mut PruneCheckpoint) -> Result<Scanned, db::Error> {
         let sql = &self.sql.attempts;
         let after = checkpoint.after.as_ref().map(FinishedAt::named);
         let page = sql.page.after(after, BATCH, vec![("cutoff", self.cutoff.as_str().into())]);

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{BATCH, Checkpoint, Mode, Run, Scanned, still_marked::Entry};
+use super::{BATCH, Mode, PruneCheckpoint, Run, Scanned, still_marked::OldEntry};
 use crate::{
     db::{self, Pages, Sql, Words, kill_point},
     ledger::{FinishedAt, after_last},
@@ -37,13 +37,13 @@ impl Statements {
 
 impl Run<'_> {
     /// One batch.
-    pub(super) async fn prune_entries(&self, checkpoint: &mut Checkpoint) -> Result<Scanned, db::Error> {
+    pub(super) async fn prune_entries(&self, checkpoint: &mut PruneCheckpoint) -> Result<Scanned, db::Error> {
         let after = checkpoint.after.as_ref().map(FinishedAt::named);
         let page = self.sql.entries.page.after(after, BATCH, vec![("cutoff", self.cutoff.as_str().into())]);
         let rows = page.read_only(&self.store.db).await?;
-        let page = rows.iter().map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+        let page = rows.iter().map(OldEntry::read).collect::<Result<Vec<_>, _>>()?;
         let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(Scanned::page(0, BATCH)) };
-        let candidates: Vec<&Entry> = page.iter().filter(|entry| entry.may_be_marked).collect();
+        let candidates: Vec<&OldEntry> = page.iter().filter(|entry| entry.may_be_marked).collect();
         let still_marked = self.still_marked(&candidates).await?;
         let old = page.iter().map(|entry| entry.finished.id.as_str()).filter(|id| !still_marked.contains(*id));
         let old: Vec<&str> = old.collect();

@@ -45,7 +45,7 @@ pub struct Pruned {
 /// How far a pass came; kept as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Checkpoint {
+pub struct PruneCheckpoint {
     stage: Stage,
     after: Option<FinishedAt>,
     /// What the pass did so far.
@@ -63,7 +63,7 @@ enum Stage {
     Over,
 }
 
-impl Checkpoint {
+impl PruneCheckpoint {
     /// Whether the pass is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -143,10 +143,10 @@ impl Scanned {
 pub async fn prune(
     store: &Store,
     sync: &Sync,
-    mut checkpoint: Checkpoint,
+    mut checkpoint: PruneCheckpoint,
     budget: SweepBudget,
     mode: Mode,
-) -> Result<Checkpoint, db::Error> {
+) -> Result<PruneCheckpoint, db::Error> {
     let run = Run {
         store,
         sql: store.ledger.statements(),

@@ -9,9 +9,9 @@ use std::time::Duration;
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
-use super::{Mode, Pruned, Run, Scanned, still_marked::Entry};
+use super::{Mode, Pruned, Run, Scanned, still_marked::OldEntry};
 use crate::{
-    db::{self, Dialect, Pages, Sql, Words, kill_point},
+    db::{self, Pages, Sql, Words, kill_point},
     ledger::{FinishedAt, after_last},
 };
 
@@ -49,7 +49,7 @@ impl Run<'_> {
     /// Drops the months that it can. The others are pruned in batches.
     pub(super) async fn drop_months(&self, done: &mut Pruned) -> Result<Scanned, db::Error> {
         // A dry run counts their entries one by one with all others.
-        if self.store.ledger.dialect == Dialect::Sqlite || self.mode == Mode::DryRun {
+        if !self.store.ledger.dialect.has_partitions() || self.mode == Mode::DryRun {
             return Ok(Scanned::nothing_more());
         }
         for partition in self.old_months().await? {
@@ -86,7 +86,7 @@ impl Run<'_> {
         loop {
             let page = pages.after(last.as_ref().map(FinishedAt::named), MOST_MOVED, Vec::new());
             let rows = page.read_only(&self.store.db).await?;
-            let entries = rows.iter().map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+            let entries = rows.iter().map(OldEntry::read).collect::<Result<Vec<_>, _>>()?;
             let candidates: Vec<_> = entries.iter().filter(|entry| entry.may_be_marked).collect();
             still_marked.extend(self.still_marked(&candidates).await?);
             if still_marked.len() > MOST_MOVED {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{BATCH, Checkpoint, Mode, Run, Scanned};
+use super::{BATCH, Mode, PruneCheckpoint, Run, Scanned};
 use crate::{
     db::{self, Sql, Words},
     ledger::FinishedAt,
@@ -33,7 +33,7 @@ impl Statements {
 
 impl Run<'_> {
     /// One batch.
-    pub(super) async fn scrub_refs(&self, checkpoint: &mut Checkpoint) -> Result<Scanned, db::Error> {
+    pub(super) async fn scrub_refs(&self, checkpoint: &mut PruneCheckpoint) -> Result<Scanned, db::Error> {
         let (sql, db) = (&self.sql.refs, &self.store.db);
         let cutoff = || ("cutoff", self.refs_cutoff.as_str().into());
         if self.mode == Mode::DryRun {

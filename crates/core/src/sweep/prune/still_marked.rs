@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Run;
 use crate::{
     catalog::Table,
-    db::{self, Row},
+    db::{self, NextPage, Row},
     key::Key,
     ledger::FinishedAt,
 };
@@ -14,7 +14,7 @@ use crate::{
 const PAGE: usize = 5000;
 
 /// A finished deletion that is old enough.
-pub(super) struct Entry {
+pub(super) struct OldEntry {
     pub(super) finished: FinishedAt,
     pub(super) resource: String,
     pub(super) key: Option<String>,
@@ -25,7 +25,8 @@ pub(super) struct Entry {
 
 /// Whether the row of the finished deletion `d` may still be there with its marker: it was kept, or the deletion was
 /// taken back or given up.
-pub(super) const MAY_LEAVE_ROW: &str = "(d.row_outcome = 'kept' or d.cancelled_by in ('discarded', 'restored'))";
+pub(super) const MAY_LEAVE_ROW: &str =
+    "(d.row_outcome = {row_outcome:Kept} or d.cancelled_by in ({cancellation:Discarded}, {cancellation:Restored}))";
 
 /// Whether the finished deletion `d` is the newest of its row; one that is open or dead is newer still. Scalar queries
 /// and no `exists`, which a planner that does not think of the limit answers by reading all open deletions into a hash.
@@ -43,7 +44,7 @@ pub(super) const IS_NEWEST: &str = "(
     and (select 1 from {deletion} o where o.resource = d.resource and o.key = d.key limit 1) is null
 )";
 
-impl Entry {
+impl OldEntry {
     pub(super) fn read(row: &Row) -> Result<Self, db::Error> {
         Ok(Self {
             finished: FinishedAt::read(row)?,
@@ -58,8 +59,8 @@ impl Entry {
 impl Run<'_> {
     /// The ids of those entries whose row is still there with its marker. What cannot be told, because the resource is
     /// not configured any more or has another key, stays.
-    pub(super) async fn still_marked(&self, candidates: &[&Entry]) -> Result<HashSet<String>, db::Error> {
-        let mut by_resource: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    pub(super) async fn still_marked(&self, candidates: &[&OldEntry]) -> Result<HashSet<String>, db::Error> {
+        let mut by_resource: BTreeMap<&str, Vec<&OldEntry>> = BTreeMap::new();
         for entry in candidates {
             by_resource.entry(&entry.resource).or_default().push(entry);
         }
@@ -78,7 +79,7 @@ impl Run<'_> {
         Ok(still_marked)
     }
 
-    async fn still_marked_by_key(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, db::Error> {
+    async fn still_marked_by_key(&self, table: &Table, entries: &[&OldEntry]) -> Result<Vec<String>, db::Error> {
         let (mut of_key, mut still_marked): (HashMap<Key, String>, Vec<String>) = (HashMap::new(), Vec::new());
         for entry in entries {
             match entry.key.as_deref().map(|key| table.parse_key(key)) {
@@ -93,13 +94,14 @@ impl Run<'_> {
     }
 
     /// A hash does not tell its row, so the marked rows are gone through until each hash is found.
-    async fn still_marked_by_hash(&self, table: &Table, entries: &[&Entry]) -> Result<Vec<String>, db::Error> {
+    async fn still_marked_by_hash(&self, table: &Table, entries: &[&OldEntry]) -> Result<Vec<String>, db::Error> {
         let ids = entries.iter().filter_map(|e| Some((e.key_hash.clone()?, e.finished.id.clone())));
         let mut wanted: HashMap<String, String> = ids.collect();
         let (mut still_marked, mut after) = (Vec::new(), None);
         let marked = table.marked("t");
         while !wanted.is_empty() {
-            let (keys, next) = table.page(&self.store.db, &table.sql, &marked, after.as_ref(), PAGE).await?;
+            let page = NextPage { after: after.as_ref(), limit: PAGE };
+            let (keys, next) = table.page(&self.store.db, &table.sql, &marked, page).await?;
             let texts: Vec<_> = keys.iter().map(ToString::to_string).collect();
             let hashes = self.store.ledger.key_hashes(&self.store.db.conn, table.name.as_str(), &texts).await?;
             still_marked.extend(hashes.iter().filter_map(|hash| wanted.remove(hash)));

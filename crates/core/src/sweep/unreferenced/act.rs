@@ -4,10 +4,10 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::{Step, TablePass};
 use crate::{
-    catalog::{Among, Lock, Table},
-    db::{self, Dialect, Sql, kill_point, literal, millis, quote},
+    catalog::{Among, Table},
+    db::{self, Dialect, RowLocks, Sql, kill_point, literal, millis, quote},
     key::Key,
-    soft_remove::{Request, soft_remove},
+    soft_remove::{DeletionRequest, soft_remove},
 };
 
 impl TablePass<'_> {
@@ -34,12 +34,12 @@ impl TablePass<'_> {
     ///
     /// # Errors
     /// As [`Self::act`].
-    pub async fn request(&self, table: &Table, request: &Request, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
+    pub async fn request(&self, table: &Table, request: &DeletionRequest, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let transaction = self.store.db.begin_giving_way_by_index().await?;
         let requested = async {
             let keys = self.lock(&transaction, Step::Delete, keys).await?;
             let condition = format!("not {}", self.unreferenced.referenced());
-            let among = Among { source: &table.sql, condition: &condition, lock: Lock::None };
+            let among = Among { source: &table.sql, condition: &condition, locks: RowLocks::None };
             let keys = table.rows_among(&transaction, &keys, &among).await?;
             soft_remove(&transaction, self.store, table, &keys, request).await?;
             Ok(keys)
@@ -51,11 +51,11 @@ impl TablePass<'_> {
     /// the lock.
     async fn lock(&self, transaction: &impl ConnectionTrait, step: Step, keys: &[Key]) -> Result<Vec<Key>, db::Error> {
         let since = self.unreferenced.since.of("t");
-        let (condition, lock) = match step {
+        let (condition, locks) = match step {
             // A transaction may be about to reference it once more, which does no harm.
-            Step::Clear => (format!("{since} is not null"), Lock::SkipNoKey),
-            Step::Deprecate => (format!("{since} is null"), Lock::Skip),
-            Step::Restart => (format!("{since} is not null"), Lock::Skip),
+            Step::Clear => (format!("{since} is not null"), RowLocks::SkipLockedNoKey),
+            Step::Deprecate => (format!("{since} is null"), RowLocks::SkipLocked),
+            Step::Restart => (format!("{since} is not null"), RowLocks::SkipLocked),
             Step::Delete => {
                 let settings = &self.unreferenced.settings;
                 let (uncovered, old) = (self.is_uncovered(), self.is_since(settings.delete_after));
@@ -63,12 +63,12 @@ impl TablePass<'_> {
                 let d = self.store.db.dialect;
                 let looked_at = d.instant(&literal(self.looked_at));
                 let lately = format!("{looked_at} >= {}", d.instant_ago(millis(settings.longest_gap())));
-                (format!("{since} is not null and not {uncovered} and {old} and {lately}"), Lock::Skip)
+                (format!("{since} is not null and not {uncovered} and {old} and {lately}"), RowLocks::SkipLocked)
             }
         };
         let live = self.table.map_or_else(|| "true".to_owned(), |table| table.live("t"));
         let condition = format!("{condition} and {live}");
-        let among = Among { source: &self.unreferenced.rows.sql, condition: &condition, lock };
+        let among = Among { source: &self.unreferenced.rows.sql, condition: &condition, locks };
         let locked = self.unreferenced.rows.rows_among(transaction, keys, &among).await;
         kill_point("unreferenced::locked");
         locked

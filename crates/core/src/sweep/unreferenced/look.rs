@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::TablePass;
 use crate::{
     catalog::Cursor,
-    db::{self, Row, literal, millis},
+    db::{self, NextPage, Row, literal, millis},
     key::Key,
 };
 
@@ -25,7 +25,7 @@ pub enum Step {
 
 /// A row with which something is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
+pub struct RowObservation {
     /// Its key.
     pub key: Key,
     /// What is to be done.
@@ -44,17 +44,17 @@ pub struct Page {
     /// Those of these that can no longer be chosen.
     pub hidden: usize,
     /// Those with which something is to be done.
-    pub observations: Vec<Observation>,
+    pub observations: Vec<RowObservation>,
     /// Where the next page begins; none at the end of the table.
     pub next: Option<Cursor>,
 }
 
 impl TablePass<'_> {
-    /// Looks at the next `limit` rows in key order.
+    /// Looks at the next rows in key order.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses, also when the table has been locked for 100 ms.
-    pub async fn look(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, db::Error> {
+    pub async fn look(&self, page: NextPage<'_, Cursor>) -> Result<Page, db::Error> {
         let (db, unreferenced, table) = (&self.store.db, self.unreferenced, self.table);
         let (since, written) = (unreferenced.since.instant("t"), unreferenced.since.of("t"));
         let is_live = table.map_or_else(|| "true".to_owned(), |table| format!("({} is true)", table.live("t")));
@@ -67,7 +67,7 @@ impl TablePass<'_> {
             (self.is_since(unreferenced.settings.hide_after), "is_hidden"),
             (self.is_since(unreferenced.settings.delete_after), "is_old"),
         ];
-        let page = unreferenced.paging().next_rows(db, &columns, after, limit).await?;
+        let page = unreferenced.paging().next_rows(db, &columns, page).await?;
         let mut found =
             Page { rows_read: page.rows.len(), unreferenced: 0, hidden: 0, observations: Vec::new(), next: page.next };
         for (key, row) in page.rows {
@@ -78,13 +78,14 @@ impl TablePass<'_> {
             let is_referenced = is("is_referenced")?;
             found.unreferenced += usize::from(!is_referenced);
             found.hidden += usize::from(!is_referenced && is("is_hidden")?);
-            let Some(step) = step(&row, is_referenced)? else { continue };
+            let step = if is_referenced { step_of_referenced(&row)? } else { step_of_unreferenced(&row)? };
+            let Some(step) = step else { continue };
             // On SQLite a column may hold what is no value of its type.
             let Some(key) = key else {
                 tracing::warn!(resource = %unreferenced.name, "an unreferenced row has no key by which it could be named");
                 continue;
             };
-            found.observations.push(Observation { key, step, since: row.get("since")? });
+            found.observations.push(RowObservation { key, step, since: row.get("since")? });
         }
         Ok(found)
     }
@@ -106,7 +107,7 @@ impl TablePass<'_> {
         ]);
         let was_restored = "exists (
             select 1 from {done} f
-            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = 'restored'
+            where f.resource = {resource_name} and {kept_as} and f.cancelled_by = {cancellation:Restored}
                 and {instant:f.finished_at} >= {since})";
         words.expand(&format!("({is_before} or {was_restored})"))
     }
@@ -118,13 +119,15 @@ impl TablePass<'_> {
     }
 }
 
-fn step(row: &Row, is_referenced: bool) -> Result<Option<Step>, db::Error> {
+fn step_of_referenced(row: &Row) -> Result<Option<Step>, db::Error> {
+    Ok(row.get::<bool>("is_written")?.then_some(Step::Clear))
+}
+
+fn step_of_unreferenced(row: &Row) -> Result<Option<Step>, db::Error> {
     let is = |what: &str| row.get::<bool>(what);
-    Ok(match (is_referenced, is("is_written")?) {
-        (true, true) => Some(Step::Clear),
-        (true, false) => None,
-        (false, false) => Some(Step::Deprecate),
-        (false, true) if is("is_uncovered")? => Some(Step::Restart),
-        (false, true) => is("is_old")?.then_some(Step::Delete),
+    Ok(match is("is_written")? {
+        false => Some(Step::Deprecate),
+        true if is("is_uncovered")? => Some(Step::Restart),
+        true => is("is_old")?.then_some(Step::Delete),
     })
 }

@@ -12,10 +12,10 @@
 mod act;
 mod look;
 
-pub use look::{Observation, Page, Step};
+pub use look::{Page, RowObservation, Step};
 
 use crate::{
-    catalog::{Table, Unreferenced},
+    catalog::{Table, UnreferencedTable},
     store::Store,
 };
 
@@ -25,7 +25,7 @@ pub struct TablePass<'p> {
     /// The database, and the ledger for rows that were removed and restored.
     pub store: &'p Store,
     /// The table, and what references it.
-    pub unreferenced: &'p Unreferenced,
+    pub unreferenced: &'p UnreferencedTable,
     /// The same table, if its rows can be removed as well: the sweep does nothing about those that are marked.
     pub table: Option<&'p Table>,
     /// Since when every row has been looked at often enough, as the database writes times.

@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::{
-    db::{self, Db, Pages, Row, Sql, Words},
+    db::{self, Db, NextPage, Pages, Row, Sql, Words},
     ids::{DeletionId, Lane},
     ledger::{Confirmations, FinishedAt, Ledger, after_last},
     template::Values,
@@ -75,8 +75,8 @@ impl db::Statements for Statements {
 }
 
 impl Ledger {
-    /// The next deletions that finished, however they did, from `since` until `until` (as the database writes times),
-    /// at most `limit`. They are read from the index alone.
+    /// The next deletions that finished, however they did, from `since` until `until` (as the database writes times).
+    /// They are read from the index alone.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
@@ -85,11 +85,11 @@ impl Ledger {
         db: &Db,
         since: &str,
         until: &str,
-        after: Option<&FinishedAt>,
-        limit: usize,
+        next: NextPage<'_, FinishedAt>,
     ) -> Result<Vec<FinishedAt>, db::Error> {
         let values = vec![("since", since.into()), ("until", until.into())];
-        let page = self.statements::<Statements>().finished.after(after.map(FinishedAt::named), limit, values);
+        let page =
+            self.statements::<Statements>().finished.after(next.after.map(FinishedAt::named), next.limit, values);
         page.read_giving_way(db).await?.iter().map(FinishedAt::read).collect()
     }
 

@@ -5,14 +5,17 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sexton_core::{catalog::Table, key::Key, store::Store};
 
-use super::{fail_if_missing, source::Source};
-use crate::cli::{error::Result, output};
+use super::{missing::fail_if_missing, source::RowSource};
+use crate::cli::{
+    error::Result,
+    output::{self, Format},
+};
 
 /// Keys that are shown.
 const SAMPLE: usize = 10;
 
 #[derive(Debug, Default, Serialize)]
-struct Report {
+struct DryRunReport {
     dry_run: bool,
     /// Live rows.
     rows: u64,
@@ -23,14 +26,14 @@ struct Report {
     sample: Vec<String>,
 }
 
-pub(super) async fn run(store: &Store, table: &Table, mut source: Source, size: usize, json: bool) -> Result {
-    let mut report = Report { dry_run: true, ..Report::default() };
+pub(super) async fn run(store: &Store, table: &Table, mut source: RowSource, size: usize, format: Format) -> Result {
+    let mut report = DryRunReport { dry_run: true, ..DryRunReport::default() };
     while let Some(keys) = source.next(&store.db, table, size).await? {
         let live = match &source {
-            Source::Condition { .. } => keys.clone(),
-            Source::Keys(_) => table.live_among(&store.db.conn, &keys).await?,
+            RowSource::Condition { .. } => keys.clone(),
+            RowSource::Keys(_) => table.live_among(&store.db.conn, &keys).await?,
         };
-        if let Source::Keys(_) = &source {
+        if let RowSource::Keys(_) = &source {
             let there: HashSet<Key> = table.existing(&store.db.conn, &keys).await?.into_iter().collect();
             report.marked += (there.len() - live.len().min(there.len())) as u64;
             report.missing += keys.iter().filter(|key| !there.contains(*key)).count() as u64;
@@ -39,7 +42,7 @@ pub(super) async fn run(store: &Store, table: &Table, mut source: Source, size: 
         let more = SAMPLE.saturating_sub(report.sample.len());
         report.sample.extend(live.iter().take(more).map(ToString::to_string));
     }
-    if json {
+    if format == Format::Json {
         output::json(&report)?;
     } else {
         let sample: Vec<_> = report.sample.iter().map(|key| output::clean(key).replace('\n', "\\n")).collect();

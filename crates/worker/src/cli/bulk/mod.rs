@@ -7,11 +7,11 @@
 //! the same command with `--batch ID` continues it. A row that was requested under that id is not requested a second
 //! time, and not reported missing.
 
+mod args;
 mod dry_run;
 mod lines;
+mod missing;
 mod source;
-
-use std::path::PathBuf;
 
 use serde::Serialize;
 use sexton_core::{
@@ -20,17 +20,18 @@ use sexton_core::{
     ids::BatchId,
     key::Key,
     ledger::Ledger,
-    soft_remove::{Request, Requested, bulk, soft_remove},
+    soft_remove::{DeletionRequest, Requested, bulk, soft_remove},
     store::Store,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::source::Source;
+pub(super) use self::args::BulkArgs;
+use self::{missing::fail_if_missing, source::RowSource};
 use super::{
     error::{Error, Result},
     interrupt::Interrupt,
-    output,
-    progress::Progress,
+    output::{self, Format},
+    progress::ProgressDisplay,
 };
 use crate::requests::{Hints, missing_keys};
 
@@ -40,41 +41,9 @@ const MOST_GENERAL: usize = 3;
 /// How many keys without a row, and how many refused rows, are named on standard error; the others are only counted.
 const MOST_NAMED: u64 = 20;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct BulkArgs {
-    /// The live rows that meet this SQL condition; asks first, without a terminal it needs --yes.
-    #[arg(long = "where", value_name = "SQL", conflicts_with_all = ["keys", "keys_from"])]
-    condition: Option<String>,
-    /// The rows whose keys are in this file, one a line; `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
-    keys_from: Option<PathBuf>,
-    /// Rows in one transaction.
-    #[arg(long, value_name = "N", default_value_t = 500, conflicts_with = "keys",
-        value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    batch_size: u32,
-    /// Continue the request that printed this id.
-    #[arg(long, value_name = "ID", conflicts_with = "keys")]
-    batch: Option<BatchId>,
-    /// Only count the rows, and show some keys.
-    #[arg(long, conflicts_with = "keys")]
-    dry_run: bool,
-    /// End at the first row that the database refuses to mark. Without it, such rows are named and counted.
-    #[arg(long, conflicts_with = "keys")]
-    fail_fast: bool,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
-}
-
-impl BulkArgs {
-    pub(super) const fn is_bulk(&self) -> bool {
-        self.condition.is_some() || self.keys_from.is_some()
-    }
-}
-
 /// The figures of a batch, and at the end those of all.
 #[derive(Debug, Default, Serialize)]
-struct Line {
+struct BulkLine {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     summary: bool,
     batch_id: BatchId,
@@ -91,17 +60,17 @@ struct Line {
     /// Rows that the database refused to mark: how many in all, and in a batch which.
     refused: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    refused_rows: Vec<RefusedRow>,
+    refused_rows: Vec<RefusedRowLine>,
 }
 
 /// A row that the database refused to mark.
 #[derive(Debug, Serialize)]
-struct RefusedRow {
+struct RefusedRowLine {
     key: String,
     error: String,
 }
 
-impl Line {
+impl BulkLine {
     fn add(&mut self, batch: &Self) {
         self.rows += batch.rows;
         self.created += batch.created;
@@ -117,16 +86,16 @@ impl Line {
 }
 
 /// What all batches have in common.
-pub(super) struct Bulk<'a> {
+pub(super) struct BulkRequest<'a> {
     pub(super) store: &'a Store,
     pub(super) table: &'a Table,
-    pub(super) request: Request,
+    pub(super) request: DeletionRequest,
     pub(super) hints: &'a Hints,
-    pub(super) json: bool,
+    pub(super) format: Format,
 }
 
 /// How the batches are made.
-struct Plan {
+struct BatchPlan {
     /// Rows in one batch.
     size: usize,
     /// Whether the first refused row ends the command.
@@ -137,28 +106,28 @@ struct Plan {
     stop: CancellationToken,
 }
 
-pub(super) async fn run(mut bulk: Bulk<'_>, args: BulkArgs) -> Result {
-    let Bulk { store, table, json, .. } = bulk;
+pub(super) async fn run(mut bulk: BulkRequest<'_>, args: BulkArgs) -> Result {
+    let BulkRequest { store, table, format, .. } = bulk;
     let size = args.batch_size as usize;
     let (mut source, total) = source::open(&store.db, table, &args).await?;
     if args.dry_run {
-        return dry_run::run(store, table, source, size, json).await;
+        return dry_run::run(store, table, source, size, format).await;
     }
     let rows = total.filter(|rows| *rows > 0 && !args.yes);
-    if let (Source::Condition { .. }, Some(rows)) = (&source, rows) {
+    if let (RowSource::Condition { .. }, Some(rows)) = (&source, rows) {
         super::confirm::confirm(&format!("request the deletion of {rows} rows of {}", table.name))?;
     }
     let batch = args.batch.unwrap_or_default();
     bulk.request.batch = batch;
-    let mut all = Line { batch_id: batch, ..Line::default() };
+    let mut all = BulkLine { batch_id: batch, ..BulkLine::default() };
     if args.batch.is_some() && !store.ledger.knows_batch(&store.db.conn, batch).await? {
         eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
     }
     let mut interrupt = Interrupt::listen("batch")?;
     eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
-    let progress = Progress::of_rows(total);
+    let progress = ProgressDisplay::of_rows(total);
     let plan =
-        Plan { size, fail_fast: args.fail_fast, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
+        BatchPlan { size, fail_fast: args.fail_fast, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
     let work = bulk.request_batches(&mut source, &plan, &progress, &mut all);
     let result = tokio::select! {
         result = work => result,
@@ -198,25 +167,31 @@ enum Repeats {
 }
 
 /// What the parts of a batch have in common.
-struct Part<'p> {
-    source: &'p Source,
+struct BatchContext<'p> {
+    source: &'p RowSource,
     repeats: Repeats,
     fail_fast: bool,
 }
 
-impl Bulk<'_> {
-    async fn request_batches(&self, source: &mut Source, plan: &Plan, progress: &Progress, all: &mut Line) -> Result {
+impl BulkRequest<'_> {
+    async fn request_batches(
+        &self,
+        source: &mut RowSource,
+        plan: &BatchPlan,
+        progress: &ProgressDisplay,
+        all: &mut BulkLine,
+    ) -> Result {
         let mut repeats = if plan.is_resumed { Repeats::Possible } else { Repeats::Impossible };
         while let Some(keys) = source.next(&self.store.db, self.table, plan.size).await? {
             if plan.stop.is_cancelled() {
                 return Err(Error::Failed(anyhow::anyhow!("interrupted")));
             }
-            let mut line = Line { batch_id: self.request.batch, ..Line::default() };
+            let mut line = BulkLine { batch_id: self.request.batch, ..BulkLine::default() };
             let mut requested = Vec::new();
-            let part = Part { source, repeats, fail_fast: plan.fail_fast };
+            let part = BatchContext { source, repeats, fail_fast: plan.fail_fast };
             let result = self.request_what_can_be(&part, keys, &mut line, &mut requested).await;
             // A file may have a key twice, and its row may be gone by the second time.
-            if matches!(source, Source::Keys(_)) {
+            if matches!(source, RowSource::Keys(_)) {
                 repeats = Repeats::Possible;
             }
             self.hints.push(&requested).await;
@@ -232,9 +207,9 @@ impl Bulk<'_> {
     /// Requests a batch in one transaction, or in parts where the database refuses rows of it.
     async fn request_what_can_be(
         &self,
-        part: &Part<'_>,
+        part: &BatchContext<'_>,
         keys: Vec<Key>,
-        all: &mut Line,
+        all: &mut BulkLine,
         requested: &mut Vec<Requested>,
     ) -> Result {
         let mut parts = vec![keys];
@@ -259,7 +234,7 @@ impl Bulk<'_> {
                         return Err(error.into());
                     }
                     all.refused += 1;
-                    all.refused_rows.push(RefusedRow { key: key.to_string(), error: error.to_string() });
+                    all.refused_rows.push(RefusedRowLine { key: key.to_string(), error: error.to_string() });
                 }
                 many => {
                     let second = keys.split_off(many.len() / 2);
@@ -273,19 +248,19 @@ impl Bulk<'_> {
     /// Requests one batch in one transaction.
     async fn request_batch(
         &self,
-        source: &Source,
+        source: &RowSource,
         mut keys: Vec<Key>,
         repeats: Repeats,
-    ) -> std::result::Result<(Line, Vec<Requested>), db::Error> {
+    ) -> std::result::Result<(BulkLine, Vec<Requested>), db::Error> {
         let (ledger, name): (&Ledger, _) = (&self.store.ledger, self.table.name.as_str());
-        let mut line = Line { batch_id: self.request.batch, ..Line::default() };
+        let mut line = BulkLine { batch_id: self.request.batch, ..BulkLine::default() };
         let transaction = self.store.db.begin_on_rows().await?;
         if repeats == Repeats::Possible {
             let before = ledger.keys_of_batch(&transaction, self.request.batch, name, &keys).await?;
             line.done_before = before.len() as u64;
             keys.retain(|key| !before.contains(&key.to_string()));
         }
-        if let Source::Condition { condition, .. } = source {
+        if let RowSource::Condition { condition, .. } = source {
             keys = bulk::lock_live(&transaction, self.table, condition, &keys).await?;
         }
         let requested = soft_remove(&transaction, self.store, self.table, &keys, &self.request).await?;
@@ -299,21 +274,21 @@ impl Bulk<'_> {
         Ok((line, requested))
     }
 
-    fn report_batch(&self, line: &Line, all: &Line) -> Result {
+    fn report_batch(&self, line: &BulkLine, all: &BulkLine) -> Result {
         let left = |before: u64| usize::try_from(MOST_NAMED.saturating_sub(before)).unwrap_or_default();
         for key in line.missing_keys.iter().take(left(all.missing - line.missing)) {
             eprintln!("sexton: {} has no row with the key `{}`", self.table.name, output::clean(key));
         }
-        for RefusedRow { key, error } in line.refused_rows.iter().take(left(all.refused - line.refused)) {
+        for RefusedRowLine { key, error } in line.refused_rows.iter().take(left(all.refused - line.refused)) {
             let (key, error) = (output::clean(key), output::clean(error));
             eprintln!("sexton: {} {key} is not requested, the database refuses it: {error}", self.table.name);
         }
-        if self.json { output::json(line) } else { Ok(()) }
+        if self.format == Format::Json { output::json(line) } else { Ok(()) }
     }
 
-    fn report_all(&self, mut all: Line) -> Result {
+    fn report_all(&self, mut all: BulkLine) -> Result {
         all.summary = true;
-        if self.json {
+        if self.format == Format::Json {
             output::json(&all)?;
         } else {
             let open_before = all.rows - all.created;
@@ -334,13 +309,5 @@ impl Bulk<'_> {
                 all.missing
             ))),
         }
-    }
-}
-
-/// Fails with exit code 3 if keys had no row.
-fn fail_if_missing(table: &Table, missing: u64, others: &str) -> Result {
-    match missing {
-        0 => Ok(()),
-        n => Err(Error::NotFound(format!("{n} keys have no row in {}; {others}", table.name))),
     }
 }

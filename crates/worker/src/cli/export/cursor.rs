@@ -6,7 +6,7 @@ use sexton_core::ledger::Moment;
 
 use super::{
     Installation,
-    write::{Failure, replace},
+    write::{ExportFailure, replace},
 };
 use crate::cli::error::{Error, Result};
 
@@ -38,6 +38,6 @@ impl<'a> Cursor<'a> {
 
     /// Writes where the next export begins. A crash before it makes that one repeat deletions, not miss any.
     pub(super) async fn write(&self, time: &str) -> Result {
-        replace(self.0, async |draft| writeln!(draft, "{time}").map_err(Failure::Write)).await
+        replace(self.0, async |draft| writeln!(draft, "{time}").map_err(ExportFailure::Write)).await
     }
 }

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sexton_core::config::Secret;
 
 /// A credential that can be read at any time.
-pub(in crate::connector) enum Source {
+pub(in crate::connector) enum SecretSource {
     /// Fixed.
     Value(SecretString),
     /// In a file, read anew when its time or size changes.
@@ -29,7 +29,7 @@ pub(in crate::connector) struct Last {
     secret: SecretString,
 }
 
-impl Source {
+impl SecretSource {
     pub(in crate::connector) fn new(secret: &Secret) -> Self {
         match secret {
             Secret::Value(secret) => Self::Value(secret.clone()),
@@ -72,7 +72,7 @@ mod tests {
     fn file_is_read_again_when_it_changes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
-        let source = Source::new(&Secret::File(path.clone()));
+        let source = SecretSource::new(&Secret::File(path.clone()));
         assert!(source.read().is_err(), "there is none yet");
         for token in ["one", "three"] {
             std::fs::write(&path, format!("{token}\n")).unwrap();

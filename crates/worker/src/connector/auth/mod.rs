@@ -16,37 +16,45 @@ use sexton_core::{
     outcome::{Outcome, Received},
 };
 
-use self::tokens::Tokens;
-pub(super) use self::{file::Source, grant::normalised};
-use super::exchange::{Exchange, Request, rejected, unauthorized};
+use self::tokens::OAuth2Tokens;
+pub(super) use self::{file::SecretSource, grant::normalised};
+use super::exchange::{Exchange, OutgoingRequest, rejected, unauthorized};
 
 /// The authentication of one target.
-pub(super) enum Auth {
+pub(super) enum Authentication {
     None,
-    Bearer(Source),
-    Basic { user: String, password: Source },
-    OAuth2(Box<Tokens>),
-    Webhook(Source),
+    Bearer(SecretSource),
+    Basic { user: String, password: SecretSource },
+    OAuth2(Box<OAuth2Tokens>),
+    Webhook(SecretSource),
+}
+
+/// The call that a request is part of.
+#[derive(Clone, Copy)]
+pub(super) struct AuthenticatedCall<'a> {
+    pub(super) id: DeletionId,
+    pub(super) target: &'a str,
+    pub(super) deadline: Instant,
 }
 
 /// The token that a request was sent with, if another could replace it.
 struct Used(SecretString);
 
-impl Auth {
+impl Authentication {
     /// As configured; token endpoints are asked over `exchange`.
     pub(super) fn new(settings: Option<&Settings>, exchange: &Exchange) -> Self {
         match settings {
             None => Self::None,
-            Some(Settings::Bearer(token)) => Self::Bearer(Source::new(token)),
+            Some(Settings::Bearer(token)) => Self::Bearer(SecretSource::new(token)),
             Some(Settings::Basic { user, password }) => {
-                Self::Basic { user: user.clone(), password: Source::new(password) }
+                Self::Basic { user: user.clone(), password: SecretSource::new(password) }
             }
-            Some(Settings::OAuth2(settings)) => Self::OAuth2(Box::new(Tokens::new(settings, exchange.clone()))),
-            Some(Settings::Webhook(secret)) => Self::Webhook(Source::new(secret)),
+            Some(Settings::OAuth2(settings)) => Self::OAuth2(Box::new(OAuth2Tokens::new(settings, exchange.clone()))),
+            Some(Settings::Webhook(secret)) => Self::Webhook(SecretSource::new(secret)),
         }
     }
 
-    /// Sends an authenticated request of deletion `id` to `target`, as [`Exchange::follow`] does. It is sent once more
+    /// Sends an authenticated request, as [`Exchange::follow`] does. It is sent once more
     /// if a new token may help: a target that answers 401 did not act.
     ///
     /// # Errors
@@ -54,34 +62,26 @@ impl Auth {
     pub(super) async fn follow(
         &self,
         exchange: &Exchange,
-        request: &Request,
-        id: DeletionId,
-        target: &str,
-        deadline: Instant,
+        request: &OutgoingRequest,
+        call: AuthenticatedCall<'_>,
     ) -> Result<Received, Outcome> {
         let mut tries = 0;
         loop {
             let mut signed = request.clone();
-            let used = self.sign(&mut signed, id, target, deadline).await?;
-            let received = exchange.follow(signed, deadline).await?;
+            let used = self.sign(&mut signed, call).await?;
+            let received = exchange.follow(signed, call.deadline).await?;
             tries += 1;
-            if received.status != 401 || tries > 1 || !self.forget_refused(used, deadline).await {
+            if received.status != 401 || tries > 1 || !self.forget_refused(used, call.deadline).await {
                 return Ok(received);
             }
         }
     }
 
-    /// Adds credentials or a signature to a request of deletion `id` to `target`.
+    /// Adds credentials or a signature to a request.
     ///
     /// # Errors
     /// The outcome if there is no credential; nothing was sent to the target.
-    async fn sign(
-        &self,
-        request: &mut Request,
-        id: DeletionId,
-        target: &str,
-        deadline: Instant,
-    ) -> Result<Option<Used>, Outcome> {
+    async fn sign(&self, request: &mut OutgoingRequest, call: AuthenticatedCall<'_>) -> Result<Option<Used>, Outcome> {
         match self {
             Self::None => {}
             Self::Bearer(token) => authorize(request, &format!("Bearer {}", read(token)?.expose_secret()))?,
@@ -90,14 +90,14 @@ impl Auth {
                 authorize(request, &format!("Basic {}", BASE64_STANDARD.encode(both)))?;
             }
             Self::OAuth2(tokens) => {
-                let token = tokens.get(deadline).await?;
+                let token = tokens.get(call.deadline).await?;
                 authorize(request, &format!("Bearer {}", token.expose_secret()))?;
                 return Ok(Some(Used(token)));
             }
             Self::Webhook(secret) => {
                 let key = signing_key(&read(secret)?).ok_or_else(unreadable)?;
                 let body = request.body.as_deref().unwrap_or_default();
-                let message_id = webhook::message_id(id, target, &request.url, body);
+                let message_id = webhook::message_id(call.id, call.target, &request.url, body);
                 let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
                 let signature = webhook::signature(&key, &message_id, timestamp, body).ok_or_else(unreadable)?;
                 set(request, HeaderName::from_static("webhook-id"), &message_id)?;
@@ -120,11 +120,11 @@ impl Auth {
     }
 }
 
-fn authorize(request: &mut Request, value: &str) -> Result<(), Outcome> {
+fn authorize(request: &mut OutgoingRequest, value: &str) -> Result<(), Outcome> {
     set(request, AUTHORIZATION, value)
 }
 
-fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outcome> {
+fn set(request: &mut OutgoingRequest, name: HeaderName, value: &str) -> Result<(), Outcome> {
     let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| rejected(None, "bad_request"))?;
     value.set_sensitive(true);
     request.headers.insert(name, value);
@@ -132,7 +132,7 @@ fn set(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Outco
 }
 
 /// Reads a credential. Without it every other deletion would fail too, so a missing one counts as a refused one.
-pub(super) fn read(source: &Source) -> Result<SecretString, Outcome> {
+pub(super) fn read(source: &SecretSource) -> Result<SecretString, Outcome> {
     source.read().map_err(|error| {
         tracing::warn!(%error, "cannot read a credential from its file: {error}");
         unreadable()

@@ -24,8 +24,8 @@ use sexton_core::{
 };
 use tokio::sync::Mutex;
 
-use super::{file::Source, grant::normalised};
-use crate::connector::exchange::{Exchange, Request, retry, unauthorized};
+use super::{file::SecretSource, grant::normalised};
+use crate::connector::exchange::{Exchange, OutgoingRequest, retry, unauthorized};
 
 /// How long before its end a token is no longer used, if it lives long enough.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -34,10 +34,10 @@ const MARGIN: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The tokens of one target.
-pub(in crate::connector) struct Tokens {
+pub(in crate::connector) struct OAuth2Tokens {
     settings: OAuth2,
-    client_secret: Option<Source>,
-    refresh_token: Option<Source>,
+    client_secret: Option<SecretSource>,
+    refresh_token: Option<SecretSource>,
     exchange: Exchange,
     /// Locked while a token is fetched: other calls wait for it instead of fetching one each.
     cache: Mutex<Cache>,
@@ -61,12 +61,12 @@ struct Token {
     until: Option<Instant>,
 }
 
-impl Tokens {
+impl OAuth2Tokens {
     pub(super) fn new(settings: &OAuth2, exchange: Exchange) -> Self {
         Self {
             settings: settings.clone(),
-            client_secret: settings.client_secret.as_ref().map(Source::new),
-            refresh_token: settings.refresh_token.as_ref().map(Source::new),
+            client_secret: settings.client_secret.as_ref().map(SecretSource::new),
+            refresh_token: settings.refresh_token.as_ref().map(SecretSource::new),
             exchange,
             cache: Mutex::default(),
         }
@@ -202,7 +202,7 @@ impl Endpoint<'_> {
         let mut headers = head.headers;
         spell_blanks(&mut headers);
         headers.values_mut().for_each(|value| value.set_sensitive(true));
-        let request = Request { method: head.method, url, headers, body: Some(body), is_harmless: true };
+        let request = OutgoingRequest { method: head.method, url, headers, body: Some(body), is_harmless: true };
         // Whether the endpoint acted does not matter: another token does no harm.
         let received = self.exchange.send(&request, self.deadline).await.map_err(|outcome| match outcome {
             Outcome::Lost(failure) | Outcome::Retry(failure) => retry(None, &format!("token_{}", failure.reason)),

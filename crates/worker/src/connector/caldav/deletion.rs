@@ -10,14 +10,15 @@ use sexton_core::outcome::{Answer, Outcome, Received};
 use url::Url;
 
 use super::{
+    super::auth::AuthenticatedCall,
     super::{
         Call,
-        exchange::{Request, rejected, retry},
+        exchange::{OutgoingRequest, rejected, retry},
     },
     CalDav,
-    etag::Condition,
+    etag::Precondition,
     members::{Members, members_of},
-    place::Place,
+    place::ObjectPlace,
     reading::Found,
 };
 
@@ -25,26 +26,30 @@ use super::{
 const CHANGES: usize = 3;
 
 /// One deletion: what all its requests have in common.
-pub(super) struct Deletion<'d> {
+pub(super) struct ObjectDeletion<'d> {
     pub(super) dav: &'d CalDav,
     pub(super) call: Call<'d>,
     pub(super) headers: HeaderMap,
     pub(super) deadline: Instant,
 }
 
-impl Deletion<'_> {
+impl ObjectDeletion<'_> {
     /// Deletes the object at the URL. An error is an outcome as well; it only ends the work early.
     ///
     /// What is there is read before each `DELETE`: many servers ignore `If-Match` on it, and to delete a collection
     /// deletes all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
-    pub(super) async fn run(&self, place: &Place, mut remembered: Option<Condition>) -> Result<Outcome, Outcome> {
+    pub(super) async fn run(
+        &self,
+        place: &ObjectPlace,
+        mut remembered: Option<Precondition>,
+    ) -> Result<Outcome, Outcome> {
         let (settings, url) = (&self.dav.settings, &place.url);
         for _ in 0..CHANGES {
             let condition = match self.look(url).await? {
-                Found::Object(_) if !settings.if_match => Condition::None,
-                Found::Object(Condition::None) => remembered.take().unwrap_or(Condition::None),
+                Found::Object(_) if !settings.if_match => Precondition::None,
+                Found::Object(Precondition::None) => remembered.take().unwrap_or(Precondition::None),
                 Found::Object(condition) => condition,
-                Found::Collection if settings.collection => Condition::None,
+                Found::Collection if settings.collection => Precondition::None,
                 Found::Collection => return Ok(rejected(None, "is_a_collection")),
                 Found::Nothing(received) => return self.judge_missing(place, &received).await,
             };
@@ -58,7 +63,7 @@ impl Deletion<'_> {
                 }
                 404 | 410 => return self.judge_missing(place, &received).await,
                 // It has another ETag by now, or it is gone: some servers check the condition first.
-                412 if condition != Condition::None => {}
+                412 if condition != Precondition::None => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),
                 status if settings.gone.contains(&status) => return Ok(gone(status)),
                 _ => return Ok(received.classified(SystemTime::now())),
@@ -67,9 +72,9 @@ impl Deletion<'_> {
         Ok(retry(Some(412), "etag_keeps_changing"))
     }
 
-    async fn delete(&self, url: &Url, condition: &Condition) -> Result<Received, Outcome> {
+    async fn delete(&self, url: &Url, condition: &Precondition) -> Result<Received, Outcome> {
         let mut headers = HeaderMap::new();
-        if let Condition::Has(etag) = condition {
+        if let Precondition::Has(etag) = condition {
             // An ETag that is no header value is an error: without it the request would have no condition.
             headers.insert(IF_MATCH, etag.parse().map_err(|_| rejected(None, "bad_etag"))?);
         }
@@ -92,8 +97,9 @@ impl Deletion<'_> {
         let mut headers = self.headers.clone();
         headers.extend(own);
         let is_harmless = method != Method::DELETE;
-        let request = Request { method, url: url.clone(), headers, body, is_harmless };
-        self.dav.auth.follow(&self.dav.exchange, &request, self.call.id, &self.dav.target, self.deadline).await
+        let request = OutgoingRequest { method, url: url.clone(), headers, body, is_harmless };
+        let call = AuthenticatedCall { id: self.call.id, target: &self.dav.target, deadline: self.deadline };
+        self.dav.auth.follow(&self.dav.exchange, &request, call).await
     }
 }
 

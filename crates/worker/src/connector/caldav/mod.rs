@@ -25,11 +25,12 @@ use sexton_core::{
     outcome::{Failure, Look, Outcome},
 };
 
-use self::{deletion::Deletion, etag::condition, place::Place, reading::Found};
+use self::{deletion::ObjectDeletion, etag::condition, place::ObjectPlace, reading::Found};
 use super::{
     Call, Connector, SetupError,
-    auth::Auth,
-    clients::{Clients, Transport},
+    address::AllowedAddresses,
+    auth::Authentication,
+    clients::{HttpClients, Transport},
     exchange::Exchange,
     headers::{bad_template, render_headers},
 };
@@ -39,7 +40,7 @@ pub(super) struct CalDav {
     target: String,
     settings: Settings,
     exchange: Exchange,
-    auth: Auth,
+    auth: Authentication,
     timeout: Duration,
 }
 
@@ -48,31 +49,31 @@ impl CalDav {
     ///
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
-    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
+    pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target));
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),
-            auth: Auth::new(settings.auth.as_ref(), &exchange),
+            auth: Authentication::new(settings.auth.as_ref(), &exchange),
             exchange,
             timeout: target.timeout,
         })
     }
 
     async fn delete_object(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
-        let place = Place::of(&self.settings, call.row).map_err(bad_template)?;
+        let place = ObjectPlace::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
         // One that is missing or malformed is no condition.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
         let remembered = remembered.as_deref().and_then(condition);
-        let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
+        let deletion = ObjectDeletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         deletion.run(&place, remembered).await
     }
 
     async fn look_at_object(&self, call: Call<'_>) -> Result<Look, Outcome> {
-        let place = Place::of(&self.settings, call.row).map_err(bad_template)?;
+        let place = ObjectPlace::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
-        let deletion = Deletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
+        let deletion = ObjectDeletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
         Ok(match deletion.look(&place.url).await? {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })

@@ -11,11 +11,11 @@ use url::Url;
 
 use super::{
     super::exchange::{NAME_MAY_BE_ENCODED, rejected, retry},
-    deletion::{Deletion, gone},
-    etag::{Condition, condition},
+    deletion::{ObjectDeletion, gone},
+    etag::{Precondition, condition},
     href,
     multistatus::{self, Properties},
-    place::Place,
+    place::ObjectPlace,
 };
 
 const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -23,14 +23,14 @@ const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 
 /// What is at a URL.
 pub(super) enum Found {
-    Object(Condition),
+    Object(Precondition),
     Collection,
     /// 404 or 410.
     Nothing(Received),
 }
 
 /// What a `PROPFIND` tells.
-enum Told {
+enum PropfindAnswer {
     Properties(Properties),
     /// 404 or 410.
     Nothing(Received),
@@ -38,17 +38,17 @@ enum Told {
     Unknown,
 }
 
-impl Deletion<'_> {
+impl ObjectDeletion<'_> {
     /// What is at the URL, with its `ETag`.
     pub(super) async fn look(&self, url: &Url) -> Result<Found, Outcome> {
         let by_name = || url.path().ends_with('/');
         match self.propfind(url).await? {
-            Told::Properties(found) if found.is_collection.unwrap_or_else(by_name) => Ok(Found::Collection),
-            Told::Properties(found) => Ok(Found::Object(object(found.etag))),
-            Told::Nothing(received) => Ok(Found::Nothing(received)),
+            PropfindAnswer::Properties(found) if found.is_collection.unwrap_or_else(by_name) => Ok(Found::Collection),
+            PropfindAnswer::Properties(found) => Ok(Found::Object(object(found.etag))),
+            PropfindAnswer::Nothing(received) => Ok(Found::Nothing(received)),
             // `HEAD` does not tell; by convention a collection's URL ends so (RFC 4918 §5.2).
-            Told::Unknown if by_name() => Ok(Found::Collection),
-            Told::Unknown => {
+            PropfindAnswer::Unknown if by_name() => Ok(Found::Collection),
+            PropfindAnswer::Unknown => {
                 let received = self.read(Method::HEAD, url, HeaderMap::new(), None).await?;
                 match received.status {
                     200..=299 => Ok(Found::Object(object(received.etag))),
@@ -60,7 +60,7 @@ impl Deletion<'_> {
     }
 
     /// Judges whether it can be believed that nothing is there.
-    pub(super) async fn judge_missing(&self, place: &Place, received: &Received) -> Result<Outcome, Outcome> {
+    pub(super) async fn judge_missing(&self, place: &ObjectPlace, received: &Received) -> Result<Outcome, Outcome> {
         let status = received.status;
         if !place.is_certain {
             return Ok(rejected(Some(status), NAME_MAY_BE_ENCODED));
@@ -72,15 +72,15 @@ impl Deletion<'_> {
             return Ok(received.classified(SystemTime::now()));
         };
         Ok(match self.propfind(&collection).await? {
-            Told::Properties(found) if found.is_collection == Some(true) => gone(status),
-            Told::Properties(_) => rejected(Some(207), "collection_not_found"),
-            Told::Nothing(collection) => rejected(Some(collection.status), "collection_not_found"),
+            PropfindAnswer::Properties(found) if found.is_collection == Some(true) => gone(status),
+            PropfindAnswer::Properties(_) => rejected(Some(207), "collection_not_found"),
+            PropfindAnswer::Nothing(collection) => rejected(Some(collection.status), "collection_not_found"),
             // Without PROPFIND nothing is known of the collection.
-            Told::Unknown => rejected(Some(status), "http_404"),
+            PropfindAnswer::Unknown => rejected(Some(status), "http_404"),
         })
     }
 
-    async fn propfind(&self, url: &Url) -> Result<Told, Outcome> {
+    async fn propfind(&self, url: &Url) -> Result<PropfindAnswer, Outcome> {
         let method = Method::from_bytes(b"PROPFIND").map_err(|_| rejected(None, "bad_request"))?;
         let mut headers = HeaderMap::new();
         headers.insert("depth", HeaderValue::from_static("0"));
@@ -88,8 +88,8 @@ impl Deletion<'_> {
         let received = self.read(method, url, headers, Some(PROPFIND.into())).await?;
         match received.status {
             207 => told(received),
-            404 | 410 => Ok(Told::Nothing(received)),
-            405 | 501 => Ok(Told::Unknown),
+            404 | 410 => Ok(PropfindAnswer::Nothing(received)),
+            405 | 501 => Ok(PropfindAnswer::Unknown),
             status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
             _ => Err(received.classified(SystemTime::now()).of_harmless_request()),
         }
@@ -113,7 +113,7 @@ impl Deletion<'_> {
 
 /// Reads a multistatus. Only a response about the resource that was asked for counts, and its own status if it has one:
 /// some servers put a 404 there.
-fn told(received: Received) -> Result<Told, Outcome> {
+fn told(received: Received) -> Result<PropfindAnswer, Outcome> {
     let unreadable = || rejected(Some(received.status), "unreadable_multistatus");
     let responses = multistatus::responses(&received.body).ok_or_else(unreadable)?;
     let is_missing = |response: &multistatus::Response| matches!(response.status, Some(404 | 410));
@@ -124,14 +124,14 @@ fn told(received: Received) -> Result<Told, Outcome> {
     let asked = responses.into_iter().find(is_asked);
     let asked = asked.ok_or_else(|| rejected(Some(received.status), "other_object"))?;
     match (asked.status, asked.properties) {
-        (None | Some(200..=299), Some(found)) => Ok(Told::Properties(found)),
+        (None | Some(200..=299), Some(found)) => Ok(PropfindAnswer::Properties(found)),
         (None | Some(200..=299), None) => Err(unreadable()),
-        (Some(status @ (404 | 410)), _) => Ok(Told::Nothing(Received { status, ..received })),
-        (Some(405 | 501), _) => Ok(Told::Unknown),
+        (Some(status @ (404 | 410)), _) => Ok(PropfindAnswer::Nothing(Received { status, ..received })),
+        (Some(405 | 501), _) => Ok(PropfindAnswer::Unknown),
         (Some(status), _) => Err(Received { status, ..received }.classified(SystemTime::now()).of_harmless_request()),
     }
 }
 
-fn object(etag: Option<String>) -> Condition {
-    etag.as_deref().and_then(condition).unwrap_or(Condition::None)
+fn object(etag: Option<String>) -> Precondition {
+    etag.as_deref().and_then(condition).unwrap_or(Precondition::None)
 }

@@ -25,7 +25,7 @@ const LATE: Duration = Duration::from_secs(30);
 pub(super) struct BadKey;
 
 /// Who asks, for whom, to be allowed what, and where.
-pub(super) struct Claims<'a> {
+pub(super) struct AssertionClaims<'a> {
     pub(super) issuer: &'a str,
     pub(super) subject: Option<&'a str>,
     pub(super) scope: &'a str,
@@ -34,7 +34,7 @@ pub(super) struct Claims<'a> {
 
 /// The assertion as it goes into the request.
 pub(super) fn sign(
-    claims: &Claims<'_>,
+    claims: &AssertionClaims<'_>,
     key_id: Option<&str>,
     private_key: &str,
     now: SystemTime,

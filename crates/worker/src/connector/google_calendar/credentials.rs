@@ -15,7 +15,7 @@ const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// What a file says.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Credentials {
+pub(super) enum GoogleCredentials {
     /// A service account, which signs its requests.
     ServiceAccount {
         client_email: String,
@@ -74,13 +74,13 @@ impl File {
         Ok(Version { modified: found.modified().ok(), length: found.len() })
     }
 
-    pub(super) fn read(&self) -> Result<Credentials, Unusable> {
+    pub(super) fn read(&self) -> Result<GoogleCredentials, Unusable> {
         let text = SecretString::from(std::fs::read_to_string(&self.path)?);
         serde_json::from_str(text.expose_secret()).map_err(|error| Unusable::Malformed(error.line()))
     }
 }
 
-impl Credentials {
+impl GoogleCredentials {
     pub(super) fn token_uri(&self) -> &str {
         match self {
             Self::ServiceAccount { token_uri, .. } | Self::AuthorizedUser { token_uri, .. } => token_uri,

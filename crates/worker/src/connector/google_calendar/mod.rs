@@ -24,11 +24,12 @@ use sexton_core::{
 };
 use url::Url;
 
-use self::{credentials::File, token::Tokens};
+use self::{credentials::File, token::ServiceAccountTokens};
 use super::{
     Call, Connector, SetupError,
-    clients::{Clients, Transport},
-    exchange::{Exchange, NAME_MAY_BE_ENCODED, Request, rejected, unauthorized},
+    address::AllowedAddresses,
+    clients::{HttpClients, Transport},
+    exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected, unauthorized},
     headers::bad_template,
 };
 
@@ -42,11 +43,11 @@ pub(super) struct GoogleCalendar {
     settings: Settings,
     event: UrlTemplate,
     events: UrlTemplate,
-    tokens: Tokens,
+    tokens: ServiceAccountTokens,
 }
 
 /// Where a row's event is.
-struct Place {
+struct EventPlace {
     event: Url,
     /// What shows whether the calendar is visible.
     calendar: Url,
@@ -59,15 +60,15 @@ impl GoogleCalendar {
     ///
     /// # Errors
     /// When the client cannot be set up, or the endpoint is not a URL.
-    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+    pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let failed =
             |why: InvalidTemplate| SetupError::Target { target: target.name.to_string(), why: why.to_string() };
         Ok(Self {
-            exchange: Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private),
+            exchange: Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target)),
             timeout: target.timeout,
             event: settings.event_url().map_err(failed)?,
             events: settings.events_url().map_err(failed)?,
-            tokens: Tokens::new(
+            tokens: ServiceAccountTokens::new(
                 File::new(settings.credentials_file.clone()),
                 settings.subject.clone(),
                 settings.scope.clone(),
@@ -77,7 +78,7 @@ impl GoogleCalendar {
     }
 
     /// Where the event is, and what shows whether its calendar is visible.
-    fn place(&self, row: &Values) -> Result<Place, BadTemplate> {
+    fn place(&self, row: &Values) -> Result<EventPlace, BadTemplate> {
         let text = |name: &str, text| (name.to_owned(), Some(text));
         let ids = Values::from([
             text("calendar", self.settings.calendar.render(row)?),
@@ -88,7 +89,7 @@ impl GoogleCalendar {
         calendar.set_query(Some("maxResults=1&fields=kind"));
         // No id has these; such a value may be encoded already.
         let is_certain = !self.event.may_be_encoded(&ids) && !self.event.has_slash(&ids);
-        Ok(Place { event: self.event.render(&ids)?, calendar, is_certain })
+        Ok(EventPlace { event: self.event.render(&ids)?, calendar, is_certain })
     }
 
     async fn delete_event(&self, row: &Values) -> Result<Outcome, Outcome> {
@@ -133,7 +134,12 @@ impl GoogleCalendar {
     }
 
     /// Judges whether a 404 can be believed.
-    async fn judge_missing(&self, received: &Received, place: &Place, deadline: Instant) -> Result<Outcome, Outcome> {
+    async fn judge_missing(
+        &self,
+        received: &Received,
+        place: &EventPlace,
+        deadline: Instant,
+    ) -> Result<Outcome, Outcome> {
         if !place.is_certain {
             return Ok(rejected(Some(received.status), NAME_MAY_BE_ENCODED));
         }
@@ -158,7 +164,7 @@ impl GoogleCalendar {
             let mut bearer = bearer.map_err(|_| unauthorized(None, "token_not_granted"))?;
             bearer.set_sensitive(true);
             let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-            let request = Request {
+            let request = OutgoingRequest {
                 method: method.clone(),
                 url: url.clone(),
                 headers,

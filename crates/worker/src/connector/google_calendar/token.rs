@@ -16,10 +16,10 @@ use url::{Url, form_urlencoded::Serializer};
 use super::{
     super::{
         auth::normalised,
-        exchange::{Exchange, Request, retry, unauthorized},
+        exchange::{Exchange, OutgoingRequest, retry, unauthorized},
     },
-    assertion::{Claims, sign},
-    credentials::{Credentials, File, Version},
+    assertion::{AssertionClaims, sign},
+    credentials::{File, GoogleCredentials, Version},
 };
 
 /// How long before its end a token is no longer used: a call may take a while to arrive.
@@ -27,7 +27,7 @@ const EARLY: Duration = Duration::from_secs(60);
 const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The tokens of one target.
-pub(super) struct Tokens {
+pub(super) struct ServiceAccountTokens {
     file: File,
     subject: Option<String>,
     scope: String,
@@ -51,7 +51,7 @@ const fn an_hour() -> u64 {
     3600
 }
 
-impl Tokens {
+impl ServiceAccountTokens {
     pub(super) const fn new(file: File, subject: Option<String>, scope: String) -> Self {
         Self { file, subject, scope, cache: Mutex::const_new(None) }
     }
@@ -97,14 +97,14 @@ impl Tokens {
         &self,
         exchange: &Exchange,
         deadline: Instant,
-        credentials: &Credentials,
+        credentials: &GoogleCredentials,
     ) -> Result<Granted, Outcome> {
         let url = Url::parse(credentials.token_uri()).map_err(|_| unauthorized(None, "bad_token_uri"))?;
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
         let body = Some(self.form(credentials)?.into_bytes());
         // Whether the endpoint acted does not matter: another token does no harm.
-        let request = Request { method: Method::POST, url, headers, body, is_harmless: true };
+        let request = OutgoingRequest { method: Method::POST, url, headers, body, is_harmless: true };
         let received = exchange.send(&request, deadline).await.map_err(Outcome::of_harmless_request)?;
         if let Some(why) = received.broken {
             return Err(retry(Some(received.status), why));
@@ -117,12 +117,12 @@ impl Tokens {
     }
 
     /// What proves who we are.
-    fn form(&self, credentials: &Credentials) -> Result<String, Outcome> {
+    fn form(&self, credentials: &GoogleCredentials) -> Result<String, Outcome> {
         let mut form = Serializer::new(String::new());
         match credentials {
-            Credentials::ServiceAccount { client_email, private_key, private_key_id, token_uri } => {
+            GoogleCredentials::ServiceAccount { client_email, private_key, private_key_id, token_uri } => {
                 let subject = self.subject.as_deref();
-                let claims = Claims { issuer: client_email, subject, scope: &self.scope, audience: token_uri };
+                let claims = AssertionClaims { issuer: client_email, subject, scope: &self.scope, audience: token_uri };
                 let key = private_key.expose_secret();
                 let assertion = sign(&claims, private_key_id.as_deref(), key, SystemTime::now()).map_err(|error| {
                     tracing::warn!(%error, "cannot use credentials_file {}", self.file.path().display());
@@ -131,10 +131,10 @@ impl Tokens {
                 form.append_pair("grant_type", BEARER).append_pair("assertion", &assertion);
             }
             // It would act as itself, and what is not in its calendar would be taken for gone.
-            Credentials::AuthorizedUser { .. } if self.subject.is_some() => {
+            GoogleCredentials::AuthorizedUser { .. } if self.subject.is_some() => {
                 return Err(unauthorized(None, "subject_needs_service_account"));
             }
-            Credentials::AuthorizedUser { client_id, client_secret, refresh_token, .. } => {
+            GoogleCredentials::AuthorizedUser { client_id, client_secret, refresh_token, .. } => {
                 form.append_pair("grant_type", "refresh_token")
                     .append_pair("client_id", client_id)
                     .append_pair("client_secret", client_secret.expose_secret())

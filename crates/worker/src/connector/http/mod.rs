@@ -12,9 +12,10 @@ use sexton_core::{
 
 use super::{
     Call, Connector, SetupError,
-    auth::Auth,
-    clients::{Clients, Transport},
-    exchange::{Exchange, NAME_MAY_BE_ENCODED, Request, rejected},
+    address::AllowedAddresses,
+    auth::{AuthenticatedCall, Authentication},
+    clients::{HttpClients, Transport},
+    exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected},
 };
 
 /// Calls one target over HTTP.
@@ -22,7 +23,7 @@ pub(super) struct Http {
     target: String,
     settings: Settings,
     exchange: Exchange,
-    auth: Auth,
+    auth: Authentication,
     timeout: Duration,
 }
 
@@ -31,24 +32,25 @@ impl Http {
     ///
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
-    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+    pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let transport = Transport::for_target(target)
             .with_authorities(settings.ca_file.clone())
             .with_proxy(settings.proxy.as_ref())
             .with_http2(settings.http2);
-        let exchange = Exchange::new(clients.get(&transport)?, target.allow_private);
+        let exchange = Exchange::new(clients.get(&transport)?, AllowedAddresses::of_target(target));
         Ok(Self {
             target: target.name.to_string(),
             settings: settings.clone(),
-            auth: Auth::new(settings.auth.as_ref(), &exchange),
+            auth: Authentication::new(settings.auth.as_ref(), &exchange),
             exchange,
             timeout: target.timeout,
         })
     }
 
-    async fn exchange(&self, request: &Request, call: Call<'_>) -> Result<Received, Outcome> {
+    async fn exchange(&self, request: &OutgoingRequest, call: Call<'_>) -> Result<Received, Outcome> {
         let deadline = Instant::now() + self.timeout;
-        self.auth.follow(&self.exchange, request, call.id, &self.target, deadline).await
+        let call = AuthenticatedCall { id: call.id, target: &self.target, deadline };
+        self.auth.follow(&self.exchange, request, call).await
     }
 }
 

@@ -11,7 +11,7 @@ use sexton_core::{
     template::{Values, refuse_empty},
 };
 
-use super::{Http, Request};
+use super::{Http, OutgoingRequest};
 use crate::connector::{
     exchange::rejected,
     headers::{bad_template, render_headers},
@@ -19,7 +19,7 @@ use crate::connector::{
 
 impl Http {
     /// The call that deletes.
-    pub(super) fn request(&self, row: &Values) -> Result<Request, Outcome> {
+    pub(super) fn request(&self, row: &Values) -> Result<OutgoingRequest, Outcome> {
         let settings = &self.settings;
         refuse_empty(settings.columns_beside_the_path(), row, &settings.allow_empty).map_err(bad_template)?;
         let mut url = settings.url.render(row).map_err(bad_template)?;
@@ -36,15 +36,15 @@ impl Http {
         if body.is_none() {
             say_empty(&method, &mut headers);
         }
-        Ok(Request { method, url, headers, body, is_harmless: false })
+        Ok(OutgoingRequest { method, url, headers, body, is_harmless: false })
     }
 
     /// The call that looks.
-    pub(super) fn look_for(&self, verify: &Verify, row: &Values) -> Result<Request, Outcome> {
+    pub(super) fn look_for(&self, verify: &Verify, row: &Values) -> Result<OutgoingRequest, Outcome> {
         let settings = &self.settings;
         refuse_empty(settings.look_columns_beside_the_path(), row, &settings.allow_empty).map_err(bad_template)?;
         let url = verify.url.render(row).map_err(bad_template)?;
-        Ok(Request {
+        Ok(OutgoingRequest {
             method: method(&verify.method)?,
             url,
             headers: render_headers(&self.settings.headers, row)?,

@@ -22,9 +22,9 @@ use sexton_core::{
 use url::Url;
 
 use super::{
-    super::exchange::{Exchange, Request, rejected},
+    super::exchange::{Exchange, OutgoingRequest, rejected},
     codes::classify,
-    credentials::Credentials,
+    credentials::S3Credentials,
     xml,
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Bucket {
     exchange: Exchange,
     url: Url,
     region: String,
-    credentials: Credentials,
+    credentials: S3Credentials,
 }
 
 /// The bucket's own URL, without a query.
@@ -64,7 +64,7 @@ pub(super) fn url(settings: &Settings, region: &str) -> Result<Url, String> {
 }
 
 impl Bucket {
-    pub(super) fn new(exchange: Exchange, url: Url, region: String, credentials: Credentials) -> Self {
+    pub(super) fn new(exchange: Exchange, url: Url, region: String, credentials: S3Credentials) -> Self {
         Self { exchange: exchange.with_body_limit(BODY_LIMIT), url, region, credentials }
     }
 
@@ -75,7 +75,7 @@ impl Bucket {
         next: Option<&str>,
         most: usize,
         deadline: Instant,
-    ) -> Result<xml::Page, Outcome> {
+    ) -> Result<xml::ListingPage, Outcome> {
         let encode = |text: &str| utf8_percent_encode(text, STRICT).to_string();
         let mut query = String::new();
         if let Some(next) = next {
@@ -95,7 +95,7 @@ impl Bucket {
 
     /// Deletes at most [`PAGE`] keys and says what became of them. The answer speaks of each of them and of no other: a
     /// service that changes a key deletes another object.
-    pub(super) async fn delete(&self, keys: &[String], deadline: Instant) -> Result<xml::Deleted, Outcome> {
+    pub(super) async fn delete(&self, keys: &[String], deadline: Instant) -> Result<xml::DeletedKeys, Outcome> {
         let body = xml::delete(keys).ok_or_else(|| rejected(None, "key_not_in_xml"))?;
         let received = self.send(Method::POST, "delete=", Some(body), deadline).await?;
         let deleted = xml::deleted(&received.body).ok_or_else(|| misunderstood(&received))?;
@@ -133,7 +133,7 @@ impl Bucket {
         let (head, _) = signed.into_parts();
         let is_harmless = head.method == Method::GET;
         let body = body.map(String::into_bytes);
-        let request = Request { method: head.method, url, headers: head.headers, body, is_harmless };
+        let request = OutgoingRequest { method: head.method, url, headers: head.headers, body, is_harmless };
         let received = self.exchange.send(&request, deadline).await?;
         if let Some(why) = received.broken {
             // What is missing may be the reason, or the error of a key.

@@ -15,14 +15,14 @@ use secrecy::{ExposeSecret, SecretString};
 use sexton_core::{config::target::s3::S3 as Settings, outcome::Outcome};
 
 use super::super::{
-    auth::{self, Source},
+    auth::{self, SecretSource},
     exchange::unauthorized,
 };
 
 /// A source of credentials.
-pub(super) enum Credentials {
+pub(super) enum S3Credentials {
     /// Those of the settings.
-    Ours { key_id: SecretString, secret: Source, token: Option<SecretString> },
+    Ours { key_id: SecretString, secret: SecretSource, token: Option<SecretString> },
     /// Those of the environment; they expire and are fetched anew by themselves.
     Found(AwsCredentialProvider),
 }
@@ -33,7 +33,7 @@ pub(super) fn region(settings: &Settings) -> String {
     settings.region.clone().or_else(found).unwrap_or_else(|| "us-east-1".to_owned())
 }
 
-impl Credentials {
+impl S3Credentials {
     /// The source that the settings name; `client` fetches what has to be fetched.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Credentials {
             let store = builder.with_retry(retry).with_http_connector(Ours(client)).build()?;
             return Ok(Self::Found(Arc::clone(store.credentials())));
         };
-        Ok(Self::Ours { key_id, secret: Source::new(&secret), token: settings.session_token.clone() })
+        Ok(Self::Ours { key_id, secret: SecretSource::new(&secret), token: settings.session_token.clone() })
     }
 
     /// The credentials to sign a request with.

@@ -21,11 +21,12 @@ use sexton_core::{
 
 use self::{
     bucket::{Bucket, PAGE},
-    credentials::Credentials,
+    credentials::S3Credentials,
 };
 use super::{
     Call, Connector, SetupError,
-    clients::{Clients, Transport},
+    address::AllowedAddresses,
+    clients::{HttpClients, Transport},
     exchange::{Exchange, retry},
     headers::bad_template,
 };
@@ -36,13 +37,13 @@ const LONGEST_KEY: usize = 1024;
 /// Deletes in one bucket.
 pub(super) struct S3 {
     bucket: Bucket,
-    name: Name,
+    name: ObjectName,
     timeout: Duration,
     repeatable: bool,
 }
 
 /// What a row's objects are named by.
-enum Name {
+enum ObjectName {
     Key(NameTemplate),
     Prefix(NameTemplate),
 }
@@ -59,7 +60,7 @@ impl S3 {
     /// # Errors
     /// When the client cannot be set up, the endpoint cannot be used, or what the environment says of credentials
     /// contradicts itself.
-    pub(super) fn new(clients: &mut Clients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
+    pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
         let failed = |why: String| SetupError::Target { target: target.name.to_string(), why };
         let region = credentials::region(settings);
         // It becomes a part of headers; `object_store` 0.14.2 panics on text that cannot.
@@ -68,14 +69,14 @@ impl S3 {
         }
         let url = bucket::url(settings, &region).map_err(failed)?;
         let name = match (&settings.key, &settings.prefix) {
-            (Some(key), _) => Name::Key(key.clone()),
-            (None, Some(prefix)) => Name::Prefix(prefix.clone()),
+            (Some(key), _) => ObjectName::Key(key.clone()),
+            (None, Some(prefix)) => ObjectName::Prefix(prefix.clone()),
             (None, None) => return Err(failed("neither key nor prefix is set".to_owned())),
         };
         // The machine's own credentials are at a link-local address, which no row chooses.
-        let finder = clients.get(&Transport::new(true))?;
-        let credentials = Credentials::new(settings, finder).map_err(|error| failed(error.to_string()))?;
-        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, target.allow_private);
+        let finder = clients.get(&Transport::new(AllowedAddresses::Any))?;
+        let credentials = S3Credentials::new(settings, finder).map_err(|error| failed(error.to_string()))?;
+        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target));
         Ok(Self {
             bucket: Bucket::new(exchange, url, region, credentials),
             name,
@@ -105,8 +106,8 @@ impl S3 {
 
     fn objects_of(&self, row: &Values) -> Result<Objects, BadTemplate> {
         Ok(match &self.name {
-            Name::Key(key) => Objects::WithKey(check_length(key.render(row)?)?),
-            Name::Prefix(prefix) => {
+            ObjectName::Key(key) => Objects::WithKey(check_length(key.render(row)?)?),
+            ObjectName::Prefix(prefix) => {
                 let prefix = check_length(prefix.render(row)?)?;
                 // A prefix of slashes only belongs to no row.
                 if prefix.bytes().all(|b| b == b'/') {

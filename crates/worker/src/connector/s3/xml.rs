@@ -1,12 +1,14 @@
 //! What S3 says in XML: listings, answers per key, errors.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use super::super::markup::{Element, document};
 
 /// A page of a listing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct ListingPage {
     pub(super) keys: Vec<String>,
     /// The prefix that was listed, if the answer says it.
     pub(super) prefix: Option<String>,
@@ -16,7 +18,7 @@ pub(super) struct Page {
 
 /// What became of the keys of one `DeleteObjects`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Deleted {
+pub(super) struct DeletedKeys {
     /// Those that are gone.
     pub(super) gone: Vec<String>,
     /// Those that are not, each with its code.
@@ -24,37 +26,51 @@ pub(super) struct Deleted {
 }
 
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
-pub(super) fn page(body: &[u8]) -> Option<Page> {
+pub(super) fn page(body: &[u8]) -> Option<ListingPage> {
     let root = &named(document(body)?, "ListBucketResult")?;
-    let encoded = text(root, "EncodingType") == Some("url");
+    let encoding = KeyEncoding::of_listing(root);
     let keys: Option<Vec<String>> = root
         .children
         .iter()
         .filter(|child| child.name == "Contents")
-        .map(|child| key(text(child, "Key")?, encoded))
+        .map(|child| encoding.decode(text(child, "Key")?))
         .collect();
     let truncated = text(root, "IsTruncated") == Some("true");
     let prefix = match text(root, "Prefix") {
-        Some(prefix) => Some(key(prefix, encoded)?),
+        Some(prefix) => Some(encoding.decode(prefix)?),
         None => None,
     };
     let next = text(root, "NextContinuationToken").filter(|_| truncated).map(str::to_owned);
     // A page that is not the last and does not say where the next begins is not understood.
-    (next.is_some() == truncated).then_some(Page { keys: keys?, prefix, next })
+    (next.is_some() == truncated).then_some(ListingPage { keys: keys?, prefix, next })
 }
 
-/// As forms are encoded: `+` is a space (as boto reads it too).
-fn key(text: &str, encoded: bool) -> Option<String> {
-    if !encoded {
-        return Some(text.to_owned());
+/// How a listing writes keys.
+#[derive(Clone, Copy)]
+enum KeyEncoding {
+    Plain,
+    /// As forms are encoded: `+` is a space (as boto reads it too).
+    Form,
+}
+
+impl KeyEncoding {
+    fn of_listing(root: &Element) -> Self {
+        if text(root, "EncodingType") == Some("url") { Self::Form } else { Self::Plain }
     }
-    percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+
+    /// The key as it is. None if what it is encoded from is not UTF-8.
+    fn decode(self, key: &str) -> Option<String> {
+        match self {
+            Self::Plain => Some(key.to_owned()),
+            Self::Form => percent_decode_str(&key.replace('+', " ")).decode_utf8().ok().map(Cow::into_owned),
+        }
+    }
 }
 
 /// Reads a `DeleteResult`. None if it is not one, or speaks of an object without its key.
-pub(super) fn deleted(body: &[u8]) -> Option<Deleted> {
+pub(super) fn deleted(body: &[u8]) -> Option<DeletedKeys> {
     let root = named(document(body)?, "DeleteResult")?;
-    let mut result = Deleted::default();
+    let mut result = DeletedKeys::default();
     for child in &root.children {
         match child.name.as_str() {
             "Deleted" => result.gone.push(text(child, "Key")?.to_owned()),
@@ -118,10 +134,10 @@ mod tests {
             <Contents><Key>u/a+b%2B%25%C3%A4</Key></Contents></ListBucketResult>"#;
         assert_eq!(
             page(body),
-            Some(Page { keys: vec!["u/a b+%ä".into()], prefix: Some("u/ ".into()), next: Some("t/1=".into()) })
+            Some(ListingPage { keys: vec!["u/a b+%ä".into()], prefix: Some("u/ ".into()), next: Some("t/1=".into()) })
         );
         let plain = b"<ListBucketResult><Contents><Key>a+%20</Key></Contents></ListBucketResult>";
-        assert_eq!(page(plain), Some(Page { keys: vec!["a+%20".into()], prefix: None, next: None }));
+        assert_eq!(page(plain), Some(ListingPage { keys: vec!["a+%20".into()], prefix: None, next: None }));
     }
 
     #[test]
@@ -141,7 +157,7 @@ mod tests {
         let body = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
             <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
         let errors = vec![("b".to_owned(), "AccessDenied".to_owned())];
-        assert_eq!(deleted(body), Some(Deleted { gone: vec!["a".into(), "c".into()], errors }));
+        assert_eq!(deleted(body), Some(DeletedKeys { gone: vec!["a".into(), "c".into()], errors }));
         assert_eq!(deleted(b"<DeleteResult><Deleted/></DeleteResult>"), None);
         assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>"), None);
         assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>").as_deref(), Some("InternalError"));

@@ -7,32 +7,32 @@ use sexton_core::{
     catalog::Cursor,
     db,
     ids::ResourceName,
-    ledger::Progress,
-    sweep::unreferenced::{Observation, Step},
+    ledger::SweepProgress,
+    sweep::unreferenced::{RowObservation, Step},
 };
 
 use super::{
     coverage::Coverage,
-    figures::{Figures, Removal},
+    figures::{Removal, UnreferencedFigures},
 };
 
 /// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Checkpoint {
+pub(super) struct UnreferencedCheckpoint {
     pub(super) resource: Option<ResourceName>,
     /// The key columns that `after` belongs to.
     pub(super) shape: String,
     pub(super) after: Option<Cursor>,
-    pub(super) figures: Figures,
-    pub(super) progress: Progress,
+    pub(super) figures: UnreferencedFigures,
+    pub(super) progress: SweepProgress,
     pub(super) error: Option<String>,
     /// Whether the resource's mode is "on".
     pub(super) acts: bool,
     pub(super) covered: BTreeMap<ResourceName, Coverage>,
 }
 
-impl Checkpoint {
+impl UnreferencedCheckpoint {
     /// Notes what the database refused for one table, which does not stop the others; any other error ends the run.
     pub(super) fn record_refusal(&mut self, name: &ResourceName, error: db::Error) -> Result<(), db::Error> {
         if error.refusal().is_none() {
@@ -47,13 +47,13 @@ impl Checkpoint {
     }
 
     /// Rows that were to be changed and were not.
-    pub(super) fn count_missed(&mut self, seen: &[&Observation]) {
+    pub(super) fn count_missed(&mut self, seen: &[&RowObservation]) {
         self.figures.missed += seen.len() as u64;
         self.count_left(seen);
     }
 
     /// Rows that are not to be changed.
-    pub(super) fn count_left(&mut self, seen: &[&Observation]) {
+    pub(super) fn count_left(&mut self, seen: &[&RowObservation]) {
         seen.iter().for_each(|one| self.progress.note_backlog_since(one.since.as_deref()));
     }
 

@@ -6,7 +6,7 @@ use sexton_core::sweep::unreferenced::Step;
 /// The field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Figures {
+pub(super) struct UnreferencedFigures {
     /// Rows that were looked at.
     pub(super) looked: u64,
     /// Those that nothing references.
@@ -40,7 +40,7 @@ pub(super) enum Removal {
     Requested,
 }
 
-impl Figures {
+impl UnreferencedFigures {
     /// Counts rows with which a step was done.
     pub(super) fn count_done(&mut self, step: Step, count: u64, removal: Removal) {
         let figure = match (step, removal) {

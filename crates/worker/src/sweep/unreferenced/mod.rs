@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json as object};
 use sexton_core::{
-    catalog::{Table, Unreferenced},
+    catalog::{Table, UnreferencedTable},
     config::{Config, Resource, SweepBudget},
     db,
     guard::unguarded,
@@ -18,7 +18,7 @@ use sexton_core::{
     ledger::SweepRun,
 };
 
-use self::{checkpoint::Checkpoint, table_run::TableRun};
+use self::{checkpoint::UnreferencedCheckpoint, table_run::UnreferencedTableRun};
 use super::{
     Effect, Sweep, SweepContext,
     budget::RemainingBudget,
@@ -28,10 +28,10 @@ use super::{
 /// The longest time between two passes.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-pub(super) struct UnreferencedRows;
+pub(super) struct UnreferencedSweep;
 
 #[async_trait]
-impl Sweep for UnreferencedRows {
+impl Sweep for UnreferencedSweep {
     /// Short enough for every age to count, and for rows to be hidden in time.
     fn interval(&self, config: &Config) -> Duration {
         let all = config.resources.values().filter_map(|resource| resource.unreferenced.as_ref());
@@ -52,7 +52,7 @@ impl Sweep for UnreferencedRows {
         effect: Effect,
     ) -> Result<SweepRun, db::Error> {
         // A cursor that another release left in another form starts the pass anew.
-        let mut checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
+        let mut checkpoint: UnreferencedCheckpoint = serde_json::from_value(cursor).unwrap_or_default();
         let mut budget = RemainingBudget::new(budget);
         let at = checkpoint.resource.clone();
         let named = context.config.resources.iter().filter(|(_, resource)| resource.unreferenced.is_some());
@@ -62,11 +62,11 @@ impl Sweep for UnreferencedRows {
             let Some(is_guarded) = check_guards(context, &unreferenced, table, &mut checkpoint).await? else {
                 continue;
             };
-            let run = TableRun { context, unreferenced: &unreferenced, table, is_guarded, effect };
+            let run = UnreferencedTableRun { context, unreferenced: &unreferenced, table, is_guarded, effect };
             run.enter(&mut checkpoint).await?;
             loop {
                 if budget.is_used_up() {
-                    let Checkpoint { figures, progress, error, .. } = &checkpoint;
+                    let UnreferencedCheckpoint { figures, progress, error, .. } = &checkpoint;
                     return paused_run(&checkpoint, figures, progress, error.clone());
                 }
                 match run.sweep_next_page(&mut checkpoint, &mut budget).await {
@@ -93,12 +93,12 @@ async fn load(
     context: SweepContext<'_>,
     name: &ResourceName,
     resource: &Resource,
-    checkpoint: &mut Checkpoint,
-) -> Result<Option<Unreferenced>, db::Error> {
-    match Unreferenced::load(&context.store.db, name, resource).await {
+    checkpoint: &mut UnreferencedCheckpoint,
+) -> Result<Option<UnreferencedTable>, db::Error> {
+    match UnreferencedTable::load(&context.store.db, name, resource).await {
         Ok(None) => Ok(None),
         Ok(Some(Ok(unreferenced))) if unreferenced.problems.is_empty() => Ok(Some(unreferenced)),
-        Ok(Some(Ok(Unreferenced { problems, .. }) | Err(problems))) => {
+        Ok(Some(Ok(UnreferencedTable { problems, .. }) | Err(problems))) => {
             let why = problems.first().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(resource = %name, "unreferenced rows are not looked for: {why}");
             checkpoint.error = Some(why);
@@ -111,9 +111,9 @@ async fn load(
 /// Whether the guards are installed without which no row may be deleted. None if the database refuses to tell.
 async fn check_guards(
     context: SweepContext<'_>,
-    unreferenced: &Unreferenced,
+    unreferenced: &UnreferencedTable,
     table: Option<&Table>,
-    checkpoint: &mut Checkpoint,
+    checkpoint: &mut UnreferencedCheckpoint,
 ) -> Result<Option<bool>, db::Error> {
     let name = &unreferenced.name;
     match unguarded(&context.store.db.conn, &context.store.ledger, unreferenced, table).await {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use sexton_core::{
-    catalog::{Table, Unreferenced},
+    catalog::{Table, UnreferencedTable},
     config::UnreferencedMode,
-    db::{self, Dialect},
+    db::{self, NextPage},
     key::Key,
-    soft_remove::Request,
-    sweep::unreferenced::{Observation, Step, TablePass},
+    soft_remove::DeletionRequest,
+    sweep::unreferenced::{RowObservation, Step, TablePass},
 };
 
 use super::{
     super::{Effect, SweepContext, budget::RemainingBudget, run::describe_key},
-    checkpoint::Checkpoint,
+    checkpoint::UnreferencedCheckpoint,
     coverage::Coverage,
     figures::Removal,
 };
@@ -22,21 +22,28 @@ use super::{
 const ROWS_AT_ONCE: usize = 100;
 
 /// A table, and what a run goes through it with.
-pub(super) struct TableRun<'a> {
+pub(super) struct UnreferencedTableRun<'a> {
     pub(super) context: SweepContext<'a>,
-    pub(super) unreferenced: &'a Unreferenced,
+    pub(super) unreferenced: &'a UnreferencedTable,
     pub(super) table: Option<&'a Table>,
     pub(super) is_guarded: bool,
     pub(super) effect: Effect,
 }
 
-impl TableRun<'_> {
+/// Rows of a page with which the same is to be done.
+#[derive(Clone, Copy)]
+struct RowsToChange<'r> {
+    step: Step,
+    rows: &'r [&'r RowObservation],
+}
+
+impl UnreferencedTableRun<'_> {
     fn acts(&self) -> bool {
         self.effect == Effect::Act && self.unreferenced.settings.mode == UnreferencedMode::On
     }
 
     /// Continues in this table, or begins with it.
-    pub(super) async fn enter(&self, checkpoint: &mut Checkpoint) -> Result<(), db::Error> {
+    pub(super) async fn enter(&self, checkpoint: &mut UnreferencedCheckpoint) -> Result<(), db::Error> {
         let name = &self.unreferenced.name;
         let (shape, acts) =
             (describe_key(&self.unreferenced.rows), self.unreferenced.settings.mode == UnreferencedMode::On);
@@ -57,7 +64,7 @@ impl TableRun<'_> {
     }
 
     /// Ends the pass of this table. The pass before looked at the last rows about as long ago as at the first.
-    pub(super) async fn leave(&self, checkpoint: &mut Checkpoint) -> Result<(), db::Error> {
+    pub(super) async fn leave(&self, checkpoint: &mut UnreferencedCheckpoint) -> Result<(), db::Error> {
         self.extend_coverage_or_warn(checkpoint).await?;
         checkpoint.after = None;
         if !checkpoint.acts {
@@ -67,7 +74,7 @@ impl TableRun<'_> {
     }
 
     /// [`Self::extend_coverage`] in the middle of a pass: if it cannot be extended, the pass is too slow.
-    async fn extend_coverage_or_warn(&self, checkpoint: &mut Checkpoint) -> Result<bool, db::Error> {
+    async fn extend_coverage_or_warn(&self, checkpoint: &mut UnreferencedCheckpoint) -> Result<bool, db::Error> {
         let is_covered = self.extend_coverage(checkpoint).await?;
         if !is_covered && self.acts() {
             let gap = humantime::format_duration(self.unreferenced.settings.longest_gap());
@@ -83,7 +90,7 @@ impl TableRun<'_> {
     }
 
     /// Extends the covered time; returns whether the ages that were found count.
-    async fn extend_coverage(&self, checkpoint: &mut Checkpoint) -> Result<bool, db::Error> {
+    async fn extend_coverage(&self, checkpoint: &mut UnreferencedCheckpoint) -> Result<bool, db::Error> {
         let oldest = self.ago(self.unreferenced.settings.longest_gap()).await?;
         Ok(checkpoint.covered.get_mut(&self.unreferenced.name).is_none_or(|covered| covered.extend_since(&oldest)))
     }
@@ -95,7 +102,7 @@ impl TableRun<'_> {
     /// Takes the next page through its steps; returns whether there is another.
     pub(super) async fn sweep_next_page(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut UnreferencedCheckpoint,
         budget: &mut RemainingBudget,
     ) -> Result<bool, db::Error> {
         let batch = budget.batch(self.context.config.sync.batch);
@@ -107,7 +114,7 @@ impl TableRun<'_> {
             covered_from: &covered.from,
             looked_at: covered.looked_at(),
         };
-        let page = pass.look(checkpoint.after.as_ref(), batch).await?;
+        let page = pass.look(NextPage { after: checkpoint.after.as_ref(), limit: batch }).await?;
         budget.spend(page.rows_read);
         checkpoint.figures.looked += page.rows_read as u64;
         checkpoint.figures.unreferenced += page.unreferenced as u64;
@@ -116,12 +123,12 @@ impl TableRun<'_> {
         if self.unreferenced.settings.mode == UnreferencedMode::On {
             checkpoint.progress.wanted += page.observations.len() as u64;
         }
-        let step_of = |one: &Observation| match one.step {
+        let step_of = |one: &RowObservation| match one.step {
             Step::Delete if covered.is_uncleared(one.key.to_string().as_str()) => Step::Restart,
             step => step,
         };
         for step in [Step::Clear, Step::Deprecate, Step::Restart, Step::Delete] {
-            let seen: Vec<&Observation> = page.observations.iter().filter(|one| step_of(one) == step).collect();
+            let seen: Vec<&RowObservation> = page.observations.iter().filter(|one| step_of(one) == step).collect();
             if step == Step::Delete {
                 checkpoint.figures.old += seen.len() as u64;
             }
@@ -137,7 +144,7 @@ impl TableRun<'_> {
                 continue;
             }
             for some in seen.chunks(ROWS_AT_ONCE) {
-                self.do_step(checkpoint, &pass, step, some, budget).await?;
+                self.do_step(checkpoint, &pass, RowsToChange { step, rows: some }, budget).await?;
             }
         }
         checkpoint.after = page.next;
@@ -147,15 +154,15 @@ impl TableRun<'_> {
     /// Does a step with all rows at once, or one by one if the database refuses some of them.
     async fn do_step(
         &self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut UnreferencedCheckpoint,
         pass: &TablePass<'_>,
-        step: Step,
-        seen: &[&Observation],
+        to_change: RowsToChange<'_>,
         budget: &RemainingBudget,
     ) -> Result<(), db::Error> {
+        let RowsToChange { step, rows: seen } = to_change;
         let keys: Vec<Key> = seen.iter().map(|one| one.key.clone()).collect();
         let recorded =
-            self.table.filter(|table| step == Step::Delete && !Unreferenced::is_deleted_at_once(Some(table)));
+            self.table.filter(|table| step == Step::Delete && !UnreferencedTable::is_deleted_at_once(Some(table)));
         let result = match recorded {
             Some(table) => self.request_deletions(pass, table, &keys).await,
             None => pass.act(step, &keys).await,
@@ -164,11 +171,11 @@ impl TableRun<'_> {
             Ok(done) => {
                 let removal = if recorded.is_some() { Removal::Requested } else { Removal::Deleted };
                 checkpoint.count_done(step, done.len(), removal);
-                let (done, missed): (Vec<&Observation>, Vec<&Observation>) =
+                let (done, missed): (Vec<&RowObservation>, Vec<&RowObservation>) =
                     seen.iter().partition(|one| done.contains(&one.key));
                 let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();
                 done.iter().for_each(|one| covered.remove_uncleared(&one.key.to_string()));
-                self.count_missed(checkpoint, step, &missed);
+                self.count_missed(checkpoint, RowsToChange { step, rows: &missed });
                 return Ok(());
             }
             Err(error) => error,
@@ -176,11 +183,11 @@ impl TableRun<'_> {
         let Some(refusal) = error.refusal() else { return Err(error) };
         // A lock on the whole table would be waited for anew with each row. Only the ledger's entry of a row may be
         // locked by itself.
-        let of_a_row = recorded.is_some() && self.context.store.db.dialect == Dialect::Postgres;
+        let of_a_row = recorded.is_some() && self.context.store.db.dialect.has_row_locks();
         let one_by_one = !refusal.is_contention() || of_a_row;
         match seen {
             [_] if !refusal.is_contention() => {
-                self.count_missed(checkpoint, step, seen);
+                self.count_missed(checkpoint, to_change);
                 checkpoint.figures.missed -= 1;
                 checkpoint.figures.refused += 1;
                 tracing::warn!(%error, resource = %self.unreferenced.name, "an unreferenced row cannot be changed");
@@ -188,18 +195,22 @@ impl TableRun<'_> {
             [_, _, ..] if one_by_one => {
                 for one in seen {
                     match budget.is_used_up() {
-                        true => self.count_missed(checkpoint, step, &[*one]),
-                        false => Box::pin(self.do_step(checkpoint, pass, step, &[*one], budget)).await?,
+                        true => self.count_missed(checkpoint, RowsToChange { step, rows: &[*one] }),
+                        false => {
+                            Box::pin(self.do_step(checkpoint, pass, RowsToChange { step, rows: &[*one] }, budget))
+                                .await?
+                        }
                     }
                 }
             }
-            _ => self.count_missed(checkpoint, step, seen),
+            _ => self.count_missed(checkpoint, to_change),
         }
         Ok(())
     }
 
     /// Counts rows with which a step was not done.
-    fn count_missed(&self, checkpoint: &mut Checkpoint, step: Step, seen: &[&Observation]) {
+    fn count_missed(&self, checkpoint: &mut UnreferencedCheckpoint, missed: RowsToChange<'_>) {
+        let RowsToChange { step, rows: seen } = missed;
         checkpoint.count_missed(seen);
         if step == Step::Clear {
             let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();
@@ -213,7 +224,7 @@ impl TableRun<'_> {
         table: &Table,
         keys: &[Key],
     ) -> Result<Vec<Key>, db::Error> {
-        let mut request = Request::by("sexton sweep unreferenced");
+        let mut request = DeletionRequest::by("sexton sweep unreferenced");
         request.reason = Some("unreferenced".to_owned());
         request.notify = true;
         if table.resource.targets.is_empty() {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sexton_core::{
     ids::Lane,
-    ledger::{FinishedAt, Progress},
+    ledger::{FinishedAt, SweepProgress},
     sweep::verify::Completed,
 };
 
-use super::figures::Figures;
+use super::figures::VerifyFigures;
 
 /// How many deletions whose twins returned are remembered. The others are only logged.
 const MOST_RETURNED: usize = 500;
@@ -17,7 +17,7 @@ const MOST_RETURNED: usize = 500;
 /// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Checkpoint {
+pub(super) struct VerifyCheckpoint {
     /// The last deletion that was looked at, lane by lane.
     pub(super) lanes: BTreeMap<Lane, FinishedAt>,
     /// The last deletion that was counted.
@@ -27,8 +27,8 @@ pub(super) struct Checkpoint {
     /// Those of the pass before that this one has yet to look at, in order.
     pub(super) waiting: Vec<ReturnedTwins>,
     begun: bool,
-    pub(super) figures: Figures,
-    pub(super) progress: Progress,
+    pub(super) figures: VerifyFigures,
+    pub(super) progress: SweepProgress,
     /// Looks without an answer: how many, and why the last had none.
     unanswered: BTreeMap<Lane, (u64, String)>,
 }
@@ -37,20 +37,20 @@ pub(super) struct Checkpoint {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ReturnedTwins {
     pub(super) finished: FinishedAt,
-    pub(super) lanes: BTreeMap<Lane, Finding>,
+    pub(super) lanes: BTreeMap<Lane, TwinFinding>,
 }
 
 /// What a twin that is there is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Finding {
+pub(super) enum TwinFinding {
     /// It came back.
     Returned,
     /// It belongs to another row by now, or to a deletion of its own.
     Owned,
 }
 
-impl Checkpoint {
+impl VerifyCheckpoint {
     /// Begins a pass, unless the checkpoint is in the middle of one.
     pub(super) fn begin(&mut self) {
         if !std::mem::replace(&mut self.begun, true) {
@@ -81,8 +81,8 @@ impl Checkpoint {
     }
 
     /// Counts twins that are there again.
-    pub(super) fn count_returned(&mut self, found: Finding, twins: usize) {
-        if found == Finding::Owned {
+    pub(super) fn count_returned(&mut self, found: TwinFinding, twins: usize) {
+        if found == TwinFinding::Owned {
             self.figures.owned += twins as u64;
         } else {
             self.figures.returned += twins as u64;
@@ -91,8 +91,8 @@ impl Checkpoint {
     }
 
     /// Remembers twins that are there and not deleted. Those that returned take precedence over those of another row.
-    pub(super) fn remember(&mut self, completed: &Completed, lanes: Vec<Lane>, found: Finding) {
-        if found == Finding::Returned {
+    pub(super) fn remember(&mut self, completed: &Completed, lanes: Vec<Lane>, found: TwinFinding) {
+        if found == TwinFinding::Returned {
             self.progress.note_backlog_since(Some(&completed.at));
         }
         let lanes = lanes.into_iter().map(|lane| (lane, found));
@@ -101,9 +101,9 @@ impl Checkpoint {
             return;
         }
         if self.left.len() >= MOST_RETURNED {
-            let owned = |left: &ReturnedTwins| left.lanes.values().all(|found| *found == Finding::Owned);
+            let owned = |left: &ReturnedTwins| left.lanes.values().all(|found| *found == TwinFinding::Owned);
             let other = self.left.iter().position(owned);
-            let Some(other) = other.filter(|_| found == Finding::Returned) else { return };
+            let Some(other) = other.filter(|_| found == TwinFinding::Returned) else { return };
             self.left.swap_remove(other);
         }
         self.left.push(ReturnedTwins { finished: completed.finished.clone(), lanes: lanes.collect() });

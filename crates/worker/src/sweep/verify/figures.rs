@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The field names are part of the contract of `--json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Figures {
+pub(super) struct VerifyFigures {
     /// Finished deletions that the pass came by, whatever their end was.
     pub(super) finished: u64,
     /// Those of them that are completed and in the share.

@@ -12,7 +12,7 @@ mod figures;
 mod lanes;
 mod notes;
 mod observe;
-mod pass;
+mod run;
 mod share;
 
 use std::time::Duration;
@@ -25,16 +25,16 @@ use sexton_core::{
     ledger::SweepRun,
 };
 
-use self::{checkpoint::Checkpoint, pass::Pass};
+use self::{checkpoint::VerifyCheckpoint, run::VerifyRun};
 use super::{
     Effect, Sweep, SweepContext,
     run::{finished_run, to_json},
 };
 
-pub(super) struct Verify;
+pub(super) struct VerifySweep;
 
 #[async_trait]
-impl Sweep for Verify {
+impl Sweep for VerifySweep {
     fn interval(&self, _config: &Config) -> Duration {
         Duration::from_secs(10 * 60)
     }
@@ -47,7 +47,7 @@ impl Sweep for Verify {
         effect: Effect,
     ) -> Result<SweepRun, db::Error> {
         let Some(mode) = context.config.sync.verify.switched_on() else {
-            let checkpoint = Checkpoint::default();
+            let checkpoint = VerifyCheckpoint::default();
             return Ok(finished_run(to_json(&checkpoint.figures)?, checkpoint.progress));
         };
         let Some(targets) = context.targets else {
@@ -56,7 +56,7 @@ impl Sweep for Verify {
         // Pauses may have changed, and in a process that runs nothing else no other task reads them.
         targets.gates.refresh(context.store).await?;
         // A cursor that another release left in another form starts the pass anew.
-        let checkpoint: Checkpoint = serde_json::from_value(cursor).unwrap_or_default();
-        Pass::new(context, targets, mode, budget, effect).await?.run(checkpoint).await
+        let checkpoint: VerifyCheckpoint = serde_json::from_value(cursor).unwrap_or_default();
+        VerifyRun::new(context, targets, mode, budget, effect).await?.run(checkpoint).await
     }
 }

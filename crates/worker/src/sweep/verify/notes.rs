@@ -11,24 +11,24 @@ use sexton_core::{
 };
 
 use super::{
-    checkpoint::{Checkpoint, Finding},
+    checkpoint::{TwinFinding, VerifyCheckpoint},
     lanes::LaneTarget,
-    observe::{Candidate, Observation},
-    pass::{OnReturn, Pass},
+    observe::{Candidate, TwinObservation},
+    run::{OnReturn, VerifyRun},
 };
-use crate::gate::{CallReport, Told};
+use crate::gate::{CallReport, GoneEvidence};
 
 /// After this many looks in a row without an answer, a lane is shut until the next pass. While its target is away,
 /// looks are lost: a deletion is looked at only once.
 const MOST_UNANSWERED: u32 = 3;
 
-impl<'a> Pass<'a> {
+impl<'a> VerifyRun<'a> {
     /// Notes what was seen of one deletion; `before` is the deletion before it in the page.
     pub(super) async fn note_observations(
         &mut self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut VerifyCheckpoint,
         candidate: &Candidate,
-        observations: Vec<(Lane, Observation)>,
+        observations: Vec<(Lane, TwinObservation)>,
         before: Option<&FinishedAt>,
     ) -> Result<(), db::Error> {
         let mut returned = Vec::new();
@@ -38,27 +38,29 @@ impl<'a> Pass<'a> {
             match observation {
                 // The look was under way when an earlier one shut the lane.
                 _ if self.observer.is_shut(&lane) => unseen.push(lane),
-                Observation::LaneShut(outcome) => {
-                    let before = before.filter(|_| !candidate.was_looked_at());
-                    self.shut_lane(checkpoint, candidate, &lane, outcome, before).await;
+                TwinObservation::LaneShut(outcome) => {
+                    if let Some(before) = before.filter(|_| !candidate.was_looked_at()) {
+                        checkpoint.reach(&lane, before);
+                    }
+                    self.shut_lane(candidate, &lane, outcome).await;
                     unseen.push(lane);
                 }
-                Observation::Gone => {
+                TwinObservation::Gone => {
                     checkpoint.figures.looked += 1;
                     checkpoint.figures.gone += 1;
                     self.unanswered.remove(&lane);
                 }
-                Observation::There => {
+                TwinObservation::There => {
                     checkpoint.figures.looked += 1;
                     self.unanswered.remove(&lane);
                     returned.push(lane);
                 }
-                Observation::Unverifiable => checkpoint.figures.unverifiable += 1,
-                Observation::Unanswered(reason) => {
+                TwinObservation::Unverifiable => checkpoint.figures.unverifiable += 1,
+                TwinObservation::Unanswered(reason) => {
                     self.note_unanswered(checkpoint, candidate, &lane, &reason);
                     unseen.push(lane);
                 }
-                Observation::Abandoned => {}
+                TwinObservation::Abandoned => {}
             }
         }
         if !returned.is_empty() {
@@ -72,7 +74,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn note_unanswered(&mut self, checkpoint: &mut Checkpoint, candidate: &Candidate, lane: &Lane, reason: &str) {
+    fn note_unanswered(&mut self, checkpoint: &mut VerifyCheckpoint, candidate: &Candidate, lane: &Lane, reason: &str) {
         tracing::debug!(id = %candidate.completed.id, %lane, reason, "a look had no answer");
         checkpoint.count_unanswered(lane, reason);
         let in_a_row = self.unanswered.entry(lane.clone()).or_default();
@@ -86,21 +88,11 @@ impl<'a> Pass<'a> {
     }
 
     /// Shuts a lane for the rest of the run. If its target asked for patience, the gates of all processes hear of it.
-    async fn shut_lane(
-        &mut self,
-        checkpoint: &mut Checkpoint,
-        candidate: &Candidate,
-        lane: &Lane,
-        outcome: Option<Outcome>,
-        before: Option<&FinishedAt>,
-    ) {
+    async fn shut_lane(&mut self, candidate: &Candidate, lane: &Lane, outcome: Option<Outcome>) {
         if let Some(outcome) = &outcome {
             let id = candidate.completed.id;
-            let called = CallReport { lane, id, outcome, told_by_gone: Told::Known, probe: false };
+            let called = CallReport { lane, id, outcome, gone_evidence: GoneEvidence::Known, probe: false };
             self.gates.note_call(self.context.store, &called).await;
-        }
-        if let Some(before) = before {
-            checkpoint.reach(lane, before);
         }
         self.observer.shut(lane);
     }
@@ -108,14 +100,14 @@ impl<'a> Pass<'a> {
     /// Deletes twins that are there again, or remembers them.
     async fn note_returned(
         &mut self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut VerifyCheckpoint,
         candidate: &Candidate,
         lanes: &[Lane],
     ) -> Result<(), db::Error> {
         let (completed, store) = (&candidate.completed, self.context.store);
         let Returned { table, lanes, targets, owned } = self.sort_by_owner(candidate, lanes).await?;
         if !owned.is_empty() {
-            remember(checkpoint, candidate, owned, Finding::Owned);
+            remember(checkpoint, candidate, owned, TwinFinding::Owned);
         }
         let Some(table) = table else { return Ok(()) };
         let count = lanes.len() as u64;
@@ -127,17 +119,17 @@ impl<'a> Pass<'a> {
             Some(Redeletion::Recorded(by)) => {
                 let (id, names) = (completed.id, lanes.join(", "));
                 tracing::warn!(%id, %by, "what deletion {id} deleted is there again in {names}; deletion {by} deletes it");
-                checkpoint.count_returned(Finding::Returned, targets.len());
+                checkpoint.count_returned(TwinFinding::Returned, targets.len());
                 checkpoint.figures.deleted_again += count;
                 checkpoint.progress.wanted += count;
                 checkpoint.progress.done += count;
             }
-            Some(Redeletion::AlreadyOpen) => remember(checkpoint, candidate, lanes, Finding::Owned),
+            Some(Redeletion::AlreadyOpen) => remember(checkpoint, candidate, lanes, TwinFinding::Owned),
             Some(Redeletion::Unsure | Redeletion::Recurring) => {
                 checkpoint.figures.unsure += count;
-                remember(checkpoint, candidate, lanes, Finding::Returned);
+                remember(checkpoint, candidate, lanes, TwinFinding::Returned);
             }
-            None => remember(checkpoint, candidate, lanes, Finding::Returned),
+            None => remember(checkpoint, candidate, lanes, TwinFinding::Returned),
         }
         Ok(())
     }
@@ -180,14 +172,14 @@ struct Returned<'a> {
 }
 
 /// Remembers twins that are there and not deleted, and logs them if that is news.
-fn remember(checkpoint: &mut Checkpoint, candidate: &Candidate, lanes: Vec<Lane>, found: Finding) {
+fn remember(checkpoint: &mut VerifyCheckpoint, candidate: &Candidate, lanes: Vec<Lane>, found: TwinFinding) {
     let (id, names) = (candidate.completed.id, lanes.join(", "));
     match found {
         _ if lanes.iter().all(|lane| candidate.before.get(lane) == Some(&found)) => {}
-        Finding::Owned => {
+        TwinFinding::Owned => {
             tracing::info!(%id, "what deletion {id} deleted is there in {names}, as another row's by now")
         }
-        Finding::Returned => tracing::warn!(%id, "what deletion {id} deleted is there again in {names}"),
+        TwinFinding::Returned => tracing::warn!(%id, "what deletion {id} deleted is there again in {names}"),
     }
     checkpoint.count_returned(found, lanes.len());
     checkpoint.remember(&candidate.completed, lanes, found);

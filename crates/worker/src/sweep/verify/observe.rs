@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{
     super::{Effect, TargetAccess, budget::RemainingBudget},
-    checkpoint::Finding,
+    checkpoint::TwinFinding,
     lanes::LaneTarget,
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(super) struct Candidate {
     pub(super) completed: Completed,
     pub(super) lanes: Vec<Lane>,
     /// What an earlier pass found in them; empty if there was none.
-    pub(super) before: BTreeMap<Lane, Finding>,
+    pub(super) before: BTreeMap<Lane, TwinFinding>,
 }
 
 impl Candidate {
@@ -46,7 +46,7 @@ impl Candidate {
 
 /// What a look at a twin came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Observation {
+pub(super) enum TwinObservation {
     Gone,
     There,
     /// The target or the ledger cannot tell.
@@ -59,7 +59,7 @@ pub(super) enum Observation {
     Abandoned,
 }
 
-impl Observation {
+impl TwinObservation {
     /// The label in metrics; none if no call was made.
     const fn outcome(&self) -> Option<&'static str> {
         match self {
@@ -91,7 +91,7 @@ pub(super) struct LooksInFlight<'s> {
     observer: &'s Observer<'s>,
     lanes: &'s BTreeMap<Lane, LaneTarget<'s>>,
     next: std::slice::Iter<'s, Candidate>,
-    looks: FuturesOrdered<BoxFuture<'s, Vec<(Lane, Observation)>>>,
+    looks: FuturesOrdered<BoxFuture<'s, Vec<(Lane, TwinObservation)>>>,
 }
 
 impl<'a> Observer<'a> {
@@ -136,7 +136,11 @@ impl<'a> Observer<'a> {
     }
 
     /// Looks at the twins of one deletion, lane by lane.
-    async fn observe(&self, lanes: &BTreeMap<Lane, LaneTarget<'_>>, candidate: &Candidate) -> Vec<(Lane, Observation)> {
+    async fn observe(
+        &self,
+        lanes: &BTreeMap<Lane, LaneTarget<'_>>,
+        candidate: &Candidate,
+    ) -> Vec<(Lane, TwinObservation)> {
         let mut observations = Vec::with_capacity(candidate.lanes.len());
         for name in &candidate.lanes {
             let Some(lane) = lanes.get(name) else { continue };
@@ -145,14 +149,14 @@ impl<'a> Observer<'a> {
         observations
     }
 
-    async fn observe_in_lane(&self, name: &Lane, lane: LaneTarget<'_>, completed: &Completed) -> Observation {
+    async fn observe_in_lane(&self, name: &Lane, lane: LaneTarget<'_>, completed: &Completed) -> TwinObservation {
         let LaneTarget { table, target } = lane;
         let values = table.known_values(completed);
         let is_known = |column: &&str| values.get(*column).is_some_and(Option::is_some);
         let connector = self.targets.connectors.get(table.name.as_str(), target.name.as_str());
-        let Some(connector) = connector.filter(|_| target.can_look()) else { return Observation::Unverifiable };
+        let Some(connector) = connector.filter(|_| target.can_look()) else { return TwinObservation::Unverifiable };
         if !target.look_columns().iter().all(is_known) {
-            return Observation::Unverifiable;
+            return TwinObservation::Unverifiable;
         }
         let _pass = match self.admit(name, completed).await {
             Ok(pass) => pass,
@@ -162,22 +166,24 @@ impl<'a> Observer<'a> {
         let call = Call { id: completed.id, row: &values };
         let looked = tokio::select! {
             looked = tokio::time::timeout_at(until.into(), connector.look(call)) => looked,
-            () = self.until_shut(name) => return Observation::LaneShut(None),
+            () = self.until_shut(name) => return TwinObservation::LaneShut(None),
         };
         let observation = match looked {
-            Ok(Look::Gone) => Observation::Gone,
-            Ok(Look::Differs(Failure { status: Some(200..=299), .. })) => Observation::There,
+            Ok(Look::Gone) => TwinObservation::Gone,
+            Ok(Look::Differs(Failure { status: Some(200..=299), .. })) => TwinObservation::There,
             // A twin that is there is answered with a success.
             Ok(Look::Differs(failure)) => {
-                Observation::Unanswered(describe_failure(&Outcome::Rejected(failure).without_values(&values)))
+                TwinObservation::Unanswered(describe_failure(&Outcome::Rejected(failure).without_values(&values)))
             }
-            Ok(Look::Failed(Outcome::BadTemplate(_))) => Observation::Unverifiable,
+            Ok(Look::Failed(Outcome::BadTemplate(_))) => TwinObservation::Unverifiable,
             Ok(Look::Failed(outcome @ Outcome::Throttled { .. })) => {
-                Observation::LaneShut(Some(outcome.without_values(&values)))
+                TwinObservation::LaneShut(Some(outcome.without_values(&values)))
             }
-            Ok(Look::Failed(outcome)) => Observation::Unanswered(describe_failure(&outcome.without_values(&values))),
-            Err(_) if self.is_over() => Observation::Abandoned,
-            Err(_) => Observation::Unanswered("timeout".to_owned()),
+            Ok(Look::Failed(outcome)) => {
+                TwinObservation::Unanswered(describe_failure(&outcome.without_values(&values)))
+            }
+            Err(_) if self.is_over() => TwinObservation::Abandoned,
+            Err(_) => TwinObservation::Unanswered("timeout".to_owned()),
         };
         if let Some(outcome) = observation.outcome() {
             metrics::count_look(table.name.as_str(), target.name.as_str(), outcome);
@@ -186,24 +192,24 @@ impl<'a> Observer<'a> {
     }
 
     /// Waits until the gate lets a call through, if that is before the end of the run.
-    async fn admit(&self, lane: &Lane, completed: &Completed) -> Result<CallPermit, Observation> {
+    async fn admit(&self, lane: &Lane, completed: &Completed) -> Result<CallPermit, TwinObservation> {
         loop {
             if self.is_shut(lane) {
-                return Err(Observation::LaneShut(None));
+                return Err(TwinObservation::LaneShut(None));
             }
             match self.targets.gates.admit_look(lane, completed.id).await {
                 Admission::Granted(pass) => return Ok(pass),
                 Admission::Wait(Duration::ZERO, why) => {
                     tracing::debug!(%lane, why, "{lane} is not looked at now");
-                    return Err(Observation::LaneShut(None));
+                    return Err(TwinObservation::LaneShut(None));
                 }
                 Admission::Wait(wait, _) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
                 // No run has the time to wait for this lane: the others need not wait with it. A dry run runs to its
                 // end.
                 Admission::Wait(wait, _) if wait > self.longest_run && self.effect == Effect::Act => {
-                    return Err(Observation::LaneShut(None));
+                    return Err(TwinObservation::LaneShut(None));
                 }
-                Admission::Wait(..) => return Err(Observation::Abandoned),
+                Admission::Wait(..) => return Err(TwinObservation::Abandoned),
             }
         }
     }
@@ -211,7 +217,7 @@ impl<'a> Observer<'a> {
 
 impl LooksInFlight<'_> {
     /// What was seen of the next candidate; none if there was no time to look at it.
-    pub(super) async fn next(&mut self) -> Option<Vec<(Lane, Observation)>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<(Lane, TwinObservation)>> {
         while self.looks.len() < LOOKS_AT_ONCE && !self.observer.is_over() {
             let Some(candidate) = self.next.next() else { break };
             self.looks.push_back(Box::pin(self.observer.observe(self.lanes, candidate)));

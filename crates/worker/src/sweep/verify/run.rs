@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sexton_core::{
     config::{SweepBudget, VerifyMode},
-    db,
+    db::{self, NextPage},
     ids::{Lane, ResourceName},
     ledger::{FinishedAt, SweepRun},
     outcome::Answer,
@@ -17,15 +17,15 @@ use super::{
         budget::RemainingBudget,
         run::{finished_run, paused_run, to_json},
     },
-    checkpoint::{Checkpoint, Finding, ReturnedTwins},
+    checkpoint::{ReturnedTwins, TwinFinding, VerifyCheckpoint},
     lanes::{LaneTarget, lane_targets},
-    observe::{Candidate, Observation, Observer},
+    observe::{Candidate, Observer, TwinObservation},
     share::is_in_share,
 };
 use crate::gate::Gates;
 
 /// A run.
-pub(super) struct Pass<'a> {
+pub(super) struct VerifyRun<'a> {
     pub(super) context: SweepContext<'a>,
     pub(super) gates: &'a Gates,
     pub(super) lanes: BTreeMap<Lane, LaneTarget<'a>>,
@@ -53,7 +53,7 @@ pub(super) enum OnReturn {
     Delete,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> VerifyRun<'a> {
     pub(super) async fn new(
         context: SweepContext<'a>,
         targets: TargetAccess<'a>,
@@ -83,7 +83,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Continues the pass at the checkpoint until the budget is used up or the pass is over.
-    pub(super) async fn run(mut self, mut checkpoint: Checkpoint) -> Result<SweepRun, db::Error> {
+    pub(super) async fn run(mut self, mut checkpoint: VerifyCheckpoint) -> Result<SweepRun, db::Error> {
         checkpoint.lanes.retain(|lane, _| self.lanes.contains_key(lane));
         checkpoint.begin();
         while !self.budget.is_used_up() && !self.cut_short {
@@ -105,7 +105,7 @@ impl<'a> Pass<'a> {
 
     /// Looks at the next of the twins that returned before an earlier pass. The deletions that finished come after
     /// them, so there is always more.
-    async fn look_at_returned(&mut self, checkpoint: &mut Checkpoint) -> Result<bool, db::Error> {
+    async fn look_at_returned(&mut self, checkpoint: &mut VerifyCheckpoint) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
         let batch = self.budget.batch(config.sync.batch).min(checkpoint.waiting.len());
         let batch: Vec<ReturnedTwins> = checkpoint.waiting[..batch].to_vec();
@@ -115,7 +115,7 @@ impl<'a> Pass<'a> {
         let candidate = |completed: Completed| {
             let returned = batch.iter().find(|one| one.finished == completed.finished);
             let lanes = returned.iter().flat_map(|one| &one.lanes).filter(|(lane, _)| self.lanes.contains_key(*lane));
-            let before: BTreeMap<Lane, Finding> = lanes.map(|(lane, found)| (lane.clone(), *found)).collect();
+            let before: BTreeMap<Lane, TwinFinding> = lanes.map(|(lane, found)| (lane.clone(), *found)).collect();
             Candidate { lanes: before.keys().cloned().collect(), before, completed }
         };
         let candidates: Vec<Candidate> = completed.into_iter().map(candidate).collect();
@@ -130,12 +130,15 @@ impl<'a> Pass<'a> {
     }
 
     /// Looks at the next page of deletions that finished; returns whether there is another for lanes that are open.
-    async fn look_at_finished(&mut self, checkpoint: &mut Checkpoint) -> Result<bool, db::Error> {
+    async fn look_at_finished(&mut self, checkpoint: &mut VerifyCheckpoint) -> Result<bool, db::Error> {
         let open: Vec<Lane> = self.lanes.keys().filter(|lane| !self.observer.is_shut(lane)).cloned().collect();
         let Some(after) = open.iter().map(|lane| checkpoint.lanes.get(lane).cloned()).min() else { return Ok(false) };
         let SweepContext { store, config, .. } = self.context;
         let batch = self.budget.batch(config.sync.batch);
-        let page = store.ledger.finished_in_order(&store.db, &self.since, &self.until, after.as_ref(), batch).await?;
+        let page = store
+            .ledger
+            .finished_in_order(&store.db, &self.since, &self.until, NextPage { after: after.as_ref(), limit: batch })
+            .await?;
         self.budget.spend(page.len());
         let Some(last) = page.last().cloned() else { return Ok(false) };
         let share = config.sync.verify.share;
@@ -161,7 +164,7 @@ impl<'a> Pass<'a> {
     /// deletions were dealt with.
     async fn observe_all(
         &mut self,
-        checkpoint: &mut Checkpoint,
+        checkpoint: &mut VerifyCheckpoint,
         candidates: Vec<Candidate>,
     ) -> Result<usize, db::Error> {
         let (observer, lanes) = (self.observer.clone(), self.lanes.clone());
@@ -169,8 +172,8 @@ impl<'a> Pass<'a> {
         let mut before: Option<FinishedAt> = None;
         for (n, candidate) in candidates.iter().enumerate() {
             // A look in a lane that was shut meanwhile was not waited for.
-            let is_abandoned = |(lane, observation): &(Lane, Observation)| {
-                *observation == Observation::Abandoned && !self.observer.is_shut(lane)
+            let is_abandoned = |(lane, observation): &(Lane, TwinObservation)| {
+                *observation == TwinObservation::Abandoned && !self.observer.is_shut(lane)
             };
             let observations = looks.next().await.filter(|observations| !observations.iter().any(is_abandoned));
             // Dealing with what was seen may take a while.
@@ -186,7 +189,7 @@ impl<'a> Pass<'a> {
 }
 
 /// A deletion with the open lanes that have not come to it yet.
-fn candidate_in_open_lanes(checkpoint: &Checkpoint, open: &[Lane], completed: Completed) -> Candidate {
+fn candidate_in_open_lanes(checkpoint: &VerifyCheckpoint, open: &[Lane], completed: Completed) -> Candidate {
     let confirmed = completed.confirmations.iter().filter(|(_, one)| one.answer != Answer::Skipped);
     let lanes = confirmed.map(|(target, _)| Lane::from_ledger(format!("{}.{target}", completed.resource)));
     let is_ahead = |lane: &Lane| checkpoint.lanes.get(lane).is_none_or(|reached| *reached < completed.finished);
