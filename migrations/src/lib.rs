@@ -49,6 +49,7 @@ impl MigratorTrait for Migrator {
             sql_files!("0011_gone"),
             Box::new(guards::ForGuards(sql_files!("0012_guards"))),
             sql_files!("0013_restore"),
+            sql_files!("0014_keys"),
         ]
     }
 

@@ -186,6 +186,6 @@ async fn connections_that_were_closed_while_idle_fail_nothing() {
     }
     rig.until("select count(*) from block", "0").await;
     let logs: Vec<_> = daemon.logs().into_iter().map(|line| line.text).collect();
-    assert!(logs.iter().all(|line| !line.contains("WARN") && !line.contains("ERROR")), "{logs:#?}");
+    assert!(logs.iter().all(|line| !line.contains("cannot") && !line.contains("idle-session")), "{logs:#?}");
     daemon.stop().await;
 }

@@ -9,6 +9,7 @@ on_both!(
     row_that_was_never_synced_is_deleted_without_a_call,
     row_with_nothing_outside_and_no_grace_is_deleted_at_once,
     target_that_is_not_configured_any_more_is_waited_for,
+    no_target_confirms_after_its_row_went,
 );
 
 async fn kept_row_stays_marked(server: Server) {
@@ -102,4 +103,19 @@ async fn target_that_is_not_configured_any_more_is_waited_for(server: Server) {
     rig.work().await;
     assert_eq!(rig.state(&id).await, "completed");
     assert_eq!(rig.calls(), ["DELETE /calendars/c/events/g1", "DELETE /mirror/c/events/g1"]);
+}
+
+async fn no_target_confirms_after_its_row_went(server: Server) {
+    let rig = Rig::blocks(server, 0).await;
+    let rows = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 500)
+        insert into block (id, calendar_id, gcal_id) select i, 'c', 'g' || i from n";
+    rig.execute(rows).await;
+    drop(rig.run(&["request", "block", "--where", "id > 0", "--yes"]).await.expect_code(0));
+    rig.work().await;
+    let exported = rig.json(&["export", "--since", "1h"]).await;
+    let late = exported.iter().filter(|one| {
+        let (confirmed, finished) = (&one["confirmations"]["calendar"]["at"], &one["finished_at"]);
+        confirmed.as_str().unwrap() > finished.as_str().unwrap()
+    });
+    assert_eq!((exported.len(), late.count()), (500, 0));
 }

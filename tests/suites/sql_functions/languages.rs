@@ -46,7 +46,7 @@ async fn psql_commits_or_rolls_back_with_everything_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_a_query_are_one_request() {
     let rig = rig().await;
-    let script = "select count(sexton_soft_remove('block', id::text, batch => '01939d1c-0000-7000-8000-000000000000'))
+    let script = "select count(sexton_soft_remove('block', id, batch => '01939d1c-0000-7000-8000-000000000000'))
         from block where id > 5;
         select id || ' ' || row_restored from sexton_restore_batch('01939d1c-0000-7000-8000-000000000000', 'a mistake', 'ann');
         select who, action, reason, count(*) from sexton_action group by 1, 2, 3;
@@ -55,6 +55,30 @@ async fn rows_of_a_query_are_one_request() {
     let lines: Vec<_> = output.lines().collect();
     assert_eq!((lines[0], &lines[3..]), ("2", &["ann|restore|a mistake|2", "0"][..]), "{output}");
     assert!(lines[1].ends_with(" true") && lines[2].ends_with(" true"), "{output}");
+}
+
+/// Integers and UUIDs as they are, a literal and an untyped parameter as text.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_have_the_types_that_applications_give_them() {
+    let rig = rig().await;
+    let thing = "01939d1c-aaaa-7000-8000-000000000000";
+    for key in ["5::smallint", "6", "7::bigint", "'2'", "'3'::text", "'4'::varchar"] {
+        drop(rig.psql(&format!("select sexton_soft_remove('block', {key}, reason => 'x')")).await.expect_code(0));
+    }
+    drop(rig.psql(&format!("select sexton_soft_remove('thing', '{thing}'::uuid, 'x', 'ann')")).await.expect_code(0));
+    drop(
+        rig.psql("prepare remove as select sexton_soft_remove('block', $1); execute remove('1')").await.expect_code(0),
+    );
+    assert_eq!(rig.rows("select count(*), count(distinct key) from sexton_deletion").await, ["8|8"]);
+    let restored = |key: &str| format!("select row_restored from sexton_restore_row('block', {key}, by => 'ann')");
+    for key in ["5::smallint", "6", "7::bigint"] {
+        assert_eq!(rig.psql(&restored(key)).await.expect_code(0).stdout, "t\n", "{key}");
+    }
+    let restore = format!("select count(*) from sexton_restore_row('thing', '{thing}'::uuid)");
+    assert_eq!(rig.psql(&restore).await.expect_code(0).stdout, "1\n");
+    // Another type is the caller's to convert, and said so.
+    let refused = rig.refused("select sexton_soft_remove('block', 5.0)").await;
+    assert!(refused.contains("sexton_soft_remove(unknown, numeric) does not exist"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

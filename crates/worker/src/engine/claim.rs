@@ -29,7 +29,7 @@ pub(super) struct Claimed {
     pub(super) claim: Claim,
     pub(super) lease: LeaseGuard,
     pub(super) row: ClaimedRow,
-    /// When it was claimed.
+    /// When the claim was known.
     pub(super) since: Instant,
 }
 
@@ -92,6 +92,9 @@ pub(super) async fn claim_batch(
         with_rescued: rescue_permit.is_some(),
     };
     let claims = context.store.ledger.claim(&context.store.db, request).await?;
+    // Now, and not when it was sent: the database's clock that is carried on from here must not be ahead of its own, or
+    // a target would confirm after the row went.
+    let since = Instant::now();
     // In flight from here on, so that their leases are renewed while the rows are read.
     let mut claimed: Vec<Claimed> = claims
         .into_iter()
@@ -103,7 +106,7 @@ pub(super) async fn claim_batch(
             let lease = NewLease { id: claim.id, fence: claim.fence, lane, sent, rescue_permit };
             let lease = in_flight.add(lease);
             metrics::count_claim(&claim.resource);
-            Claimed { claim, lease, row: ClaimedRow::Unknown, since: sent }
+            Claimed { claim, lease, row: ClaimedRow::Unknown, since }
         })
         .collect();
     let mut by_resource: HashMap<String, Vec<&mut Claimed>> = HashMap::new();
