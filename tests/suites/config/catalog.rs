@@ -54,6 +54,8 @@ create table parted (id bigint primary key, deleted_at timestamptz) partition by
 create table parted1 partition of parted for values from (0) to (100);
 create table base (id bigint primary key, deleted_at timestamptz);
 create table heir (primary key (id)) inherits (base);
+create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+create table folded (id text collate loose primary key, tag text collate loose, deleted_at timestamptz);
 create schema other; create table other.o (id bigint primary key, deleted_at timestamptz);
 ";
 
@@ -83,6 +85,7 @@ async fn mistakes_about_tables_and_keys_are_named_on_postgres() {
     expect(&db, "t", &key("\"price\""), &["resources.r.key: `price` is numeric(10,2)"]).await;
     expect(&db, "t", &key("\"code\""), &["resources.r.key: `code` is bit(3)"]).await;
     expect(&db, "t", &key("[\"other\", \"id\"]"), &[]).await;
+    expect(&db, "folded", USUAL, &["resources.r.key: `id` has the collation loose, in which different texts"]).await;
 }
 
 #[tokio::test]
@@ -206,17 +209,21 @@ async fn mistakes_are_named_on_sqlite() {
              create unique index p on partial (id) where deleted_at is null;
              create table expr (id int, deleted_at text);
              create unique index e on expr (lower(id));
-             create table uniq (id int, deleted_at text, unique (id))",
+             create table uniq (id int, deleted_at text, unique (id));
+             create table folded (id text collate nocase primary key, deleted_at text);
+             create table exact (id text primary key, deleted_at text);
+             create unique index f on exact (id collate nocase)",
         )
         .await;
     let db = open(server.url()).await;
-    for table in ["t", "T", "main.t", "uniq"] {
+    for table in ["t", "T", "main.t", "uniq", "exact"] {
         expect(&db, table, USUAL, &[]).await;
     }
     expect(&db, "nope", USUAL, &["resources.r.table: there is no table `nope`"]).await;
     expect(&db, "v", USUAL, &["resources.r.table: `v` is a view"]).await;
     expect(&db, "partial", USUAL, &["resources.r.key: (id) is not unique"]).await;
     expect(&db, "expr", USUAL, &["resources.r.key: (id) is not unique"]).await;
+    expect(&db, "folded", USUAL, &["resources.r.key: `id` has the collation nocase, in which different texts"]).await;
     let key = "key = \"price\"\nmarker = { column = \"deleted_at\" }";
     expect(&db, "t", key, &["resources.r.key: `price` is REAL"]).await;
     let marker = |marker: &str| format!("key = \"id\"\nmarker = {marker}");

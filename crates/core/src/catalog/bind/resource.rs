@@ -153,6 +153,13 @@ impl ResourceBinder<'_> {
         let mut key = Vec::new();
         for name in &self.resource.key {
             let Some(column) = self.column("key", found, name) else { continue };
+            if let Some(collation) = &column.loose_collation {
+                let message = format!(
+                    "`{name}` has the collation {collation}, in which different texts are equal: one row would have several \
+                     keys; a key column has a deterministic one (PostgreSQL) or BINARY (SQLite)"
+                );
+                self.problem("key", message);
+            }
             match column.key_type() {
                 Some(kind) => key.push((column, kind)),
                 None => {

@@ -14,7 +14,8 @@ select
     ) as base_type,
     a.attnotnull or t.typnotnull as not_null,
     a.attgenerated <> '' as generated,
-    case when a.attgenerated = 'v' then pg_get_expr(d.adbin, d.adrelid) end as computed_as
+    case when a.attgenerated = 'v' then pg_get_expr(d.adbin, d.adrelid) end as computed_as,
+    (select c.collname::text from pg_collation c where c.oid = a.attcollation and not c.collisdeterministic) as loose_collation
 from pg_attribute a
 join pg_type t on t.oid = a.atttypid
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

@@ -57,6 +57,7 @@ fn column(row: &Row, text_function: Option<Arc<str>>) -> Result<Column, db::Erro
         generated: row.get("generated")?,
         zone: None,
         computed_as: row.get("computed_as")?,
+        loose_collation: row.get("loose_collation")?,
         text_function,
         dialect: Dialect::Postgres,
     })

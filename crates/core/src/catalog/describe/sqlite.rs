@@ -24,9 +24,10 @@ impl Statements {
         let columns = "-- read the columns of a table
             select name, type, \"notnull\" as not_null, pk, hidden from pragma_table_xinfo(@name) order by cid";
         let unique = "-- read the unique indexes of a table
-            select name from pragma_index_list(@name) where \"unique\" = 1 and partial = 0";
+            -- Those of constraints (`pk`, `u`) have the columns' own collations.
+            select name, origin <> 'c' as of_constraint from pragma_index_list(@name) where \"unique\" = 1 and partial = 0";
         let index = "-- read the columns of an index
-            select name from pragma_index_info(@name)";
+            select name, coll as collation from pragma_index_xinfo(@name) where key = 1 order by seqno";
         Self {
             relation: words.render(relation),
             columns: words.render(columns),
@@ -58,6 +59,7 @@ pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>,
             generated: row.integer("hidden")? >= 2,
             zone: None,
             computed_as: None,
+            loose_collation: None,
             text_function: None,
             dialect: Dialect::Sqlite,
         });
@@ -67,9 +69,16 @@ pub(super) async fn describe(db: &Db, name: &str) -> Result<Option<Description>,
     let mut unique: Vec<BTreeSet<String>> =
         if primary_key.is_empty() { vec![] } else { vec![primary_key.iter().cloned().collect()] };
     for row in named(&statements.unique, asked).all(&db.conn).await? {
-        let index: String = row.get("name")?;
-        let columns = named(&statements.index, &index).all(&db.conn).await?;
-        let names = columns.iter().map(|row| row.get::<Option<String>>("name")).collect::<Result<Vec<_>, _>>()?;
+        let (index, of_constraint): (String, bool) = (row.get("name")?, row.integer("of_constraint")? != 0);
+        let mut names: Vec<Option<String>> = Vec::new();
+        for row in named(&statements.index, &index).all(&db.conn).await? {
+            let (name, collation): (Option<String>, String) = (row.get("name")?, row.get("collation")?);
+            if of_constraint && !collation.eq_ignore_ascii_case("binary") {
+                let column = columns.iter_mut().find(|column| Some(&column.name) == name.as_ref());
+                column.into_iter().for_each(|column| column.loose_collation = Some(collation.clone()));
+            }
+            names.push(name);
+        }
         // An expression has no name, and says nothing about columns.
         if let Some(names) = names.into_iter().collect::<Option<BTreeSet<String>>>() {
             unique.push(names);
