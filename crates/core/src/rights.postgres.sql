@@ -1,5 +1,5 @@
 -- see which rights are missing
--- What is not there any more is somebody else's finding.
+-- What is not there any more is found by another check.
 with wanted as (
     select w.* from jsonb_to_recordset(@wanted::jsonb)
         as w(path text, resource text, schema text, name text, kind text, privilege text, columns text[])

@@ -1,7 +1,7 @@
 //! The conditions that a row is live, or removed.
 //!
-//! What marks a row is configuration (a time, a status, one or the other depending on a column), so the condition is
-//! built from the resource and not from the entity; the marker need not even be a column of the entity.
+//! What marks a row is configuration: a time, a status, one or the other depending on a column. So the condition is
+//! built from the resource and not from the entity. The marker need not even be a column of the entity.
 
 use sea_orm::{
     Condition, EntityTrait,

@@ -17,8 +17,9 @@ use crate::{
 };
 use sealed::{At, Sealed};
 
-/// What rows are removed and restored through: a [`Producer`], each of whose calls is a transaction of its own and
-/// hints at once, or a [`Transaction`](crate::Transaction), which calls join and which hints when it has committed.
+/// What rows are removed and restored through:
+/// * a [`Producer`]: each call is a transaction of its own and hints at once;
+/// * a [`Transaction`](crate::Transaction): calls join it, and it hints when it has committed.
 ///
 /// There is no third: on a pool as such, the mark and its record would not be one. The methods here are for callers who
 /// have no row at hand; for those who have, see [`SoftRemoveRow`](crate::SoftRemoveRow).

@@ -228,8 +228,8 @@ impl ChildRule {
 
 impl Column {
     /// `text` (an SQL expression) as something to compare this column with (PostgreSQL). Whole numbers are compared as
-    /// the longest there are, so that a value which the column cannot hold is unequal and not an error; and texts
-    /// without a length, to which a cast would cut them.
+    /// the longest there are: a value that the column cannot hold is unequal then, and no error. Texts are compared
+    /// without a length, because a cast to one would cut them.
     fn comparable(&self, text: &str) -> String {
         match self.key_type() {
             Some(KeyType::Integer) => format!("{text}::bigint"),

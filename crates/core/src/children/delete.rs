@@ -64,7 +64,7 @@ pub async fn delete(
             Some(Dialect::Sqlite) => {
                 transaction.execute_unprepared("pragma defer_foreign_keys = on").await.map_err(db::Error::from)?;
             }
-            _ => return delete_circle(transaction, descendants, chosen, groups).await,
+            Some(Dialect::Postgres) | None => return delete_circle(transaction, descendants, chosen, groups).await,
         }
     }
     for group in groups {

@@ -114,9 +114,11 @@ pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 
 /// Opens a pool of at most `max_connections`.
 ///
-/// On PostgreSQL every session has what `db/session.rs` lists: among it `row_security = off` (a row that a policy hides
-/// must be an error, not "gone"), an empty `search_path`, READ COMMITTED whatever the role's default is, commits that
-/// are on disk, and limits on statements and locks.
+/// On PostgreSQL every session has what `db/session.rs` lists:
+/// * `row_security = off`: a row that a policy hides must be an error, not "gone";
+/// * an empty `search_path`;
+/// * READ COMMITTED, whatever the role's default is, and commits that are on disk;
+/// * limits on statements and locks.
 ///
 /// # Errors
 /// [`ConnectError`] when the URL is wrong, the database cannot be reached within five seconds, or its sessions cannot

@@ -95,7 +95,7 @@ impl Dialect {
     }
 
     /// The text of a marker in the spelling in which markers are compared. Of a time its milliseconds count: ORMs write
-    /// back fewer digits than they read, and SQLite keeps the spelling of whoever wrote last. `text` is what a column's
+    /// back fewer digits than they read, and SQLite keeps the spelling of the last writer. `text` is what a column's
     /// text or the ledger has, as an SQL expression; what is no time stays as it is.
     #[must_use]
     pub fn comparable_marker(self, text: &str) -> String {

@@ -67,9 +67,8 @@ impl Error {
         Self::new(doing, None, DbErr::Custom(why.to_string()))
     }
 
-    /// What the server said about the statement, if it said anything: none for a broken connection, and none for a
-    /// server that is starting, stopping or out of connections (SQLSTATE classes 08, 53 and 57P), which says nothing
-    /// about any row.
+    /// What the server said about the statement. None for a broken connection. None also for a server that is starting,
+    /// stopping or out of connections (SQLSTATE classes 08, 53 and 57P): that says nothing about any row.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         refusal(&self.0.cause)

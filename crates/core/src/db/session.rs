@@ -122,7 +122,7 @@ pub(super) fn pool(options: PgPoolOptions) -> PgPoolOptions {
 
 /// How long a connection may be idle before it is asked whether it is still there. Servers (`idle_session_timeout`),
 /// poolers and firewalls close those that are idle, and the next statement would fail.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_millis(500);
 
 /// How long the answer may take. Then there is still time for another connection.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -70,8 +70,8 @@ pub async fn advice(
     Ok(advice)
 }
 
-/// Why unreferenced rows of a table are not deleted, if guards are missing: between the request and the end of a
-/// deletion nothing may reference such a row any more, and an external delete cannot be taken back.
+/// Why unreferenced rows of a table are not deleted, if guards are missing. Between the request and the end of a
+/// deletion nothing may reference such a row, because an external delete cannot be taken back.
 ///
 /// * `table`: the same table, if its rows can be soft-removed as well.
 ///

@@ -51,10 +51,11 @@ pub(super) fn trigger(ledger: &Ledger, catalog: &Catalog, table: &Table) -> Opti
     Some(Trigger::new(ledger, &spec, &body(&words(ledger, catalog, table, row), text)))
 }
 
-/// Whether a delete is not one of ours. Where rows of the table go with others of it by `on delete cascade`, the rows
-/// of our statement are among those of the one that the foreign key runs below it, also if that one deletes none
-/// (PostgreSQL keeps the rows of both in one transition table); which is why there it is whatever runs below ours.
-/// Rules for children see to what goes along.
+/// Whether a delete is not one of ours.
+///
+/// Rows of the table may go with others of it by `on delete cascade`. PostgreSQL then keeps the rows of our statement
+/// and of the one that the foreign key runs below it in one transition table, even if the latter deletes none. So there
+/// all that runs below ours counts as ours. Rules for children see to what goes along.
 const fn not_own_postgres(table: &Table) -> &'static str {
     if table.cascades_to_itself {
         "coalesce(current_setting('sexton.deleting', true), '') = ''"

@@ -5,7 +5,7 @@
 //! * parents first: their deletion is open and their row is gone when a child is deleted, which is then not recorded;
 //! * children first: each is recorded with the values by which it names its parents (`follows`). Once the deletion of
 //!   such a parent is recorded in the same transaction, theirs is dropped. Not in another: a child that was deleted
-//!   alone has a twin that nobody else deletes if the parent comes back.
+//!   alone has a twin that no other call deletes if the parent comes back.
 //!
 //! SQLite has no setting that tells transactions apart; there ten seconds stand for one.
 //!

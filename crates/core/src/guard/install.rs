@@ -38,8 +38,8 @@ pub enum InstallError {
     },
     /// The role may not.
     #[error(
-        "the role may not do that ({why}): it needs the right TRIGGER on {table} and CREATE on the ledger's schema, and to own \
-             a guard that is there; or let the owner of both run what `sexton guard --dry-run` prints"
+        "the role may not do that ({why}). It needs the right TRIGGER on {table} and CREATE on the ledger's schema, and \
+             it must own a guard that is there. Or let the owner of both run what `sexton guard --dry-run` prints"
     )]
     Denied {
         /// The table.

@@ -7,9 +7,10 @@
 //! (`state`), and changes only when an operator says so ([`install`]). A guard that fails fails the statement that
 //! fired it: record or do not delete.
 //!
-//! Deletes of our own say so for as long as they take ([`begin_own`]), in the transaction that is open: on PostgreSQL
-//! by the setting `sexton.deleting`, which is the depth of triggers at which they run, so that what an application's
-//! trigger deletes in consequence is recorded; on SQLite, which has no such settings, by rows in `sexton_deleting`.
+//! Deletes of our own say so for as long as they take ([`begin_own`]), in the transaction that is open:
+//! * on PostgreSQL by the setting `sexton.deleting`. It is the depth of triggers at which they run, so that what an
+//!   application's trigger deletes in consequence is recorded;
+//! * on SQLite, which has no such settings, by rows in `sexton_deleting`.
 
 mod advice;
 mod deleted;

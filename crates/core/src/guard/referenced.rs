@@ -76,7 +76,7 @@ fn message(unreferenced: &UnreferencedTable) -> String {
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
 
 /// The search path that the application's own triggers see when the row's mark is taken away: that of the role with
-/// whose rights they run. That of the session would let whoever writes a reference choose what those triggers find.
+/// whose rights they run. That of the session would let the writer of a reference choose what those triggers find.
 const OWNERS_PATH: &str = "coalesce((
             select substr(setting, length('search_path=') + 1)
             from pg_db_role_setting s cross join unnest(s.setconfig) setting

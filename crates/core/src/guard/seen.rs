@@ -1,4 +1,4 @@
-//! Remembering which guards were installed, and what they were: one that is lost, or changed by somebody else, is told
+//! Remembering which guards were installed, and what they were: one that is lost, or changed by others, is told
 //! from one that never was there.
 
 use sea_orm::ConnectionTrait;

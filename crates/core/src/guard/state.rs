@@ -25,7 +25,7 @@ pub enum GuardState {
     Outdated,
     /// It is there, but disabled (PostgreSQL, ALTER TABLE … DISABLE TRIGGER), if only on a partition.
     Disabled,
-    /// It is there, but was changed by somebody else: its text, its settings, its owner, or who may run it.
+    /// It is there, but was changed by others: its text, its settings, its owner, or who may run it.
     Altered,
     /// It was installed, and is not there.
     Lost,
@@ -193,7 +193,7 @@ fn postgres(row: &Row, trigger: &Trigger) -> Result<Standing, db::Error> {
 }
 
 /// What was changed of a guard that is there, for people (PostgreSQL). A text that is neither ours nor the one that was
-/// seen before is somebody else's.
+/// seen before is others' work.
 fn alteration(row: &Row, trigger: &Trigger, standing: &Standing) -> Result<Option<String>, db::Error> {
     let (known_digest, known_owner): (Option<String>, Option<String>) =
         (row.get("known_digest")?, row.get("known_owner")?);

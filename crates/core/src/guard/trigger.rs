@@ -107,7 +107,7 @@ pub(super) fn own_table_words(ledger: &Ledger, kind: &str, resource: &ResourceNa
     words.with([("ensure_own_table", ensure)])
 }
 
-/// A function that acts with its owner's rights must not act on what others hand to it, should anybody else ever be
+/// A function that acts with its owner's rights must not act on what others hand to it, should others ever be
 /// allowed to make a trigger of it. A partition stands for its table, and the table may have been renamed since.
 const ENSURE_OWN_TABLE: &str = include_str!("trigger.ensure_own_table.sql");
 

@@ -14,7 +14,7 @@ use crate::{
     ids::Lane,
 };
 
-/// So long after a target need not be spared any more, throttling ends although no call showed that it answers.
+/// Throttling ends this long after the target need not be spared any more, even if no call showed that it answers.
 pub const THROTTLE_ENDS: Duration = Duration::from_secs(30);
 
 /// Why a target is not called for now.

@@ -1,7 +1,7 @@
 //! What tells this ledger from others that use the same Redis.
 
 use super::Ledger;
-use crate::db::{self, Db, Dialect, Sql, Words};
+use crate::db::{self, Db, Sql, Words};
 
 #[derive(Debug)]
 pub(super) struct Statements {
@@ -41,7 +41,7 @@ impl Ledger {
         let cluster = match sql.cluster.bind([]).one(&db.conn).await {
             Ok(row) => row.map_or_else(|| Ok(String::new()), |row| row.get("id"))?,
             // The right to ask is PUBLIC's, unless it was taken away.
-            Err(error) if self.dialect == Dialect::Postgres && error.refusal().is_some() => String::new(),
+            Err(error) if self.dialect.has_roles() && error.refusal().is_some() => String::new(),
             Err(error) => return Err(error),
         };
         let table = sql.table.bind([("deletion", self.table("sexton_deletion").into())]).one(&db.conn).await?;

@@ -28,7 +28,7 @@ impl Ledger {
         let row = self.sql.sequence.behind.bind([]).one(&db.conn).await?;
         match (self.dialect, row) {
             (Dialect::Postgres, Some(row)) => row.get("behind"),
-            _ => Ok(false),
+            (Dialect::Postgres, None) | (Dialect::Sqlite, _) => Ok(false),
         }
     }
 

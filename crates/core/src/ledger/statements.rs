@@ -114,9 +114,8 @@ impl Statements {
 /// * what else the ledger has words for, by the names of the variants: `{phase:Confirm}`, `{row_outcome:Kept}`,
 ///   `{cancellation:Discarded}`, `{dead_kind:Poison}`, `{cause:Gone}` (of a breaker);
 /// * `{any_id_of:@records}`: `= any (…)` of the ids of a JSON array of objects (PostgreSQL), to stand beside a join
-///   with them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again, and
-///   joins a burst of new deletions by going through all of them for each record (measured: 161 ms a batch with
-///   10,000);
+///   with them. When autovacuum finds the ledger empty, the planner takes it for empty until it is analyzed again. It
+///   would then go through a burst of new deletions for each record (measured: 161 ms a batch with 10,000);
 /// * what several operations need, named where it is written: [`due::OLDEST_IN_LANE`], [`advance::words`],
 ///   [`retained::words`], [`record::words`].
 pub(super) fn words(dialect: Dialect, table: impl Fn(&str) -> String) -> Words {

@@ -26,8 +26,8 @@ pub enum Error {
     },
     /// The row would stay marked.
     #[error(
-        "deletion {id} of {row} cannot be restored: the row would stay removed, because it carried a marker before, \
-         somebody wrote another one, or another row takes it along; take the marker away, and restore once more"
+        "deletion {id} of {row} cannot be restored: the row would stay removed. It carried a marker before, another \
+         one was written since, or another row takes it along. Take the marker away, and restore once more"
     )]
     StillMarked {
         /// The deletion.

@@ -1,6 +1,6 @@
 //! Keeping the deletions of a batch from being claimed while they are restored.
 //!
-//! A large batch takes a while, and may wait for rows that somebody has locked. Without this its grace could end
+//! A large batch takes a while, and may wait for rows that are locked. Without this its grace could end
 //! meanwhile, and the whole restore would fail.
 
 use serde_json::json;

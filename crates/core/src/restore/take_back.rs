@@ -24,15 +24,15 @@ pub struct Restored {
     pub resource: String,
     /// The row's key.
     pub key: String,
-    /// Whether the row is live again by this. False if it is gone, or somebody had taken its marker away; with
+    /// Whether the row is live again by this. False if it is gone, or its marker had been taken away; with
     /// [`MarkedRows::Stay`] also if it is still marked.
     pub row_restored: bool,
     /// The deletions of its children that were taken back with it.
     pub children: Vec<Self>,
 }
 
-/// What becomes of a restore that would leave a row marked: the row carried a marker before its deletion was requested,
-/// somebody wrote another one, or it was removed together with another row as well.
+/// What becomes of a restore that would leave a row marked. The row carried a marker before its deletion was requested,
+/// another one was written since, or it was removed together with another row as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkedRows {
     /// It fails.

@@ -9,9 +9,9 @@ use backoff::{ExponentialBackoff, backoff::Backoff};
 
 use crate::config::Retry;
 
-/// The delay before the try after failure number `failures` (from 1), drawn from `0..=interval`, where the interval
-/// grows by `multiplier` with each failure and stops at `max_interval` ("full jitter", AWS Architecture Blog,
-/// "Exponential Backoff And Jitter").
+/// The delay before the try after failure number `failures` (from 1), drawn from `0..=interval`. The interval grows by
+/// `multiplier` with each failure and stops at `max_interval` ("full jitter", AWS Architecture Blog, "Exponential
+/// Backoff And Jitter").
 pub(super) fn full_jitter(retry: &Retry, failures: u32) -> Duration {
     let grown = retry.initial_interval.as_secs_f64() * retry.multiplier.powi(failures.saturating_sub(1) as i32);
     let interval = Duration::from_secs_f64(grown.min(retry.max_interval.as_secs_f64()));

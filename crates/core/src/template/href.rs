@@ -1,8 +1,8 @@
 //! Templates of what a server itself calls an object: an `href` of WebDAV (RFC 4918 §8.3), a path or a URL.
 //!
 //! It is encoded already, so it is used as it is. A wrong URL deletes the wrong thing, so it has to be one that can
-//! only mean what it says: on the server of the settings' URL, below that URL's path, without dot segments and empty
-//! ones.
+//! only mean what it says. It is on the server of the settings' URL and below that URL's path, and has no dot segments
+//! and no empty ones.
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;

@@ -11,7 +11,7 @@ const DECODINGS: usize = 3;
 
 /// Whether there is a `.` or `..` between slashes, also percent-encoded once or more: servers and proxies differ in how
 /// often they decode, and in whether they do so before they resolve dots. None if the text is encoded so often that
-/// nobody can mean it.
+/// this cannot be meant.
 pub(super) fn has_dot_segment(text: &str) -> Option<bool> {
     let mut text = text.to_owned();
     for _ in 0..=DECODINGS {

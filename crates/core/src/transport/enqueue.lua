@@ -1,7 +1,7 @@
 -- Pushes hints straight onto apalis' active list, never beyond a limit. Atomic, like every script.
 --
--- Why not apalis' own batch_push.lua: it puts every task into the scheduled set first, and its fetch unpacks all that
--- is due there at once, which fails at some 8,000 tasks ("too many results to unpack"), for ever.
+-- Why not apalis' own batch_push.lua: it puts every task into the scheduled set first. Its fetch unpacks all that is
+-- due there at once, which fails for ever from some 8,000 tasks on ("too many results to unpack").
 --
 -- KEYS[1]: list of active task ids   KEYS[2]: hash of task data   KEYS[3]: signal list
 -- ARGV[1]: limit on the list's length   ARGV[2]: how long doubles are damped, in ms   ARGV[3]: wake channel

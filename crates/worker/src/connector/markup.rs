@@ -1,8 +1,8 @@
 //! Answers in XML, as a small tree.
 //!
-//! Whoever answers chooses what is to be read, so the cost is bounded: the text is read once from its beginning to its
-//! end, and the number of elements, their depth and the attributes of each are limited. There is no DTD, and no entity
-//! but the five that XML has itself.
+//! The server chooses what is to be read, so the cost is bounded. The text is read once from its beginning to its end.
+//! The number of elements, their depth and the attributes of each are limited. There is no DTD, and no entity but the
+//! five that XML has itself.
 
 use quick_xml::{
     NsReader,

@@ -181,7 +181,7 @@ impl<'e> Execution<'e> {
     pub(super) fn refresh_payload(&mut self, now: Values) {
         let confirmations = std::mem::take(&mut self.confirmations);
         self.confirmations = self.table.still_confirmed(confirmations, &self.payload, &now);
-        // What was called before was another twin, and nobody vouches for this one.
+        // What was called before was another twin, and says nothing about this one.
         for target in self.table.resource.targets.iter().filter(|target| !target.same_twin(&self.payload, &now)) {
             self.gone_expected.remove(target.name.as_str());
             self.gone_expected.remove(&format!("{}!", target.name));

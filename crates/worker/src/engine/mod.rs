@@ -9,7 +9,7 @@
 //! 5. `engine/execution.rs`: the row as it is now decides what is to be done.
 //! 6. `engine/ask_targets.rs`: each target that has not confirmed is asked, in order.
 //! 7. `engine/call_target.rs`: one call, through its gate (`gate/`) and its connector (`connector/`).
-//!    A "gone" that nobody expected is judged some seconds later (`engine/doubted.rs`), before the row goes.
+//!    An unexpected "gone" is judged some seconds later (`engine/doubted.rs`), before the row goes.
 //! 8. `engine/complete.rs`: when all targets confirmed, the row goes, in one transaction with others.
 //! 9. `hard_delete/transaction.rs`: that transaction, and what its errors mean.
 //! 10. `hard_delete/postgres.rs`, `hard_delete/sqlite.rs`: the row is locked, compared and deleted; the ledger says so.

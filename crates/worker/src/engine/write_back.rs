@@ -75,7 +75,7 @@ impl Execution<'_> {
     /// Writes a settlement, for as long as the lease lasts.
     pub(super) async fn write_back(self, mut settlement: Settlement) {
         if settlement.dead.is_some() {
-            // Once on-call retries it, nobody remembers the answers around this one.
+            // Once on-call retries it, the answers around this one are forgotten.
             settlement.confirmations.retain(|_, confirmation| !confirmation.doubted);
         }
         loop {

@@ -7,7 +7,7 @@ use std::{
 
 use sexton_core::ids::DeletionId;
 
-/// So many are no run.
+/// Up to this number of answers are no run.
 pub(super) const FEW: usize = 3;
 /// A window is a run if chance makes one like it in a thousand at most: the logarithm of that.
 pub(super) const SURPRISE: f64 = 6.9;
@@ -15,7 +15,7 @@ pub(super) const SURPRISE: f64 = 6.9;
 const LEAST_SHARE: f64 = 0.02;
 /// The most answers of a kind that are remembered: a minute of a thousand a second.
 const MOST_REMEMBERED: usize = 65_536;
-/// So many are remembered however old they are.
+/// This number is remembered, however old they are.
 pub(super) const LEAST_REMEMBERED: usize = 64;
 
 /// Answers of one kind, in the order of time.

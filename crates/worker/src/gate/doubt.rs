@@ -34,8 +34,8 @@ impl Gates {
         self.confirmed_here.note(lane, id, twin);
     }
 
-    /// Whether `lane` would not surprise anybody by "gone" for this twin of the deletion `id`: it has confirmed it to
-    /// this process before.
+    /// Whether "gone" would be no surprise for this twin of the deletion `id`: `lane` has confirmed it to this process
+    /// before.
     pub(crate) fn has_confirmed_before(&self, lane: &Lane, id: DeletionId, twin: &str) -> bool {
         self.confirmed_here.contains(lane, id, twin)
     }

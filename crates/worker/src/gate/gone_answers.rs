@@ -21,17 +21,18 @@ use super::answers::{Answers, Count, FEW, LEAST_REMEMBERED, SURPRISE};
 
 /// An answer is judged by those in this time before and after it. Targets that get few calls have longer windows.
 pub(crate) const WINDOW: Duration = Duration::from_secs(3);
-/// In a run the target is asked once more after so many windows, then after twice as many, and so on.
+/// In a run the target is asked once more after this number of windows, then after twice as many, and so on.
 const PAUSE: u32 = 5;
-/// A run in which a deletion was asked so often again is one for an operator: after almost eight minutes.
+/// After asking for a deletion this often in a run, an operator has to look: after almost eight minutes.
 const MOST_ASKED_IN_RUN: u32 = 4;
-/// So often a deletion is asked again because its answer came to another process, or too long ago.
+/// How often a deletion is asked again because its answer came to another process, or too long ago.
 const MOST_ASKED_UNSEEN: u32 = 4;
-/// A process that has not come to an answer after so many windows has vanished.
+/// A process that has not come to an answer after this number of windows has vanished.
 const ABSENT: u32 = 4;
-/// For so many windows answers are remembered.
+/// For this number of windows answers are remembered.
 const MEMORY: u32 = 20;
-/// An answer that came so much earlier is another one: a later one came to another process. The database's clock tells.
+/// An answer that came this much earlier is another one: a later one came to another process. The database's clock
+/// tells.
 const SAME: Duration = Duration::from_secs(2);
 
 /// What one process remembers of the answers of one target.
@@ -39,7 +40,7 @@ const SAME: Duration = Duration::from_secs(2);
 pub(super) struct GoneAnswers {
     /// The target deleted.
     deleted: Answers,
-    /// It said "gone", which nobody expected.
+    /// It said "gone", which was unexpected.
     gone: Answers,
     /// It said "gone" after a call whose answer was lost.
     lost: Answers,
@@ -57,7 +58,7 @@ pub(super) struct GoneAnswers {
 pub(crate) enum GoneEvidence {
     /// It deleted.
     Deleted,
-    /// "Gone", and nobody expected that.
+    /// "Gone", which was unexpected.
     Gone,
     /// "Gone", after a call whose answer was lost: it may have acted, or not.
     GoneAfterLoss,
@@ -178,7 +179,7 @@ impl GoneAnswers {
     pub(super) fn judge(&self, answer: Doubted, limit: f64, held: HeldNow, now: Instant) -> Judgement {
         let doubt = Doubt { answer, limit, held, now };
         let came = self.gone_at.get(&answer.id).filter(|at| now.saturating_duration_since(**at) < answer.age + SAME);
-        // Too long ago for a clock that starts with the machine: then nobody remembers it.
+        // Too long ago for a clock that starts with the machine: then it is not remembered.
         let Some(at) = came.copied().or_else(|| now.checked_sub(answer.age)) else {
             return Judgement::AskAgain { in_run: answer.in_run };
         };
@@ -219,7 +220,7 @@ impl GoneAnswers {
         let Doubt { answer, limit, held, now } = doubt;
         let goes_on_here = self.is_run_now(limit, now);
         if !goes_on_here && self.deleted.0.back().is_some_and(|(deleted, _)| *deleted >= at) {
-            // Between each two of so many answers the target deleted something.
+            // Between each two of these answers the target deleted something.
             let is_certain = !answer.in_run && answer.asked >= MOST_ASKED_IN_RUN;
             return if is_certain { Judgement::Believe } else { Judgement::AskAgain { in_run: false } };
         }
@@ -235,7 +236,7 @@ impl GoneAnswers {
         Judgement::AskAgain { in_run: true }
     }
 
-    /// Whether so many deletions in sequence were answered "gone" around `at`, however slowly, that this is no chance.
+    /// Whether more deletions in sequence were answered "gone" around `at`, however slowly, than chance explains.
     fn is_in_streak(&self, at: Instant, limit: f64) -> bool {
         let deleted = &self.deleted.0;
         let next = deleted.partition_point(|(deleted, _)| *deleted <= at);
@@ -261,7 +262,7 @@ impl GoneAnswers {
         gone > FEW && window.exceeds(limit) && is_unusual()
     }
 
-    /// What is remembered besides so many answers, since a time from which both kinds are.
+    /// What is remembered besides these numbers of answers, since a time from which both kinds are.
     fn all_but(&self, gone: usize, deleted: usize) -> Count {
         let begins = [&self.deleted, &self.gone].map(|answers| match answers.0.front() {
             Some((at, _)) if answers.0.len() >= LEAST_REMEMBERED => Some(*at),

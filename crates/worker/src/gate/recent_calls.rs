@@ -8,7 +8,7 @@ use super::gone_answers::GoneEvidence;
 
 /// Deletions that are remembered, however many calls come within the breaker's window.
 const MOST: usize = 1000;
-/// So many deletions must be refused before it can be said that all are.
+/// This number of deletions must be refused before it can be said that all are.
 const FEW_REFUSALS: usize = 3;
 /// Answers by which the share of those that say "gone" is judged.
 pub(super) const JUDGED: usize = 50;
@@ -48,7 +48,7 @@ pub(super) enum RefusalMeaning {
     OfOne,
     /// Too little is known.
     Unclear,
-    /// So many different deletions were refused, and none was answered meanwhile.
+    /// This number of different deletions were refused, and none was answered meanwhile.
     OfAll(usize),
 }
 

@@ -76,9 +76,9 @@ pub async fn receive_hints(
             Err(failure) => Some(format!("the apalis worker did not end: {failure}")),
         };
         let was_connected = activity.note_end(error.clone());
-        drop_ended_worker(&queue, &name).await;
+        drop_ended_worker(queue, &name).await;
         let Some(error) = error else { break };
-        mend_list(&queue).await;
+        mend_list(queue).await;
         if shutdown.is_cancelled() {
             debug!("Redis failed while the intake was stopping: {error}");
             break;

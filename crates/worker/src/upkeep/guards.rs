@@ -1,4 +1,4 @@
-//! Watching guards: one that is lost, disabled or changed records nothing, and nobody else would notice.
+//! Watching guards: one that is lost, disabled or changed records nothing, and nothing else would tell.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

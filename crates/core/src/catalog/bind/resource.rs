@@ -96,7 +96,7 @@ impl ResourceBinder<'_> {
             Dialect::Postgres if !table.contains('.') => {
                 format!(" in the schemas {}; name another as \"schema.table\"", db.search_path.0.join(", "))
             }
-            _ => String::new(),
+            Dialect::Postgres | Dialect::Sqlite => String::new(),
         };
         self.problem("table", format!("there is no table `{table}`{searched}"));
     }

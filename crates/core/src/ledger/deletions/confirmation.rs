@@ -21,8 +21,8 @@ pub struct Confirmation {
     /// Whether the target agreed when it was asked again (`verify`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verified: bool,
-    /// Whether it is still to be judged: nobody expected that the target would say "gone", and it says nothing until
-    /// other answers show whether that can be believed.
+    /// Whether it is still to be judged: the target said "gone" unexpectedly, which counts for nothing until other
+    /// answers show whether it can be believed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
     /// How often the target was asked again because of a doubt.

@@ -1,5 +1,5 @@
-//! Deletions that are held: a target said "gone" although nobody expected it, so the row waits until other answers show
-//! whether that can be believed.
+//! Deletions that are held: a target said "gone" unexpectedly, so the row waits until other answers show whether that
+//! can be believed.
 //!
 //! A held deletion is pending, in the lane of the first target that has not confirmed without a doubt. Its confirmation
 //! is marked as doubted, which no completion accepts, so it does not matter when or where its process dies.

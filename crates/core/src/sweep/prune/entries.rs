@@ -1,5 +1,6 @@
-//! Finished deletions that went out of date, in the order of time: all of them on SQLite; on PostgreSQL those of the
-//! month in which the time runs out, of the default partition and of months that could not be dropped whole.
+//! Finished deletions that went out of date, in the order of time. On SQLite that is all of them. On PostgreSQL it is
+//! those of the month in which the time runs out, of the default partition, and of months that could not be dropped
+//! whole.
 
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Months that are old as a whole: their partition is dropped (PostgreSQL).
 //!
-//! Both detaching and dropping lock out everything else; `detach … concurrently` would not, but it is refused where
-//! there is a default partition (ALTER TABLE, "DETACH PARTITION"), and without that one a finished deletion could find
-//! no partition at all. So the lock is waited for briefly, and held for no more than a few rows.
+//! Both detaching and dropping lock out everything else. `detach … concurrently` would not, but it is refused where
+//! there is a default partition (ALTER TABLE, "DETACH PARTITION"). Without that one a finished deletion could find no
+//! partition at all. So the lock is waited for briefly, and held for no more than a few rows.
 
 use std::time::Duration;
 

@@ -121,7 +121,7 @@ fn knows_all(target: &Target, values: &Values) -> bool {
         && target.skip_when_null.iter().all(|column| values.get(column).is_some_and(Option::is_some))
 }
 
-/// Whether what would be deleted at these targets may belong to a row by now: to one with the key, or with values like
+/// Whether what would be deleted at these targets may belong to a row by now. Such a row has the key, or values like
 /// those that name a twin in the call or in the look. Where nothing of the row names the twin, it may be that of every
 /// row. Asked anew before each call, since a row may have been made in the meantime.
 ///

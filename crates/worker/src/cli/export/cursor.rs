@@ -12,9 +12,9 @@ use crate::cli::error::{Error, Result};
 
 /// A file with one line: the time, as the database writes it, up to which everything was exported.
 #[derive(Debug)]
-pub(super) struct Cursor<'a>(&'a Path);
+pub(super) struct CursorFile<'a>(&'a Path);
 
-impl<'a> Cursor<'a> {
+impl<'a> CursorFile<'a> {
     pub(super) const fn new(file: &'a Path) -> Self {
         Self(file)
     }

@@ -15,7 +15,7 @@ use sexton_core::{
 use tokio::time::sleep;
 
 use self::{
-    cursor::Cursor,
+    cursor::CursorFile,
     write::{to_file, to_stdout},
 };
 use super::{
@@ -65,7 +65,7 @@ const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
-    let cursor = args.cursor.as_deref().map(Cursor::new);
+    let cursor = args.cursor.as_deref().map(CursorFile::new);
     let begun = match &cursor {
         Some(cursor) => cursor.read(&opened).await?,
         None => None,
@@ -101,7 +101,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
 async fn follow(
     opened: &Installation,
     mut between: FinishedBetween,
-    cursor: Option<&Cursor<'_>>,
+    cursor: Option<&CursorFile<'_>>,
     wait: Duration,
 ) -> Result {
     let mut interrupt = Interrupt::listen("round")?;

@@ -19,7 +19,7 @@ pub(in crate::connector) fn normalised(body: Vec<u8>) -> Vec<u8> {
         _ => None,
     });
     replace(&mut grant, "token_type", |kind| kind.as_str().map(|kind| kind.to_ascii_lowercase().into()));
-    // Whoever leaves it out has no other kind.
+    // A server that leaves it out has no other kind.
     grant.entry("token_type").or_insert_with(|| "bearer".into());
     Value::Object(grant).to_string().into_bytes()
 }
