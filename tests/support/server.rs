@@ -4,7 +4,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::{Postgres, eventually, sqlite_db::SqliteDb, test_db::TestDb};
 
-/// A database with the ledger's tables, unless it is an [`EmptyServer`]. It goes with this value.
+/// A database with the ledger's tables, unless it is an [`EmptyServer`](crate::EmptyServer). It goes with this value.
 #[derive(Debug)]
 pub enum Server {
     /// A database on the server that all tests share.
