@@ -84,7 +84,9 @@ fn durations_and_numbers_out_of_range_are_refused() {
     refused(&worker("concurrency = 0"), &["worker.concurrency", "between 1 and"]);
     refused(&worker("concurrency = -1"), &["worker.concurrency"]);
     refused(&format!("{URL}[queue]\nwindow = 7001"), &["queue.window", "7000"]);
-    refused(&format!("{URL}[queue]\nname = \"a b\""), &["queue.name"]);
+    refused(&format!("{URL}[queue]\nname = \"a b\""), &["queue.name", "`a b` is not a queue name", "{hash tag}"]);
+    refused(&format!("{URL}[queue]\nname = \"{}\"", "a".repeat(101)), &["queue.name"]);
+    assert_eq!(parse(&format!("{URL}[queue]\nname = \"{{x}}:a\"")).unwrap().queue.name, "{x}:a");
     refused(&format!("{URL}[retry]\nmultiplier = 0.5"), &["retry.multiplier"]);
     refused(&format!("{URL}[retry]\ninitial_interval = \"2h\""), &["retry.max_interval"]);
     refused(

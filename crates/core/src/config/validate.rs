@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    AdoptMode, AfterConfirmation, Config, Marker, Resource, adopt,
+    AdoptMode, AfterConfirmation, Config, Marker, QUEUE_NAME, Resource, adopt,
     check::{InvalidSetting, ensure, ensure_between, ensure_table_name},
-    child, retry, target, unreferenced, verification,
+    child, is_queue_name, retry, target, unreferenced, verification,
 };
 
 /// A call may take a third of a lease, a lease is renewed when a third has passed, and write-back needs half a second.
@@ -26,10 +26,7 @@ pub(super) fn validate(config: &Config) -> Result<(), InvalidSetting> {
         "it must be at least 2s: a call, its write-back and a renewal have to fit in".to_owned()
     })?;
     let name = &config.queue.name;
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
-    ensure(!name.is_empty() && name.bytes().all(safe), "queue.name", || {
-        format!("`{name}` is not a key prefix: use letters, digits, `_`, `.`, `:` and `-`")
-    })?;
+    ensure(is_queue_name(name), "queue.name", || format!("`{name}` is not a queue name: {QUEUE_NAME}"))?;
     let scheme = secrecy::ExposeSecret::expose_secret(&config.database.url).split(':').next().unwrap_or_default();
     ensure(["postgres", "postgresql", "sqlite"].contains(&scheme), "database.url", || {
         "it must begin with postgres://, postgresql:// or sqlite://".to_owned()

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::QUEUE_NAME;
+
 /// Why a call to the queue failed. None of these harms a deletion: the ledger is the truth.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,7 +15,7 @@ pub enum Error {
         reason: String,
     },
     /// The queue's name cannot be part of a Redis key.
-    #[error("`{name}` is not a queue name: use 1 to 100 letters, digits, `_`, `-`, `.`, `:` or a `{{hash tag}}`")]
+    #[error("`{name}` is not a queue name: {QUEUE_NAME}")]
     Name {
         /// The refused name.
         name: String,

@@ -4,7 +4,7 @@
 //! apalis-redis, holds the two together. The others (`seen`, `alive`, `concurrency`, `dispatcher`, `wake`) are ours.
 
 use super::Error;
-use crate::hint::Hint;
+use crate::{config::is_queue_name, hint::Hint};
 
 /// The Redis keys of one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,7 @@ impl Keys {
     /// # Errors
     /// [`Error::Name`] when the name is empty, longer than 100 bytes or has characters that do not belong in a key.
     pub fn new(name: &str) -> Result<Self, Error> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.:{}".contains(&b);
-        if name.is_empty() || name.len() > 100 || !name.bytes().all(legal) {
+        if !is_queue_name(name) {
             return Err(Error::Name { name: name.to_owned() });
         }
         Ok(Self { name: name.to_owned(), wake: format!("{name}:wake") })
