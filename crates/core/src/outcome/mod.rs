@@ -11,11 +11,13 @@ mod dead_kind;
 mod failure;
 mod http;
 mod patience;
+mod reserved;
 
 pub use self::answer::{Answer, Look};
 pub use self::call::Outcome;
 pub use self::classify::{HttpAnswer, classify, is_code, reason_in};
 pub use self::dead_kind::DeadKind;
 pub use self::failure::Failure;
-pub use self::http::{ANSWER_TOO_LONG, Received, classify_delete, classify_look};
+pub use self::http::{ANSWER_TOO_LONG, NO_ANSWER_MEMORY, Received, classify_delete, classify_look};
 pub use self::patience::{asked_patience, retry_after};
+pub use self::reserved::Reserved;

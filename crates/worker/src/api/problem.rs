@@ -1,5 +1,7 @@
 //! What goes wrong, as `application/problem+json` (RFC 9457).
 
+use std::error::Error;
+
 use axum::{
     Json,
     extract::rejection::JsonRejection,
@@ -13,11 +15,11 @@ use sexton_core::{
 };
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::requests::RequestError;
+use crate::{requests::RequestError, server::BodyTooSlow};
 
 /// Why nothing was done (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
@@ -52,6 +54,9 @@ pub(super) enum Problems {
     /// No token, or one that is not known; `WWW-Authenticate: Bearer` (RFC 6750).
     #[response(status = 401, content_type = "application/problem+json", headers(("WWW-Authenticate" = String)))]
     Unauthorized(Problem),
+    /// The token has no right to do this, or is for other resources.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
     /// A fault of the service or its configuration; its log says more.
     #[response(status = 500, content_type = "application/problem+json")]
     Failed(Problem),
@@ -80,6 +85,13 @@ impl Problem {
 
     /// A body that is not JSON, too large or of another type.
     pub(super) fn body(rejection: &JsonRejection) -> Self {
+        let mut cause = rejection.source();
+        while let Some(error) = cause {
+            if error.is::<BodyTooSlow>() {
+                return Self::new(StatusCode::REQUEST_TIMEOUT, error.to_string());
+            }
+            cause = error.source();
+        }
         Self::new(rejection.status(), rejection.body_text())
     }
 
@@ -96,6 +108,11 @@ impl Problem {
     pub(super) fn unknown_token() -> Self {
         let challenge = "Bearer realm=\"sexton\", error=\"invalid_token\"";
         Self::unauthorized("the token is not known here; it is one of api.tokens", challenge)
+    }
+
+    /// A token that does not go so far.
+    pub(super) fn forbidden(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
     }
 
     fn unauthorized(detail: &str, challenge: &'static str) -> Self {
