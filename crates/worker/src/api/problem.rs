@@ -10,6 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 use sexton_core::{
+    catalog::Table,
     db::{self, Refusal},
     restore,
 };
@@ -124,14 +125,14 @@ impl Problem {
         Self { header: Some(Header::RetryAfter("1")), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
-    fn database_away(error: &db::Error) -> Self {
-        tracing::warn!(%error, "the database is away; a request of the API was turned away");
+    fn database_away(error: &str) -> Self {
+        tracing::warn!(error, "the database is away; a request of the API was turned away");
         let header = Some(Header::RetryAfter("5"));
         Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer") }
     }
 
-    fn database_refused(error: &db::Error) -> Self {
-        tracing::error!(%error, "a request of the API failed");
+    fn database_refused(error: &str) -> Self {
+        tracing::error!(error, "a request of the API failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database refused; the service's log says why")
     }
 
@@ -146,8 +147,17 @@ fn is_of_the_application(refusal: &Refusal) -> bool {
     refusal.code.starts_with("23") && refusal.code.len() == 5 || refusal.code.starts_with("P0") || sqlite
 }
 
-impl From<db::Error> for Problem {
-    fn from(error: db::Error) -> Self {
+impl Problem {
+    /// What the database said of a request about rows of `table`.
+    pub(super) fn of_request(error: RequestError, table: &Table) -> Self {
+        match error {
+            RequestError::Database(error) => Self::of_database(&error, &table.loggable_error(&error)),
+            missing @ RequestError::Missing { .. } => Self::not_found(missing.to_string()),
+        }
+    }
+
+    /// The problem that an error is; `said` is what the log may say of it.
+    fn of_database(error: &db::Error, said: &str) -> Self {
         match error.refusal() {
             Some(refusal) if refusal.is_contention() => Self::busy("the rows are locked by somebody else"),
             Some(refusal) if is_of_the_application(&refusal) => {
@@ -157,19 +167,15 @@ impl From<db::Error> for Problem {
                 };
                 Self::conflict(format!("the database refuses it because of {by}; nothing was changed"))
             }
-            Some(_) => Self::database_refused(&error),
-            None if error.is_unavailable() => Self::database_away(&error),
-            None => Self::database_refused(&error),
+            None if error.is_unavailable() => Self::database_away(said),
+            Some(_) | None => Self::database_refused(said),
         }
     }
 }
 
-impl From<RequestError> for Problem {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Missing { .. } => Self::not_found(error.to_string()),
-            RequestError::Database(error) => error.into(),
-        }
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        Self::of_database(&error, &error.to_string())
     }
 }
 

@@ -134,7 +134,8 @@ pub(super) async fn request_deletions(
     request.trace_context = traceparent(&headers);
     request.notify = api.hints.are_off();
     let permit = api.connection_permit().await?;
-    let requested = requests::request_deletions(&api.context.store, table, &keys, &request).await?;
+    let requested = requests::request_deletions(&api.context.store, table, &keys, &request).await;
+    let requested = requested.map_err(|error| Problem::of_request(error, table))?;
     drop(permit);
     api.push_hints(&requested).await;
     Ok(answer(table.name.as_str(), requested))
