@@ -178,7 +178,8 @@ fn manifest_of_kubernetes_has_a_configuration_that_is_accepted() {
     };
     let config = config::parse("sexton.toml", &text, env).unwrap();
     assert!(!config.console.listen.ip().is_loopback() && !config.console.needs_token());
-    let closed = config::parse("sexton.toml", &text.replace("unauthenticated = true", ""), env).unwrap_err().to_string();
+    let closed =
+        config::parse("sexton.toml", &text.replace("unauthenticated = true", ""), env).unwrap_err().to_string();
     assert!(closed.contains("console.listen: ") && closed.contains("network policy"), "{closed}");
     for probe in ["/healthz", "/readyz"] {
         assert!(manifest.contains(&format!("path: {probe}")), "{probe}");

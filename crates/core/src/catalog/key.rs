@@ -1,6 +1,7 @@
 //! The key of a row, as text that is the same wherever it came from.
 //!
-//! A key is kept as the database prints it; a composite key is a JSON array of such texts in configured order.
+//! A key is kept as the database prints it; a composite key is a JSON array of such texts in configured order. Reading
+//! one takes time proportional to its length.
 
 use std::fmt;
 

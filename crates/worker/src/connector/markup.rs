@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn cost_is_that_of_reading_the_answer_once() {
-        let kinds: [(&str, fn(usize) -> String); 5] = [
+        type BodyOfLength = fn(usize) -> String;
+        let kinds: [(&str, BodyOfLength); 5] = [
             ("elements", |n| format!("<r>{}</r>", "<a/>".repeat(n / 4))),
             ("references", |n| format!("<r>{}</r>", "&amp;".repeat(n / 5))),
             ("attributes", |n| format!("<r>{}</r>", "<a b='c' d='e' f='g'/>".repeat(n / 24))),

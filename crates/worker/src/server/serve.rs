@@ -20,8 +20,6 @@ use crate::seldom::Seldom;
 
 /// The most bytes that a connection buffers of what it reads: the longest header.
 const BUFFER: usize = 16 * 1024;
-/// The most headers of a request.
-const HEADERS: usize = 64;
 /// The pause after the system refused to accept a connection.
 const REFUSED: Duration = Duration::from_millis(50);
 
@@ -73,7 +71,7 @@ async fn connection(stream: TcpStream, router: Router, admitted: Admitted, limit
     let service = service_fn(|request| answer(router.clone(), request, Arc::clone(&connection), limits.http));
     let mut http = http1::Builder::new();
     // The deadlines are ours: hyper has none for what it writes.
-    http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER).max_headers(HEADERS);
+    http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER);
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), service));
     let mut is_stopping = false;
     loop {

@@ -151,7 +151,8 @@ async fn long_value_is_refused_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn target_says_how_long_a_value_may_be() {
     let rig = things(2, "url = \"@API@/things/{ref}\"\nmax_path_value = 8").await;
-    rig.execute("update thing set ref = '123456789' where id = 1; update thing set ref = '12345678' where id = 2").await;
+    rig.execute("update thing set ref = '123456789' where id = 1; update thing set ref = '12345678' where id = 2")
+        .await;
     let ids = request(&rig, 2).await;
     rig.work().await;
     let states = [rig.state(&ids[0]).await, rig.state(&ids[1]).await];
