@@ -121,7 +121,7 @@ fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::growth::assert_linear;
+    use crate::{db::Dialect, growth::assert_linear};
 
     fn column(kind: KeyType) -> (Column, KeyType) {
         let column = Column {
