@@ -21,6 +21,7 @@ const NOBODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/support/nobody.pem");
 pub struct Sexton {
     program: PathBuf,
     env: Vec<(String, String)>,
+    open_files: Option<u32>,
     dir: Workdir,
 }
 
@@ -55,7 +56,8 @@ impl Sexton {
     /// Another program in its place.
     #[must_use]
     pub fn with_program(program: &Path, config_toml: &str) -> Self {
-        let sexton = Self { program: program.to_owned(), env: Vec::new(), dir: Workdir::new("sexton-run-") };
+        let sexton =
+            Self { program: program.to_owned(), env: Vec::new(), open_files: None, dir: Workdir::new("sexton-run-") };
         sexton.write("sexton.toml", config_toml);
         sexton
     }
@@ -65,6 +67,12 @@ impl Sexton {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Limits the files that later commands may have open, as `ulimit -n` does.
+    #[must_use]
+    pub fn open_files(self, limit: u32) -> Self {
+        Self { open_files: Some(limit), ..self }
     }
 
     /// The working directory.
@@ -102,7 +110,14 @@ impl Sexton {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.open_files {
+            None => Command::new(&self.program),
+            Some(limit) => {
+                let mut limited = Command::new("prlimit");
+                limited.arg(format!("--nofile={limit}:{limit}")).arg("--").arg(&self.program);
+                limited
+            }
+        };
         command.args(args).current_dir(self.dir());
         // Sexton reads its configuration from `SEXTON_…` too; what the test process was given is not meant for it.
         for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SEXTON_")) {

@@ -7,6 +7,8 @@ pub mod catalog;
 pub mod children;
 pub mod config;
 pub mod db;
+#[cfg(test)]
+mod growth;
 pub mod guard;
 pub mod hint;
 pub mod ids;

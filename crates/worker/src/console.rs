@@ -2,19 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Engine, transport::Activity};
+use crate::{
+    api::{ApiClients, Problem},
+    engine::Engine,
+    transport::Activity,
+};
 
 #[derive(Clone)]
 struct ConsoleState {
     engine: Arc<Engine>,
     activity: Option<Arc<Activity>>,
     metrics: Option<PrometheusHandle>,
+    /// Whose tokens are asked for; none where no token is needed.
+    clients: Option<Arc<ApiClients>>,
 }
 
 /// The console's routes.
@@ -23,19 +33,13 @@ pub(crate) fn router(
     activity: Option<Arc<Activity>>,
     metrics: Option<PrometheusHandle>,
 ) -> Router {
+    let config = &engine.context.config;
+    let clients = config.console.needs_token().then(|| Arc::new(ApiClients::new(&config.api.tokens)));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
-        .with_state(ConsoleState { engine, activity, metrics })
-}
-
-/// Serves `router` on `listener` until `stop`.
-///
-/// # Errors
-/// [`std::io::Error`] when the system accepts no more connections.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        .with_state(ConsoleState { engine, activity, metrics, clients })
 }
 
 /// Ready means that the ledger answers. Redis may be away: the process takes from the ledger meanwhile.
@@ -57,12 +61,19 @@ async fn ready(State(console): State<ConsoleState>) -> impl IntoResponse {
     (status, Json(body))
 }
 
-async fn render(State(console): State<ConsoleState>) -> impl IntoResponse {
-    match &console.metrics {
+/// The metrics name resources and targets and say how much is deleted: beyond this machine they need a token.
+async fn render(State(console): State<ConsoleState>, headers: HeaderMap) -> Result<Response, Problem> {
+    if let Some(clients) = &console.clients {
+        clients.ensure_operator(&headers)?;
+    }
+    Ok(match &console.metrics {
         Some(metrics) => {
             metrics.run_upkeep();
-            (StatusCode::OK, metrics.render())
+            metrics.render().into_response()
         }
-        None => (StatusCode::NOT_FOUND, "metrics are collected by the application around this daemon\n".to_owned()),
-    }
+        None => {
+            let why = "metrics are collected by the application around this daemon\n";
+            (StatusCode::NOT_FOUND, why).into_response()
+        }
+    })
 }

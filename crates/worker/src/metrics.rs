@@ -40,6 +40,7 @@ declare! {
     describe_counter RESCUES = "sexton_rescues_total": "Expired leases taken back";
     describe_counter HINTS_PUSHED = "sexton_hints_pushed_total": "Hints pushed to Redis";
     describe_counter API_REQUESTS = "sexton_api_requests_total": "Requests to the HTTP API, by status of the answer";
+    describe_counter FAILED_LOGINS = "sexton_failed_logins_total": "Requests to the HTTP API or the console without the token they need";
     describe_counter BREAKER_OPENINGS = "sexton_breaker_openings_total": "Breakers opened, by lane and cause";
     describe_gauge BREAKER_OPEN = "sexton_breaker_open": "1 while the breaker of a lane is open";
     describe_gauge HELD = "sexton_held_deletions": "Deletions whose row waits until an unexpected \"gone\" is judged, by lane";
@@ -93,6 +94,7 @@ pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, fault:
         Outcome::Lost(_) => "unknown",
         Outcome::NotVerified(_) => "not_verified",
         Outcome::Throttled { .. } => "throttled",
+        Outcome::Starved(_) => "starved",
         Outcome::Unauthorized(_) => "unauthorized",
         Outcome::Rejected(_) => "rejected",
         Outcome::BadTemplate(_) => "bad_template",
@@ -134,6 +136,11 @@ pub(crate) fn count_hints_pushed(hints: usize) {
 
 pub(crate) fn count_api_request(status: u16) {
     counter!(API_REQUESTS, "status" => status.to_string()).increment(1);
+}
+
+/// Counts a request that was refused because of its token: `no_token`, `unknown_token` or `no_right`.
+pub(crate) fn count_failed_login(reason: &'static str) {
+    counter!(FAILED_LOGINS, "reason" => reason).increment(1);
 }
 
 pub(crate) fn count_breaker_opening(lane: &Lane, cause: Cause) {

@@ -6,4 +6,5 @@ mod deletions;
 mod description;
 mod refusals;
 mod restoring;
+mod rights;
 mod setup;

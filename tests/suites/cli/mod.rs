@@ -7,3 +7,4 @@ mod export;
 mod export_series;
 mod output;
 mod requests;
+mod secrets;

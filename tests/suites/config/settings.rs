@@ -164,3 +164,27 @@ fn marker_that_decides_on_itself_is_refused() {
     let rule = "marker_when = [{ column = \"item_status\", equals = \"Open\", marker = { column = \"item_status\", value = \"Deleted\" }, then = \"keep\" }]\n";
     refused(&format!("{URL}{BLOCK}{rule}"), &["resources.block.marker_when[0].column", "`item_status`", "`then`"]);
 }
+
+#[test]
+fn manifest_of_kubernetes_has_a_configuration_that_is_accepted() {
+    let manifest = include_str!("../../../deploy/kubernetes/sexton.yaml");
+    let (_, rest) = manifest.split_once("  sexton.toml: |\n").unwrap();
+    let (text, _) = rest.split_once("\n---").unwrap();
+    let text: String = text.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect();
+    let env = |name: &str| {
+        Some(match name {
+            "DATABASE_URL" => "postgres://app@db/app".to_owned(),
+            "REDIS_URL" => "redis://redis".to_owned(),
+            _ => "0123456789abcdef".to_owned(),
+        })
+    };
+    let config = config::parse("sexton.toml", &text, env).unwrap();
+    assert!(!config.console.listen.ip().is_loopback() && !config.console.needs_token());
+    let closed =
+        config::parse("sexton.toml", &text.replace("unauthenticated = true", ""), env).unwrap_err().to_string();
+    assert!(closed.contains("console.listen: ") && closed.contains("network policy"), "{closed}");
+    for probe in ["/healthz", "/readyz"] {
+        assert!(manifest.contains(&format!("path: {probe}")), "{probe}");
+    }
+    assert!(manifest.contains("kind: NetworkPolicy"));
+}

@@ -5,4 +5,5 @@ mod api;
 mod databases;
 mod leftovers;
 mod redis;
+mod security_tests;
 mod sexton;

@@ -1,6 +1,7 @@
 //! The key of a row, as text that is the same wherever it came from.
 //!
-//! A key is kept as the database prints it; a composite key is a JSON array of such texts in configured order.
+//! A key is kept as the database prints it; a composite key is a JSON array of such texts in configured order. Reading
+//! one takes time proportional to its length.
 
 use std::fmt;
 
@@ -113,6 +114,40 @@ fn canonical(text: &str, column: &Column, kind: KeyType) -> Result<String, Strin
                 _ => true,
             };
             if fits { Ok(number.to_string()) } else { Err(format!("{number} is out of range for column {name}")) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{db::Dialect, growth::assert_linear};
+
+    fn column(kind: KeyType) -> (Column, KeyType) {
+        let column = Column {
+            name: "id".to_owned(),
+            type_name: "text".to_owned(),
+            base_type: "text".to_owned(),
+            not_null: true,
+            generated: false,
+            computed_as: None,
+            text_function: None,
+            zone: None,
+            dialect: Dialect::Postgres,
+        };
+        (column, kind)
+    }
+
+    #[test]
+    fn cost_of_a_key_grows_with_its_length_alone() {
+        for kind in [KeyType::Text, KeyType::Uuid, KeyType::Integer] {
+            let one = [column(kind)];
+            assert_linear(&format!("key: {kind:?}"), |n| "1".repeat(n), |text| Key::parse(text, &one).is_ok());
+            let two = [column(kind), column(kind)];
+            let array = |n: usize| format!("[\"{}\",1]", "\\n".repeat(n / 2));
+            assert_linear(&format!("composite key: {kind:?}"), array, |text| Key::parse(text, &two).is_ok());
+            let many = |n: usize| format!("[{}1]", "1,".repeat(n / 2));
+            assert_linear(&format!("key of many parts: {kind:?}"), many, |text| Key::parse(text, &two).is_ok());
         }
     }
 }

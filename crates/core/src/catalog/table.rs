@@ -52,6 +52,20 @@ pub(super) struct TableStatements {
     pub(super) marked: Sql,
 }
 
+impl Table {
+    /// What a log may say of an error about its rows: with `hash_key` nothing of their content.
+    #[must_use]
+    pub fn loggable_error(&self, error: &db::Error) -> String {
+        if self.resource.hash_key { error.without_row_content() } else { error.to_string() }
+    }
+
+    /// The key of one of its rows, if a log may have it.
+    #[must_use]
+    pub fn loggable_key(&self, key: &Key) -> Option<String> {
+        (!self.resource.hash_key).then(|| key.to_string())
+    }
+}
+
 impl TableStatements {
     pub(super) fn render(rows: &Rows, rules: &[MarkerRule]) -> Self {
         let filter = |condition: &str| rows.filter(&Among { source: &rows.sql, condition, locks: RowLocks::None });

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use figment::{
     Figment,
+    error::{Actual, Kind},
     providers::{Env, Format, Serialized, Toml},
     value::Dict,
 };
@@ -77,13 +78,40 @@ pub fn parse(name: &str, text: &str, env: impl Fn(&str) -> Option<String>) -> Re
 fn describe(error: &figment::Error) -> String {
     let first = error.clone().into_iter().next();
     let Some(error) = first else { return error.to_string() };
-    let (path, message) = (key_path(&error.path), error.kind.to_string());
+    let (path, message) = (key_path(&error.path), describe_kind(&error.kind));
     match message.starts_with('.') {
         // The fault is further down, and the message begins with the rest of the key path.
         true => format!("{path}{message}"),
         false if path.is_empty() => message,
         false => format!("{path}: {message}"),
     }
+}
+
+/// What is wrong, without a value and without lines of the file: each may have a credential.
+pub(super) fn describe_kind(kind: &Kind) -> String {
+    let found = |found: &Actual| match found {
+        Actual::Str(_) | Actual::Bytes(_) | Actual::Char(_) => "a text".to_owned(),
+        Actual::Other(_) => "another value".to_owned(),
+        found => found.to_string(),
+    };
+    match kind {
+        Kind::InvalidType(actual, expected) => format!("invalid type: found {}, expected {expected}", found(actual)),
+        Kind::InvalidValue(actual, expected) => format!("invalid value: found {}, expected {expected}", found(actual)),
+        // TOML's own message quotes the line that it cannot read.
+        Kind::Message(message) if message.starts_with(TOML) => without_quoted_lines(message),
+        kind => kind.to_string(),
+    }
+}
+
+/// How the message of a file that is no TOML begins (toml 0.8.23).
+const TOML: &str = "TOML parse error at ";
+
+/// The place and the reason; between them are the line of the file, and what points into it.
+fn without_quoted_lines(message: &str) -> String {
+    let (place, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let is_quoted = |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    let reason: Vec<&str> = rest.lines().filter(|line| !is_quoted(line)).map(str::trim).collect();
+    format!("{place}: {}", reason.join(" "))
 }
 
 /// A key path as messages show it: `resources.block.targets[0].url`.

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Api, Resource, Retry, Verification, duration};
+use super::{
+    Api, Http, Resource, Retry, Verification,
+    check::{InvalidSetting, ensure},
+    duration,
+};
 use crate::ids::{Lane, ResourceName};
 
 /// A whole configuration, valid in itself (see [`super::load`]).
@@ -26,6 +30,8 @@ pub struct Config {
     pub console: Console,
     /// The applications' HTTP address.
     pub api: Api,
+    /// The clients of both addresses.
+    pub http: Http,
     /// The tables whose rows are deleted, by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, Resource>,
@@ -67,6 +73,8 @@ pub struct Worker {
     /// Time that calls in flight get to finish after SIGTERM.
     #[serde(with = "duration")]
     pub shutdown_grace: Duration,
+    /// Memory for answers that are being read, in MiB, of all calls together.
+    pub answer_memory_mib: usize,
 }
 
 /// `[sync]`
@@ -107,6 +115,24 @@ pub struct SweepBudget {
 pub struct Console {
     /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether anybody who reaches the address may see the metrics.
+    pub unauthenticated: bool,
+}
+
+impl Console {
+    /// Whether `/metrics` needs a token: beyond this machine, unless the setting says otherwise.
+    #[must_use]
+    pub const fn needs_token(&self) -> bool {
+        !self.unauthenticated && !self.listen.ip().is_loopback()
+    }
+
+    pub(super) fn validate(&self, api: &Api) -> Result<(), InvalidSetting> {
+        ensure(!self.needs_token() || api.has_operator(), "console.listen", || {
+            "anybody who reaches this address could see the metrics: give a client of api.tokens the right `operate`, listen \
+             on a loopback address, or set console.unauthenticated = true behind a network policy"
+                .to_owned()
+        })
+    }
 }
 
 impl Config {

@@ -22,6 +22,7 @@ pub(super) fn validate(config: &Config) -> Result<(), InvalidSetting> {
     ensure_between("database.max_connections", config.database.max_connections as usize, 2, 1000)?;
     ensure_between("queue.window", config.queue.window, 1, 7000)?;
     ensure_between("worker.concurrency", config.worker.concurrency, 1, 10_000)?;
+    ensure_between("worker.answer_memory_mib", config.worker.answer_memory_mib, 1, 65_536)?;
     ensure(config.worker.lease >= LEAST_LEASE, "worker.lease", || {
         "it must be at least 2s: a call, its write-back and a renewal have to fit in".to_owned()
     })?;
@@ -37,7 +38,9 @@ pub(super) fn validate(config: &Config) -> Result<(), InvalidSetting> {
             "it must begin with redis://, rediss:// or redis+unix://".to_owned()
         })?;
     }
-    config.api.validate(config.console.listen)?;
+    config.api.validate(config.console.listen, &config.resources)?;
+    config.console.validate(&config.api)?;
+    config.http.validate()?;
     retry::validate("retry", &config.retry)?;
     let sync = &config.sync;
     ensure(sync.interval >= LEAST_INTERVAL, "sync.interval", || "it must be at least 1s".to_owned())?;

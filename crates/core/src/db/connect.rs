@@ -125,6 +125,10 @@ pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 /// be set up: it is a standby, it is read-only, or a pooler drops settings.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, ConnectError> {
     let parsed = Url::parse(url.expose_secret()).map_err(|_| ConnectError::Url)?;
+    // What stands before the `@` is a part of the password, which is not to be shown.
+    if parsed.scheme() != "sqlite" && parsed.path().contains('@') {
+        return Err(ConnectError::Url);
+    }
     let place = place(&parsed);
     // SeaORM knows only one of the two schemes that libpq knows.
     let text = url.expose_secret().replacen("postgresql://", "postgres://", 1);

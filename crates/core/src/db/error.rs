@@ -15,7 +15,7 @@ use super::{SessionError, session};
 pub struct Error(Box<Details>);
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing}{}: {}", .about.as_ref().map_or_else(String::new, |about| format!(" ({about})")), reason(.cause))]
+#[error("cannot {doing}{}: {}", said_about(.about.as_deref()), reason(.cause))]
 struct Details {
     doing: String,
     about: Option<String>,
@@ -26,6 +26,10 @@ struct Details {
 /// What went wrong, in the words of the database itself and with its code, or in those of the driver. `DbErr` says it
 /// with up to four headings before, and the driver adds a line of the server's program.
 pub(super) fn reason(error: &DbErr) -> String {
+    without_controls(&words(error))
+}
+
+fn words(error: &DbErr) -> String {
     let runtime = match error {
         DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
         other => return other.to_string(),
@@ -41,6 +45,23 @@ pub(super) fn reason(error: &DbErr) -> String {
         },
         RuntimeErr::Internal(text) => text.clone(),
     }
+}
+
+fn said_about(about: Option<&str>) -> String {
+    about.map_or_else(String::new, |about| format!(" ({about})"))
+}
+
+/// What the database or its driver said, on one line: a trigger or a value of a row may have put control characters
+/// into it, and with them a line that nobody wrote. The time is proportional to its length.
+fn without_controls(said: &str) -> String {
+    let mut shown = String::with_capacity(said.len());
+    for character in said.chars() {
+        match character.is_control() {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+    }
+    shown
 }
 
 impl Error {
@@ -74,6 +95,20 @@ impl Error {
         refusal(&self.0.cause)
     }
 
+    /// The error with what the server said left out, because it may repeat values of the row: only the code, and the
+    /// names of constraint and table. The whole error if it is not about a statement.
+    #[must_use]
+    pub fn without_row_content(&self) -> String {
+        let Some(Refusal { code, constraint, table }) = self.refusal() else { return self.to_string() };
+        let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
+        let table = table.map_or_else(String::new, |name| format!(", table {name}"));
+        format!(
+            "cannot {}{}: the database refused ({code}{constraint}{table})",
+            self.0.doing,
+            said_about(self.0.about.as_deref())
+        )
+    }
+
     /// Whether no connection was to be had, or it was lost, or the statement could not be run on it.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
@@ -92,7 +127,9 @@ impl From<DbErr> for Error {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is not one.
-    #[error("database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc")]
+    #[error(
+        "database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc; in a password `/`, `?`, `#` and `@` are percent-encoded"
+    )]
     Url,
     /// No connection.
     #[error("cannot connect to the database at {place}: {reason}")]
@@ -180,4 +217,23 @@ fn refusal(error: &DbErr) -> Option<Refusal> {
         code = "787".to_owned();
     }
     Some(Refusal { code, constraint: error.constraint().map(str::to_owned), table: error.table().map(str::to_owned) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::growth::assert_linear;
+
+    #[test]
+    fn control_characters_of_the_database_make_no_line() {
+        let said = "refused\r\n2026-01-01T00:00:00Z  INFO sexton: all is well\u{1b}[2K\u{9b}";
+        let shown = Error::other("delete the rows", said).to_string();
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+        assert!(shown.contains("refused\\r\\n2026"), "{shown}");
+        assert_linear(
+            "log escaping: a database's message",
+            |n| "\n\u{1b}a".repeat(n / 3),
+            |said| without_controls(said),
+        );
+    }
 }

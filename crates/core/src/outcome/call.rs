@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Failure};
+use super::{Answer, Failure, NO_ANSWER_MEMORY};
 use crate::template::Values;
 
 /// What a call to a target came to.
@@ -27,6 +27,8 @@ pub enum Outcome {
         /// The answer.
         failure: Failure,
     },
+    /// This process lacked descriptors, ports or memory for the call. It may be made again, and costs no attempt.
+    Starved(Failure),
     /// The target's credentials are refused: every other deletion would be refused as well.
     Unauthorized(Failure),
     /// It will never work. Every unknown answer is this: visible, and never retried for ever.
@@ -72,6 +74,15 @@ impl Outcome {
         }
     }
 
+    /// The outcome of a call that may be repeated and whose answer there was no memory for.
+    #[must_use]
+    pub fn knowing_own_lack(self) -> Self {
+        match self {
+            Self::Retry(failure) if failure.reason.ends_with(NO_ANSWER_MEMORY) => Self::Starved(failure),
+            other => other,
+        }
+    }
+
     /// The outcome without a reason that repeats a value of the row. Some systems answer with the id they were called
     /// with, and it must not be stored.
     #[must_use]
@@ -82,6 +93,7 @@ impl Outcome {
         | Self::Lost(failure)
         | Self::NotVerified(failure)
         | Self::Unauthorized(failure)
+        | Self::Starved(failure)
         | Self::Rejected(failure)
         | Self::Throttled { failure, .. }) = &mut self
         else {
@@ -115,6 +127,9 @@ mod tests {
         let throttled = |status| Outcome::Throttled { retry_after: None, failure: failure(Some(status)) };
         assert_eq!(throttled(429).of_unrepeatable_request(&[]), throttled(429));
         assert_eq!(throttled(503).of_unrepeatable_request(&[]), Outcome::Lost(failure(Some(503))));
+        let no_memory = Failure { status: Some(200), reason: NO_ANSWER_MEMORY.to_owned() };
+        assert_eq!(Outcome::Retry(no_memory.clone()).knowing_own_lack(), Outcome::Starved(no_memory.clone()));
+        assert_eq!(Outcome::Lost(no_memory.clone()).knowing_own_lack(), Outcome::Lost(no_memory), "it was sent");
         let no_connection = Outcome::Retry(failure(None));
         assert_eq!(no_connection.clone().of_unrepeatable_request(&[]), no_connection);
         assert_eq!(Outcome::Lost(failure(Some(502))).knowing_not_done(&[502]), Outcome::Retry(failure(Some(502))));

@@ -66,6 +66,7 @@ pub fn is_code(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
 
     fn outcome(status: u16, retry_after: Option<&str>, reason: Option<&str>) -> Outcome {
         classify(HttpAnswer { status, retry_after, reason }, &[410], SystemTime::UNIX_EPOCH)
@@ -116,5 +117,18 @@ mod tests {
         assert_eq!(reason_in(br#"{"error":{"status":"NOT_FOUND"}}"#).as_deref(), Some("NOT_FOUND"));
         assert_eq!(reason_in(br#"{"code":"Ann Example <ann@example.org>"}"#), None);
         assert_eq!(reason_in(b"<html>"), None);
+    }
+
+    #[test]
+    fn cost_of_a_body_grows_with_its_length_alone() {
+        for (what, part) in [("nested", "["), ("array", "0,"), ("text", "\\u0041"), ("members", "\"a\":1,")] {
+            let body = |n: usize| match what {
+                "array" => format!("[{}0]", part.repeat(n / 2)),
+                "text" => format!("{{\"code\":\"{}\"}}", part.repeat(n / 6)),
+                "members" => format!("{{{}\"code\":1}}", part.repeat(n / 6)),
+                _ => part.repeat(n),
+            };
+            assert_linear(&format!("reason in JSON: {what}"), body, |body| reason_in(body.as_bytes()));
+        }
     }
 }

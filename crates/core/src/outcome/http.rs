@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use url::Url;
 
 use super::{
-    Answer, Failure, HttpAnswer, Look, Outcome, classify,
+    Answer, Failure, HttpAnswer, Look, Outcome, Reserved, classify,
     conditions::{body_meets, is_gone_answer, needs_body},
     reason_in,
 };
@@ -20,6 +20,9 @@ const UNDECIDED: [u16; 2] = [202, 207];
 
 /// The body is longer than what is read of it.
 pub const ANSWER_TOO_LONG: &str = "answer_too_long";
+
+/// The process had no memory left for the answer until the call's deadline.
+pub const NO_ANSWER_MEMORY: &str = "no_answer_memory";
 
 /// An answer as it was received.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Received {
     pub etag: Option<String>,
     /// The URL that was asked last, after redirects: what the answer is about.
     pub url: Url,
+    /// The memory that is reserved for it.
+    pub reserved: Reserved,
 }
 
 impl Received {
@@ -145,7 +150,8 @@ mod tests {
 
     fn received(status: u16, body: &str) -> Received {
         let url = Url::parse("https://h.example/1").unwrap();
-        Received { status, retry_after: None, body: body.as_bytes().to_vec(), broken: None, etag: None, url }
+        let body = body.as_bytes().to_vec();
+        Received { status, retry_after: None, body, broken: None, etag: None, url, reserved: Reserved::default() }
     }
 
     fn call(settings: &str, status: u16, body: &str) -> Outcome {

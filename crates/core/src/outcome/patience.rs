@@ -67,6 +67,7 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
 
     #[test]
     fn retry_after_is_read_in_all_its_forms() {
@@ -102,5 +103,22 @@ mod tests {
         assert_eq!(asked(403, &[("x-ratelimit-remaining", "0")]).as_deref(), Some(UNSAID));
         assert_eq!(asked(403, &[("x-ratelimit-remaining", "4999"), ("x-ratelimit-reset", "9")]), None);
         assert_eq!(asked(429, &[]), None);
+    }
+
+    #[test]
+    fn cost_of_headers_grows_with_their_length_alone() {
+        let now = SystemTime::now();
+        for value in ["1", "1.", "Wed, ", " "] {
+            let what = format!("Retry-After of `{value}`");
+            assert_linear(&what, |n| value.repeat(n / value.len()), |text| retry_after(text, now));
+        }
+        for part in ["a=1;", "r=1, ", ";"] {
+            let what = format!("RateLimit of `{part}`");
+            assert_linear(
+                &what,
+                |n| part.repeat(n / part.len()),
+                |list| asked_patience(429, |name| (name == "ratelimit").then_some(list.as_str())),
+            );
+        }
     }
 }

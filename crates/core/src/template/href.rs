@@ -16,20 +16,30 @@ use super::{
 /// A parsed template.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct HrefTemplate(NameTemplate);
+pub struct HrefTemplate {
+    name: NameTemplate,
+    /// The most bytes of an `href`.
+    longest: usize,
+}
 
 impl TryFrom<String> for HrefTemplate {
     type Error = InvalidTemplate;
 
     fn try_from(text: String) -> Result<Self, InvalidTemplate> {
-        NameTemplate::try_from(text).map(Self)
+        Ok(Self { name: NameTemplate::try_from(text)?, longest: LONGEST })
     }
 }
 
 impl HrefTemplate {
+    /// The same for an `href` of at most this many bytes.
+    #[must_use]
+    pub fn with_longest(self, longest: usize) -> Self {
+        Self { longest, ..self }
+    }
+
     /// The columns the template uses, as often as it uses them.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.0.columns()
+        self.name.columns()
     }
 
     /// The URL that a row's `href` stands for; `above` is the URL that it has to be below.
@@ -37,14 +47,15 @@ impl HrefTemplate {
     /// # Errors
     /// [`BadTemplate`] when a value is null or empty, or the `href` could mean something else.
     pub fn render(&self, values: &Values, above: &Url) -> Result<Url, BadTemplate> {
-        url_of(&self.0.render(values)?, above).map_err(BadTemplate::Href)
+        let href = self.name.render(values)?;
+        if href.len() > self.longest {
+            return Err(BadTemplate::LongHref(self.longest));
+        }
+        url_of(&href, above).map_err(BadTemplate::Href)
     }
 }
 
 fn url_of(href: &str, above: &Url) -> Result<Url, &'static str> {
-    if href.len() > LONGEST {
-        return Err("has more than 2,048 bytes");
-    }
     let path = path_of(href, above)?;
     if !is_encoded_path(path) {
         return Err("has a character that no encoded path has (RFC 3986 §3.3)");
@@ -92,6 +103,7 @@ fn path_of<'h>(href: &'h str, above: &Url) -> Result<&'h str, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
 
     fn render(href: &str, above: &str) -> Result<String, BadTemplate> {
         let values = Values::from([("href".to_owned(), Some(href.to_owned()))]);
@@ -148,6 +160,15 @@ mod tests {
         ] {
             assert!(matches!(render(href, "https://dav.example/cal/"), Err(BadTemplate::Href(_))), "{href}");
         }
+        let long = format!("/cal/{}", "x".repeat(LONGEST));
+        assert_eq!(render(&long, "https://dav.example/"), Err(BadTemplate::LongHref(LONGEST)));
         assert_eq!(render("", "https://dav.example/"), Err(BadTemplate::Empty("href".to_owned())));
+    }
+
+    #[test]
+    fn cost_of_an_href_grows_with_its_length_alone() {
+        let above = Url::parse("https://dav.example/").unwrap();
+        let deep = |n: usize| "/a%20".repeat(n / 5);
+        assert_linear("href", deep, |href| assert!(url_of(href, &above).is_ok()));
     }
 }

@@ -113,6 +113,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::growth::assert_linear;
 
     fn template(value: Value) -> JsonTemplate {
         JsonTemplate::try_from(value).unwrap()
@@ -145,5 +146,17 @@ mod tests {
             let sent: Value = serde_json::from_slice(&body).unwrap();
             prop_assert_eq!(sent, json!({"a": format!("<{value}>"), "b": 1}));
         }
+    }
+
+    #[test]
+    fn cost_of_a_body_grows_with_its_values_and_its_document_alone() {
+        let body = template(json!({"a": "{id}"}));
+        assert_linear(
+            "JSON of a value",
+            |n| row(Some(&"\"\u{1}".repeat(n / 2))),
+            |row| assert!(body.render(row).is_ok()),
+        );
+        let many = |n: usize| template(Value::from(vec!["{id}"; n / 8]));
+        assert_linear("JSON of a document", many, |body| assert!(body.render(&row(Some("x"))).is_ok()));
     }
 }

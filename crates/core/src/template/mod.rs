@@ -2,6 +2,9 @@
 //!
 //! A wrong request deletes the wrong thing, so a template gives exactly what its author meant, or nothing. A value is
 //! encoded for its position (URL, query, header, JSON); one that does not fit there is refused.
+//!
+//! Whoever writes a row chooses how long its values are: parsing and rendering take time proportional to the length of the
+//! template and the values, and tests hold that.
 
 mod href;
 mod json;
@@ -13,8 +16,8 @@ mod url;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::table::deserialize_text_templates;
 pub use self::{href::HrefTemplate, json::JsonTemplate, name::NameTemplate, text::TextTemplate, url::UrlTemplate};
+pub(crate) use self::{path::LONGEST, table::deserialize_text_templates};
 
 /// The values of a row's captured columns, as text.
 pub type Values = BTreeMap<String, Option<String>>;
@@ -74,14 +77,17 @@ pub enum BadTemplate {
     #[error("column `{0}` would make a `.` or `..` path segment")]
     DotSegment(String),
     /// The value is longer than a path may be.
-    #[error("column `{0}` has more than 2,048 bytes, too many for a path")]
-    Long(String),
+    #[error("column `{0}` has more than {1} bytes, too many for a path (max_path_value)")]
+    Long(String, usize),
     /// The value is percent-encoded so often that what servers make of it cannot be told.
     #[error("column `{0}` is percent-encoded again and again")]
     EncodedTooOften(String),
     /// The value would end the header and begin another (RFC 9110 §5.5).
     #[error("column `{0}` has a line break or NUL, which no header may carry")]
     LineBreak(String),
+    /// The server's own name for the object is longer than a path may be.
+    #[error("the href has more than {0} bytes, too many for a path (max_path_value)")]
+    LongHref(usize),
     /// The server's own name for the object could mean something else.
     #[error("the href {0}")]
     Href(&'static str),

@@ -123,6 +123,7 @@ impl fmt::Debug for TextTemplate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
 
     fn template(text: &str) -> TextTemplate {
         TextTemplate::try_from(text.to_owned()).unwrap()
@@ -165,5 +166,19 @@ mod tests {
         for bad in ["{", "}", "{}", "a{b", "a}b", "{a{b}}", "{{{"] {
             assert!(TextTemplate::try_from(bad.to_owned()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn cost_of_a_text_grows_with_its_template_and_its_values_alone() {
+        let header = template("id={id}");
+        assert_linear(
+            "header of a value",
+            |n| row(Some(&"x".repeat(n))),
+            |row| assert!(header.render_header(row).is_ok()),
+        );
+        let many = |n: usize| "{id}{{".repeat(n / 6);
+        assert_linear("text template", many, |text| assert!(TextTemplate::try_from(text.clone()).is_ok()));
+        let filled = |n: usize| template(&many(n));
+        assert_linear("text of a template", filled, |template| assert!(template.render(&row(Some("x"))).is_ok()));
     }
 }

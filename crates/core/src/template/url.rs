@@ -26,6 +26,8 @@ pub struct UrlTemplate {
     base: Url,
     path: Vec<Segment>,
     query: Option<Segment>,
+    /// The most bytes of a value in the path.
+    longest: usize,
 }
 
 /// A stretch of a template: literal text, already encoded, and columns.
@@ -72,7 +74,7 @@ impl TryFrom<String> for UrlTemplate {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.split('/').map(parts).collect::<Result<_, _>>()?;
         let query = query.map(parts).transpose()?;
-        Ok(Self { base, path, query })
+        Ok(Self { base, path, query, longest: LONGEST })
     }
 }
 
@@ -98,6 +100,12 @@ fn parts(text: &str) -> Result<Segment, InvalidTemplate> {
 }
 
 impl UrlTemplate {
+    /// The same for values of at most this many bytes in the path.
+    #[must_use]
+    pub fn with_longest(self, longest: usize) -> Self {
+        Self { longest, ..self }
+    }
+
     /// The columns the template uses, as often as it uses them.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.path.iter().chain(&self.query).flatten().filter_map(UrlPart::column)
@@ -142,7 +150,7 @@ impl UrlTemplate {
         let mut path = String::new();
         for segment in &self.path {
             path.push('/');
-            path.push_str(&render_path_segment(segment, values)?);
+            path.push_str(&render_path_segment(segment, values, self.longest)?);
         }
         let mut url = self.base.clone();
         url.set_path(&path);
@@ -163,7 +171,7 @@ impl UrlTemplate {
     }
 }
 
-fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, BadTemplate> {
+fn render_path_segment(segment: &Segment, values: &Values, longest: usize) -> Result<String, BadTemplate> {
     let mut text = String::new();
     let mut last_column = None;
     for part in segment {
@@ -174,8 +182,8 @@ fn render_path_segment(segment: &Segment, values: &Values) -> Result<String, Bad
                 if value.is_empty() {
                     return Err(BadTemplate::Empty(column.clone()));
                 }
-                if value.len() > LONGEST {
-                    return Err(BadTemplate::Long(column.clone()));
+                if value.len() > longest {
+                    return Err(BadTemplate::Long(column.clone(), longest));
                 }
                 refuse_dots(value, column)?;
                 text.push_str(&encode(value));
@@ -209,6 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::growth::assert_linear;
 
     fn template(text: &str) -> UrlTemplate {
         UrlTemplate::try_from(text.to_owned()).unwrap()
@@ -237,8 +246,11 @@ mod tests {
         }
         assert_eq!(template.render(&row("...")).unwrap().as_str(), "https://h.example/events/...");
         assert_eq!(template.render(&row("%2525252e")), Err(BadTemplate::EncodedTooOften("id".into())));
-        assert_eq!(template.render(&row(&"x".repeat(LONGEST + 1))), Err(BadTemplate::Long("id".into())));
+        assert_eq!(template.render(&row(&"x".repeat(LONGEST + 1))), Err(BadTemplate::Long("id".into(), LONGEST)));
         assert!(template.render(&row(&"x".repeat(LONGEST))).is_ok());
+        let short = template.with_longest(3);
+        assert_eq!(short.render(&row("xxxx")), Err(BadTemplate::Long("id".into(), 3)));
+        assert!(short.render(&row("xxx")).is_ok());
     }
 
     #[test]
@@ -263,6 +275,18 @@ mod tests {
         {
             assert!(UrlTemplate::try_from(bad.to_owned()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn cost_of_a_url_grows_with_its_values_and_its_template_alone() {
+        let url = template("https://h.example/a/{id}/c?q={id}").with_longest(usize::MAX);
+        assert_linear("URL of a value", |n| row(&"ä/%2".repeat(n / 5)), |row| assert!(url.render(row).is_ok()));
+        let many = |n: usize| format!("https://h.example/{}", "{id}/".repeat(n / 5));
+        assert_linear("URL template", many, |text| assert!(UrlTemplate::try_from(text.clone()).is_ok()));
+        let filled = |n: usize| template(&many(n));
+        assert_linear("URL of a template", filled, |template| assert!(template.render(&row("x")).is_ok()));
+        let value = |n: usize| row(&"%".repeat(n));
+        assert_linear("encoded already?", value, |row| assert!(!url.may_be_encoded(row)));
     }
 
     proptest! {

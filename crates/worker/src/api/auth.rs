@@ -3,45 +3,94 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use secrecy::{ExposeSecret, SecretString};
-use sexton_core::config::ApiToken;
+use secrecy::ExposeSecret;
+use sexton_core::config::{ApiToken, Right};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::Problem;
+use crate::metrics;
 
 /// The configured clients.
-pub(super) struct ApiClients(Vec<(Client, SecretString)>);
+pub(crate) struct ApiClients(Vec<Client>);
 
 /// A client that showed its token.
 #[derive(Debug, Clone)]
-pub(super) struct Client(Arc<str>);
+pub(crate) struct Client(Arc<ApiToken>);
 
 impl Client {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Refuses a client without this right.
+    pub(super) fn ensure_right(&self, right: Right) -> Result<(), Problem> {
+        if self.0.rights.contains(&right) {
+            return Ok(());
+        }
+        metrics::count_failed_login("no_right");
+        Err(Problem::forbidden(format!("this token has no right to `{}`", right.as_str())))
+    }
+
+    /// Whether it may deal with deletions of this resource.
+    pub(super) fn may_use(&self, resource: &str) -> bool {
+        self.0.resources.as_ref().is_none_or(|names| names.iter().any(|name| name.as_str() == resource))
+    }
+
+    /// Refuses a client that is not for this resource.
+    pub(super) fn ensure_resource(&self, resource: &str) -> Result<(), Problem> {
+        if self.may_use(resource) {
+            return Ok(());
+        }
+        metrics::count_failed_login("no_right");
+        Err(Problem::forbidden("this token is for other resources".to_owned()))
+    }
+
+    /// Refuses a client that is not for all resources: a batch may have deletions of any.
+    pub(super) fn ensure_all_resources(&self) -> Result<(), Problem> {
+        if self.0.resources.is_none() {
+            return Ok(());
+        }
+        metrics::count_failed_login("no_right");
+        Err(Problem::forbidden("this token is for some resources only: restore the deletions one by one".to_owned()))
+    }
+
     /// Who is recorded: the client, and for whom it says that it asks.
     pub(super) fn asking_for(&self, requested_by: Option<&str>) -> String {
-        requested_by.map_or_else(|| self.0.to_string(), |requested_by| format!("{requested_by} via {}", self.0))
+        requested_by
+            .map_or_else(|| self.name().to_owned(), |requested_by| format!("{requested_by} via {}", self.name()))
     }
 }
 
 impl ApiClients {
-    pub(super) fn new(tokens: &[ApiToken]) -> Self {
-        Self(tokens.iter().map(|one| (Client(one.name.as_str().into()), one.token.clone())).collect())
+    pub(crate) fn new(tokens: &[ApiToken]) -> Self {
+        Self(tokens.iter().map(|one| Client(Arc::new(one.clone()))).collect())
     }
 
     /// The client with this token. Every token is compared as a whole, so that the time tells only their lengths.
     fn find(&self, token: &[u8]) -> Option<&Client> {
         let mut found = u64::MAX;
-        for (index, (_, known)) in (0_u64..).zip(&self.0) {
-            let same: Choice = known.expose_secret().as_bytes().ct_eq(token);
+        for (index, known) in (0_u64..).zip(&self.0) {
+            let same: Choice = known.0.token.expose_secret().as_bytes().ct_eq(token);
             found = u64::conditional_select(&found, &index, same);
         }
-        self.0.get(usize::try_from(found).ok()?).map(|(client, _)| client)
+        self.0.get(usize::try_from(found).ok()?)
     }
 
     /// The client whose token the headers have.
     pub(super) fn of_request(&self, headers: &HeaderMap) -> Result<Client, Problem> {
-        let token = bearer_token(headers).ok_or_else(Problem::no_token)?;
-        self.find(token).cloned().ok_or_else(Problem::unknown_token)
+        let Some(token) = bearer_token(headers) else {
+            metrics::count_failed_login("no_token");
+            return Err(Problem::no_token());
+        };
+        self.find(token).cloned().ok_or_else(|| {
+            metrics::count_failed_login("unknown_token");
+            Problem::unknown_token()
+        })
+    }
+
+    /// Refuses a request that has no operator's token.
+    pub(crate) fn ensure_operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        self.of_request(headers)?.ensure_right(Right::Operate)
     }
 }
 
@@ -59,10 +108,16 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+    use crate::growth::assert_linear;
 
     #[test]
     fn a_token_belongs_to_the_client_that_has_exactly_this_one() {
-        let token = |name: &str, token: &str| ApiToken { name: name.to_owned(), token: token.into() };
+        let token = |name: &str, token: &str| ApiToken {
+            name: name.to_owned(),
+            token: token.into(),
+            rights: vec![Right::Read],
+            resources: None,
+        };
         let clients = ApiClients::new(&[token("billing", "0123456789abcdef"), token("shop", "fedcba9876543210")]);
         let name = |token: &str| clients.find(token.as_bytes()).map(|client| client.asking_for(None));
         assert_eq!(name("0123456789abcdef").as_deref(), Some("billing"));
@@ -84,5 +139,14 @@ mod tests {
         for bad in ["", "Bearer", "Bearer ", "Bearerabc", "Basic abc", "abc"] {
             assert_eq!(token(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn cost_of_a_header_grows_with_its_length_alone() {
+        let headers = |n: usize| {
+            let value = HeaderValue::from_str(&format!("Bearer {}", " ".repeat(n) + "x")).unwrap();
+            [(header::AUTHORIZATION, value)].into_iter().collect::<HeaderMap>()
+        };
+        assert_linear("bearer token", headers, |headers| bearer_token(headers).is_some());
     }
 }

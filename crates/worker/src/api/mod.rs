@@ -18,7 +18,10 @@ mod row_key;
 mod server;
 mod shared;
 mod show_deletion;
+mod strict_json;
 mod trace_context;
 
+pub(crate) use auth::ApiClients;
+pub(crate) use problem::Problem;
 pub(crate) use server::router;
 pub(crate) use shared::ApiState;

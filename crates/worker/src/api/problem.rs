@@ -1,5 +1,7 @@
 //! What goes wrong, as `application/problem+json` (RFC 9457).
 
+use std::error::Error;
+
 use axum::{
     Json,
     extract::rejection::JsonRejection,
@@ -8,16 +10,17 @@ use axum::{
 };
 use serde::Serialize;
 use sexton_core::{
+    catalog::Table,
     db::{self, Refusal},
     restore,
 };
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::requests::RequestError;
+use crate::{requests::RequestError, server::BodyTooSlow};
 
 /// Why nothing was done (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
@@ -52,6 +55,9 @@ pub(super) enum Problems {
     /// No token, or one that is not known; `WWW-Authenticate: Bearer` (RFC 6750).
     #[response(status = 401, content_type = "application/problem+json", headers(("WWW-Authenticate" = String)))]
     Unauthorized(Problem),
+    /// The token has no right to do this, or is for other resources.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
     /// A fault of the service or its configuration; its log says more.
     #[response(status = 500, content_type = "application/problem+json")]
     Failed(Problem),
@@ -80,6 +86,13 @@ impl Problem {
 
     /// A body that is not JSON, too large or of another type.
     pub(super) fn body(rejection: &JsonRejection) -> Self {
+        let mut cause = rejection.source();
+        while let Some(error) = cause {
+            if error.is::<BodyTooSlow>() {
+                return Self::new(StatusCode::REQUEST_TIMEOUT, error.to_string());
+            }
+            cause = error.source();
+        }
         Self::new(rejection.status(), rejection.body_text())
     }
 
@@ -98,6 +111,11 @@ impl Problem {
         Self::unauthorized("the token is not known here; it is one of api.tokens", challenge)
     }
 
+    /// A token that does not go so far.
+    pub(super) fn forbidden(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
     fn unauthorized(detail: &str, challenge: &'static str) -> Self {
         Self { header: Some(Header::Challenge(challenge)), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
@@ -107,14 +125,14 @@ impl Problem {
         Self { header: Some(Header::RetryAfter("1")), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
-    fn database_away(error: &db::Error) -> Self {
-        tracing::warn!(%error, "the database is away; a request of the API was turned away");
+    fn database_away(error: &str) -> Self {
+        tracing::warn!(error, "the database is away; a request of the API was turned away");
         let header = Some(Header::RetryAfter("5"));
         Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer") }
     }
 
-    fn database_refused(error: &db::Error) -> Self {
-        tracing::error!(%error, "a request of the API failed");
+    fn database_refused(error: &str) -> Self {
+        tracing::error!(error, "a request of the API failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database refused; the service's log says why")
     }
 
@@ -129,8 +147,17 @@ fn is_of_the_application(refusal: &Refusal) -> bool {
     refusal.code.starts_with("23") && refusal.code.len() == 5 || refusal.code.starts_with("P0") || sqlite
 }
 
-impl From<db::Error> for Problem {
-    fn from(error: db::Error) -> Self {
+impl Problem {
+    /// What the database said of a request about rows of `table`.
+    pub(super) fn of_request(error: RequestError, table: &Table) -> Self {
+        match error {
+            RequestError::Database(error) => Self::of_database(&error, &table.loggable_error(&error)),
+            missing @ RequestError::Missing { .. } => Self::not_found(missing.to_string()),
+        }
+    }
+
+    /// The problem that an error is; `said` is what the log may say of it.
+    fn of_database(error: &db::Error, said: &str) -> Self {
         match error.refusal() {
             Some(refusal) if refusal.is_contention() => Self::busy("the rows are locked by somebody else"),
             Some(refusal) if is_of_the_application(&refusal) => {
@@ -140,19 +167,15 @@ impl From<db::Error> for Problem {
                 };
                 Self::conflict(format!("the database refuses it because of {by}; nothing was changed"))
             }
-            Some(_) => Self::database_refused(&error),
-            None if error.is_unavailable() => Self::database_away(&error),
-            None => Self::database_refused(&error),
+            None if error.is_unavailable() => Self::database_away(said),
+            Some(_) | None => Self::database_refused(said),
         }
     }
 }
 
-impl From<RequestError> for Problem {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Missing { .. } => Self::not_found(error.to_string()),
-            RequestError::Database(error) => error.into(),
-        }
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        Self::of_database(&error, &error.to_string())
     }
 }
 

@@ -9,9 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sexton_core::{
     catalog::Table,
+    config::Right,
     key::Key,
     soft_remove::{DeletionRequest, Requested},
 };
@@ -23,6 +23,7 @@ use super::{
     problem::{Problem, Problems},
     row_key::{RowKey, read_key},
     shared::ApiState,
+    strict_json::StrictJson,
     trace_context::traceparent,
 };
 use crate::requests;
@@ -100,6 +101,8 @@ struct Deletion {
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is not JSON"),
         (status = 404, body = Problem, content_type = "application/problem+json",
             description = "A row does not exist; nothing was changed"),
+        (status = 408, body = Problem, content_type = "application/problem+json",
+            description = "The body did not arrive in time; nothing was changed"),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "A constraint or a trigger of the application forbids it; nothing was changed"),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "Larger than 1 MiB"),
@@ -114,9 +117,11 @@ pub(super) async fn request_deletions(
     State(api): State<Arc<ApiState>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
-    body: Result<Json<Value>, JsonRejection>,
+    body: Result<Json<StrictJson>, JsonRejection>,
 ) -> Result<Response, Problem> {
+    client.ensure_right(Right::Request)?;
     let new = read_body(body)?;
+    client.ensure_resource(&new.resource)?;
     let table = api.table(&new.resource)?;
     let keys = read_keys(table, &new)?;
     let by = check_text("requested_by", new.requested_by, REQUESTED_BY)?;
@@ -129,14 +134,15 @@ pub(super) async fn request_deletions(
     request.trace_context = traceparent(&headers);
     request.notify = api.hints.are_off();
     let permit = api.connection_permit().await?;
-    let requested = requests::request_deletions(&api.context.store, table, &keys, &request).await?;
+    let requested = requests::request_deletions(&api.context.store, table, &keys, &request).await;
+    let requested = requested.map_err(|error| Problem::of_request(error, table))?;
     drop(permit);
     api.push_hints(&requested).await;
     Ok(answer(table.name.as_str(), requested))
 }
 
-fn read_body(body: Result<Json<Value>, JsonRejection>) -> Result<NewDeletions, Problem> {
-    let Json(body) = body.map_err(|rejection| Problem::body(&rejection))?;
+fn read_body(body: Result<Json<StrictJson>, JsonRejection>) -> Result<NewDeletions, Problem> {
+    let Json(StrictJson(body)) = body.map_err(|rejection| Problem::body(&rejection))?;
     if !body.is_object() {
         // serde would take an array for a struct whose fields have no names.
         return Err(Problem::field("body", "expected an object"));

@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
-use sexton_core::restore::{self, MarkedRows};
+use sexton_core::{
+    config::Right,
+    restore::{self, MarkedRows},
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -84,14 +87,23 @@ pub(super) async fn restore_deletion(
     Path(id): Path<String>,
     query: Result<Query<RestoreQuery>, QueryRejection>,
 ) -> Result<Json<RestoredDeletions>, Problem> {
+    client.ensure_right(Right::Restore)?;
     let query = read_query(query)?;
-    let id = id.parse().map_err(|_| Problem::not_found(format!("there is no deletion `{id}`")))?;
+    let none = || Problem::not_found(format!("there is no deletion `{id}`"));
+    let id = id.parse().map_err(|_| none())?;
     let by = check_text("requested_by", query.requested_by, REQUESTED_BY)?;
     let reason = check_text("reason", query.reason, REASON)?;
     let who = client.asking_for(by.as_deref());
     let marked = MarkedRows::Refuse;
     let what = Restore { id, batch: query.batch, marked, who: &who, reason: reason.as_deref() };
     let _permit = api.connection_permit().await?;
+    if query.batch {
+        client.ensure_all_resources()?;
+    }
+    let record = api.context.store.ledger.record(&api.context.store.db.conn, id).await?;
+    if !record.is_some_and(|record| client.may_use(&record.resource)) {
+        return Err(none());
+    }
     let restored = restore_deletions(&api.context.store, &what).await?;
     Ok(Json(RestoredDeletions { restored: restored.into_iter().map(Restored::from).collect() }))
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::Deserialize;
-use sexton_core::ledger::Record;
+use sexton_core::{config::Right, ledger::Record};
 use utoipa::IntoParams;
 
 use super::{
+    auth::Client,
     input::read_query,
     problem::{Problem, Problems},
     shared::ApiState,
@@ -47,13 +48,16 @@ pub(super) struct RowQuery {
 )]
 pub(super) async fn show_deletion(
     State(api): State<Arc<ApiState>>,
+    Extension(client): Extension<Client>,
     Path(id): Path<String>,
 ) -> Result<Json<Record>, Problem> {
+    client.ensure_right(Right::Read)?;
     let none = || Problem::not_found(format!("there is no deletion `{id}`"));
     let id = id.parse().map_err(|_| none())?;
     let _permit = api.connection_permit().await?;
     let record = api.context.store.ledger.record(&api.context.store.db.conn, id).await?;
-    record.map(Json).ok_or_else(none)
+    // A deletion of another resource is none for this client.
+    record.filter(|record| client.may_use(&record.resource)).map(Json).ok_or_else(none)
 }
 
 /// The newest deletion of a row
@@ -78,9 +82,12 @@ pub(super) async fn show_deletion(
 )]
 pub(super) async fn find_deletion(
     State(api): State<Arc<ApiState>>,
+    Extension(client): Extension<Client>,
     row: Result<Query<RowQuery>, QueryRejection>,
 ) -> Result<Json<Record>, Problem> {
+    client.ensure_right(Right::Read)?;
     let row = read_query(row)?;
+    client.ensure_resource(&row.resource)?;
     let table = api.table(&row.resource)?;
     let key = table.parse_key(&row.key).map_err(|error| Problem::field("key", error.to_string()))?;
     let none = || Problem::not_found(format!("{} has no deletion of the row with the key `{key}`", table.name));

@@ -17,6 +17,7 @@ use sexton_core::{
 };
 
 use super::{
+    check_credentials,
     error::{Error, Result},
     open,
     output::{self, Format},
@@ -91,6 +92,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     problems.extend(queue.problems);
     warnings.extend(queue.warnings);
     warnings.extend(warn_of_plain_tokens(&config));
+    let of_credentials = check_credentials::warnings(path, &config).into_iter();
+    warnings.extend(of_credentials.map(|(path, message)| ConfigProblem::new(path, message)));
     for warning in &warnings {
         eprintln!("sexton: warning: {}: {}", warning.path, output::clean(&warning.message));
     }

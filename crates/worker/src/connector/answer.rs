@@ -1,33 +1,50 @@
 //! The answer to a request, read up to a limit and brought into the form that all connectors read.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    time::Instant,
+};
 
 use flate2::read::MultiGzDecoder;
 use reqwest::{
     Response,
     header::{CONTENT_ENCODING, ETAG, HeaderName},
 };
-use sexton_core::outcome::{ANSWER_TOO_LONG, Received, asked_patience};
+use sexton_core::outcome::{ANSWER_TOO_LONG, NO_ANSWER_MEMORY, Received, asked_patience};
 
-use super::exchange::reason_of;
+use super::{
+    exchange::reason_of,
+    memory::{AnswerMemory, FREE},
+};
 
 /// Reads at most `limit` bytes, encoded and decoded. It reads to the end where that is cheap, also after success: only
-/// then can the connection be reused.
-pub(super) async fn read(mut response: Response, limit: usize) -> Received {
+/// then can the connection be reused. What an answer may need beyond a free beginning is reserved in `memory`, and waited
+/// for until `deadline`.
+pub(super) async fn read(mut response: Response, limit: usize, memory: &AnswerMemory, deadline: Instant) -> Received {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
     let retry_after = asked_patience(status, header);
     let owned = |name: HeaderName| header(name.as_str()).map(str::to_owned);
     let (etag, encoding) = (owned(ETAG), owned(CONTENT_ENCODING));
     let url = response.url().clone();
-    let (mut body, mut broken) = (Vec::new(), None);
+    let most = most_needed(&response, encoding.as_deref(), limit);
+    let (mut body, mut broken, mut reserved) = (Vec::new(), None, None);
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
                 broken = Some(ANSWER_TOO_LONG);
                 break;
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                if reserved.is_none() && (encoding.is_some() || body.len() + chunk.len() > FREE) {
+                    reserved = memory.reserve(most, deadline).await;
+                    if reserved.is_none() {
+                        broken = Some(NO_ANSWER_MEMORY);
+                        break;
+                    }
+                }
+                body.extend_from_slice(&chunk);
+            }
             Ok(None) => break,
             Err(error) => {
                 broken = Some(reason_of(&error));
@@ -44,7 +61,14 @@ pub(super) async fn read(mut response: Response, limit: usize) -> Received {
     if body.starts_with(BYTE_ORDER_MARK) {
         body.drain(..BYTE_ORDER_MARK.len());
     }
-    Received { status, retry_after, body, broken, etag, url }
+    Received { status, retry_after, body, broken, etag, url, reserved: reserved.unwrap_or_default() }
+}
+
+/// The most bytes that an answer takes while it is read: as it came, and decoded.
+fn most_needed(response: &Response, encoding: Option<&str>, limit: usize) -> usize {
+    let said = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let as_it_comes = said.unwrap_or(limit).min(limit);
+    if encoding.is_some() { as_it_comes + limit } else { as_it_comes }
 }
 
 /// JSON has none (RFC 8259 §8.1), but some servers write it.

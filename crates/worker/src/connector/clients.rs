@@ -11,7 +11,10 @@ use sexton_core::config::Target;
 use super::{
     SetupError,
     address::{AllowedAddresses, PublicOnly},
+    exchange::Exchange,
+    memory::AnswerMemory,
 };
+use crate::descriptors::descriptors;
 
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -62,23 +65,43 @@ impl Transport {
     }
 }
 
-/// The clients of a process.
-#[derive(Default)]
-pub(super) struct HttpClients(HashMap<Transport, Client>);
+/// The clients of a process, and the memory for what they are answered.
+pub(super) struct HttpClients {
+    made: HashMap<Transport, Client>,
+    memory: AnswerMemory,
+}
 
 impl HttpClients {
+    /// None so far; answers may take this much memory in all.
+    pub(super) fn with_memory(memory: AnswerMemory) -> Self {
+        Self { made: HashMap::new(), memory }
+    }
+
+    /// The way to a target.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) fn exchange(&mut self, transport: &Transport) -> Result<Exchange, SetupError> {
+        Ok(Exchange::new(self.get(transport)?, transport.addresses, self.memory.clone()))
+    }
+
     /// The client for a transport.
     ///
     /// # Errors
     /// [`SetupError`]: the system's certificates or `ca_file` cannot be read, or the proxy's URL is none.
     pub(super) fn get(&mut self, transport: &Transport) -> Result<Client, SetupError> {
-        if let Some(client) = self.0.get(transport) {
+        if let Some(client) = self.made.get(transport) {
             return Ok(client.clone());
         }
         let client = build(transport)?;
-        self.0.insert(transport.clone(), client.clone());
+        self.made.insert(transport.clone(), client.clone());
         Ok(client)
     }
+}
+
+/// The most connections to a host that are kept open for later calls. Others need descriptors too.
+fn most_idle() -> usize {
+    descriptors().map_or(256, |limit| (limit / 8).min(256))
 }
 
 fn build(transport: &Transport) -> Result<Client, SetupError> {
@@ -86,7 +109,7 @@ fn build(transport: &Transport) -> Result<Client, SetupError> {
         .user_agent(concat!("sexton/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(transport.connect_timeout)
         .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(if transport.reuse { 256 } else { 0 })
+        .pool_max_idle_per_host(if transport.reuse { most_idle() } else { 0 })
         .tcp_nodelay(true)
         // `exchange` follows redirects itself, and only to the same host.
         .redirect(Policy::none())
@@ -118,7 +141,7 @@ mod tests {
     #[test]
     fn targets_that_are_reached_in_the_same_way_share_a_client() {
         crate::tls::install();
-        let mut clients = HttpClients::default();
+        let mut clients = HttpClients::with_memory(AnswerMemory::of_mib(1));
         let (timeout, proxy) = (Duration::from_secs(1), SecretString::from("http://127.0.0.1:1"));
         let ways = [
             Transport::new(AllowedAddresses::Public),
@@ -130,6 +153,6 @@ mod tests {
         for way in ways.iter().chain(&ways) {
             clients.get(way).unwrap();
         }
-        assert_eq!(clients.0.len(), ways.len());
+        assert_eq!(clients.made.len(), ways.len());
     }
 }

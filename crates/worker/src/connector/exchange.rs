@@ -14,12 +14,15 @@ use sexton_core::outcome::{Failure, Outcome, Received};
 use url::{Host, Url};
 
 use super::{
-    address::{AllowedAddresses, REFUSED, is_private},
+    address::{AllowedAddresses, REFUSED},
     answer,
+    memory::AnswerMemory,
+    special_purpose::is_special_purpose,
+    starved::Lack,
 };
 
 /// The most bytes of an answer that are read by default: reasons are short, and a body is never stored.
-const BODY_LIMIT: usize = 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// Why an answer "gone" is not believed: the row's value has something like `%40` in it. If it was encoded already, it
 /// was encoded twice, and the object under that name is gone because it never was.
 pub(super) const NAME_MAY_BE_ENCODED: &str = "name_may_be_encoded";
@@ -50,17 +53,12 @@ pub(super) struct OutgoingRequest {
 pub(super) struct Exchange {
     client: Client,
     addresses: AllowedAddresses,
-    body_limit: usize,
+    memory: AnswerMemory,
 }
 
 impl Exchange {
-    pub(super) const fn new(client: Client, addresses: AllowedAddresses) -> Self {
-        Self { client, addresses, body_limit: BODY_LIMIT }
-    }
-
-    /// Reads at most this many bytes of an answer.
-    pub(super) fn with_body_limit(self, body_limit: usize) -> Self {
-        Self { body_limit, ..self }
+    pub(super) const fn new(client: Client, addresses: AllowedAddresses, memory: AnswerMemory) -> Self {
+        Self { client, addresses, memory }
     }
 
     /// Sends a request and follows redirects that keep the method, to the same scheme, host and port. A `DELETE` must
@@ -73,7 +71,7 @@ impl Exchange {
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send_once(&request, deadline).await?;
             match redirect_target(&request.url, &response) {
-                Ok(None) => return Ok(answer::read(response, self.body_limit).await),
+                Ok(None) => return Ok(answer::read(response, BODY_LIMIT, &self.memory, deadline).await),
                 Ok(Some(url)) => request.url = url,
                 Err(reason) => return Err(rejected(Some(response.status().as_u16()), reason)),
             }
@@ -86,7 +84,20 @@ impl Exchange {
     /// # Errors
     /// As [`Self::follow`].
     pub(super) async fn send(&self, request: &OutgoingRequest, deadline: Instant) -> Result<Received, Outcome> {
-        Ok(answer::read(self.send_once(request, deadline).await?, self.body_limit).await)
+        self.send_for(request, BODY_LIMIT, deadline).await
+    }
+
+    /// The same for an answer of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::follow`].
+    pub(super) async fn send_for(
+        &self,
+        request: &OutgoingRequest,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Received, Outcome> {
+        Ok(answer::read(self.send_once(request, deadline).await?, limit, &self.memory, deadline).await)
     }
 
     /// Sends a request; once more if it changes nothing and the connection was lost. Servers close connections that
@@ -149,6 +160,11 @@ fn classify_error(error: &reqwest::Error) -> Outcome {
     if error.is_builder() {
         return rejected(None, "bad_request");
     }
+    // Without a connection nothing was sent, whatever the reason.
+    let lack = error.is_connect().then(|| Lack::of_causes(error).or_else(Lack::now)).flatten();
+    if let Some(lack) = lack {
+        return lack.outcome();
+    }
     let failure = Failure { status: None, reason: reason_of(error).to_owned() };
     if error.is_connect() { Outcome::Retry(failure) } else { Outcome::Lost(failure) }
 }
@@ -176,8 +192,8 @@ pub(super) fn unauthorized(status: Option<u16>, reason: &str) -> Outcome {
 /// A literal address is never resolved, so the resolver does not see it.
 fn is_private_host(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
+        Some(Host::Ipv4(address)) => is_special_purpose(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => is_special_purpose(IpAddr::V6(address)),
         Some(Host::Domain(_)) | None => false,
     }
 }

@@ -19,14 +19,18 @@ mod google_calendar;
 mod headers;
 mod http;
 mod markup;
+mod memory;
 mod s3;
 mod setup;
+mod special_purpose;
+mod starved;
 
 use sexton_core::config::{Target, TargetKind};
 
 pub(crate) use self::call::{Call, Connector};
 pub(crate) use self::setup::Connectors;
 pub use self::setup::SetupError;
+pub(crate) use self::special_purpose::is_special_purpose;
 
 /// The registry: sets up the connector for a target of each kind.
 ///

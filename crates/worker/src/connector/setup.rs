@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sexton_core::config::Config;
 
-use super::{Connector, clients::HttpClients, connector_of};
+use super::{Connector, clients::HttpClients, connector_of, memory::AnswerMemory};
 
 /// A connector cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ impl Connectors {
     /// # Errors
     /// [`SetupError`] of the first target whose connector cannot be set up.
     pub(crate) fn new(config: &Config) -> Result<Self, SetupError> {
-        let mut clients = HttpClients::default();
+        let mut clients = HttpClients::with_memory(AnswerMemory::of_mib(config.worker.answer_memory_mib));
         let mut all = HashMap::new();
         for (name, resource) in &config.resources {
             let of_resource: &mut HashMap<String, Box<dyn Connector>> = all.entry(name.to_string()).or_default();

@@ -10,12 +10,13 @@ use super::{
     StartError,
     services::{Services, Stops},
 };
-use crate::console;
+use crate::server::{self, Limits};
 
 /// The addresses of a process, bound but not served yet.
 pub(super) struct Addresses {
     console: BoundListener,
     api: Option<BoundListener>,
+    limits: Limits,
 }
 
 struct BoundListener {
@@ -34,7 +35,7 @@ impl Addresses {
             Some(listen) => Some(BoundListener::new("api.listen", listen).await?),
             None => None,
         };
-        Ok(Self { console, api })
+        Ok(Self { console, api, limits: Limits::new(&config.http) })
     }
 
     /// Where the console listens.
@@ -51,13 +52,13 @@ impl Addresses {
     pub(super) fn serve(self, services: &mut Services, console: Router, api: Option<Router>) {
         let console = match (api, self.api) {
             (Some(api), Some(its_own)) => {
-                serve(services, "the API", its_own.listener, api);
+                serve(services, "the API", its_own.listener, api, self.limits);
                 console
             }
             (Some(api), None) => console.merge(api),
             (None, _) => console,
         };
-        serve(services, "the console", self.console.listener, console);
+        serve(services, "the console", self.console.listener, console, self.limits);
     }
 }
 
@@ -70,6 +71,6 @@ impl BoundListener {
     }
 }
 
-fn serve(services: &mut Services, name: &'static str, listener: TcpListener, router: Router) {
-    services.spawn_fallible(name, Stops::Last, |stop| console::serve(listener, router, stop));
+fn serve(services: &mut Services, name: &'static str, listener: TcpListener, router: Router, limits: Limits) {
+    services.spawn(name, Stops::Last, |stop| server::serve(listener, router, limits, stop));
 }

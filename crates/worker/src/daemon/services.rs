@@ -84,7 +84,8 @@ impl Services {
         self.spawn(name, stops, |stop| keep_running(service, stop));
     }
 
-    fn spawn<W>(&mut self, name: &'static str, stops: Stops, work: impl FnOnce(CancellationToken) -> W)
+    /// Starts work that cannot fail.
+    pub(super) fn spawn<W>(&mut self, name: &'static str, stops: Stops, work: impl FnOnce(CancellationToken) -> W)
     where
         W: Future<Output = ()> + Send + 'static,
     {

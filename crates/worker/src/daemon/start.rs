@@ -16,6 +16,7 @@ use crate::{
     metrics,
     requests::Hints,
     schema::open_ledger,
+    server::descriptor_shortage,
     transport,
 };
 
@@ -42,6 +43,9 @@ impl Daemon {
         crate::tls::install();
         let store = open_store(&config, &options).await?;
         let addresses = Addresses::bind(&config).await?;
+        if let Some(shortage) = descriptor_shortage(&config) {
+            tracing::warn!("{shortage}");
+        }
         let queue = hint_queue(&config.queue, &store.db, &store.ledger).await?;
         let hints = Hints::new(queue.clone(), config.queue.window);
         let worker = transport::process_name(&host_name());

@@ -77,7 +77,8 @@ impl Execution<'_> {
         let outcome = match outcome?.without_values(values) {
             Outcome::Lost(failure) if target.repeatable => Outcome::Retry(failure),
             outcome => outcome,
-        };
+        }
+        .knowing_own_lack();
         let report =
             CallReport { lane: &lane, id: self.claim.id, outcome: &outcome, gone_evidence, probe: permit.is_probe };
         let fault = context.gates.note_call(&context.store, &report).await;

@@ -148,7 +148,12 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
             read_rows(context, claimed).await;
             return read_rows(context, second).await;
         }
-        tracing::warn!(%error, rows = claimed.len(), "cannot read rows of {}", table.resource.table);
+        tracing::warn!(
+            error = table.loggable_error(&error),
+            rows = claimed.len(),
+            "cannot read rows of {}",
+            table.resource.table
+        );
         let error = Arc::new(error);
         claimed.iter_mut().for_each(|one| one.row = ClaimedRow::Unreadable(Arc::clone(&error)));
     })

@@ -14,6 +14,9 @@ use sexton_core::{
 /// credentials.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longest wait for what this process lacks.
+const SOON: Duration = Duration::from_secs(5);
+
 /// A call that did not confirm.
 #[derive(Debug, Clone)]
 pub(super) struct FailedCall {
@@ -53,6 +56,7 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
         Outcome::Lost(failure) => ("unknown", failure, None),
         Outcome::NotVerified(failure) => ("not_verified", failure, None),
         Outcome::Throttled { retry_after, failure } => ("throttled", failure, *retry_after),
+        Outcome::Starved(failure) => ("starved", failure, None),
         Outcome::Unauthorized(failure) => ("unauthorized", failure, None),
         Outcome::Rejected(failure) => ("rejected", failure, None),
         Outcome::BadTemplate(failure) => ("bad_template", failure, None),
@@ -92,7 +96,8 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
         },
         _ => {
             // No attempt is counted, so the backoff grows with the claims, and only up to a point.
-            let max_interval = retry.max_interval.min(PATIENCE).max(retry.initial_interval);
+            let most = if matches!(outcome, Outcome::Starved(_)) { SOON } else { PATIENCE };
+            let max_interval = retry.max_interval.min(most).max(retry.initial_interval);
             let patient = Retry { max_attempts: u32::MAX, max_interval, ..*retry };
             let asked = retry_after.map(|asked| asked.min(retry.max_interval));
             match retry::decide(&patient, claims.min(64), age, None) {
@@ -110,7 +115,7 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
 const fn severity(call: &FailedCall) -> u8 {
     match call.outcome {
         Outcome::Confirmed { .. } => 0,
-        Outcome::Throttled { .. } => 1,
+        Outcome::Throttled { .. } | Outcome::Starved(_) => 1,
         Outcome::Unauthorized(_) if !call.refused_alone => 2,
         Outcome::Unauthorized(_) | Outcome::Retry(_) | Outcome::NotVerified(_) => 3,
         Outcome::Rejected(_) => 4,
@@ -184,6 +189,18 @@ mod tests {
         let refused = verdict(Outcome::Unauthorized(failure(401)), 3, Duration::from_secs(60));
         assert_eq!((refused.event, refused.give_back, refused.dead), (Event::Snoozed, true, None));
         assert!(refused.delay <= PATIENCE);
+    }
+
+    #[test]
+    fn what_this_process_lacks_costs_no_attempt_and_is_tried_again_soon() {
+        let failure = Failure { status: None, reason: "no_descriptors".into() };
+        for claims in [1, 30, 60] {
+            let call = call(Outcome::Starved(failure.clone()));
+            let starved = decide_by_worst(&[call], 3, claims, Duration::from_secs(60)).unwrap();
+            assert_eq!((starved.event, starved.give_back, starved.dead), (Event::Snoozed, true, None));
+            assert!(starved.delay <= SOON);
+            assert_eq!(starved.error, ("starved".into(), "calendar: no_descriptors".into()));
+        }
     }
 
     #[test]

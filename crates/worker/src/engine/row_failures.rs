@@ -43,7 +43,8 @@ impl Execution<'_> {
     /// The database refused a statement on the row.
     pub(super) async fn row_refused(self, refusal: &Refusal, error: &db::Error) {
         let id = self.claim.id;
-        tracing::warn!(%id, %error, "the database refused deletion {id}");
+        let error = self.table.loggable_error(error);
+        tracing::warn!(%id, error, "the database refused deletion {id}");
         let failure = Failure { status: None, reason: format!("database_{}", refusal.code) };
         self.row_failed(Outcome::Retry(failure), None).await;
     }

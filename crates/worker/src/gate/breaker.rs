@@ -173,7 +173,7 @@ impl Gate {
         let now = Instant::now();
         match call.outcome {
             // There was no call.
-            Outcome::BadTemplate(_) => None,
+            Outcome::BadTemplate(_) | Outcome::Starved(_) => None,
             // It did a part of what it has to do.
             Outcome::Throttled { retry_after: Some(Duration::ZERO), .. } => {
                 call.probe.then_some(GateChange::CloseBreaker { is_answered: true })

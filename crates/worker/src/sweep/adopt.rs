@@ -94,7 +94,8 @@ impl Sweep for AdoptSweep {
                     Ok(false) => break,
                     // A table that cannot be read does not stop the others.
                     Err(error) if error.refusal().is_some() => {
-                        tracing::warn!(%error, resource = %table.name, "cannot look for marked rows without a deletion");
+                        let error = table.loggable_error(&error);
+                        tracing::warn!(error, resource = %table.name, "cannot look for marked rows without a deletion");
                         checkpoint.error = Some(format!("{}: {error}", table.name));
                         break;
                     }
@@ -166,7 +167,7 @@ impl AdoptTableRun<'_> {
             orphans.iter().partition(|orphan| self.effect == Effect::Act && wanted(orphan));
         left.iter().for_each(|orphan| checkpoint.progress.note_backlog_since(orphan.marked_at.as_deref()));
         if let Some(first) = left.first() {
-            let example = first.key.to_string();
+            let example = self.table.loggable_key(&first.key);
             tracing::info!(resource = %self.table.name, count = left.len(), example, "marked rows without a deletion");
         }
         let (dated, undated): (Vec<&Orphan>, Vec<&Orphan>) =
@@ -212,8 +213,8 @@ impl AdoptTableRun<'_> {
             [orphan] if !refusal.is_contention() => {
                 checkpoint.figures.refused += 1;
                 checkpoint.progress.note_backlog_since(orphan.marked_at.as_deref());
-                let key = orphan.key.to_string();
-                tracing::warn!(%error, resource = %self.table.name, key, "a marked row cannot be adopted");
+                let (key, error) = (self.table.loggable_key(&orphan.key), self.table.loggable_error(&error));
+                tracing::warn!(error, resource = %self.table.name, key, "a marked row cannot be adopted");
             }
             [_, _, ..] if one_by_one => {
                 for orphan in orphans {

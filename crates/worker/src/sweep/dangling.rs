@@ -212,7 +212,8 @@ impl DanglingCheckpoint {
         if error.refusal().is_none() {
             return Err(error);
         }
-        tracing::warn!(%error, resource = %table.name, "cannot look for rows that outlived their parents");
+        let error = table.loggable_error(&error);
+        tracing::warn!(error, resource = %table.name, "cannot look for rows that outlived their parents");
         self.error = Some(format!("{}: {error}", table.name));
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod documents;
+mod memory;
 mod oauth2;
 mod private_addresses;
 mod repeatable;

@@ -140,10 +140,22 @@ async fn long_value_is_refused_at_once() {
     rig.execute("update thing set ref = '%2525252541' where id = 2").await;
     let ids = request(&rig, 2).await;
     rig.work().await;
-    for (id, why) in ids.iter().zip(["has more than 2,048 bytes", "is percent-encoded again and again"]) {
+    for (id, why) in ids.iter().zip(["has more than 2048 bytes", "is percent-encoded again and again"]) {
         assert_eq!(rig.state(id).await, "dead: bad_template");
         let error = rig.show(id).await["last_error"].as_str().unwrap().to_owned();
         assert!(error.contains(why), "{error}");
     }
     assert_eq!(rig.calls(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn target_says_how_long_a_value_may_be() {
+    let rig = things(2, "url = \"@API@/things/{ref}\"\nmax_path_value = 8").await;
+    rig.execute("update thing set ref = '123456789' where id = 1; update thing set ref = '12345678' where id = 2")
+        .await;
+    let ids = request(&rig, 2).await;
+    rig.work().await;
+    let states = [rig.state(&ids[0]).await, rig.state(&ids[1]).await];
+    assert_eq!(states, ["dead: bad_template", "completed"]);
+    assert_eq!(rig.calls(), ["DELETE /things/12345678"]);
 }

@@ -10,8 +10,12 @@ use serde::Deserialize;
 
 use super::{Breaker, KindName, RateLimit, Target, TargetKind};
 use crate::{
-    config::{RetryOverride, duration, load::key_path},
+    config::{
+        RetryOverride, duration,
+        load::{describe_kind, key_path},
+    },
     ids::TargetName,
+    template::LONGEST,
 };
 
 /// A target as the file has it.
@@ -39,13 +43,15 @@ pub(super) struct FileTarget {
     breaker: Breaker,
     #[serde(default = "half")]
     gone_limit: f64,
+    #[serde(default = "longest_path_value")]
+    max_path_value: usize,
     /// All other keys: the settings of the kind.
     #[serde(flatten)]
     of_kind: Dict,
 }
 
 /// The keys of [`FileTarget`] that every kind has, for messages.
-const GENERAL: [&str; 13] = [
+const GENERAL: [&str; 14] = [
     "name",
     "kind",
     "skip_when_null",
@@ -59,7 +65,12 @@ const GENERAL: [&str; 13] = [
     "max_in_flight",
     "breaker",
     "gone_limit",
+    "max_path_value",
 ];
+
+const fn longest_path_value() -> usize {
+    LONGEST
+}
 
 const fn half() -> f64 {
     0.5
@@ -91,6 +102,7 @@ impl TryFrom<FileTarget> for Target {
             max_in_flight: file.max_in_flight,
             breaker: file.breaker,
             gone_limit: file.gone_limit,
+            max_path_value: file.max_path_value,
             file_index: 0,
         })
     }
@@ -105,8 +117,8 @@ pub(super) fn kind_settings<T: for<'de> Deserialize<'de>>(settings: Dict) -> Res
             let expected: Vec<_> = GENERAL.iter().chain(*own).map(|name| format!("`{name}`")).collect();
             format!("unknown field: found `{found}`, expected one of {}", expected.join(", "))
         }
-        (path, kind) if path.is_empty() => kind.to_string(),
-        (path, kind) => match kind.to_string() {
+        (path, kind) if path.is_empty() => describe_kind(kind),
+        (path, kind) => match describe_kind(kind) {
             // The fault is further down, and the message begins with the rest of the key path.
             message if message.starts_with('.') => format!(".{path}{message}"),
             message => format!(".{path}: {message}"),
@@ -123,7 +135,7 @@ mod tests {
         let entries = GENERAL.iter().map(|name| match *name {
             "skip_when_null" | "after" | "not_done" => ((*name).to_owned(), Value::from(Vec::<String>::new())),
             "allow_private" | "repeatable" => ((*name).to_owned(), Value::from(true)),
-            "max_in_flight" => ((*name).to_owned(), Value::from(1)),
+            "max_in_flight" | "max_path_value" => ((*name).to_owned(), Value::from(1)),
             "gone_limit" => ((*name).to_owned(), Value::from(0.5)),
             "rate_limit" => ((*name).to_owned(), Value::from(Dict::from([("per_second".to_owned(), Value::from(1))]))),
             "retry" | "breaker" => ((*name).to_owned(), Value::from(Dict::new())),

@@ -38,6 +38,8 @@ pub struct Target {
     /// The share of calls that confirmed and said "gone" unexpectedly above which rows are held, and the breaker opens
     /// until an operator closes it. A wrong base path answers like that.
     pub gone_limit: f64,
+    /// The most bytes of a row's value in a URL's path.
+    pub max_path_value: usize,
     /// Its index in the file. A resource's targets are kept in the order in which they are called.
     pub file_index: usize,
 }

@@ -38,6 +38,7 @@ fn validate_limits(path: &str, target: &Target) -> Result<(), InvalidSetting> {
         })?;
         ensure_between(&at("rate_limit.burst"), limit.burst as usize, 1, 1_000_000)?;
     }
+    ensure_between(&at("max_path_value"), target.max_path_value, 1, 8000)?;
     if let Some(most) = target.max_in_flight {
         ensure_between(&at("max_in_flight"), most, 1, 10_000)?;
     }

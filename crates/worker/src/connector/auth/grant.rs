@@ -51,6 +51,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::growth::assert_linear;
 
     fn read(grant: &Value) -> Value {
         serde_json::from_slice(&normalised(grant.to_string().into_bytes())).unwrap()
@@ -91,5 +92,14 @@ mod tests {
         for body in [r#"{"error": "invalid_client", "expires_in": "x"}"#, "<html>", r#"{"access_token":1}"#, "[]"] {
             assert_eq!(normalised(body.as_bytes().to_vec()), body.as_bytes());
         }
+    }
+
+    #[test]
+    fn cost_of_a_token_answer_grows_with_its_length_alone() {
+        let grant = |n: usize| {
+            let scopes = vec!["s"; n / 4];
+            json!({"access_token": "t", "scope": scopes}).to_string().into_bytes()
+        };
+        assert_linear("token answer", grant, |body| normalised(body.clone()));
     }
 }

@@ -18,7 +18,10 @@ use sexton_core::{
 
 use self::tokens::OAuth2Tokens;
 pub(super) use self::{file::SecretSource, grant::normalised};
-use super::exchange::{Exchange, OutgoingRequest, rejected, unauthorized};
+use super::{
+    exchange::{Exchange, OutgoingRequest, rejected, unauthorized},
+    starved::Lack,
+};
 
 /// The authentication of one target.
 pub(super) enum Authentication {
@@ -134,6 +137,9 @@ fn set(request: &mut OutgoingRequest, name: HeaderName, value: &str) -> Result<(
 /// Reads a credential. Without it every other deletion would fail too, so a missing one counts as a refused one.
 pub(super) fn read(source: &SecretSource) -> Result<SecretString, Outcome> {
     source.read().map_err(|error| {
+        if let Some(lack) = Lack::of(&error) {
+            return lack.outcome();
+        }
         tracing::warn!(%error, "cannot read a credential from its file: {error}");
         unreadable()
     })

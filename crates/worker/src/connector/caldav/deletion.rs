@@ -56,7 +56,7 @@ impl ObjectDeletion<'_> {
             let received = self.delete(url, &condition).await?;
             match received.status {
                 207 => {
-                    return match members_of(&received) {
+                    return match members_of(&received, self.deadline) {
                         Members::Outcome(outcome) => Ok(outcome),
                         Members::Missing(status) => self.judge_missing(place, &Received { status, ..received }).await,
                     };

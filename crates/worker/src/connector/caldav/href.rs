@@ -38,6 +38,7 @@ fn decoded(path: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_linear;
 
     fn asked(path: &str) -> Url {
         Url::parse("https://dav.example").unwrap().join(path).unwrap()
@@ -85,5 +86,14 @@ mod tests {
     fn members_are_what_is_inside() {
         assert!(names_member("/c/a.ics", &asked("/c/")) && names_member("/c", &asked("/c/")));
         assert!(!names_member("/cd/a.ics", &asked("/c/")) && !names_member("/d/a.ics", &asked("/c")));
+    }
+
+    #[test]
+    fn cost_of_an_href_grows_with_its_length_alone() {
+        let url = asked("/c/a.ics");
+        for part in ["/..", "/a%20", "//", "?"] {
+            let href = |n: usize| part.repeat(n / part.len());
+            assert_linear(&format!("href of `{part}`"), href, |href| names_member(href, &url));
+        }
     }
 }

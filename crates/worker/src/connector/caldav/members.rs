@@ -1,6 +1,6 @@
 //! A `207` to a `DELETE`: what became of the members of a collection (RFC 4918 §9.6.1), or of the object itself.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use sexton_core::outcome::{Answer, Failure, HttpAnswer, Outcome, Received, classify};
 
@@ -15,9 +15,14 @@ pub(super) enum Members {
 }
 
 /// Reads a `207` by its worst member. It is no success as long as one member is still there.
-pub(super) fn members_of(received: &Received) -> Members {
+pub(super) fn members_of(received: &Received, deadline: Instant) -> Members {
     let reason = |reason| Members::Outcome(Outcome::Rejected(received.failure(reason)));
-    let Some(responses) = multistatus::responses(&received.body) else { return reason("unreadable_multistatus") };
+    let Some(responses) = multistatus::responses(&received.body, deadline) else {
+        return match Instant::now() < deadline {
+            true => reason("unreadable_multistatus"),
+            false => Members::Outcome(Outcome::Lost(received.failure("timeout"))),
+        };
+    };
     let hrefs = || responses.iter().flat_map(|response| &response.hrefs);
     let statuses: Option<Vec<u16>> = responses.iter().map(|response| response.status).collect();
     let Some(statuses) = statuses else { return reason("unreadable_multistatus") };

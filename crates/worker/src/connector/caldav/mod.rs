@@ -28,7 +28,6 @@ use sexton_core::{
 use self::{deletion::ObjectDeletion, etag::condition, place::ObjectPlace, reading::Found};
 use super::{
     Call, Connector, SetupError,
-    address::AllowedAddresses,
     auth::Authentication,
     clients::{HttpClients, Transport},
     exchange::Exchange,
@@ -50,11 +49,14 @@ impl CalDav {
     /// # Errors
     /// [`SetupError`]: the client cannot be set up.
     pub(super) fn new(clients: &mut HttpClients, target: &Target, settings: &Settings) -> Result<Self, SetupError> {
-        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target));
+        let exchange = clients.exchange(&Transport::for_target(target))?;
+        let mut settings = settings.clone();
+        settings.url = settings.url.with_longest(target.max_path_value);
+        settings.href = settings.href.map(|href| href.with_longest(target.max_path_value));
         Ok(Self {
             target: target.name.to_string(),
-            settings: settings.clone(),
             auth: Authentication::new(settings.auth.as_ref(), &exchange),
+            settings,
             exchange,
             timeout: target.timeout,
         })

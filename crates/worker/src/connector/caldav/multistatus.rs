@@ -1,5 +1,7 @@
 //! What WebDAV says in XML: `207 Multi-Status` (RFC 4918 §13).
 
+use std::time::Instant;
+
 use super::super::markup::{Element, document};
 
 /// What a multistatus says of one resource, or of several at once.
@@ -23,8 +25,8 @@ pub(super) struct Properties {
 }
 
 /// Reads a multistatus. None if it is not one, has no response, or has one that names no resource.
-pub(super) fn responses(body: &[u8]) -> Option<Vec<Response>> {
-    let root = document(body)?;
+pub(super) fn responses(body: &[u8], deadline: Instant) -> Option<Vec<Response>> {
+    let root = document(body, deadline)?;
     let responses: Option<Vec<Response>> = children(&root, "response").map(response).collect();
     responses.filter(|responses| root.is_dav && root.name == "multistatus" && !responses.is_empty())
 }
@@ -57,12 +59,19 @@ fn status_in(element: &Element) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::growth::assert_linear;
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
 
     #[test]
     fn etag_and_kind_are_read_whatever_the_prefix() {
         let one = |body: &str| {
-            let mut responses = responses(body.as_bytes()).unwrap();
+            let mut responses = responses(body.as_bytes(), later()).unwrap();
             assert_eq!(responses.len(), 1);
             responses.remove(0)
         };
@@ -88,7 +97,8 @@ mod tests {
         let body = br#"<multistatus xmlns="DAV:">
             <response><href>/c/a</href><href>/c/d</href><status>HTTP/1.1 423 Locked</status></response>
             <response><href>/c/b</href><status>HTTP/1.1 404 Not Found</status></response></multistatus>"#;
-        let read: Vec<_> = responses(body).unwrap().into_iter().map(|one| (one.hrefs.join(" "), one.status)).collect();
+        let read: Vec<_> =
+            responses(body, later()).unwrap().into_iter().map(|one| (one.hrefs.join(" "), one.status)).collect();
         assert_eq!(read, [("/c/a /c/d".to_owned(), Some(423)), ("/c/b".to_owned(), Some(404))]);
     }
 
@@ -103,7 +113,21 @@ mod tests {
             br#"<multistatus xmlns="DAV:"><response><status>HTTP/1.1 200 OK</status></response></multistatus>"#,
             br#"<multistatus xmlns="DAV:"><response><href/><status>HTTP/1.1 200 OK</status></response></multistatus>"#,
         ] {
-            assert_eq!(responses(body), None);
+            assert_eq!(responses(body, later()), None);
         }
+    }
+
+    #[test]
+    fn cost_of_a_multistatus_grows_with_its_length_alone() {
+        let one = "<response><href>/a</href><status>HTTP/1.1 200 OK</status></response>";
+        let many = |n: usize| format!("<multistatus xmlns=\"DAV:\">{}</multistatus>", one.repeat(n / one.len()));
+        assert_linear("multistatus", many, |body| assert!(responses(body.as_bytes(), later()).is_some()));
+        let text = |n: usize| {
+            let href = "/a".repeat(n / 2);
+            format!("<multistatus xmlns=\"DAV:\"><response><href>{href}</href></response></multistatus>")
+        };
+        assert_linear("multistatus with a long href", text, |body| {
+            assert!(responses(body.as_bytes(), later()).is_some());
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! What is at a URL, and whether it can be believed that nothing is: the requests that change nothing.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use reqwest::{
     Method,
@@ -87,7 +87,7 @@ impl ObjectDeletion<'_> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         let received = self.read(method, url, headers, Some(PROPFIND.into())).await?;
         match received.status {
-            207 => told(received),
+            207 => told(received, self.deadline),
             404 | 410 => Ok(PropfindAnswer::Nothing(received)),
             405 | 501 => Ok(PropfindAnswer::Unknown),
             status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
@@ -113,9 +113,12 @@ impl ObjectDeletion<'_> {
 
 /// Reads a multistatus. Only a response about the resource that was asked for counts, and its own status if it has one:
 /// some servers put a 404 there.
-fn told(received: Received) -> Result<PropfindAnswer, Outcome> {
-    let unreadable = || rejected(Some(received.status), "unreadable_multistatus");
-    let responses = multistatus::responses(&received.body).ok_or_else(unreadable)?;
+fn told(received: Received, deadline: Instant) -> Result<PropfindAnswer, Outcome> {
+    let unreadable = || match Instant::now() < deadline {
+        true => rejected(Some(received.status), "unreadable_multistatus"),
+        false => retry(Some(received.status), "timeout"),
+    };
+    let responses = multistatus::responses(&received.body, deadline).ok_or_else(unreadable)?;
     let is_missing = |response: &multistatus::Response| matches!(response.status, Some(404 | 410));
     let is_asked = |response: &multistatus::Response| match is_missing(response) {
         true => response.hrefs.iter().any(|one| href::names_missing(one, &received.url)),

@@ -27,7 +27,6 @@ use url::Url;
 use self::{credentials::File, token::ServiceAccountTokens};
 use super::{
     Call, Connector, SetupError,
-    address::AllowedAddresses,
     clients::{HttpClients, Transport},
     exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected, unauthorized},
     headers::bad_template,
@@ -64,10 +63,10 @@ impl GoogleCalendar {
         let failed =
             |why: InvalidTemplate| SetupError::Target { target: target.name.to_string(), why: why.to_string() };
         Ok(Self {
-            exchange: Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target)),
+            exchange: clients.exchange(&Transport::for_target(target))?,
             timeout: target.timeout,
-            event: settings.event_url().map_err(failed)?,
-            events: settings.events_url().map_err(failed)?,
+            event: settings.event_url().map_err(failed)?.with_longest(target.max_path_value),
+            events: settings.events_url().map_err(failed)?.with_longest(target.max_path_value),
             tokens: ServiceAccountTokens::new(
                 File::new(settings.credentials_file.clone()),
                 settings.subject.clone(),

@@ -17,6 +17,7 @@ use super::{
     super::{
         auth::normalised,
         exchange::{Exchange, OutgoingRequest, retry, unauthorized},
+        starved::Lack,
     },
     assertion::{AssertionClaims, sign},
     credentials::{File, GoogleCredentials, Version},
@@ -64,7 +65,10 @@ impl ServiceAccountTokens {
         // Locked while a token is fetched: other calls wait for it instead of fetching one each.
         let wait = tokio::time::timeout_at(deadline.into(), self.cache.lock());
         let Ok(mut cache) = wait.await else { return Err(retry(None, "token_timeout")) };
-        let unreadable = |error: &dyn std::fmt::Display| {
+        let unreadable = |error: &(dyn std::error::Error + 'static)| {
+            if let Some(lack) = Lack::of_causes(error) {
+                return lack.outcome();
+            }
             tracing::warn!(%error, "cannot use credentials_file {}", self.file.path().display());
             unauthorized(None, "credentials_file_unusable")
         };

@@ -12,7 +12,6 @@ use sexton_core::{
 
 use super::{
     Call, Connector, SetupError,
-    address::AllowedAddresses,
     auth::{AuthenticatedCall, Authentication},
     clients::{HttpClients, Transport},
     exchange::{Exchange, NAME_MAY_BE_ENCODED, OutgoingRequest, rejected},
@@ -37,11 +36,16 @@ impl Http {
             .with_authorities(settings.ca_file.clone())
             .with_proxy(settings.proxy.as_ref())
             .with_http2(settings.http2);
-        let exchange = Exchange::new(clients.get(&transport)?, AllowedAddresses::of_target(target));
+        let exchange = clients.exchange(&transport)?;
+        let mut settings = settings.clone();
+        settings.url = settings.url.with_longest(target.max_path_value);
+        if let Some(verify) = &mut settings.verify {
+            verify.url = verify.url.clone().with_longest(target.max_path_value);
+        }
         Ok(Self {
             target: target.name.to_string(),
-            settings: settings.clone(),
             auth: Authentication::new(settings.auth.as_ref(), &exchange),
+            settings,
             exchange,
             timeout: target.timeout,
         })

@@ -22,7 +22,7 @@ use sexton_core::{
 use url::Url;
 
 use super::{
-    super::exchange::{Exchange, OutgoingRequest, rejected},
+    super::exchange::{BODY_LIMIT, Exchange, OutgoingRequest, rejected},
     codes::classify,
     credentials::S3Credentials,
     xml,
@@ -31,8 +31,8 @@ use super::{
 /// Most keys of a `DeleteObjects`, and of a page of a listing.
 pub(super) const PAGE: usize = 1000;
 
-/// Enough for a page of the longest keys (1,024 bytes), encoded.
-const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// The most bytes of an answer about one key: 1,024 bytes, each encoded as six, and what is said of it.
+const BYTES_A_KEY: usize = 8 * 1024;
 
 /// What a signature's canonical query leaves as it is.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -65,7 +65,7 @@ pub(super) fn url(settings: &Settings, region: &str) -> Result<Url, String> {
 
 impl Bucket {
     pub(super) fn new(exchange: Exchange, url: Url, region: String, credentials: S3Credentials) -> Self {
-        Self { exchange: exchange.with_body_limit(BODY_LIMIT), url, region, credentials }
+        Self { exchange, url, region, credentials }
     }
 
     /// A page of the keys that begin with `prefix`, at most `most`.
@@ -82,8 +82,10 @@ impl Bucket {
             query.push_str(&format!("continuation-token={}&", encode(next)));
         }
         query.push_str(&format!("encoding-type=url&list-type=2&max-keys={most}&prefix={}", encode(prefix)));
-        let received = self.send(Method::GET, &query, None, deadline).await.map_err(Outcome::of_harmless_request)?;
-        let page = xml::page(&received.body).ok_or_else(|| misunderstood(&received))?;
+        let received = self.send(Method::GET, &query, None, most, deadline).await;
+        let received = received.map_err(Outcome::of_harmless_request)?;
+        let page = xml::page(&received.body, deadline);
+        let page = page.ok_or_else(|| misunderstood(&received, deadline).of_harmless_request())?;
         // An empty listing of another prefix says nothing of ours.
         let listed = page.prefix.as_deref().is_none_or(|listed| listed == prefix);
         match listed && page.keys.iter().all(|key| key.starts_with(prefix)) {
@@ -97,8 +99,8 @@ impl Bucket {
     /// service that changes a key deletes another object.
     pub(super) async fn delete(&self, keys: &[String], deadline: Instant) -> Result<xml::DeletedKeys, Outcome> {
         let body = xml::delete(keys).ok_or_else(|| rejected(None, "key_not_in_xml"))?;
-        let received = self.send(Method::POST, "delete=", Some(body), deadline).await?;
-        let deleted = xml::deleted(&received.body).ok_or_else(|| misunderstood(&received))?;
+        let received = self.send(Method::POST, "delete=", Some(body), keys.len(), deadline).await?;
+        let deleted = xml::deleted(&received.body, deadline).ok_or_else(|| misunderstood(&received, deadline))?;
         let told: HashSet<&String> = deleted.gone.iter().chain(deleted.errors.iter().map(|(key, _)| key)).collect();
         let asked: HashSet<&String> = keys.iter().collect();
         match (told.is_subset(&asked), asked.is_subset(&told)) {
@@ -108,12 +110,13 @@ impl Bucket {
         }
     }
 
-    /// Redirects are not followed: a signature is for one host and path.
+    /// Sends a request about this many keys. Redirects are not followed: a signature is for one host and path.
     async fn send(
         &self,
         method: Method,
         query: &str,
         body: Option<String>,
+        keys: usize,
         deadline: Instant,
     ) -> Result<Received, Outcome> {
         let credential = self.credentials.get(deadline).await?;
@@ -134,12 +137,13 @@ impl Bucket {
         let is_harmless = head.method == Method::GET;
         let body = body.map(String::into_bytes);
         let request = OutgoingRequest { method: head.method, url, headers: head.headers, body, is_harmless };
-        let received = self.exchange.send(&request, deadline).await?;
+        let limit = BODY_LIMIT.max(keys * BYTES_A_KEY);
+        let received = self.exchange.send_for(&request, limit, deadline).await?;
         if let Some(why) = received.broken {
             // What is missing may be the reason, or the error of a key.
             return Err(Outcome::Lost(received.failure(why)));
         }
-        let code = xml::error_code(&received.body);
+        let code = xml::error_code(&received.body, deadline);
         match (received.is_success(), &code) {
             (true, None) => Ok(received),
             _ => {
@@ -151,6 +155,9 @@ impl Bucket {
     }
 }
 
-fn misunderstood(received: &Received) -> Outcome {
-    Outcome::Rejected(received.failure("unreadable_answer"))
+fn misunderstood(received: &Received, deadline: Instant) -> Outcome {
+    match Instant::now() < deadline {
+        true => Outcome::Rejected(received.failure("unreadable_answer")),
+        false => Outcome::Lost(received.failure("timeout")),
+    }
 }

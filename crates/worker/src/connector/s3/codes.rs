@@ -75,7 +75,7 @@ pub(super) fn classify_key_errors(errors: &[(String, String)], gone: usize) -> O
     });
     outcomes.max_by_key(|outcome| match outcome {
         Outcome::Confirmed { .. } => 0,
-        Outcome::Throttled { .. } => 1,
+        Outcome::Throttled { .. } | Outcome::Starved(_) => 1,
         Outcome::Unauthorized(_) => 2,
         Outcome::Retry(_) | Outcome::Lost(_) => 3,
         Outcome::Rejected(_) | Outcome::NotVerified(_) | Outcome::BadTemplate(_) => 4,

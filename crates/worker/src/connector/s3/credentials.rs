@@ -17,6 +17,7 @@ use sexton_core::{config::target::s3::S3 as Settings, outcome::Outcome};
 use super::super::{
     auth::{self, SecretSource},
     exchange::unauthorized,
+    starved::Lack,
 };
 
 /// A source of credentials.
@@ -70,6 +71,9 @@ impl S3Credentials {
                 Ok(Arc::new(credential(key_id, &auth::read(secret)?, token.as_ref())))
             }
             Self::Found(provider) => provider.get_credential().await.map_err(|error| {
+                if let Some(lack) = Lack::of_causes(&error) {
+                    return lack.outcome();
+                }
                 tracing::warn!(%error, "no credentials for S3");
                 unauthorized(None, "no_credentials")
             }),

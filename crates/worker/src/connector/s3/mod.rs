@@ -27,7 +27,7 @@ use super::{
     Call, Connector, SetupError,
     address::AllowedAddresses,
     clients::{HttpClients, Transport},
-    exchange::{Exchange, retry},
+    exchange::retry,
     headers::bad_template,
 };
 
@@ -76,7 +76,7 @@ impl S3 {
         // The machine's own credentials are at a link-local address, which no row chooses.
         let finder = clients.get(&Transport::new(AllowedAddresses::Any))?;
         let credentials = S3Credentials::new(settings, finder).map_err(|error| failed(error.to_string()))?;
-        let exchange = Exchange::new(clients.get(&Transport::for_target(target))?, AllowedAddresses::of_target(target));
+        let exchange = clients.exchange(&Transport::for_target(target))?;
         Ok(Self {
             bucket: Bucket::new(exchange, url, region, credentials),
             name,

@@ -1,10 +1,13 @@
 //! What S3 says in XML: listings, answers per key, errors.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 use percent_encoding::percent_decode_str;
 
 use super::super::markup::{Element, document};
+
+/// An `Error` document is short; a page need not be read twice to see that it is none.
+const LONGEST_ERROR: usize = 64 * 1024;
 
 /// A page of a listing.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,8 +29,8 @@ pub(super) struct DeletedKeys {
 }
 
 /// Reads a `ListBucketResult` (ListObjectsV2 with `encoding-type=url`). None if it is not one.
-pub(super) fn page(body: &[u8]) -> Option<ListingPage> {
-    let root = &named(document(body)?, "ListBucketResult")?;
+pub(super) fn page(body: &[u8], deadline: Instant) -> Option<ListingPage> {
+    let root = &named(document(body, deadline)?, "ListBucketResult")?;
     let encoding = KeyEncoding::of_listing(root);
     let keys: Option<Vec<String>> = root
         .children
@@ -68,8 +71,8 @@ impl KeyEncoding {
 }
 
 /// Reads a `DeleteResult`. None if it is not one, or speaks of an object without its key.
-pub(super) fn deleted(body: &[u8]) -> Option<DeletedKeys> {
-    let root = named(document(body)?, "DeleteResult")?;
+pub(super) fn deleted(body: &[u8], deadline: Instant) -> Option<DeletedKeys> {
+    let root = named(document(body, deadline)?, "DeleteResult")?;
     let mut result = DeletedKeys::default();
     for child in &root.children {
         match child.name.as_str() {
@@ -85,8 +88,11 @@ pub(super) fn deleted(body: &[u8]) -> Option<DeletedKeys> {
 }
 
 /// The code of an `Error` document, which may also come with a 200 (it is sent when the work has begun already).
-pub(super) fn error_code(body: &[u8]) -> Option<String> {
-    let code = text(&named(document(body)?, "Error")?, "Code")?.to_owned();
+pub(super) fn error_code(body: &[u8], deadline: Instant) -> Option<String> {
+    if body.len() > LONGEST_ERROR {
+        return None;
+    }
+    let code = text(&named(document(body, deadline)?, "Error")?, "Code")?.to_owned();
     let short = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
     short.then_some(code)
 }
@@ -124,7 +130,14 @@ fn text<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::growth::assert_linear;
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
 
     #[test]
     fn a_listing_is_read_with_its_encoding() {
@@ -133,11 +146,11 @@ mod tests {
             <NextContinuationToken>t/1=</NextContinuationToken><EncodingType>url</EncodingType><Prefix>u/+</Prefix>
             <Contents><Key>u/a+b%2B%25%C3%A4</Key></Contents></ListBucketResult>"#;
         assert_eq!(
-            page(body),
+            page(body, later()),
             Some(ListingPage { keys: vec!["u/a b+%ä".into()], prefix: Some("u/ ".into()), next: Some("t/1=".into()) })
         );
         let plain = b"<ListBucketResult><Contents><Key>a+%20</Key></Contents></ListBucketResult>";
-        assert_eq!(page(plain), Some(ListingPage { keys: vec!["a+%20".into()], prefix: None, next: None }));
+        assert_eq!(page(plain, later()), Some(ListingPage { keys: vec!["a+%20".into()], prefix: None, next: None }));
     }
 
     #[test]
@@ -148,7 +161,7 @@ mod tests {
             b"<ListBucketResult><Contents/></ListBucketResult>",
             b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
         ] {
-            assert_eq!(page(body), None);
+            assert_eq!(page(body, later()), None);
         }
     }
 
@@ -157,18 +170,30 @@ mod tests {
         let body = b"<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error>
             <Error><Key>c</Key><Code>NoSuchKey</Code></Error></DeleteResult>";
         let errors = vec![("b".to_owned(), "AccessDenied".to_owned())];
-        assert_eq!(deleted(body), Some(DeletedKeys { gone: vec!["a".into(), "c".into()], errors }));
-        assert_eq!(deleted(b"<DeleteResult><Deleted/></DeleteResult>"), None);
-        assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>"), None);
-        assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>").as_deref(), Some("InternalError"));
-        assert_eq!(error_code(b"<Error><Code>Ann Example</Code></Error>"), None);
+        assert_eq!(deleted(body, later()), Some(DeletedKeys { gone: vec!["a".into(), "c".into()], errors }));
+        assert_eq!(deleted(b"<DeleteResult><Deleted/></DeleteResult>", later()), None);
+        assert_eq!(deleted(b"<Error><Code>InternalError</Code></Error>", later()), None);
+        assert_eq!(error_code(b"<Error><Code>InternalError</Code></Error>", later()).as_deref(), Some("InternalError"));
+        assert_eq!(error_code(b"<Error><Code>Ann Example</Code></Error>", later()), None);
     }
 
     #[test]
     fn keys_are_carried_as_they_are_or_not_at_all() {
         let xml = delete(&["a&b<c>\r\n\t'\"ä".to_owned()]).unwrap();
-        let read = document(xml.as_bytes()).unwrap();
+        let read = document(xml.as_bytes(), later()).unwrap();
         assert_eq!(text(&read.children[0], "Key"), Some("a&b<c>\r\n\t'\"ä"));
         assert_eq!(delete(&["a\0".to_owned()]), None);
+    }
+
+    #[test]
+    fn cost_of_an_answer_grows_with_its_length_alone() {
+        let listed = "<Contents><Key>a%20b+c</Key></Contents>";
+        let listing = |n: usize| format!("<ListBucketResult>{}</ListBucketResult>", listed.repeat(n / listed.len()));
+        assert_linear("S3 listing", listing, |body| assert!(page(body.as_bytes(), later()).is_some()));
+        let gone = "<Deleted><Key>a</Key></Deleted>";
+        let result = |n: usize| format!("<DeleteResult>{}</DeleteResult>", gone.repeat(n / gone.len()));
+        assert_linear("S3 deletions", result, |body| assert!(deleted(body.as_bytes(), later()).is_some()));
+        let keys = |n: usize| vec!["a&b".to_owned(); n / 3];
+        assert_linear("S3 request", keys, |keys| assert!(delete(keys).is_some()));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sexton_core::{
-    catalog::Cursor,
+    catalog::{Cursor, Table},
     db,
     ids::ResourceName,
     ledger::SweepProgress,
@@ -34,11 +34,17 @@ pub(super) struct UnreferencedCheckpoint {
 
 impl UnreferencedCheckpoint {
     /// Notes what the database refused for one table, which does not stop the others; any other error ends the run.
-    pub(super) fn record_refusal(&mut self, name: &ResourceName, error: db::Error) -> Result<(), db::Error> {
+    pub(super) fn record_refusal(
+        &mut self,
+        name: &ResourceName,
+        table: Option<&Table>,
+        error: db::Error,
+    ) -> Result<(), db::Error> {
         if error.refusal().is_none() {
             return Err(error);
         }
-        tracing::warn!(%error, resource = %name, "cannot look for unreferenced rows");
+        let error = table.map_or_else(|| error.to_string(), |table| table.loggable_error(&error));
+        tracing::warn!(error, resource = %name, "cannot look for unreferenced rows");
         self.error = Some(format!("{name}: {error}"));
         if let Some(covered) = self.covered.remove(name).and_then(Coverage::give_up) {
             self.covered.insert(name.clone(), covered);

@@ -76,7 +76,7 @@ impl Sweep for UnreferencedSweep {
                         break;
                     }
                     Err(error) => {
-                        checkpoint.record_refusal(name, error)?;
+                        checkpoint.record_refusal(name, table, error)?;
                         break;
                     }
                 }
@@ -104,7 +104,7 @@ async fn load(
             checkpoint.error = Some(why);
             Ok(None)
         }
-        Err(error) => checkpoint.record_refusal(name, error).map(|()| None),
+        Err(error) => checkpoint.record_refusal(name, None, error).map(|()| None),
     }
 }
 
@@ -123,6 +123,6 @@ async fn check_guards(
             checkpoint.error = Some(why.to_string());
             Ok(Some(false))
         }
-        Err(error) => checkpoint.record_refusal(name, error).map(|()| None),
+        Err(error) => checkpoint.record_refusal(name, table, error).map(|()| None),
     }
 }

@@ -190,7 +190,8 @@ impl UnreferencedTableRun<'_> {
                 self.count_missed(checkpoint, to_change);
                 checkpoint.figures.missed -= 1;
                 checkpoint.figures.refused += 1;
-                tracing::warn!(%error, resource = %self.unreferenced.name, "an unreferenced row cannot be changed");
+                let error = self.table.map_or_else(|| error.to_string(), |table| table.loggable_error(&error));
+                tracing::warn!(error, resource = %self.unreferenced.name, "an unreferenced row cannot be changed");
             }
             [_, _, ..] if one_by_one => {
                 for one in seen {

@@ -233,6 +233,7 @@ fn describe_failure(outcome: &Outcome) -> String {
     | Outcome::NotVerified(failure)
     | Outcome::Throttled { failure, .. }
     | Outcome::Unauthorized(failure)
+    | Outcome::Starved(failure)
     | Outcome::Rejected(failure)
     | Outcome::BadTemplate(failure)) = outcome
     else {
