@@ -131,6 +131,7 @@ mod tests {
             not_null: true,
             generated: false,
             computed_as: None,
+            loose_collation: None,
             text_function: None,
             zone: None,
             dialect: Dialect::Postgres,
