@@ -17,6 +17,7 @@ use sexton_core::{
 };
 
 use super::{
+    check_addresses::check_addresses,
     check_credentials,
     error::{Error, Result},
     open,
@@ -92,6 +93,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     problems.extend(queue.problems);
     warnings.extend(queue.warnings);
     warnings.extend(warn_of_plain_tokens(&config));
+    let addresses = check_addresses(&config).await;
+    problems.extend(addresses.problems);
+    warnings.extend(addresses.warnings);
     let of_credentials = check_credentials::warnings(path, &config).into_iter();
     warnings.extend(of_credentials.map(|(path, message)| ConfigProblem::new(path, message)));
     for warning in &warnings {

@@ -7,6 +7,7 @@
 
 mod bulk;
 mod check;
+mod check_addresses;
 mod check_credentials;
 mod completions;
 mod confirm;

@@ -14,6 +14,11 @@ async fn private_addresses_are_refused_however_they_are_written() {
     for host in hosts {
         let resource = RESOURCE.replace("@API@", &format!("http://{host}:{port}")).replace("allow_private = true", "");
         rig.reconfigure(&resource);
+        let refused = rig.run(&["check"]).await.expect_code(2).stderr;
+        assert!(
+            refused.contains("resources.block.targets[0]: ") && refused.contains("allow_private = true"),
+            "{refused}"
+        );
         let id = rig.request_block().await;
         rig.work().await;
         assert_eq!(rig.state(&id).await, "dead: rejected", "{host}");
@@ -22,9 +27,14 @@ async fn private_addresses_are_refused_however_they_are_written() {
         assert_eq!(rig.calls(), Vec::<String>::new(), "{host}");
     }
     rig.reconfigure(&RESOURCE.replace("http://127.0.0.1", "http://localhost"));
+    drop(rig.run(&["check"]).await.expect_code(0));
     let id = rig.request_block().await;
     rig.work().await;
     assert_eq!(rig.state(&id).await, "completed", "a target may allow it");
+    // A machine that only checks may have no names: that is no fault of the configuration.
+    rig.reconfigure(&RESOURCE.replace("@API@", "http://calendar.invalid").replace("allow_private = true", ""));
+    let warned = rig.run(&["check"]).await.expect_code(0).stderr;
+    assert!(warned.contains("warning: resources.block.targets[0]: cannot resolve calendar.invalid"), "{warned}");
 }
 
 /// A proxy would see the target's requests and credentials, so none is used.
