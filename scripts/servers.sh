@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds the server programs of PostgreSQL, Redis, PgBouncer and Apache; tests start servers of their own from them.
+# Finds the server programs of PostgreSQL, Redis, PgBouncer, pgpool-II and Apache; tests start servers of their own from them.
 # It prints nothing when they are there. On Debian and its derivatives it installs what is missing, as root or with a
 # sudo that asks for no password; elsewhere it says what to install. It starts no service and creates no cluster.
 set -eu
@@ -25,6 +25,7 @@ missing() {
     find_postgres || printf ' postgresql'
     command -v redis-server >/dev/null || printf ' redis-server'
     [ -x /usr/sbin/pgbouncer ] || printf ' pgbouncer'
+    [ -x /usr/sbin/pgpool ] || printf ' pgpool2'
     # The programs and modules alone; the package apache2 would bring a service.
     [ -x /usr/sbin/apache2 ] || printf ' apache2-bin'
     # setpriv changes the user, as PostgreSQL does not run as root, and makes each server end with its test.

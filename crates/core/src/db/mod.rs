@@ -6,6 +6,7 @@ mod dialect;
 mod error;
 mod failpoint;
 mod page;
+mod pgpool;
 mod query;
 mod read;
 mod rendered;

@@ -11,6 +11,8 @@ use std::{
 
 use sea_orm::sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgPoolOptions};
 
+use super::pgpool::{Front, ensure_primary};
+
 /// Each setting, its value in `set`, and what `current_setting` then says.
 const SETTINGS: [(&str, &str, &str); 9] = [
     ("search_path", "''", "\"\""),
@@ -40,6 +42,23 @@ pub enum SessionError {
     /// Whatever is written is refused.
     #[error("the database is read-only (default_transaction_read_only is on for this role or database)")]
     ReadOnly,
+    /// Reads and writes go to different servers.
+    #[error(
+        "a proxy between Sexton and the primary sends reads to a standby, which may lag; \
+         connect to the primary itself, or to a proxy that does not divide them"
+    )]
+    ReadsElsewhere,
+    /// pgpool-II answers reads from elsewhere than the primary.
+    #[error(
+        "pgpool has `{setting} = {value}`: what is read may be older than what was written; \
+         connect to the primary itself, or to a pgpool with `load_balance_mode = off` and `memory_cache_enabled = off`"
+    )]
+    Pgpool {
+        /// Its setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+    },
     /// A setting was made and does not hold.
     #[error(
         "the session does not keep `{name} = {wanted}` (it has `{found}`); \
@@ -87,17 +106,17 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), Session
 /// another one.
 async fn check(connection: &mut PgConnection) -> Result<(), SessionError> {
     let settings: Vec<_> = SETTINGS.iter().map(|(name, ..)| format!("current_setting('{name}')")).collect();
+    // Without a volatile function, so that a proxy which divides reads from writes takes it for a read.
     let sql = format!(
-        "select array[{}], current_setting('synchronous_commit'), current_setting('default_transaction_read_only'),
-            pg_is_in_recovery()",
+        "select array[{}], current_setting('synchronous_commit'), current_setting('transaction_read_only')",
         settings.join(", ")
     );
     let row = connection.fetch_one(sqlx::AssertSqlSafe(sql)).await?;
-    if row.try_get(3)? {
-        return Err(SessionError::Standby);
-    }
     let (found, synchronous_commit, read_only): (Vec<String>, String, String) =
         (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if read_only == "on" {
+        return Err(why_read_only(connection).await?);
+    }
     for ((name, _, wanted), found) in SETTINGS.into_iter().zip(found) {
         if found != wanted {
             return Err(SessionError::Setting { name, wanted, found });
@@ -106,14 +125,38 @@ async fn check(connection: &mut PgConnection) -> Result<(), SessionError> {
     if !["on", "remote_apply"].contains(&synchronous_commit.as_str()) {
         return Err(SessionError::Setting { name: "synchronous_commit", wanted: "on", found: synchronous_commit });
     }
-    if read_only == "on" { Err(SessionError::ReadOnly) } else { Ok(()) }
+    Ok(())
+}
+
+/// A server in recovery is read-only whatever its settings are. Proxies take a volatile function for a write, and so
+/// ask the primary.
+async fn why_read_only(connection: &mut PgConnection) -> Result<SessionError, sqlx::Error> {
+    let sql = "select pg_is_in_recovery(), current_setting('default_transaction_read_only')";
+    let row = connection.fetch_one(sql).await?;
+    let (standby, read_only): (bool, String) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(match (standby, &*read_only) {
+        (true, _) => SessionError::Standby,
+        (false, "on") => SessionError::ReadOnly,
+        (false, _) => SessionError::ReadsElsewhere,
+    })
 }
 
 /// A pool whose connections are set up, checked, and given up once the server behind them changed.
-pub(super) fn pool(options: PgPoolOptions) -> PgPoolOptions {
+///
+/// * `front`: what the first connection went through. pgpool is asked on each, as it may have been started again with
+///   other settings.
+pub(super) fn pool(options: PgPoolOptions, front: Front) -> PgPoolOptions {
     options
-        .after_connect(|connection, _| {
-            Box::pin(async move { prepare(connection).await.map_err(|error| sqlx::Error::Configuration(error.into())) })
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let checked = async {
+                    if front == Front::Pgpool {
+                        ensure_primary(connection).await?;
+                    }
+                    prepare(connection).await
+                };
+                checked.await.map_err(|error| sqlx::Error::Configuration(error.into()))
+            })
         })
         .before_acquire(|connection, known| {
             Box::pin(async move { Ok(!is_suspect(known.age) && (known.idle_for < IDLE || answers(connection).await)) })
