@@ -43,6 +43,12 @@ impl Pgpool {
         Self { port, _process: process, _dir: dir }
     }
 
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a database behind it.
     #[must_use]
     pub fn url(&self, database: &str) -> String {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgConnectOptions},
+    sqlx::{self, Connection, Executor, PgConnection, PgPool, Row, postgres::PgConnectOptions},
 };
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +14,7 @@ use super::{
     ConnectError, Dialect, Error, Words,
     dialect::literal,
     error::reason,
+    failover,
     pgpool::{Front, ensure_primary},
     session,
 };
@@ -33,6 +34,7 @@ pub struct Db {
     pub search_path: SearchPath,
     /// The role's own search path, as it is set. None where sessions have it anyway.
     own_path: Option<Arc<str>>,
+    front: Front,
 }
 
 impl Db {
@@ -43,7 +45,13 @@ impl Db {
     pub async fn of_application(conn: DatabaseConnection) -> Result<Self, Error> {
         let dialect = Dialect::of(&conn);
         let search_path = search_path(&conn, dialect).await?;
-        Ok(Self { conn, dialect, search_path, own_path: None })
+        Ok(Self { conn, dialect, search_path, own_path: None, front: Front::Other })
+    }
+
+    /// A pool of one connection besides those of this one, for listening (PostgreSQL).
+    #[must_use]
+    pub fn listening_pool(&self) -> PgPool {
+        failover::listening_pool((*self.conn.get_postgres_connection_pool().connect_options()).clone(), self.front)
     }
 
     /// Begins a transaction that writes to tables of the application. Their triggers, defaults, checks and functions,
@@ -108,7 +116,7 @@ impl Db {
 }
 
 /// How long connecting, and waiting for a connection of the pool, may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For statements on a bounded number of rows. Statistics may be old or missing, and tables of any size.
 pub(super) const BY_INDEX: &str =
@@ -141,14 +149,20 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
     if parsed.scheme() == "sqlite" {
         let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
         let conn = Database::connect(sqlite_options(&text, max_connections)).await.map_err(unreachable)?;
-        return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default(), own_path: None });
+        return Ok(Db {
+            conn,
+            dialect: Dialect::Sqlite,
+            search_path: SearchPath::default(),
+            own_path: None,
+            front: Front::Other,
+        });
     }
     let (search_path, own_path, front) = probe(&text, &place).await?;
     let mut options = options(&text, max_connections);
-    options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(move |options| session::pool(options, front));
+    options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(move |options| failover::pool(options, front));
     let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
     let conn = Database::connect(options).await.map_err(unreachable)?;
-    Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path) })
+    Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path), front })
 }
 
 /// What is said to the server before the session begins: nothing that a pooler would refuse.

@@ -4,14 +4,7 @@
 //! `ignore_startup_parameters` lists them. A session that lacks one is not used. Without `row_security = off`, a row
 //! that a policy hides looks deleted.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
-
-use sea_orm::sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgPoolOptions};
-
-use super::pgpool::{Front, ensure_primary};
+use sea_orm::sqlx::{self, Executor, PgConnection, Row};
 
 /// Each setting, its value in `set`, and what `current_setting` then says.
 const SETTINGS: [(&str, &str, &str); 9] = [
@@ -139,54 +132,4 @@ async fn why_read_only(connection: &mut PgConnection) -> Result<SessionError, sq
         (false, "on") => SessionError::ReadOnly,
         (false, _) => SessionError::ReadsElsewhere,
     })
-}
-
-/// A pool whose connections are set up, checked, and given up once the server behind them changed.
-///
-/// * `front`: what the first connection went through. pgpool is asked on each, as it may have been started again with
-///   other settings.
-pub(super) fn pool(options: PgPoolOptions, front: Front) -> PgPoolOptions {
-    options
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                let checked = async {
-                    if front == Front::Pgpool {
-                        ensure_primary(connection).await?;
-                    }
-                    prepare(connection).await
-                };
-                checked.await.map_err(|error| sqlx::Error::Configuration(error.into()))
-            })
-        })
-        .before_acquire(|connection, known| {
-            Box::pin(async move { Ok(!is_suspect(known.age) && (known.idle_for < IDLE || answers(connection).await)) })
-        })
-}
-
-/// How long a connection may be idle before it is asked whether it is still there. Servers (`idle_session_timeout`),
-/// poolers and firewalls close those that are idle, and the next statement would fail.
-const IDLE: Duration = Duration::from_millis(500);
-
-/// How long the answer may take. Then there is still time for another connection.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-async fn answers(connection: &mut PgConnection) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(())))
-}
-
-/// When a server last said that it takes no writes or is going away.
-static SUSPECT: Mutex<Option<Instant>> = Mutex::new(None);
-
-/// Takes note of an SQLSTATE: after `read_only_sql_transaction` (25006: the server became a standby) and those of class
-/// 57P (it stops, or starts), no connection made before is used any more. One that stays open to a former primary would
-/// otherwise fail until the end of its life.
-pub(super) fn note(sqlstate: &str) {
-    if sqlstate == "25006" || sqlstate.starts_with("57P") {
-        *SUSPECT.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
-    }
-}
-
-fn is_suspect(age: Duration) -> bool {
-    let suspect = *SUSPECT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    suspect.is_some_and(|since| since.elapsed() < age)
 }
