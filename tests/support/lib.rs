@@ -20,6 +20,7 @@ mod port;
 mod postgres;
 mod process;
 mod radicale;
+pub mod rare;
 pub mod redis;
 mod server;
 mod sexton;

@@ -4,14 +4,14 @@ use sexton_tests::{Apache, Radicale, WsgiDav, Xandikos};
 
 use super::{person::Person, rig::Rig};
 
-fn target(collection: &str, more: &str) -> String {
+pub(super) fn target(collection: &str, more: &str) -> String {
     format!("kind = 'caldav'\nurl = '{collection}/{{name}}'\netag = '{{tag}}'\n{more}")
 }
 
 const NAMES: [&str; 5] = ["plain.ics", "a b.ics", "ann@example.org.ics", "it's.ics", "ünï.ics"];
 
 /// Objects of every name go, and those that are not there are gone; a later look agrees.
-async fn objects_are_deleted_and_missing_ones_are_gone(collection: &str) {
+pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(collection: &str) {
     let person = Person::at(collection);
     let mut rig = Rig::new(&target(collection, "")).await;
     let mut keys = Vec::new();
@@ -75,7 +75,7 @@ async fn collection_stays_where_the_server_ignores_the_condition() {
 
 /// A client keeps what the server calls its objects. Put into a template, such a name is encoded twice: the object
 /// under it is not there, and the collection answers.
-async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, server: &str, more: &str) {
+pub(super) async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, server: &str, more: &str) {
     let by_href = format!("kind = 'caldav'\nurl = '{server}/'\nhref = '{{name}}'\n{more}");
     let by_name = format!("kind = 'caldav'\nurl = '{server}/{{name}}'\n{more}");
     let mut rig = Rig::new(&by_name).await;

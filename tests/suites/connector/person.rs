@@ -35,18 +35,28 @@ impl Person {
 
     /// Puts an event there.
     pub(super) async fn put(&self, name: &str, title: &str) {
-        let name = encoded(name);
+        self.put_at(&format!("/{}", encoded(name)), title).await;
+    }
+
+    /// The same at an encoded path.
+    pub(super) async fn put_at(&self, path: &str, title: &str) {
+        let name = path.trim_start_matches('/').replace('/', "-");
         let event = format!(
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nBEGIN:VEVENT\r\nUID:{name}\r\n\
              DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         );
-        let request = self.request("PUT", &format!("/{name}")).header("content-type", "text/calendar").body(event);
+        let request = self.request("PUT", path).header("content-type", "text/calendar").body(event);
         let status = request.send().await.unwrap().status().as_u16();
-        assert!(matches!(status, 201 | 204), "{name}: {status}");
+        assert!(matches!(status, 200 | 201 | 204), "{name}: {status}");
     }
 
     pub(super) async fn sees(&self, name: &str) -> bool {
-        self.ask("GET", &format!("/{}", encoded(name)), "").await == 200
+        self.sees_at(&format!("/{}", encoded(name))).await
+    }
+
+    /// The same at an encoded path.
+    pub(super) async fn sees_at(&self, path: &str) -> bool {
+        self.ask("GET", path, "").await == 200
     }
 
     pub(super) async fn etag(&self, name: &str) -> String {

@@ -14,7 +14,7 @@ use sexton_tests::{
 
 use super::rig::Rig;
 
-fn target(endpoint: &str, what: &str) -> String {
+pub(super) fn target(endpoint: &str, what: &str) -> String {
     format!(
         "kind = 's3'\nbucket = 'papers'\nregion = 'eu-test-1'\nendpoint = '{endpoint}'\nallow_http = true\n\
          access_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'secret'\n{what}\n"
@@ -29,8 +29,12 @@ async fn bucket(keys: &[String]) -> Moto {
 }
 
 async fn listed(server: &Moto) -> BTreeSet<String> {
+    listed_at(&server.url()).await
+}
+
+pub(super) async fn listed_at(endpoint: &str) -> BTreeSet<String> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/connector/objects.py");
-    let keys = clients::python(&program, &[&server.url(), "papers"]).await.expect_code(0).stdout;
+    let keys = clients::python(&program, &[endpoint, "papers"]).await.expect_code(0).stdout;
     serde_json::from_str(&keys).unwrap()
 }
 
