@@ -1,6 +1,6 @@
 #!/bin/sh
 # Finds the rarer servers that `make test-servers` starts:
-# - lighttpd, nginx, rclone, Varnish and Squid, from Debian;
+# - lighttpd, nginx, rclone, DAViCal, Cyrus, Varnish and Squid, from Debian;
 # - s3rver and webdav-server, from npm, in target/node.
 # It prints nothing when they are there; scripts/debian.sh installs what is missing.
 set -eu
@@ -16,6 +16,12 @@ missing() {
     [ -x /usr/sbin/nginx ] || printf ' nginx-light'
     [ -e /usr/lib/nginx/modules/ngx_http_dav_ext_module.so ] || printf ' libnginx-mod-http-dav-ext'
     [ -x /usr/bin/rclone ] || printf ' rclone'
+    [ -e /usr/share/davical/htdocs/caldav.php ] || printf ' davical'
+    [ -x /usr/bin/php ] || printf ' php-cli'
+    php -m 2>/dev/null | grep -qx pdo_pgsql || printf ' php-pgsql'
+    php -m 2>/dev/null | grep -qx xml || printf ' php-xml'
+    [ -x /usr/lib/cyrus/bin/master ] || printf ' cyrus-imapd'
+    [ -x /usr/lib/cyrus/bin/httpd ] || printf ' cyrus-caldav'
     [ -x /usr/sbin/varnishd ] || printf ' varnish'
     [ -x /usr/sbin/squid ] || printf ' squid'
     command -v npm >/dev/null || printf ' npm'

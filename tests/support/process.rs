@@ -57,6 +57,8 @@ pub(crate) enum End {
     Kill,
     /// It ends its children and itself, at once.
     Interrupt,
+    /// The same, for programs that take this signal for it.
+    Terminate,
 }
 
 impl End {
@@ -64,6 +66,7 @@ impl End {
         match self {
             Self::Kill => Signal::KILL,
             Self::Interrupt => Signal::INT,
+            Self::Terminate => Signal::TERM,
         }
     }
 
@@ -72,6 +75,7 @@ impl End {
         match self {
             Self::Kill => "KILL",
             Self::Interrupt => "INT",
+            Self::Terminate => "TERM",
         }
     }
 }

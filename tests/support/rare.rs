@@ -1,6 +1,8 @@
 //! Rarer servers, for `make test-servers`: scripts/rare-servers.sh installs them.
 
+mod cyrus;
 mod dav;
+mod davical;
 mod proxies;
 mod s3rver;
 
@@ -17,12 +19,14 @@ use crate::{
     clients::python_dir,
     port,
     postgres::programs,
-    process::{Process, User},
+    process::{End, Process, User},
     workdir::Workdir,
 };
 
 pub use self::{
+    cyrus::Cyrus,
     dav::{lighttpd, nginx, npm_webdav, rclone},
+    davical::Davical,
     proxies::{squid, varnish},
     s3rver::s3rver,
 };
@@ -32,7 +36,7 @@ pub use self::{
 pub struct Rare {
     port: u16,
     _process: Process,
-    _dir: Workdir,
+    dir: Workdir,
 }
 
 impl Rare {
@@ -48,11 +52,21 @@ impl Rare {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its folder.
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Starts a server and waits until it listens.
     ///
     /// * `user`: who it runs as, to whom its folder is given then.
     /// * `command`: given the folder, which has an empty `files` in it, and the port.
     async fn start(name: &str, user: Option<User>, command: impl Fn(&Path, u16) -> Command) -> Self {
+        Self::start_ended_by(End::Kill, name, user, command).await
+    }
+
+    /// The same for a program with children.
+    async fn start_ended_by(end: End, name: &str, user: Option<User>, command: impl Fn(&Path, u16) -> Command) -> Self {
         let dir = Workdir::new(&format!("sexton-{name}-"));
         let files = dir.path().join("files");
         fs::create_dir(&files).unwrap_or_else(|error| panic!("cannot make {}: {error}", files.display()));
@@ -65,10 +79,10 @@ impl Rare {
         let (port, process) = port::start_server(name, async |port| {
             let mut command = command(dir.path(), port);
             command.current_dir(dir.path());
-            port::listens(port, Process::start(&command, user)).await
+            port::listens(port, Process::ended_by(end, &command, user)).await
         })
         .await;
-        Self { port, _process: process, _dir: dir }
+        Self { port, _process: process, dir }
     }
 }
 

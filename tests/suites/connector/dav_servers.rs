@@ -11,9 +11,8 @@ pub(super) fn target(collection: &str, more: &str) -> String {
 const NAMES: [&str; 5] = ["plain.ics", "a b.ics", "ann@example.org.ics", "it's.ics", "ünï.ics"];
 
 /// Objects of every name go, and those that are not there are gone; a later look agrees.
-pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(collection: &str) {
-    let person = Person::at(collection);
-    let mut rig = Rig::new(&target(collection, "")).await;
+pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(person: &Person, collection: &str, more: &str) {
+    let mut rig = Rig::new(&target(collection, more)).await;
     let mut keys = Vec::new();
     for name in NAMES {
         person.put(name, "to go").await;
@@ -40,7 +39,7 @@ pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(collection: &s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_of_xandikos_are_deleted_and_missing_ones_are_gone() {
     let server = Xandikos::start().await;
-    objects_are_deleted_and_missing_ones_are_gone(&server.calendar()).await;
+    objects_are_deleted_and_missing_ones_are_gone(&Person::at(&server.calendar()), &server.calendar(), "").await;
     let mut rig = Rig::new(&target(&server.calendar().replace("/calendar", "/none"), "")).await;
     let key = rig.row("", "a.ics", None).await;
     assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 collection_not_found"]);
@@ -49,13 +48,13 @@ async fn objects_of_xandikos_are_deleted_and_missing_ones_are_gone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_of_wsgidav_are_deleted_and_missing_ones_are_gone() {
     let server = WsgiDav::start().await;
-    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
+    objects_are_deleted_and_missing_ones_are_gone(&Person::at(&server.url()), &server.url(), "").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_of_apache_are_deleted_and_missing_ones_are_gone() {
     let server = Apache::start().await;
-    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
+    objects_are_deleted_and_missing_ones_are_gone(&Person::at(&server.url()), &server.url(), "").await;
 }
 
 /// WsgiDAV deletes a collection although `If-Match` does not match.
@@ -90,18 +89,24 @@ pub(super) async fn objects_go_by_the_names_that_the_server_gave_them(person: &P
         }
     }
     assert!(hrefs.len() >= 3, "{hrefs:?}");
-    let left = rig.rows_left().await;
-    for told in rig.delete(&keys).await {
-        // Some refuse an encoded slash.
-        let refused =
-            told.starts_with("dead: rejected 404 name_may_be_encoded") || told.starts_with("dead: expired 403");
-        assert!(refused, "{told}");
+    let mut stay = Vec::new();
+    for ((name, href), told) in hrefs.into_iter().zip(rig.delete(&keys).await) {
+        // Cyrus takes an encoded slash for a slash; then it is the object that was meant.
+        if told.starts_with("completed deleted 20") {
+            assert!(!person.sees(name).await, "{name}");
+            continue;
+        }
+        // Some refuse an encoded slash, and DAViCal decodes twice.
+        let refusals = ["rejected 404 name_may_be_encoded", "expired 403", "rejected 207 other_object"];
+        assert!(refusals.iter().any(|refusal| told.starts_with(&format!("dead: {refusal}"))), "{name}: {told}");
+        assert!(person.sees(name).await, "{name}");
+        stay.push((name, href));
     }
-    assert_eq!(rig.rows_left().await, left, "no row goes although its twin is there");
+    assert_eq!(rig.rows_left().await, stay.len().to_string(), "no row goes although its twin is there");
+    let hrefs = stay;
     let mut rig = Rig::new(&by_href).await;
     let mut keys = Vec::new();
-    for (name, href) in &hrefs {
-        assert!(person.sees(name).await, "{name}");
+    for (_, href) in &hrefs {
         keys.push(rig.row("", href, None).await);
     }
     for told in rig.delete(&keys).await {

@@ -30,7 +30,9 @@ impl Person {
 
     /// The status of the answer.
     pub(super) async fn ask(&self, method: &str, path: &str, body: &str) -> u16 {
-        self.request(method, path).body(body.to_owned()).send().await.unwrap().status().as_u16()
+        let request = self.request(method, path);
+        let request = if body.starts_with("<?xml") { request.header("content-type", "text/xml") } else { request };
+        request.body(body.to_owned()).send().await.unwrap().status().as_u16()
     }
 
     /// Puts an event there.
@@ -43,7 +45,7 @@ impl Person {
         let name = path.trim_start_matches('/').replace('/', "-");
         let event = format!(
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nBEGIN:VEVENT\r\nUID:{name}\r\n\
-             DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+             DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nDURATION:PT1H\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         );
         let request = self.request("PUT", path).header("content-type", "text/calendar").body(event);
         let status = request.send().await.unwrap().status().as_u16();

@@ -29,12 +29,8 @@ async fn bucket(keys: &[String]) -> Moto {
 }
 
 async fn listed(server: &Moto) -> BTreeSet<String> {
-    listed_at(&server.url()).await
-}
-
-pub(super) async fn listed_at(endpoint: &str) -> BTreeSet<String> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/connector/objects.py");
-    let keys = clients::python(&program, &[endpoint, "papers"]).await.expect_code(0).stdout;
+    let keys = clients::python(&program, &[&server.url(), "papers"]).await.expect_code(0).stdout;
     serde_json::from_str(&keys).unwrap()
 }
 

@@ -12,8 +12,8 @@ use crate::connector::{
 
 /// Objects go and collections stay, by whatever names and conditions.
 async fn objects_go_and_collections_stay(server: &Rare) {
-    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
     let person = Person::at(&server.url());
+    objects_are_deleted_and_missing_ones_are_gone(&person, &server.url(), "").await;
     objects_go_by_the_names_that_the_server_gave_them(&person, &server.url(), "").await;
     assert_eq!(person.ask("MKCOL", "/calendar/", "").await, 201);
     person.put_at("/calendar/a.ics", "inside").await;
