@@ -1,6 +1,6 @@
 #!/bin/sh
 # Finds the rarer servers that `make test-servers` starts:
-# - lighttpd, nginx, rclone, DAViCal, Cyrus, Varnish and Squid, from Debian;
+# - lighttpd, nginx, rclone, DAViCal, Cyrus, SOGo, Varnish and Squid, from Debian;
 # - s3rver and webdav-server, from npm, in target/node.
 # It prints nothing when they are there; scripts/debian.sh installs what is missing.
 set -eu
@@ -22,6 +22,8 @@ missing() {
     php -m 2>/dev/null | grep -qx xml || printf ' php-xml'
     [ -x /usr/lib/cyrus/bin/master ] || printf ' cyrus-imapd'
     [ -x /usr/lib/cyrus/bin/httpd ] || printf ' cyrus-caldav'
+    [ -x /usr/sbin/sogod ] || printf ' sogo'
+    [ -x /usr/bin/memcached ] || printf ' memcached'
     [ -x /usr/sbin/varnishd ] || printf ' varnish'
     [ -x /usr/sbin/squid ] || printf ' squid'
     command -v npm >/dev/null || printf ' npm'

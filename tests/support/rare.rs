@@ -5,6 +5,7 @@ mod dav;
 mod davical;
 mod proxies;
 mod s3rver;
+mod sogo;
 
 use std::{
     fs,
@@ -29,6 +30,7 @@ pub use self::{
     davical::Davical,
     proxies::{squid, varnish},
     s3rver::s3rver,
+    sogo::Sogo,
 };
 
 /// A running server with a folder of its own. Killed on drop.

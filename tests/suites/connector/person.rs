@@ -12,7 +12,9 @@ impl Person {
     /// Someone who uses the collection at this URL, which has no slash at its end.
     pub(super) fn at(url: &str) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        Self { client: Client::new(), url: url.to_owned(), password: None }
+        // SOGo closes connections without a word.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { client, url: url.to_owned(), password: None }
     }
 
     pub(super) fn with_password(self, user: &str, password: &str) -> Self {

@@ -1,5 +1,5 @@
-//! A CalDAV server that keeps everything in PostgreSQL. It ignores `If-Match` on a `DELETE` of a collection, decodes paths
-//! twice, and says inside a 207 that an object is locked.
+//! A CalDAV server that keeps everything in PostgreSQL. It ignores `If-Match` on a `DELETE` of a collection, decodes
+//! paths twice, and says inside a 207 that an object is locked.
 
 use crate::{
     Postgres,

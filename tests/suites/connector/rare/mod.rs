@@ -5,3 +5,4 @@ mod dav;
 mod davical;
 mod proxies;
 mod s3rver;
+mod sogo;
