@@ -10,7 +10,7 @@ CASES ?= 4000
 NEWEST = config:: guard:: ledger::migrations sql_functions:: sweep::unreferenced deletion::triggers deletion::after
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-unit bench bench-sync build
+.PHONY: help run test test-servers test-long test-unit bench bench-sync build
 .PHONY: lint fmt fmt-check docs deny unused servers python clean
 
 help: ## List the targets
@@ -21,10 +21,19 @@ run: ## Watch rows being deleted in two phases through a misbehaving calendar
 
 test: servers python ## Run all tests on private PostgreSQL and Redis servers
 	$(CARGO) build --locked --workspace
-	$(CARGO) test --locked --workspace -- --test-threads=4 --skip timing:: # most of them wait now and then
+	$(CARGO) test --locked --workspace -- --test-threads=4 \
+		--skip timing:: --skip connector::rare:: # most of them wait now and then
 	SEXTON_TEST_NEWEST=1 $(CARGO) test --locked --workspace --test main -- --test-threads=4 --skip on_sqlite \
 		$(NEWEST)
+	SEXTON_TEST_VALKEY=1 $(CARGO) test --locked --workspace --test main -- --test-threads=4 --skip connector:: \
+		transport:: support::redis
 	$(CARGO) test --locked --workspace --test main -- --test-threads=1 timing::
+
+test-servers: servers python ## Run the connectors' tests on rarer servers, and install those
+	@scripts/rare-servers.sh
+	$(CARGO) build --locked --workspace
+	SEXTON_TEST_VALKEY=1 $(CARGO) test --locked --workspace --test main -- --test-threads=4 transport:: failure::redis
+	$(CARGO) test --locked --workspace --test main -- --test-threads=2 connector::rare::
 
 # In this order: a minute of references that come and go; an outage with 50,000 due deletions; lanes with a million;
 # CASES sequences of events against the model on each database. SEXTON_MODEL_SEED repeats one sequence.

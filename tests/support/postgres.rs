@@ -4,6 +4,7 @@
 //! killed server forgets what it had already reported as committed.
 
 pub(crate) mod programs;
+mod replication;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,6 +37,8 @@ pub struct Postgres {
     programs: Programs,
     /// Whether [`crate::TestDb`] has made its template here.
     pub(crate) template: OnceCell<()>,
+    /// Settings besides the usual ones, which they win over.
+    more: Vec<String>,
     // After the process: fields are dropped in this order, and a server should not outlive its data.
     dir: Workdir,
 }
@@ -55,7 +58,7 @@ impl Postgres {
     pub async fn start_dedicated() -> Self {
         match std::env::var_os(ON_NEWEST) {
             Some(_) => Self::start_of(Programs::newest).await,
-            None => Self::start_of(|_, _| Programs::Usual).await,
+            None => Self::start_of(usual).await,
         }
     }
 
@@ -63,15 +66,27 @@ impl Postgres {
         let dir = Workdir::new("sexton-pg-");
         let user = unprivileged(&dir);
         let programs = programs(dir.path(), user);
+        Self::init(dir, user, programs, &[]).await
+    }
+
+    /// Makes its data and starts it.
+    async fn init(dir: Workdir, user: Option<User>, programs: Programs, more: &[&str]) -> Self {
         let mut initdb = Command::new(programs.find("initdb"));
         initdb.current_dir(dir.path()).env("LC_ALL", "C").args(["--username=postgres", "--auth=trust", "--no-sync"]);
         initdb.args(["--no-locale", "--encoding=UTF8", "--pgdata"]).arg(data(&dir));
         let initdb = Process::start(&initdb, user);
         assert_eq!(initdb.wait(PATIENCE).await, 0, "initdb failed: {}", initdb.text());
 
-        let (port, process) =
-            port::start_server("PostgreSQL", async |port| launch(&programs, &dir, port, user).await).await;
-        Self { port, process: Some(process), user, programs, template: OnceCell::new(), dir }
+        Self::on_free_port(dir, user, programs, more, READY).await
+    }
+
+    /// Starts it on the data that is in its directory.
+    async fn on_free_port(dir: Workdir, user: Option<User>, programs: Programs, more: &[&str], ready: &str) -> Self {
+        let more = more.iter().map(|&setting| setting.to_owned()).collect();
+        let mut server = Self { port: 0, process: None, user, programs, template: OnceCell::new(), more, dir };
+        let (port, process) = port::start_server("PostgreSQL", async |port| server.launch(port, ready).await).await;
+        (server.port, server.process) = (port, Some(process));
+        server
     }
 
     /// The port on 127.0.0.1.
@@ -107,32 +122,48 @@ impl Postgres {
 
     /// Brings a stopped server back on the same port with all that was committed.
     pub async fn start_again(&mut self) {
+        self.start_with(READY).await;
+    }
+
+    async fn start_with(&mut self, ready: &str) {
         assert!(self.process.is_none(), "the private PostgreSQL already runs");
-        match launch(&self.programs, &self.dir, self.port, self.user).await {
+        match self.launch(self.port, ready).await {
             Ok(process) => self.process = Some(process),
             Err(error) => panic!("the private PostgreSQL does not come back on port {}: {error}", self.port),
         }
     }
 
-    /// Brings a stopped server back as a standby that follows no server: it can be read from, and takes no writes.
-    pub async fn start_as_standby(&mut self) {
-        assert!(self.process.is_none(), "the private PostgreSQL already runs");
-        let replica = ["wal_level=replica"];
-        // A standby can be read from only if its log was written for standbys, to its end.
-        let primary =
-            launch_with(&self.programs, &self.dir, self.port, self.user, &replica, READY).await.expect("it starts");
-        primary.signal(Signal::INT);
-        primary.wait(PATIENCE).await;
-        std::fs::write(data(&self.dir).join("standby.signal"), "").expect("the signal file can be written");
-        let ready = "ready to accept read-only connections";
-        self.process = Some(
-            launch_with(&self.programs, &self.dir, self.port, self.user, &replica, ready).await.expect("it starts"),
-        );
+    /// Starts the program and waits until it says that it is `ready`.
+    async fn launch(&self, port: u16, ready: &str) -> Result<Process, String> {
+        let mut command = Command::new(self.programs.find("postgres"));
+        command.current_dir(self.dir.path()).env("LC_ALL", "C").arg("-D").arg(data(&self.dir));
+        command.arg("-k").arg(self.dir.path()).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        // A crash of the server is survived without the first two, and only one of the machine is not. The others save
+        // work that no test needs: replicas, compiled plans, and checkpoints between the tests.
+        let settings = [
+            "fsync=off",
+            "full_page_writes=off",
+            "wal_level=minimal",
+            "max_wal_senders=0",
+            "checkpoint_timeout=1h",
+            "max_wal_size=1GB",
+            "jit=off",
+            "max_connections=300",
+        ];
+        for setting in settings.into_iter().chain(self.more.iter().map(String::as_str)) {
+            command.args(["-c", setting]);
+        }
+        let process = Process::start(&command, self.user);
+        process.line_with(ready, PATIENCE).await.map(|_| process)
     }
 }
 
 fn data(dir: &Workdir) -> PathBuf {
     dir.path().join("data")
+}
+
+fn usual(_: &Path, _: Option<User>) -> Programs {
+    Programs::Usual
 }
 
 /// PostgreSQL refuses to run as root: then it runs as `nobody`, to whom the directory is given.
@@ -147,38 +178,3 @@ fn unprivileged(dir: &Workdir) -> Option<User> {
 }
 
 const READY: &str = "database system is ready to accept connections";
-
-async fn launch(programs: &Programs, dir: &Workdir, port: u16, user: Option<User>) -> Result<Process, String> {
-    launch_with(programs, dir, port, user, &[], READY).await
-}
-
-/// Starts the server with `more` settings, which win over the usual ones, and waits until it says that it is `ready`.
-async fn launch_with(
-    programs: &Programs,
-    dir: &Workdir,
-    port: u16,
-    user: Option<User>,
-    more: &[&str],
-    ready: &str,
-) -> Result<Process, String> {
-    let mut command = Command::new(programs.find("postgres"));
-    command.current_dir(dir.path()).env("LC_ALL", "C").arg("-D").arg(data(dir)).arg("-k").arg(dir.path());
-    command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    // A crash of the server is survived without the first two, and only one of the machine is not. The others save work
-    // that no test needs: replicas, compiled plans, and checkpoints between the tests.
-    let settings = [
-        "fsync=off",
-        "full_page_writes=off",
-        "wal_level=minimal",
-        "max_wal_senders=0",
-        "checkpoint_timeout=1h",
-        "max_wal_size=1GB",
-        "jit=off",
-        "max_connections=300",
-    ];
-    for setting in settings.iter().chain(more) {
-        command.args(["-c", setting]);
-    }
-    let process = Process::start(&command, user);
-    process.line_with(ready, PATIENCE).await.map(|_| process)
-}

@@ -32,11 +32,13 @@ pub struct Line {
     pub text: String,
 }
 
-/// A running or ended child with all that it wrote. Killed on drop.
+/// A running or ended child with all that it wrote. Ended on drop.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
     pid: u32,
+    /// What ends it on drop.
+    end: End,
     exit: watch::Receiver<Option<ExitStatus>>,
     lines: watch::Receiver<Vec<Line>>,
 }
@@ -48,11 +50,46 @@ pub(crate) struct User {
     pub(crate) gid: u32,
 }
 
+/// How a program is ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// It has no say in it.
+    Kill,
+    /// It ends its children and itself, at once.
+    Interrupt,
+    /// The same, for programs that take this signal for it.
+    Terminate,
+}
+
+impl End {
+    const fn signal(self) -> Signal {
+        match self {
+            Self::Kill => Signal::KILL,
+            Self::Interrupt => Signal::INT,
+            Self::Terminate => Signal::TERM,
+        }
+    }
+
+    /// As `setpriv` wants it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "KILL",
+            Self::Interrupt => "INT",
+            Self::Terminate => "TERM",
+        }
+    }
+}
+
 impl Process {
     /// Starts `command` (program, arguments, environment and directory are taken from it) with its output captured.
     pub(crate) fn start(command: &Command, user: Option<User>) -> Self {
+        Self::ended_by(End::Kill, command, user)
+    }
+
+    /// The same for a program with children of its own. Killed, it would leave them behind.
+    pub(crate) fn ended_by(end: End, command: &Command, user: Option<User>) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        let mut wrapped = tied_to_this_process(command, user);
+        let mut wrapped = tied_to_this_process(end, command, user);
         let (started, starting) = mpsc::channel();
         let (exited, exit) = watch::channel(None);
         let (said, lines) = watch::channel(Vec::new());
@@ -74,7 +111,7 @@ impl Process {
             exited.send_replace(Some(status));
         });
         match starting.recv().expect("the thread answers") {
-            Ok(pid) => Self { name, pid, exit, lines },
+            Ok(pid) => Self { name, pid, end, exit, lines },
             Err(error) => panic!("cannot start {name} through setpriv: {error}"),
         }
     }
@@ -146,7 +183,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.signal(self.end.signal());
     }
 }
 
@@ -154,9 +191,9 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
-fn tied_to_this_process(command: &Command, user: Option<User>) -> Command {
+fn tied_to_this_process(end: End, command: &Command, user: Option<User>) -> Command {
     let mut wrapped = Command::new("setpriv");
-    wrapped.args(["--pdeathsig", "KILL"]);
+    wrapped.args(["--pdeathsig", end.name()]);
     if let Some(User { uid, gid }) = user {
         wrapped.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
     }

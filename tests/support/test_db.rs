@@ -57,6 +57,15 @@ impl TestDb {
         Self { name, url, admin_url, pool }
     }
 
+    /// What became of a database on a server that followed the one it is on.
+    #[must_use]
+    pub fn same_on(server: &Postgres, db: &Self) -> Self {
+        let name = db.name.clone();
+        let url = server.url("postgres", &name);
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&url).expect("the URL is well-formed");
+        Self { name, url, admin_url: server.url("postgres", "postgres"), pool }
+    }
+
     /// The URL for the superuser.
     #[must_use]
     pub fn url(&self) -> &str {

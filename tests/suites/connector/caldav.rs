@@ -201,6 +201,8 @@ fn documented() -> Vec<(Vec<Answer>, &'static str)> {
         (deleted(responses(&[("@HREF@", "200")])), "completed deleted 207"),
         (deleted(responses(&[("@HREF@", "423")])), "dead: exhausted 207 member_423"),
         (deleted(responses(&[("/sexton/cal/other.ics", "200")])), "dead: rejected 207 other_object"),
+        (deleted(responses(&[("/sexton/cal/other.ics", "423")])), "dead: exhausted 207 member_423"),
+        (deleted(responses(&[("/sexton/cal/other.ics", "200"), ("@HREF@", "423")])), "dead: rejected 207 other_object"),
         (deleted(responses(&[("@HREF@", "200"), ("@HREF@s", "200")])), "dead: rejected 207 other_object"),
         (vec![responses(&[("@HREF@", "404")])], "completed gone 404"),
         (vec![responses(&[("http://elsewhere@HREF@", "404")])], "completed gone 404"),

@@ -4,43 +4,48 @@ use sexton_tests::{Apache, Radicale, WsgiDav, Xandikos};
 
 use super::{person::Person, rig::Rig};
 
-fn target(collection: &str, more: &str) -> String {
+pub(super) fn target(collection: &str, more: &str) -> String {
     format!("kind = 'caldav'\nurl = '{collection}/{{name}}'\netag = '{{tag}}'\n{more}")
 }
 
-const NAMES: [&str; 5] = ["plain.ics", "a b.ics", "ann@example.org.ics", "it's.ics", "ünï.ics"];
+pub(super) const NAMES: [&str; 5] = ["plain.ics", "a b.ics", "ann@example.org.ics", "it's.ics", "ünï.ics"];
 
 /// Objects of every name go, and those that are not there are gone; a later look agrees.
-async fn objects_are_deleted_and_missing_ones_are_gone(collection: &str) {
-    let person = Person::at(collection);
-    let mut rig = Rig::new(&target(collection, "")).await;
+pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(
+    person: &Person,
+    collection: &str,
+    more: &str,
+    names: &[&str],
+) {
+    let mut rig = Rig::new(&target(collection, more)).await;
     let mut keys = Vec::new();
-    for name in NAMES {
+    for name in names {
         person.put(name, "to go").await;
         person.put(&format!("kept {name}"), "kept").await;
         keys.push(rig.row("", name, None).await);
     }
-    for told in rig.delete(&keys).await {
-        assert!(told.starts_with("completed deleted 20"), "{told}");
+    for (name, told) in names.iter().zip(rig.delete(&keys).await) {
+        assert!(told.starts_with("completed deleted 20"), "{name}: {told}");
     }
-    for name in NAMES {
+    for name in names {
         assert!(!person.sees(name).await && person.sees(&format!("kept {name}")).await, "{name}");
     }
     let mut missing = Vec::new();
-    for name in NAMES {
+    for name in names {
         missing.push(rig.row("", &format!("never {name}"), None).await);
     }
-    assert_eq!(rig.delete(&missing).await, ["completed gone 404"; NAMES.len()]);
-    assert_eq!(rig.look().await, "gone 10");
+    assert_eq!(rig.delete(&missing).await, vec!["completed gone 404"; names.len()]);
+    assert_eq!(rig.look().await, format!("gone {}", 2 * names.len()));
     person.put("a b.ics", "there again").await;
-    assert_eq!(rig.look().await, "gone 9, returned 1");
+    assert_eq!(rig.look().await, format!("gone {}, returned 1", 2 * names.len() - 1));
 }
 
 /// Xandikos says that an object is gone in a `207`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_of_xandikos_are_deleted_and_missing_ones_are_gone() {
     let server = Xandikos::start().await;
-    objects_are_deleted_and_missing_ones_are_gone(&server.calendar()).await;
+    objects_are_deleted_and_missing_ones_are_gone(&Person::at(&server.calendar()), &server.calendar(), "", &NAMES)
+        .await;
     let mut rig = Rig::new(&target(&server.calendar().replace("/calendar", "/none"), "")).await;
     let key = rig.row("", "a.ics", None).await;
     assert_eq!(rig.delete(&[key]).await, ["dead: rejected 404 collection_not_found"]);
@@ -49,13 +54,13 @@ async fn objects_of_xandikos_are_deleted_and_missing_ones_are_gone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_of_wsgidav_are_deleted_and_missing_ones_are_gone() {
     let server = WsgiDav::start().await;
-    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
+    objects_are_deleted_and_missing_ones_are_gone(&Person::at(&server.url()), &server.url(), "", &NAMES).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_of_apache_are_deleted_and_missing_ones_are_gone() {
     let server = Apache::start().await;
-    objects_are_deleted_and_missing_ones_are_gone(&server.url()).await;
+    objects_are_deleted_and_missing_ones_are_gone(&Person::at(&server.url()), &server.url(), "", &NAMES).await;
 }
 
 /// WsgiDAV deletes a collection although `If-Match` does not match.
@@ -75,7 +80,7 @@ async fn collection_stays_where_the_server_ignores_the_condition() {
 
 /// A client keeps what the server calls its objects. Put into a template, such a name is encoded twice: the object
 /// under it is not there, and the collection answers.
-async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, server: &str, more: &str) {
+pub(super) async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, server: &str, more: &str) {
     let by_href = format!("kind = 'caldav'\nurl = '{server}/'\nhref = '{{name}}'\n{more}");
     let by_name = format!("kind = 'caldav'\nurl = '{server}/{{name}}'\n{more}");
     let mut rig = Rig::new(&by_name).await;
@@ -90,18 +95,29 @@ async fn objects_go_by_the_names_that_the_server_gave_them(person: &Person, serv
         }
     }
     assert!(hrefs.len() >= 3, "{hrefs:?}");
-    let left = rig.rows_left().await;
-    for told in rig.delete(&keys).await {
-        // Some refuse an encoded slash.
-        let refused =
-            told.starts_with("dead: rejected 404 name_may_be_encoded") || told.starts_with("dead: expired 403");
-        assert!(refused, "{told}");
+    let mut stay = Vec::new();
+    for ((name, href), told) in hrefs.into_iter().zip(rig.delete(&keys).await) {
+        // Cyrus takes an encoded slash for a slash; then it is the object that was meant.
+        if told.starts_with("completed deleted 20") {
+            assert!(!person.sees(name).await, "{name}");
+            continue;
+        }
+        // Some refuse an encoded slash, DAViCal decodes twice, and SOGo answers with a page.
+        let refusals = [
+            "rejected 404 name_may_be_encoded",
+            "expired 403",
+            "rejected 207 other_object",
+            "rejected 200 no_multistatus",
+        ];
+        assert!(refusals.iter().any(|refusal| told.starts_with(&format!("dead: {refusal}"))), "{name}: {told}");
+        assert!(person.sees(name).await, "{name}");
+        stay.push((name, href));
     }
-    assert_eq!(rig.rows_left().await, left, "no row goes although its twin is there");
+    assert_eq!(rig.rows_left().await, stay.len().to_string(), "no row goes although its twin is there");
+    let hrefs = stay;
     let mut rig = Rig::new(&by_href).await;
     let mut keys = Vec::new();
-    for (name, href) in &hrefs {
-        assert!(person.sees(name).await, "{name}");
+    for (_, href) in &hrefs {
         keys.push(rig.row("", href, None).await);
     }
     for told in rig.delete(&keys).await {

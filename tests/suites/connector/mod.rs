@@ -5,5 +5,6 @@ mod dav_servers;
 mod google_calendar;
 mod http;
 mod person;
+mod rare;
 mod rig;
 mod s3;

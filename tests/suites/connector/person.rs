@@ -12,7 +12,9 @@ impl Person {
     /// Someone who uses the collection at this URL, which has no slash at its end.
     pub(super) fn at(url: &str) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        Self { client: Client::new(), url: url.to_owned(), password: None }
+        // SOGo closes connections without a word.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { client, url: url.to_owned(), password: None }
     }
 
     pub(super) fn with_password(self, user: &str, password: &str) -> Self {
@@ -30,23 +32,35 @@ impl Person {
 
     /// The status of the answer.
     pub(super) async fn ask(&self, method: &str, path: &str, body: &str) -> u16 {
-        self.request(method, path).body(body.to_owned()).send().await.unwrap().status().as_u16()
+        let request = self.request(method, path);
+        let request = if body.starts_with("<?xml") { request.header("content-type", "text/xml") } else { request };
+        request.body(body.to_owned()).send().await.unwrap().status().as_u16()
     }
 
     /// Puts an event there.
     pub(super) async fn put(&self, name: &str, title: &str) {
-        let name = encoded(name);
+        self.put_at(&format!("/{}", encoded(name)), title).await;
+    }
+
+    /// The same at an encoded path.
+    pub(super) async fn put_at(&self, path: &str, title: &str) {
+        let name = path.trim_start_matches('/').replace('/', "-");
         let event = format!(
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nBEGIN:VEVENT\r\nUID:{name}\r\n\
-             DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+             DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nDURATION:PT1H\r\nSUMMARY:{title}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         );
-        let request = self.request("PUT", &format!("/{name}")).header("content-type", "text/calendar").body(event);
+        let request = self.request("PUT", path).header("content-type", "text/calendar").body(event);
         let status = request.send().await.unwrap().status().as_u16();
-        assert!(matches!(status, 201 | 204), "{name}: {status}");
+        assert!(matches!(status, 200 | 201 | 204), "{name}: {status}");
     }
 
     pub(super) async fn sees(&self, name: &str) -> bool {
-        self.ask("GET", &format!("/{}", encoded(name)), "").await == 200
+        self.sees_at(&format!("/{}", encoded(name))).await
+    }
+
+    /// The same at an encoded path.
+    pub(super) async fn sees_at(&self, path: &str) -> bool {
+        self.ask("GET", path, "").await == 200
     }
 
     pub(super) async fn etag(&self, name: &str) -> String {

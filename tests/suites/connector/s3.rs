@@ -14,7 +14,7 @@ use sexton_tests::{
 
 use super::rig::Rig;
 
-fn target(endpoint: &str, what: &str) -> String {
+pub(super) fn target(endpoint: &str, what: &str) -> String {
     format!(
         "kind = 's3'\nbucket = 'papers'\nregion = 'eu-test-1'\nendpoint = '{endpoint}'\nallow_http = true\n\
          access_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'secret'\n{what}\n"

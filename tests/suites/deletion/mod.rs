@@ -9,6 +9,7 @@ mod hostile_rows;
 mod not_configured;
 mod order;
 mod padded_values;
+mod pgpool;
 mod retries;
 mod seed_documents;
 mod sessions;

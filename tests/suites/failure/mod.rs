@@ -3,6 +3,7 @@
 mod clients;
 mod database;
 mod descriptors;
+mod failover;
 mod kill_points;
 mod leases;
 mod poison;

@@ -57,3 +57,11 @@ async fn two_redis_servers_share_nothing() {
     set(&one).await;
     assert_eq!(get(&two).await, None);
 }
+
+/// With `SEXTON_TEST_VALKEY`, no test of Redis runs on Redis.
+#[tokio::test]
+async fn valkey_takes_the_place_of_redis_where_it_is_asked_for() {
+    let redis = Redis::start().await;
+    let about: String = redis::cmd("INFO").arg("server").query_async(&mut redis.connect().await).await.unwrap();
+    assert_eq!(about.contains("server_name:valkey"), std::env::var_os("SEXTON_TEST_VALKEY").is_some(), "{about}");
+}

@@ -82,10 +82,14 @@ fn debian_newest_first() -> impl Iterator<Item = PathBuf> {
 
 /// The ids of `nobody`, which differ between distributions.
 pub(crate) fn nobody() -> User {
+    account("nobody").unwrap_or(User { uid: 65_534, gid: 65_534 })
+}
+
+/// The ids of a user of this system.
+pub(crate) fn account(name: &str) -> Option<User> {
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let ids = accounts.lines().find_map(|line| {
-        let mut fields = line.strip_prefix("nobody:")?.split(':').skip(1);
+    accounts.lines().find_map(|line| {
+        let mut fields = line.strip_prefix(name)?.strip_prefix(':')?.split(':').skip(1);
         Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
-    });
-    ids.unwrap_or(User { uid: 65_534, gid: 65_534 })
+    })
 }

@@ -4,13 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgConnectOptions},
+    sqlx::{self, Connection, Executor, PgConnection, PgPool, Row, postgres::PgConnectOptions},
 };
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{ConnectError, Dialect, Error, Words, dialect::literal, error::reason, session};
+use super::{
+    ConnectError, Dialect, Error, Words,
+    dialect::literal,
+    error::reason,
+    failover,
+    pgpool::{Front, ensure_primary},
+    session,
+};
 
 /// The schemas in which the role finds tables without naming one, in order. Empty on SQLite.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +34,7 @@ pub struct Db {
     pub search_path: SearchPath,
     /// The role's own search path, as it is set. None where sessions have it anyway.
     own_path: Option<Arc<str>>,
+    front: Front,
 }
 
 impl Db {
@@ -37,7 +45,13 @@ impl Db {
     pub async fn of_application(conn: DatabaseConnection) -> Result<Self, Error> {
         let dialect = Dialect::of(&conn);
         let search_path = search_path(&conn, dialect).await?;
-        Ok(Self { conn, dialect, search_path, own_path: None })
+        Ok(Self { conn, dialect, search_path, own_path: None, front: Front::Other })
+    }
+
+    /// A pool of one connection besides those of this one, for listening (PostgreSQL).
+    #[must_use]
+    pub fn listening_pool(&self) -> PgPool {
+        failover::listening_pool((*self.conn.get_postgres_connection_pool().connect_options()).clone(), self.front)
     }
 
     /// Begins a transaction that writes to tables of the application. Their triggers, defaults, checks and functions,
@@ -102,7 +116,7 @@ impl Db {
 }
 
 /// How long connecting, and waiting for a connection of the pool, may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For statements on a bounded number of rows. Statistics may be old or missing, and tables of any size.
 pub(super) const BY_INDEX: &str =
@@ -122,7 +136,7 @@ pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 ///
 /// # Errors
 /// [`ConnectError`] when the URL is wrong, the database cannot be reached within five seconds, or its sessions cannot
-/// be set up: it is a standby, it is read-only, or a pooler drops settings.
+/// be set up: it is a standby, it is read-only, or a pooler drops settings or reads elsewhere.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, ConnectError> {
     let parsed = Url::parse(url.expose_secret()).map_err(|_| ConnectError::Url)?;
     // What stands before the `@` is a part of the password, which is not to be shown.
@@ -135,14 +149,20 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
     if parsed.scheme() == "sqlite" {
         let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
         let conn = Database::connect(sqlite_options(&text, max_connections)).await.map_err(unreachable)?;
-        return Ok(Db { conn, dialect: Dialect::Sqlite, search_path: SearchPath::default(), own_path: None });
+        return Ok(Db {
+            conn,
+            dialect: Dialect::Sqlite,
+            search_path: SearchPath::default(),
+            own_path: None,
+            front: Front::Other,
+        });
     }
-    let (search_path, own_path) = probe(&text, &place).await?;
+    let (search_path, own_path, front) = probe(&text, &place).await?;
     let mut options = options(&text, max_connections);
-    options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(session::pool);
+    options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(move |options| failover::pool(options, front));
     let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
     let conn = Database::connect(options).await.map_err(unreachable)?;
-    Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path) })
+    Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path), front })
 }
 
 /// What is said to the server before the session begins: nothing that a pooler would refuse.
@@ -151,8 +171,8 @@ fn startup(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 /// Opens one connection, because a pool tries until its time is up and then says only that. Returns the schemas of the
-/// role's own search path, and that path as it is set.
-async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>), ConnectError> {
+/// role's own search path, that path as it is set, and what the connection goes through.
+async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>, Front), ConnectError> {
     let unreachable = |source: sqlx::Error| ConnectError::Unreachable {
         place: place.to_owned(),
         reason: reason(&DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
@@ -166,13 +186,14 @@ async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>), Connect
         session::ensure_own(&mut connection, &mut other).await.map_err(unfit)?;
         other.close().await.map_err(unreachable)?;
     }
+    let front = ensure_primary(&mut connection).await.map_err(unfit)?;
     let schemas = "select array(select unnest(current_schemas(false))::text), current_setting('search_path')";
     let row = connection.fetch_one(schemas).await.map_err(unreachable)?;
     let search_path = SearchPath(row.try_get(0).map_err(unreachable)?);
     let own_path: String = row.try_get(1).map_err(unreachable)?;
     session::prepare(&mut connection).await.map_err(unfit)?;
     connection.close().await.map_err(unreachable)?;
-    Ok((search_path, own_path.into()))
+    Ok((search_path, own_path.into(), front))
 }
 
 fn begin(source: DbErr) -> Error {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-use super::{SessionError, session};
+use super::{SessionError, failover};
 
 /// A statement failed, or its answer cannot be read. Says what was being done and, if it was about one deletion or
 /// batch, to which.
@@ -67,7 +67,7 @@ fn without_controls(said: &str) -> String {
 impl Error {
     pub(super) fn new(doing: &str, about: Option<String>, source: DbErr) -> Self {
         if let Some(sqlstate) = sqlstate(&source) {
-            session::note(&sqlstate);
+            failover::note(&sqlstate);
         }
         Self(Box::new(Details { doing: doing.to_owned(), about, cause: source }))
     }

@@ -4,12 +4,7 @@
 //! `ignore_startup_parameters` lists them. A session that lacks one is not used. Without `row_security = off`, a row
 //! that a policy hides looks deleted.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
-
-use sea_orm::sqlx::{self, Connection, Executor, PgConnection, Row, postgres::PgPoolOptions};
+use sea_orm::sqlx::{self, Executor, PgConnection, Row};
 
 /// Each setting, its value in `set`, and what `current_setting` then says.
 const SETTINGS: [(&str, &str, &str); 9] = [
@@ -40,6 +35,23 @@ pub enum SessionError {
     /// Whatever is written is refused.
     #[error("the database is read-only (default_transaction_read_only is on for this role or database)")]
     ReadOnly,
+    /// Reads and writes go to different servers.
+    #[error(
+        "a proxy between Sexton and the primary sends reads to a standby, which may lag; \
+         connect to the primary itself, or to a proxy that does not divide them"
+    )]
+    ReadsElsewhere,
+    /// pgpool-II answers reads from elsewhere than the primary.
+    #[error(
+        "pgpool has `{setting} = {value}`: what is read may be older than what was written; \
+         connect to the primary itself, or to a pgpool with `load_balance_mode = off` and `memory_cache_enabled = off`"
+    )]
+    Pgpool {
+        /// Its setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+    },
     /// A setting was made and does not hold.
     #[error(
         "the session does not keep `{name} = {wanted}` (it has `{found}`); \
@@ -87,17 +99,17 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), Session
 /// another one.
 async fn check(connection: &mut PgConnection) -> Result<(), SessionError> {
     let settings: Vec<_> = SETTINGS.iter().map(|(name, ..)| format!("current_setting('{name}')")).collect();
+    // Without a volatile function, so that a proxy which divides reads from writes takes it for a read.
     let sql = format!(
-        "select array[{}], current_setting('synchronous_commit'), current_setting('default_transaction_read_only'),
-            pg_is_in_recovery()",
+        "select array[{}], current_setting('synchronous_commit'), current_setting('transaction_read_only')",
         settings.join(", ")
     );
     let row = connection.fetch_one(sqlx::AssertSqlSafe(sql)).await?;
-    if row.try_get(3)? {
-        return Err(SessionError::Standby);
-    }
     let (found, synchronous_commit, read_only): (Vec<String>, String, String) =
         (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if read_only == "on" {
+        return Err(why_read_only(connection).await?);
+    }
     for ((name, _, wanted), found) in SETTINGS.into_iter().zip(found) {
         if found != wanted {
             return Err(SessionError::Setting { name, wanted, found });
@@ -106,44 +118,18 @@ async fn check(connection: &mut PgConnection) -> Result<(), SessionError> {
     if !["on", "remote_apply"].contains(&synchronous_commit.as_str()) {
         return Err(SessionError::Setting { name: "synchronous_commit", wanted: "on", found: synchronous_commit });
     }
-    if read_only == "on" { Err(SessionError::ReadOnly) } else { Ok(()) }
+    Ok(())
 }
 
-/// A pool whose connections are set up, checked, and given up once the server behind them changed.
-pub(super) fn pool(options: PgPoolOptions) -> PgPoolOptions {
-    options
-        .after_connect(|connection, _| {
-            Box::pin(async move { prepare(connection).await.map_err(|error| sqlx::Error::Configuration(error.into())) })
-        })
-        .before_acquire(|connection, known| {
-            Box::pin(async move { Ok(!is_suspect(known.age) && (known.idle_for < IDLE || answers(connection).await)) })
-        })
-}
-
-/// How long a connection may be idle before it is asked whether it is still there. Servers (`idle_session_timeout`),
-/// poolers and firewalls close those that are idle, and the next statement would fail.
-const IDLE: Duration = Duration::from_millis(500);
-
-/// How long the answer may take. Then there is still time for another connection.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-async fn answers(connection: &mut PgConnection) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(())))
-}
-
-/// When a server last said that it takes no writes or is going away.
-static SUSPECT: Mutex<Option<Instant>> = Mutex::new(None);
-
-/// Takes note of an SQLSTATE: after `read_only_sql_transaction` (25006: the server became a standby) and those of class
-/// 57P (it stops, or starts), no connection made before is used any more. One that stays open to a former primary would
-/// otherwise fail until the end of its life.
-pub(super) fn note(sqlstate: &str) {
-    if sqlstate == "25006" || sqlstate.starts_with("57P") {
-        *SUSPECT.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
-    }
-}
-
-fn is_suspect(age: Duration) -> bool {
-    let suspect = *SUSPECT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    suspect.is_some_and(|since| since.elapsed() < age)
+/// A server in recovery is read-only whatever its settings are. Proxies take a volatile function for a write, and so
+/// ask the primary.
+async fn why_read_only(connection: &mut PgConnection) -> Result<SessionError, sqlx::Error> {
+    let sql = "select pg_is_in_recovery(), current_setting('default_transaction_read_only')";
+    let row = connection.fetch_one(sql).await?;
+    let (standby, read_only): (bool, String) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(match (standby, &*read_only) {
+        (true, _) => SessionError::Standby,
+        (false, "on") => SessionError::ReadOnly,
+        (false, _) => SessionError::ReadsElsewhere,
+    })
 }

@@ -5,11 +5,11 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use sea_orm::sqlx::{
-    self, Executor, PgPool,
-    postgres::{PgListener, PgPoolOptions},
+use sea_orm::sqlx::{self, Acquire, PgPool, postgres::PgListener};
+use sexton_core::{
+    db::{Db, server_left, takes_writes},
+    ledger::DUE_CHANNEL,
 };
-use sexton_core::{db::Db, ledger::DUE_CHANNEL};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -20,16 +20,10 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How long connecting may take, and testing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// To be silent is its task. PostgreSQL 13 has no such setting.
-const STAY: &str = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'";
-
 /// Calls `on_notification` at each notification until `stop`. For PostgreSQL only.
 pub(crate) async fn listen(db: &Db, on_notification: impl Fn(), stop: CancellationToken) {
-    let options = db.conn.get_postgres_connection_pool().connect_options();
-    // A pool, because that is how the listener connects again. Its connection is never idle in it.
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
-    let pool = pool.after_connect(|connection, _| Box::pin(async move { connection.execute(STAY).await.map(drop) }));
-    let pool = pool.connect_lazy_with((*options).clone());
+    // A pool, because that is how the listener connects again.
+    let pool = db.listening_pool();
     let mut failing = false;
     loop {
         let failure = tokio::select! {
@@ -49,12 +43,14 @@ pub(crate) async fn listen(db: &Db, on_notification: impl Fn(), stop: Cancellati
     }
 }
 
-/// Listens until the connection fails for good.
+/// Listens until the connection fails for good, or its server takes no more writes: no notification comes from there.
 async fn listen_once(
     pool: &PgPool,
     on_notification: &impl Fn(),
     failing: &mut bool,
 ) -> Result<Infallible, sqlx::Error> {
+    let left = server_left();
+    tokio::pin!(left);
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(DUE_CHANNEL).await?;
     tracing::debug!("listening on {DUE_CHANNEL}");
@@ -62,17 +58,24 @@ async fn listen_once(
     // For notifications that came before.
     on_notification();
     loop {
-        match timeout(SILENCE, listener.try_recv()).await {
+        let received = tokio::select! {
+            () = &mut left => return Err(moved()),
+            received = timeout(SILENCE, listener.try_recv()) => received,
+        };
+        match received {
             // None says that the connection was lost and is back: notifications may have been missed.
             Ok(received) => drop(received?),
-            Err(_) => match timeout(PATIENCE, listener.execute("select 1")).await {
-                Ok(answer) => {
-                    answer?;
-                    continue;
-                }
+            Err(_) => match timeout(PATIENCE, takes_writes(listener.acquire().await?)).await {
+                Ok(Ok(true)) => continue,
+                Ok(Ok(false)) => return Err(moved()),
+                Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(sqlx::Error::PoolTimedOut),
             },
         }
         on_notification();
     }
+}
+
+fn moved() -> sqlx::Error {
+    sqlx::Error::Protocol("the server takes no more writes".to_owned())
 }

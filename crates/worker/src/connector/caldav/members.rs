@@ -30,22 +30,29 @@ pub(super) fn members_of(received: &Received, deadline: Instant) -> Members {
     {
         return Members::Missing(status);
     }
-    if !hrefs().all(|one| href::names_member(one, &received.url)) {
+    // A refusal is one whatever the server calls what it is about: in it DAViCal leaves out the path of its script.
+    let mut deleted = responses.iter().zip(&statuses).filter(|(_, status)| !is_left(**status));
+    if !deleted.all(|(response, _)| response.hrefs.iter().all(|one| href::names_member(one, &received.url))) {
         return reason("other_object");
     }
     Members::Outcome(worst(&statuses))
 }
 
+/// Whether a member with this status is still there.
+const fn is_left(status: u16) -> bool {
+    !matches!(status, 200..=299 | 404 | 410)
+}
+
 fn worst(statuses: &[u16]) -> Outcome {
-    let left = |status: &u16| !matches!(status, 200..=299 | 404 | 410);
     let member = |status: u16| Failure { status: Some(207), reason: format!("member_{status}") };
     let temporary = |status: u16| {
         let answer = HttpAnswer { status, retry_after: None, reason: None };
         matches!(status, 423 | 424)
             || matches!(classify(answer, &[], SystemTime::now()), Outcome::Retry(_) | Outcome::Throttled { .. })
     };
-    let permanent = statuses.iter().copied().filter(left).find(|status| !temporary(*status));
-    match (permanent, statuses.iter().copied().find(left)) {
+    let left = || statuses.iter().copied().filter(|status| is_left(*status));
+    let permanent = left().find(|status| !temporary(*status));
+    match (permanent, left().next()) {
         // The collection accepted our credentials: a member that we may not delete says nothing of them.
         (Some(status), _) => Outcome::Rejected(member(status)),
         (None, Some(status)) => Outcome::Retry(member(status)),
