@@ -53,10 +53,10 @@ declare! {
         "Time since the last run of a sweep ended, or since this process started";
     describe_gauge SWEEP_OVERDUE = "sexton_sweep_overdue": "1 while no process runs a sweep although it is time";
     describe_gauge SWEEP_STALLED = "sexton_sweep_stalled":
-        "Passes one after the other that dealt with nothing of what they found";
+        "Passes one after the other that changed nothing of what they should change";
     describe_gauge SWEEP_FOUND = "sexton_sweep_found": "What the last pass of a sweep found";
     describe_gauge SWEEP_BACKLOG = "sexton_sweep_backlog": "What it found and left as it is";
-    describe_gauge SWEEP_OLDEST = "sexton_sweep_oldest_seconds": "For how long the oldest of that has been so";
+    describe_gauge SWEEP_OLDEST = "sexton_sweep_oldest_seconds": "Age of the oldest one that it left";
     describe_gauge SWEEP_CUT_SHORT = "sexton_sweep_cut_short":
         "Runs one after the other that ended because their budget was used up";
     describe_gauge SWEEP_FAILING = "sexton_sweep_failing": "1 if the last run of a sweep failed";

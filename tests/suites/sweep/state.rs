@@ -216,7 +216,7 @@ async fn sweep_that_deals_with_nothing_is_stuck(server: Server) {
         "create trigger no before update on block begin select raise(abort, 'not now'); end"
     })
     .await;
-    let warned = "adopt has dealt with nothing of what it found 3 times in a row";
+    let warned = "adopt has changed nothing of what it found 3 times in a row";
     for pass in 1..=3 {
         assert_eq!(state_of(&rig, "adopt").await, if pass == 1 { "never" } else { "ok" });
         let swept = rig.run(&["sweep", "adopt"]).await.expect_code(0);

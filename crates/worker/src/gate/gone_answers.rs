@@ -262,7 +262,7 @@ impl GoneAnswers {
         gone > FEW && window.exceeds(limit) && is_unusual()
     }
 
-    /// What is remembered besides these numbers of answers, since a time from which both kinds are.
+    /// The remembered answers without these numbers of them, from the time since which both kinds are remembered.
     fn all_but(&self, gone: usize, deleted: usize) -> Count {
         let begins = [&self.deleted, &self.gone].map(|answers| match answers.0.front() {
             Some((at, _)) if answers.0.len() >= LEAST_REMEMBERED => Some(*at),

@@ -71,8 +71,7 @@ pub(crate) enum ChildrenPart {
     Stopped(HardDeleteOutcome),
 }
 
-/// Deletes a part of the children of one row that has more than one transaction should delete, in a transaction of its
-/// own.
+/// Deletes some of the children of a row that has too many for one transaction, in a transaction of its own.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed then.

@@ -96,7 +96,7 @@ fn warn_of_unfinished(name: &str, unfinished: UnfinishedRuns) {
         tracing::warn!(
             sweep = name,
             stalled,
-            "{name} has dealt with nothing of what it found {stalled} times in a row"
+            "{name} has changed nothing of what it found {stalled} times in a row"
         );
     }
 }

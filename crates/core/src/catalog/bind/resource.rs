@@ -64,8 +64,8 @@ pub(in crate::catalog) fn rows(
     if binder.problems.is_empty() { Ok((rows, paging(resource, found))) } else { Err(binder.problems) }
 }
 
-/// The positions in the key of the columns of one unique index, by which pages follow each other: those of the primary
-/// key in its order, or else those of the smallest other index.
+/// The key columns that order pages, as positions in the key: those of the primary key in its order, else those of the
+/// smallest other unique index.
 fn paging(resource: &Resource, found: &Description) -> Vec<usize> {
     let position = |name: &String| resource.key.iter().position(|column| column == name);
     let primary: Option<Vec<usize>> = found.primary_key.iter().map(position).collect();
