@@ -52,7 +52,7 @@ fn said_about(about: Option<&str>) -> String {
 }
 
 /// What the database or its driver said, on one line: a trigger or a value of a row may have put control characters
-/// into it, and with them a line that nobody wrote. The time is proportional to its length.
+/// into it, and with them a line that Sexton did not write. The time is proportional to its length.
 fn without_controls(said: &str) -> String {
     let mut shown = String::with_capacity(said.len());
     for character in said.chars() {

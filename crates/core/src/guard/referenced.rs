@@ -71,11 +71,11 @@ fn message(unreferenced: &UnreferencedTable) -> String {
 }
 
 /// A row that another transaction has locked is not waited for, or writers who reference several rows would wait for
-/// each other. Its mark is left to the next pass, which finds the row referenced; until then this transaction keeps
+/// each other. Its time is left to the next pass, which finds the row referenced; until then this transaction keeps
 /// sweeps from it.
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
 
-/// The search path that the application's own triggers see when the row's mark is taken away: that of the role with
+/// The search path that the application's own triggers see when the row's time is cleared: that of the role with
 /// whose rights they run. That of the session would let the writer of a reference choose what those triggers find.
 const OWNERS_PATH: &str = "coalesce((
             select substr(setting, length('search_path=') + 1)

@@ -105,7 +105,7 @@ impl Pass<'_> {
             if self.stop.is_cancelled() {
                 return Err(interrupted(match self.effect {
                     Effect::DryRun => "",
-                    Effect::Act => "; the same command goes on where it ended",
+                    Effect::Act => "; the same command continues where it ended",
                 }));
             }
             cursor = Some(run.cursor);

@@ -383,7 +383,7 @@ mod tests {
             assert!(!judged.contains(&Judgement::Believe), "{at}: {judged:?}");
             assert!(judged.contains(&AGAIN), "{at}: {judged:?}");
         }
-        assert_eq!(judge(&outage, 50, 85), IN_RUN, "while it goes on");
+        assert_eq!(judge(&outage, 50, 85), IN_RUN, "while it lasts");
     }
 
     #[test]

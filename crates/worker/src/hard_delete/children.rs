@@ -104,7 +104,7 @@ async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<ChildrenPart, 
     if batch.lock_ours().await?.is_empty() {
         return Ok(ChildrenPart::Stopped(HardDeleteOutcome::Lost));
     }
-    // A row that was un-removed meanwhile keeps its children.
+    // A row that was unmarked meanwhile keeps its children.
     let captured = deletion.captured();
     let now = match dialect {
         Dialect::Postgres => read_existing(transaction, table, &[captured], RowLocks::Wait).await?.remove(&0),

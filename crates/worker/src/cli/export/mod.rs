@@ -51,7 +51,7 @@ pub(super) struct Args {
     /// Begin where the last export with this file ended (else at --since), and write to it where this one ends.
     #[arg(long, value_name = "FILE")]
     cursor: Option<PathBuf>,
-    /// Go on with what finishes from now on, until Ctrl-C.
+    /// Continue with deletions that finish later, until Ctrl-C.
     #[arg(long, conflicts_with_all = ["until", "output"])]
     follow: bool,
     /// How long to wait for transactions that may still finish deletions before --until.

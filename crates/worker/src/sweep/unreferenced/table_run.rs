@@ -54,7 +54,7 @@ impl UnreferencedTableRun<'_> {
         }
         let now = self.ago(Duration::ZERO).await?;
         // A pass covers nothing if it is cut off here, because the mode or the table is another. Nor does one that only
-        // looked: no mark was taken from a row that was referenced.
+        // looked: it cleared no time of a row that was referenced.
         let is_cut_off = checkpoint.resource.as_ref() == Some(name);
         let last = checkpoint.covered.remove(name).filter(|_| acts && !is_cut_off);
         checkpoint.covered.insert(name.clone(), Coverage::begin(now, last));
