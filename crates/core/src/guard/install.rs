@@ -48,7 +48,7 @@ pub enum InstallError {
         why: String,
     },
     /// The database does not answer, or refuses for another reason.
-    #[error("the database failed: {0}")]
+    #[error(transparent)]
     Database(#[from] db::Error),
 }
 
