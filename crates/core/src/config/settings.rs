@@ -128,8 +128,8 @@ impl Console {
 
     pub(super) fn validate(&self, api: &Api) -> Result<(), InvalidSetting> {
         ensure(!self.needs_token() || api.has_operator(), "console.listen", || {
-            "every client that reaches this address could see the metrics: give a client of api.tokens the right `operate`, listen \
-             on a loopback address, or set console.unauthenticated = true behind a network policy"
+            "every client that reaches this address could see the metrics: give a client of api.tokens the right \
+             `operate`, listen on a loopback address, or set console.unauthenticated = true behind a network policy"
                 .to_owned()
         })
     }

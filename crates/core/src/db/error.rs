@@ -128,7 +128,8 @@ impl From<DbErr> for Error {
 pub enum ConnectError {
     /// The URL is not one.
     #[error(
-        "database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc; in a password `/`, `?`, `#` and `@` are percent-encoded"
+        "database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc; in a \
+         password `/`, `?`, `#` and `@` are percent-encoded"
     )]
     Url,
     /// No connection.

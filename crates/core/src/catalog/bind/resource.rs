@@ -127,8 +127,8 @@ impl ResourceBinder<'_> {
             self.problem(
                 "table",
                 format!(
-                    "row-level security applies to our role on `{table}`, and a row that a policy hides would look deleted; \
-                     `alter role … bypassrls`, or let the table's owner run sexton"
+                    "row-level security applies to our role on `{table}`, and a row that a policy hides would look \
+                     deleted; `alter role … bypassrls`, or let the table's owner run sexton"
                 ),
             );
         }
@@ -155,8 +155,8 @@ impl ResourceBinder<'_> {
             let Some(column) = self.column("key", found, name) else { continue };
             if let Some(collation) = &column.loose_collation {
                 let message = format!(
-                    "`{name}` has the collation {collation}, in which different texts are equal: one row would have several \
-                     keys; a key column has a deterministic one (PostgreSQL) or BINARY (SQLite)"
+                    "`{name}` has the collation {collation}, in which different texts are equal: one row would have \
+                     several keys; a key column has a deterministic one (PostgreSQL) or BINARY (SQLite)"
                 );
                 self.problem("key", message);
             }

@@ -82,7 +82,10 @@ impl TablePass<'_> {
             let Some(step) = step else { continue };
             // On SQLite a column may hold what is no value of its type.
             let Some(key) = key else {
-                tracing::warn!(resource = %unreferenced.name, "an unreferenced row has no key by which it could be named");
+                tracing::warn!(
+                    resource = %unreferenced.name,
+                    "an unreferenced row has no key by which it could be named"
+                );
                 continue;
             };
             found.observations.push(RowObservation { key, step, since: row.get("since")? });

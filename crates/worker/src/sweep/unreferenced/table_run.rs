@@ -79,8 +79,8 @@ impl UnreferencedTableRun<'_> {
         if !is_covered && self.acts() {
             let gap = humantime::format_duration(self.unreferenced.settings.longest_gap());
             let message = format!(
-                "resources.{}: rows are not looked at every {gap}, a quarter of delete_after, so their ages begin anew and none \
-                 is deleted; give sync.budget more rows, or lengthen delete_after",
+                "resources.{}: rows are not looked at every {gap}, a quarter of delete_after, so their ages begin anew \
+                 and none is deleted; give sync.budget more rows, or lengthen delete_after",
                 self.unreferenced.name
             );
             tracing::warn!(resource = %self.unreferenced.name, "{message}");
