@@ -1,8 +1,8 @@
 //! `make bench`: deletions per second end to end, and the same for a bare loop without ledger or queue, in one run.
 //!
-//! Both delete the same number of rows from the same kind of table on the same PostgreSQL, calling the same local HTTP
-//! API, which answers 204 at once, with as many calls in flight and as many database connections. The bare loop does
-//! for each row: select it, call the API, delete it. It survives nothing, and is the least that any design has to do.
+//! Both delete the same number of rows on the same PostgreSQL. They call the same local API, which answers 204 at once,
+//! with the same number of calls in flight and of database connections. The bare loop does for each row: select it,
+//! call the API, delete it. It survives nothing, and is the least that any design has to do.
 
 use std::time::{Duration, Instant};
 

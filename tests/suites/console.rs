@@ -66,14 +66,14 @@ async fn second_worker_on_a_taken_console_address_fails() {
     let failed = rig.run(&["run"]).await.expect_code(1).stderr;
     let said = ["console.listen", &console, "in use"];
     assert!(said.iter().all(|part| failed.contains(part)), "{failed}");
-    assert_eq!(daemon.exit_code(), None, "the first one goes on");
+    assert_eq!(daemon.exit_code(), None, "the first one keeps running");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_are_in_no_log_line() {
     let rig = Rig::blocks(Server::postgres().await, 1).await;
     let file = std::fs::read_to_string(rig.sexton.dir().join("sexton.toml")).unwrap();
-    // The private server lets everybody in, whatever the password.
+    // The private server lets every user in, whatever the password.
     let file = file
         .replace("postgres@", "postgres:hunter2@")
         .replace("timeout =", "headers = { Authorization = \"Bearer hunter2\" }\ntimeout =");

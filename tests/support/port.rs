@@ -1,7 +1,7 @@
 //! Ports for private servers.
 //!
-//! They are taken from below the kernel's ephemeral range (32768 and up on Linux): a port from that range, free while a
-//! server is down for a moment, may be taken by any outgoing connection, and the server could not come back on it.
+//! They are taken from below the kernel's ephemeral range (32768 and up on Linux). An outgoing connection may take a
+//! port of that range while a server is down, and the server could not come back.
 
 use std::{
     net::{Ipv4Addr, TcpListener},

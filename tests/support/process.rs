@@ -102,9 +102,9 @@ impl Process {
             let stderr = child.stderr.take().expect("stderr is piped");
             started.send(Ok(child.id())).expect("the starter waits");
             let readers = [follow(stdout, Stream::Stdout, said.clone()), follow(stderr, Stream::Stderr, said)];
-            let status = child.wait().expect("a child that nobody else waits for can be waited for");
-            // First all output, then the exit: whoever saw the exit can read the last words. A grandchild may hold the
-            // pipes open for longer, but none of the programs run here leaves one behind.
+            let status = child.wait().expect("a child that no other thread waits for can be waited for");
+            // First all output, then the exit: a test that saw the exit can read the last words. A grandchild may hold
+            // the pipes open for longer, but none of the programs run here leaves one behind.
             for reader in readers {
                 reader.join().expect("reading lines does not panic");
             }

@@ -104,7 +104,7 @@ impl Sexton {
         Output { code, stdout: of(Stream::Stdout), stderr: of(Stream::Stderr) }
     }
 
-    /// Starts a command that goes on, like `run`.
+    /// Starts a command that keeps running, like `run`.
     pub async fn spawn(&self, args: &[&str]) -> Daemon {
         Daemon(Process::start(&self.command(args), None))
     }
@@ -123,7 +123,7 @@ impl Sexton {
         for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SEXTON_")) {
             command.env_remove(name);
         }
-        // One authority, which never certified anybody: tests that need another name it, and reading the machine's two
+        // One authority, which never certified a server: tests that need another name it, and reading the machine's two
         // hundred was a third of the time that a start took.
         command.env("SSL_CERT_FILE", NOBODY).env_remove("SSL_CERT_DIR");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));

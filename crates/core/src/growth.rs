@@ -1,5 +1,5 @@
-//! How the time of a function grows with its input, for tests. Whoever writes a row's value, an answer or a request
-//! chooses its length, so every function that works on them takes time proportional to it.
+//! How the time of a function grows with its input, for tests. Clients and targets choose the length of a row's value,
+//! an answer or a request, so every function that works on them takes time proportional to it.
 
 use std::{
     hint::black_box,

@@ -107,7 +107,7 @@ pub enum Error {
     #[error(transparent)]
     Restore(#[from] restore::Error),
     /// Removing many rows stopped. What was committed before is requested.
-    #[error("stopped after {requested} rows of table `{table}`: {source}; `resume({batch})` goes on")]
+    #[error("stopped after {requested} rows of table `{table}`: {source}; continue with `resume({batch})`")]
     Interrupted {
         /// The table.
         table: String,

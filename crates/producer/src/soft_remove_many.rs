@@ -114,7 +114,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         self
     }
 
-    /// Runs under this batch id. If an earlier run under it stopped, this one goes on: rows that it requested are not
+    /// Runs under this batch id. If an earlier run under it stopped, this one continues: rows that it requested are not
     /// requested again, not even those that were restored since. The id may be a new one.
     pub const fn resume(mut self, batch: BatchId) -> Self {
         self.resume = Some(batch);

@@ -40,11 +40,14 @@ declare! {
     describe_counter RESCUES = "sexton_rescues_total": "Expired leases taken back";
     describe_counter HINTS_PUSHED = "sexton_hints_pushed_total": "Hints pushed to Redis";
     describe_counter API_REQUESTS = "sexton_api_requests_total": "Requests to the HTTP API, by status of the answer";
-    describe_counter FAILED_LOGINS = "sexton_failed_logins_total": "Requests to the HTTP API or the console without the token they need";
+    describe_counter FAILED_LOGINS = "sexton_failed_logins_total":
+        "Requests to the HTTP API or the console without the token they need";
     describe_counter BREAKER_OPENINGS = "sexton_breaker_openings_total": "Breakers opened, by lane and cause";
     describe_gauge BREAKER_OPEN = "sexton_breaker_open": "1 while the breaker of a lane is open";
-    describe_gauge HELD = "sexton_held_deletions": "Deletions whose row waits until an unexpected \"gone\" is judged, by lane";
-    describe_gauge THROTTLED = "sexton_throttled": "1 while the target of a lane is not called because it asked for patience";
+    describe_gauge HELD = "sexton_held_deletions":
+        "Deletions whose row waits until an unexpected \"gone\" is judged, by lane";
+    describe_gauge THROTTLED = "sexton_throttled":
+        "1 while the target of a lane is not called because it asked for patience";
     describe_gauge PAUSED = "sexton_paused": "1 while a lane is paused";
     describe_gauge HARD_DELETES_PAUSED = "sexton_hard_deletes_paused":
         "1 while rows are not deleted although all targets confirmed";
@@ -53,10 +56,10 @@ declare! {
         "Time since the last run of a sweep ended, or since this process started";
     describe_gauge SWEEP_OVERDUE = "sexton_sweep_overdue": "1 while no process runs a sweep although it is time";
     describe_gauge SWEEP_STALLED = "sexton_sweep_stalled":
-        "Passes one after the other that dealt with nothing of what they found";
+        "Passes one after the other that changed nothing of what they should change";
     describe_gauge SWEEP_FOUND = "sexton_sweep_found": "What the last pass of a sweep found";
     describe_gauge SWEEP_BACKLOG = "sexton_sweep_backlog": "What it found and left as it is";
-    describe_gauge SWEEP_OLDEST = "sexton_sweep_oldest_seconds": "For how long the oldest of that has been so";
+    describe_gauge SWEEP_OLDEST = "sexton_sweep_oldest_seconds": "Age of the oldest one that it left";
     describe_gauge SWEEP_CUT_SHORT = "sexton_sweep_cut_short":
         "Runs one after the other that ended because their budget was used up";
     describe_gauge SWEEP_FAILING = "sexton_sweep_failing": "1 if the last run of a sweep failed";

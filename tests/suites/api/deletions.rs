@@ -170,7 +170,7 @@ async fn deletion_starts_at_once_on_the_worker_that_was_asked() {
     daemon.stop().await;
 }
 
-/// A server (`idle_session_timeout`), a pooler or a firewall closes connections that nobody uses for a while.
+/// A server (`idle_session_timeout`), a pooler or a firewall closes connections that are idle for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_were_closed_while_idle_fail_nothing() {
     let rig = blocks(Server::postgres().await, 20).await;

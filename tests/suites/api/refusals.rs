@@ -129,7 +129,7 @@ async fn requests_that_wait_for_locks_do_not_keep_the_worker_from_its_connection
     assert_eq!(settled, "completed");
     let details = [first.expect(503), second.expect(503)].map(|answer| answer.text("/detail").to_owned());
     let said = |what: &str| details.iter().any(|detail| detail.contains(what));
-    assert!(said("locked by somebody else") && said("too many requests"), "{details:?}");
+    assert!(said("locked by another transaction") && said("too many requests"), "{details:?}");
     drop(transaction);
     daemon.stop().await;
 }

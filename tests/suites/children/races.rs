@@ -91,7 +91,7 @@ async fn child_of_two_parents_is_live_when_both_are_restored_at_once() {
         restoring.commit().await.unwrap();
     });
     assert!(restored.unwrap().row_restored);
-    assert_eq!(f.one(LIVE_KIDS).await, "1", "nobody wants it gone any more");
+    assert_eq!(f.one(LIVE_KIDS).await, "1", "no deletion wants it gone any more");
     assert_eq!(f.one("select count(*) from sexton_child").await, "0");
 }
 

@@ -66,7 +66,7 @@ async fn children_are_removed_to_any_depth_and_circles_end(server: Server) {
     rig.execute("update node set parent_id = 20 where id = 5").await;
     rig.execute("update node set parent_id = 5 where id = 20").await;
     let id = rig.request("node", &["1"]).await.remove(0);
-    assert_eq!(rig.rows(LIVE).await[..3], ["5", "6", "7"], "5 and what is below it is nobody's child any more");
+    assert_eq!(rig.rows(LIVE).await[..3], ["5", "6", "7"], "5 and what is below it has no parent any more");
     let of_circle = rig.request("node", &["5"]).await.remove(0);
     rig.work().await;
     assert_eq!(rig.rows(LEFT).await, ["50", "51"]);
@@ -209,14 +209,14 @@ async fn kept_parent_keeps_its_children(server: Server) {
     rig.work().await;
     assert_eq!(rig.rows(LEFT).await, ["1", "2"]);
     assert_eq!(rig.rows(LIVE).await, Vec::<String>::new());
-    assert_eq!(rig.rows("select key from sexton_child").await, ["2"], "nobody takes it for a forgotten one");
+    assert_eq!(rig.rows("select key from sexton_child").await, ["2"], "it is not taken for a forgotten one");
 }
 
 async fn very_many_children_go_in_parts_and_are_counted(server: Server) {
     let rig = many(server, RESOURCE).await;
     let id = rig.request("node", &["1"]).await.remove(0);
     assert_eq!(rig.rows("select count(*) from node where deleted_at is null").await, ["0"]);
-    // Killed after the second part: what went is gone and counted, and another worker goes on.
+    // Killed after the second part: what went is gone and counted, and another worker continues.
     let settings = config(rig.server.url(), &rig.api, RESOURCE);
     let mortal = Sexton::new(&settings).env("FAILPOINTS", "children::committed=1*off->return");
     let killed = mortal.spawn(&["run"]).await;

@@ -161,7 +161,7 @@ async fn file_with_a_line_that_is_no_key_changes_nothing(server: Server) {
 /// Runs a command that aborts at a failpoint, and returns the batch id that it had printed.
 async fn killed(sexton: &Sexton, args: &[&str]) -> String {
     let output = sexton.run(args).await.expect_code(134);
-    let (_, id) = output.stderr.split_once("go on with --batch ").unwrap();
+    let (_, id) = output.stderr.split_once("continue with --batch ").unwrap();
     id.lines().next().unwrap().to_owned()
 }
 
@@ -216,7 +216,7 @@ async fn interrupted_request_ends_after_its_batch_and_says_how_to_go_on(server: 
     command.signal("INT");
     assert_eq!(command.wait(PATIENCE).await, 1);
     let said: String = command.logs().iter().map(|line| format!("{}\n", line.text)).collect();
-    let (_, how) = said.split_once("go on with\n  sexton ").expect(&said);
+    let (_, how) = said.split_once("continue with:\n  sexton ").expect(&said);
     let words = ["request block --where ", "it''s", " --batch-size 1 --yes --json --batch "];
     assert!(words.iter().all(|word| how.contains(word)) && said.contains("interrupted"), "{said}");
     let marked: usize = rig.one(MARKED).await.parse().unwrap();
@@ -297,7 +297,7 @@ async fn row_that_the_database_refuses_keeps_no_other_from_it(server: Server) {
     protect(&rig, "old.id in (7, 23)").await;
     let args = ["request", "block", "--where", "true", "--batch-size", "16", "--yes"];
     let stopped = rig.run(&[&args[..], &["--fail-fast"]].concat()).await.expect_code(1).stderr;
-    assert!(stopped.contains("go on with"), "{stopped}");
+    assert!(stopped.contains("continue with:"), "{stopped}");
     assert_eq!(rig.rows(MARKED).await, ["0"]);
     let refused = rig.run(&[&args[..], &["--json"]].concat()).await.expect_code(1);
     assert!(refused.stderr.contains("block 7 is not requested, the database refuses it"), "{}", refused.stderr);
@@ -328,7 +328,7 @@ async fn right_that_is_missing_ends_the_command() {
     .await;
     let args = ["request", "block", "--where", "id <= 20", "--batch-size", "16", "--yes"];
     let refused = rig.run(&args).await.expect_code(1).stderr;
-    assert!(refused.contains("not for anybody") && refused.contains("go on with"), "{refused}");
+    assert!(refused.contains("not for anybody") && refused.contains("continue with:"), "{refused}");
 }
 
 async fn byte_order_mark_is_no_part_of_a_key(server: Server) {

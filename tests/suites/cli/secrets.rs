@@ -1,4 +1,4 @@
-//! What appears in no log line and in no message: credentials, values of rows, and lines that nobody wrote.
+//! What appears in no log line and in no message: credentials, values of rows, and lines that Sexton did not write.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -89,15 +89,15 @@ async fn check_warns_of_credentials_that_others_can_read() {
     rig.reconfigure(&format!("{RESOURCE}{auth}{elsewhere}headers = {{ Authorization = \"Bearer {SECRET}\" }}\n{api}"));
     drop(rig.run(&["migrate"]).await.expect_code(0));
     let file = rig.sexton.dir().join("sexton.toml");
-    let everybody = |mode: u32| {
+    let set_mode = |mode: u32| {
         for path in [&file, &token] {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
     };
-    everybody(0o644);
+    set_mode(0o644);
     let warned = rig.run(&["check"]).await.expect_code(0).stderr;
     for words in [
-        &["warning: api.tokens[0].token: ", "everybody on this machine can read", "sexton.toml"][..],
+        &["warning: api.tokens[0].token: ", "every user of this machine can read", "sexton.toml"][..],
         &["warning: resources.block.targets[0]: ", "can read token: chmod o-r"],
         &["warning: resources.other.targets[0]: ", "credentials travel to api.example over plain http"],
     ] {
@@ -105,7 +105,7 @@ async fn check_warns_of_credentials_that_others_can_read() {
         assert!(told, "no {words:?} in {warned}");
     }
     assert!(!warned.contains("hunter2"), "{warned}");
-    everybody(0o640);
+    set_mode(0o640);
     let warned = rig.run(&["check"]).await.expect_code(0).stderr;
-    assert!(!warned.contains("everybody on this machine"), "{warned}");
+    assert!(!warned.contains("every user of this machine"), "{warned}");
 }

@@ -293,7 +293,7 @@ async fn in_eight_seconds(answers: Vec<Answer>, what: &str, wanted: &str, calls:
     assert_eq!(api.log().len(), calls, "{wanted}");
 }
 
-/// The only attempt there is goes on where it stopped.
+/// The only attempt there is continues where it stopped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_way_in_steps_costs_no_attempt() {
     let gone = Answer::StatusBody(200, GONE.into());

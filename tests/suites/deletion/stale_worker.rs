@@ -43,7 +43,7 @@ async fn stale(server: Server, answers: Vec<Answer>) -> (Stale, Daemon) {
 }
 
 /// Stops a worker while the test holds SQLite's write lock: a process that is stopped while it holds that lock itself
-/// keeps everybody out, and no program can help it.
+/// keeps every other out, and no program can help it.
 async fn stop(rig: &Rig, worker: &Daemon) {
     let connection = rig.server.connect().await;
     let transaction = connection.begin().await.unwrap();

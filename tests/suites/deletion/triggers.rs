@@ -44,8 +44,8 @@ async fn triggers_find_what_they_find_in_sessions_of_the_application() {
     assert_eq!(rig.rows("select count(*) from app.block").await, ["0"]);
 }
 
-/// The guard takes marks away with the rights of the role that installed it. Its search path is that role's, whatever
-/// path whoever writes a reference has made up.
+/// The guard clears times with the rights of the role that installed it. Its search path is that role's, whatever path
+/// the writer of a reference has made up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn triggers_below_a_guard_find_what_its_owner_finds() {
     let tables = "create table app.toy (id bigint primary key, deprecated_at timestamptz);

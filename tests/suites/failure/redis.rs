@@ -161,7 +161,7 @@ async fn two_ledgers_with_one_queue_name_do_not_take_each_others_hints() {
     works_with_redis_again(&mut one, &[&worker], 1).await;
     let active = store::hint_queue(&redis, two.test_db.url()).await.keys().active();
     let waiting: usize = redis.connect().await.llen(active).await.unwrap();
-    assert_eq!(waiting, 3, "nobody works there");
+    assert_eq!(waiting, 3, "no worker is there");
     let other = two.run().await;
     two.wait_until("not exists (select 1 from sexton_deletion)").await;
     two.assert_completed(3).await;

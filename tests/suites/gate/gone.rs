@@ -21,7 +21,7 @@ enum Weather {
     Good,
     /// A gateway says that no backend is there: nothing was done.
     Unavailable,
-    /// A gateway waits in vain for its backends: nothing was done, but nobody can know that.
+    /// A gateway waits in vain for its backends: nothing was done, but no process can know that.
     TimingOut,
     /// A gateway answers each call with its page for "not found": nothing was done.
     Page,
@@ -83,7 +83,7 @@ impl Twins {
         assert!(lost.is_empty(), "{} rows went although their twins are there: {lost:?}", lost.len());
     }
 
-    /// The outage goes on for a while, in which no row goes whose twin is there, and then all of them go.
+    /// The outage lasts for a while, in which no row goes whose twin is there, and then all of them go.
     async fn outage_ends(&self, rig: &Rig) {
         tokio::time::sleep(OUTAGE).await;
         self.assert_rows_of_twins(rig).await;
@@ -101,7 +101,7 @@ impl Twins {
             assert!(start.elapsed() < 2 * PATIENCE, "{:?}", rig.states().await);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(self.left(), BTreeSet::new(), "twins that nobody will delete any more");
+        assert_eq!(self.left(), BTreeSet::new(), "twins that no deletion deletes any more");
         assert_eq!(rig.number("select count(*) from item").await, 0);
         assert_eq!(rig.states().await.into_keys().collect::<Vec<_>>(), ["completed"]);
     }
@@ -178,7 +178,7 @@ async fn few_rows_that_meet_a_page_for_not_found_end_without_an_operator() {
     worker.stop().await;
 }
 
-/// Whoever claims a held deletion next knows that it is held.
+/// The process that claims a held deletion next knows that it is held.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_that_die_believe_nothing_that_was_in_doubt() {
     let (mut rig, twins) = Twins::new(Setup { concurrency: 16, ..Setup::default() }).await;

@@ -1,4 +1,4 @@
-//! Guards that were installed and are lost, lifted or weakened: somebody is told, and nothing relies on them.
+//! Guards that were installed and are lost, lifted or weakened: operators are told, and nothing relies on them.
 
 use sexton_tests::{PATIENCE, clients::psql};
 
@@ -76,7 +76,7 @@ async fn guard_that_a_migration_installed_is_known_once_it_was_seen(server: Serv
     assert_eq!(state(&rig).await, "lost");
 }
 
-/// What `pg_restore --no-privileges` leaves, and what somebody may do by hand.
+/// What `pg_restore --no-privileges` leaves, and what an operator may do by hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guard_that_was_changed_is_seen_and_mended() {
     let rig = blocks(Server::postgres().await, 1).await;

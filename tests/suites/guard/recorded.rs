@@ -67,7 +67,7 @@ async fn row_with_an_open_or_dead_deletion_gets_no_second_one(server: Server) {
     rig.execute("delete from block").await;
     let entries = "select key, state, requested_by, run_at > requested_at from sexton_deletion where key = '1'";
     assert_eq!(rig.rows(entries).await.len(), 1);
-    assert_eq!(rig.state(later["id"].as_str().unwrap()).await, "pending", "somebody asked for an hour");
+    assert_eq!(rig.state(later["id"].as_str().unwrap()).await, "pending", "the request asked for an hour");
     assert_eq!(rig.state(&dead).await, "dead: rejected");
     assert_eq!(rig.rows(OPEN).await, ["1", "2"]);
     rig.work().await;

@@ -31,8 +31,8 @@ async fn whatever_happens_rows_and_ledger_are_as_the_model_says(fixture: Fixture
     check(&fixture);
 }
 
-/// The same cases every time, so that what fails here was broken by the last change; others every time when somebody
-/// asks for a number of cases or for a seed.
+/// The same cases every time, so that what fails here was broken by the last change; others every time if a number
+/// of cases or a seed is asked for.
 fn check(fixture: &Fixture) {
     let (cases, seed) = (setting("SEXTON_MODEL_CASES"), setting("SEXTON_MODEL_SEED"));
     let fixed = if cases.is_none() { 1 } else { rand_seed() };

@@ -72,7 +72,7 @@ impl System<'_> {
         for row in rows {
             let real = |n: usize| row[n].clone().unwrap();
             let (Some(of), Some(child)) = (self.id_of(&real(0)), self.id_of(&real(1))) else {
-                return Err(format!("somebody waits that nobody knows: {row:?}"));
+                return Err(format!("a deletion waits that the model does not know: {row:?}"));
             };
             there.insert((of, child));
         }
@@ -155,7 +155,7 @@ impl System<'_> {
         let rows = self.fixture.rows(&sql).await;
         let mut seen = BTreeSet::new();
         for row in rows {
-            let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that nobody knows")?;
+            let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that the model does not know")?;
             let Some(one) = model.open.get(&id) else { return Err(format!("deletion {id} is still there: {row:?}")) };
             seen.insert(id);
             let name = format!("deletion {id} of {:?}", one.at);
@@ -195,7 +195,7 @@ impl System<'_> {
         let sql = "select id, state, coalesce(cancelled_by, row_outcome) from sexton_deletion_done";
         let mut there = BTreeMap::new();
         for row in self.fixture.rows(sql).await {
-            let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that nobody knows")?;
+            let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a deletion that the model does not know")?;
             there.insert(id, (row[1].clone().unwrap(), row[2].clone().unwrap()));
         }
         let done = |(id, one): (&Id, &super::state::Done)| (*id, ended(&one.end));
@@ -206,7 +206,7 @@ impl System<'_> {
         let sql = "select deletion_id, resource, key, marker_value, marker_before from sexton_child";
         let mut there = BTreeMap::new();
         for row in self.fixture.rows(sql).await {
-            let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a mark of a deletion that nobody knows")?;
+            let id = self.id_of(row[0].as_ref().unwrap()).ok_or("a mark of a deletion that the model does not know")?;
             let at = self.schema.at(row[1].as_ref().unwrap(), row[2].as_ref().unwrap());
             there.insert((id, at), (row[3].clone(), row[4].clone()));
         }

@@ -153,7 +153,7 @@ async fn run_that_fails_says_how_to_resume() {
     let Error::Interrupted { batch, requested, .. } = error else { panic!("{message}") };
     assert_eq!(requested, 5);
     assert!(message.starts_with("stopped after 5 rows of table `block`: cannot soft-remove 5 rows of "), "{message}");
-    assert!(message.ends_with(&format!("; `resume({batch})` goes on")), "{message}");
+    assert!(message.ends_with(&format!("; continue with `resume({batch})`")), "{message}");
     assert_eq!(fixture.marked().await, ["1", "2", "3", "4", "5"]);
 
     fixture.execute("drop trigger refuse on sexton_deletion").await;

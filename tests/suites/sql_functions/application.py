@@ -12,7 +12,7 @@ class Changed(Exception):
 
 
 def refusal(conn, query, *parameters):
-    """The SQLSTATE and message of a query that is refused; the transaction goes on after it."""
+    """The SQLSTATE and message of a query that is refused; the transaction continues after it."""
     try:
         with conn.transaction():
             conn.execute(query, parameters)

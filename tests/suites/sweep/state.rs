@@ -102,7 +102,7 @@ async fn long_sweep_says_how_far_it_is_and_can_be_interrupted(server: Server) {
     assert_eq!(command.wait(PATIENCE).await, 1);
     let last = command.logs().pop().unwrap().text;
     assert!(last.contains("interrupted"), "{last}");
-    assert_eq!(last.contains("; the same command goes on where it ended"), !dry, "{last}");
+    assert_eq!(last.contains("; the same command continues where it ended"), !dry, "{last}");
     let runs = rig.rows("select cursor -> 'figures' ->> 'looked' from sexton_sweep where leader is null").await;
     if dry {
         assert!(runs.is_empty(), "{runs:?}");
@@ -216,7 +216,7 @@ async fn sweep_that_deals_with_nothing_is_stuck(server: Server) {
         "create trigger no before update on block begin select raise(abort, 'not now'); end"
     })
     .await;
-    let warned = "adopt has dealt with nothing of what it found 3 times in a row";
+    let warned = "adopt has changed nothing of what it found 3 times in a row";
     for pass in 1..=3 {
         assert_eq!(state_of(&rig, "adopt").await, if pass == 1 { "never" } else { "ok" });
         let swept = rig.run(&["sweep", "adopt"]).await.expect_code(0);
@@ -224,7 +224,7 @@ async fn sweep_that_deals_with_nothing_is_stuck(server: Server) {
     }
     let state = status_of(&rig, "adopt").await;
     assert_eq!((&state["state"], &state["stalled"], &state["backlog"]), (&json!("stuck"), &json!(3), &json!(2)));
-    assert!(rig.run(&["status"]).await.stdout.contains("nothing of what was found was dealt with, 3 times in a row"));
+    assert!(rig.run(&["status"]).await.stdout.contains("nothing of what was found was changed, 3 times in a row"));
     // What is only reported is not to be dealt with.
     rig.reconfigure(RESOURCE);
     drop(rig.run(&["sweep", "adopt"]).await.expect_code(0));
@@ -250,8 +250,8 @@ async fn sweep_that_does_not_run_is_overdue(server: Server) {
     assert!(line.contains("WARN") && line.contains("worker-b"), "{line}");
 }
 
-/// The leader stands still in the middle of a batch, for longer than its lease, and goes on when another has done the
-/// rest.
+/// The leader stands still in the middle of a batch, for longer than its lease, and continues when another has done
+/// the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leader_that_wakes_up_late_does_no_work_twice() {
     let resource = RESOURCE.replace("key = \"id\"", "key = \"id\"\nadopt = \"on\"\nadopt_all = true");

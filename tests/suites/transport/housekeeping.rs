@@ -87,7 +87,7 @@ async fn a_killed_processes_hints_wait_for_its_death_by_redis_time() {
     process.stop().await;
 }
 
-/// Fact 8: at apalis' orphan time of 60 s, a machine 400 s ahead unregisters everybody else at each of its heartbeats.
+/// Fact 8: at apalis' orphan time of 60 s, a machine 400 s ahead unregisters all others at each of its heartbeats.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_clock_is_ahead_cannot_orphan_us() {
     let redis = Redis::start().await;

@@ -74,7 +74,7 @@ async fn shutdown_lets_handlers_finish_and_returns_hints_that_were_not_begun() {
     tokio::time::sleep(Duration::from_millis(50)).await; // By the intake, too.
     recorder.gate.add_permits(10);
     process.stop().await;
-    assert_eq!(recorder.count(), 4, "who had begun finished, and nobody began after the stop");
+    assert_eq!(recorder.count(), 4, "handlers that had begun finished, and none began after the stop");
     assert_eq!(number(&mut look, &["LLEN", &keys().active()]).await, 6);
     assert!(remaining(&mut look).await.iter().all(|key| !key.contains("inflight")));
     // The next process handles them.

@@ -61,7 +61,7 @@ pub struct Gate(watch::Sender<bool>);
 impl Gate {
     /// A closed gate.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "whether a default gate is open would be anybody's guess")]
+    #[expect(clippy::new_without_default, reason = "a name would not say whether a default gate is open")]
     pub fn new() -> Self {
         Self(watch::channel(false).0)
     }

@@ -19,8 +19,8 @@ pub(crate) enum Programs {
 }
 
 impl Programs {
-    /// The newest, from the package that scripts/python.sh installs. They are copied to `dir` if they run as somebody
-    /// else, who may have no right to look where they are.
+    /// The newest, from the package that scripts/python.sh installs. They are copied to `dir` if they run as another
+    /// user, who may have no right to look where they are.
     pub(crate) fn newest(dir: &Path, user: Option<User>) -> Self {
         let python = python_dir().join("lib");
         let versions = fs::read_dir(&python).into_iter().flatten().flatten();

@@ -24,8 +24,9 @@ impl Catalog {
                     advice.push(ConfigProblem {
                         path: format!("resources.{}.children", table.name),
                         message: format!(
-                            "`{}` references `{}` by ({columns}) and no child rule is for it: a row that is still referenced \
-                             cannot be deleted, and its deletion ends dead as `referenced`; add a [[resources.{}.children]]",
+                            "`{}` references `{}` by ({columns}) and no child rule is for it: a row that is still \
+                             referenced cannot be deleted, and its deletion ends dead as `referenced`; add a \
+                             [[resources.{}.children]]",
                             key.table, table.resource.table, table.name
                         ),
                     });

@@ -53,8 +53,9 @@ pub(super) async fn cascades_to_twins(
                 problems.push(ConfigProblem {
                     path: format!("resources.{}.table", table.name),
                     message: format!(
-                        "deleting its rows also deletes rows of resource `{}` by ON DELETE CASCADE ({}), whose targets would \
-                         never hear of it; add a [[resources.{}.children]] for it, or make the foreign key RESTRICT",
+                        "deleting its rows also deletes rows of resource `{}` by ON DELETE CASCADE ({}), whose targets \
+                         would never hear of it; add a [[resources.{}.children]] for it, or make the foreign key \
+                         RESTRICT",
                         victim.name,
                         path.join(" → "),
                         resources.first().map_or(&table.name, |table| &table.name),

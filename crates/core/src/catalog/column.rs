@@ -38,8 +38,8 @@ pub struct Column {
     /// The expression by which it is computed when it is read (PostgreSQL 18, virtual generated columns). The rows that
     /// a trigger gets as a table have no value of it.
     pub(crate) computed_as: Option<String>,
-    /// The collation by which different texts are equal in it (nondeterministic, `NOCASE`); none where only the same text
-    /// is. On SQLite it is known of columns of a unique constraint only.
+    /// The collation by which different texts are equal in it (nondeterministic, `NOCASE`); none where only the same
+    /// text is. On SQLite it is known of columns of a unique constraint only.
     pub(super) loose_collation: Option<String>,
     /// The function that prints a value whose text depends on settings; none on SQLite, and before `sexton migrate`.
     pub(super) text_function: Option<Arc<str>>,

@@ -173,8 +173,8 @@ fn adopted_twice(tables: &BTreeMap<ResourceName, Table>) -> impl Iterator<Item =
         Some(ConfigProblem {
             path: format!("resources.{}.adopt", table.name),
             message: format!(
-                "resource `{}` has the same table: rows that were removed through it would be taken for orphans; \"on\" needs a \
-                 table of its own",
+                "resource `{}` has the same table: rows that were removed through it would be taken for orphans; \
+                 \"on\" needs a table of its own",
                 other.name
             ),
         })

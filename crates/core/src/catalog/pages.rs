@@ -18,8 +18,7 @@ pub(crate) struct NextRows {
     pub(crate) next: Option<Cursor>,
 }
 
-/// Rows, and the positions in their key of the columns by which pages follow each other: only those that are unique by
-/// themselves, in the order of their index.
+/// Rows, and the key columns that order their pages, as positions in the key. These columns are unique together.
 pub(crate) struct Paging<'r> {
     pub(crate) rows: &'r Rows,
     pub(crate) by: &'r [usize],

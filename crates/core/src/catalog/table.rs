@@ -109,8 +109,8 @@ impl Table {
         self.object(alias, |_| true)
     }
 
-    /// The captured columns but those that only say that the row is marked, as a JSON object of texts: what is known of
-    /// a row that is gone.
+    /// What is known of a row that is gone, as a JSON object of texts: the captured columns without those that only
+    /// mark.
     #[must_use]
     pub(crate) fn twin_json(&self, alias: &str) -> String {
         let markers = self.resource.marker_columns();

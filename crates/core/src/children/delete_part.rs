@@ -1,4 +1,4 @@
-//! Deleting a part of the descendants of a row that has more than one transaction should delete.
+//! Deletes some of the descendants of a row that has too many for one transaction.
 
 use std::collections::HashSet;
 

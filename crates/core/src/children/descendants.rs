@@ -91,8 +91,8 @@ impl Descendants {
         self.unfinished.get(row).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the row has children with deletions to finish first. Its own, `id`, does not count, and neither do those
-    /// that wait for it: of rows that reference each other in a circle, the one that was requested first goes last.
+    /// Whether the row's deletion `id` has to wait for one of its children. It waits neither for itself nor for
+    /// deletions that wait for it: in a circle the one requested first goes last.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.

@@ -7,8 +7,8 @@ use crate::{db, ids::DeletionId, ledger::Ledger, state::State};
 /// A child whose deletion must be finished before its parent's, with that deletion if there is one.
 pub type Unfinished = Option<(DeletionId, State)>;
 
-/// Whether any of these children must go before the deletion `id`. Neither that deletion itself nor those that wait for
-/// it must: of rows that reference each other in a circle, the one that was requested first goes last.
+/// Whether the deletion `id` has to wait for one of these children. It waits neither for itself nor for deletions that
+/// wait for it: in a circle the one requested first goes last.
 pub(super) async fn any_goes_before(
     conn: &impl ConnectionTrait,
     ledger: &Ledger,

@@ -25,8 +25,8 @@ pub(super) fn validate(path: &str, resource: &Resource) -> Result<(), InvalidSet
     let on = resource.adopt == AdoptMode::On;
     let limited = resource.adopt_since.is_some() || resource.adopt_all;
     ensure(!on || limited, &at("adopt"), || {
-        "\"on\" deletes every row that was ever marked: say from when on with adopt_since = \"2026-01-01T00:00:00Z\", or \
-         adopt_all = true"
+        "\"on\" deletes every row that was ever marked: say from when on with adopt_since = \"2026-01-01T00:00:00Z\", \
+         or adopt_all = true"
             .to_owned()
     })?;
     ensure(!(resource.adopt_since.is_some() && resource.adopt_all), &at("adopt_since"), || {

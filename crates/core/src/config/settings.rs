@@ -115,7 +115,7 @@ pub struct SweepBudget {
 pub struct Console {
     /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Whether anybody who reaches the address may see the metrics.
+    /// Whether every client that reaches the address may see the metrics.
     pub unauthenticated: bool,
 }
 
@@ -128,8 +128,8 @@ impl Console {
 
     pub(super) fn validate(&self, api: &Api) -> Result<(), InvalidSetting> {
         ensure(!self.needs_token() || api.has_operator(), "console.listen", || {
-            "anybody who reaches this address could see the metrics: give a client of api.tokens the right `operate`, listen \
-             on a loopback address, or set console.unauthenticated = true behind a network policy"
+            "every client that reaches this address could see the metrics: give a client of api.tokens the right \
+             `operate`, listen on a loopback address, or set console.unauthenticated = true behind a network policy"
                 .to_owned()
         })
     }

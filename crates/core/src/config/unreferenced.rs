@@ -83,7 +83,8 @@ pub(super) fn validate(path: &str, resource: &Resource, sync: &Sync) -> Result<(
     let Some(unreferenced) = &resource.unreferenced else { return Ok(()) };
     let at = |key: &str| format!("{path}.unreferenced.{key}");
     ensure(!unreferenced.by.is_empty(), &at("by"), || {
-        "expected the foreign keys that reference the table, as in [{ table = \"person\", column = \"favorite_toy_id\" }]"
+        "expected the foreign keys that reference the table, as in \
+         [{ table = \"person\", column = \"favorite_toy_id\" }]"
             .to_owned()
     })?;
     for (index, reference) in unreferenced.by.iter().enumerate() {
@@ -104,8 +105,8 @@ pub(super) fn validate(path: &str, resource: &Resource, sync: &Sync) -> Result<(
     let least = sync.interval * 2 * LOOKS;
     ensure(unreferenced.delete_after >= least, &at("delete_after"), || {
         format!(
-            "it must be at least {}: an age counts only while every row is looked at each quarter of it, and sweeps are \
-             considered every {} (sync.interval)",
+            "it must be at least {}: an age counts only while every row is looked at each quarter of it, and sweeps \
+             are considered every {} (sync.interval)",
             humantime::format_duration(least),
             humantime::format_duration(sync.interval)
         )

@@ -118,8 +118,8 @@ fn validate_without_marker(path: &str, resource: &Resource) -> Result<(), Invali
         && resource.adopt != AdoptMode::On
         && !resource.hash_key;
     ensure(nothing_recorded, &format!("{path}.marker"), || {
-        "it is missing: without one only `unreferenced` can be said of a table; targets, children, then, grace, adopt and \
-         hash_key speak of rows that are marked"
+        "it is missing: without one only `unreferenced` can be said of a table; targets, children, then, grace, adopt \
+         and hash_key speak of rows that are marked"
             .to_owned()
     })
 }

@@ -1,7 +1,7 @@
 //! What one database can do and another cannot.
 //!
-//! Code asks here by name, or matches on [`Dialect`]; it does not compare with one database. Who adds a database answers
-//! these questions, and the compiler names them and the matches.
+//! Code asks here by name, or matches on [`Dialect`]; it does not compare with one database. Who adds a database
+//! answers these questions, and the compiler names them and the matches.
 
 use super::Dialect;
 

@@ -52,7 +52,7 @@ fn said_about(about: Option<&str>) -> String {
 }
 
 /// What the database or its driver said, on one line: a trigger or a value of a row may have put control characters
-/// into it, and with them a line that nobody wrote. The time is proportional to its length.
+/// into it, and with them a line that Sexton did not write. The time is proportional to its length.
 fn without_controls(said: &str) -> String {
     let mut shown = String::with_capacity(said.len());
     for character in said.chars() {
@@ -128,7 +128,8 @@ impl From<DbErr> for Error {
 pub enum ConnectError {
     /// The URL is not one.
     #[error(
-        "database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc; in a password `/`, `?`, `#` and `@` are percent-encoded"
+        "database.url is not a database URL: expected postgres://user@host/name or sqlite://file.db?mode=rwc; in a \
+         password `/`, `?`, `#` and `@` are percent-encoded"
     )]
     Url,
     /// No connection.

@@ -110,8 +110,8 @@ impl Words {
     /// The statement, its values numbered in the order in which they first occur.
     ///
     /// # Panics
-    /// If the text has a word or function that is not among these. Texts are part of the program, and every one is
-    /// rendered when the ledger or the table is opened, so that a test that opens one finds it.
+    /// If the text has a word or function that is not among these. Texts are part of the program, and each is rendered
+    /// by a test: those of the ledger when it is opened, the others by a unit test of their module or where they run.
     #[must_use]
     pub fn render(&self, text: &str) -> Sql {
         self.render_for(text, &[])

@@ -23,8 +23,8 @@ pub fn broken(guards: &[Guard]) -> Vec<ConfigProblem> {
             (GuardState::Disabled, _) => format!("the guard {name} is disabled on {table}, and records nothing"),
             (_, Some(why)) => format!("the guard {name} on {table} {why}"),
             _ => format!(
-                "the guard {name} on {table} was installed and is gone, as after a migration that makes the table anew: rows \
-                 that are deleted without a request leave their twins behind"
+                "the guard {name} on {table} was installed and is gone, as after a migration that makes the table \
+                 anew: rows that are deleted without a request leave their twins behind"
             ),
         };
         let remedy = match standing.state {
@@ -61,8 +61,8 @@ pub async fn advice(
         advice.push(ConfigProblem {
             path: "resources".to_owned(),
             message: format!(
-                "there is a guard {} on {} of a resource that is not configured: no worker deletes what it records; configure \
-                 the resource, or `{}`",
+                "there is a guard {} on {} of a resource that is not configured: no worker deletes what it records; \
+                 configure the resource, or `{}`",
                 trigger.name, trigger.on_table, trigger.sql_drop
             ),
         });
@@ -92,8 +92,8 @@ pub async fn unguarded(
     Ok(Some(ConfigProblem {
         path: format!("resources.{name}.unreferenced.mode"),
         message: format!(
-            "its rows go a while after their deletion was requested, and their twins for good: no new reference may appear; \
-             run `sexton guard {name}`, whose triggers refuse references to rows that are hidden"
+            "its rows go a while after their deletion was requested, and their twins for good: no new reference may \
+             appear; run `sexton guard {name}`, whose triggers refuse references to rows that are hidden"
         ),
     }))
 }

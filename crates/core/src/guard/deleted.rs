@@ -115,9 +115,9 @@ fn targets(table: &Table) -> String {
     literal(&serde_json::Value::from(names).to_string())
 }
 
-/// Whether a finished deletion has dealt with the row that is deleted, which carries that one's marker: its targets
-/// have confirmed, or on-call gave it up. The row of one that was restored has its twins. On SQLite, which cannot hash,
-/// a deletion that is kept under a hash is not found, and the targets are called once more.
+/// Whether a finished deletion has dealt with the deleted row. The row carries its marker, and its targets confirmed or
+/// on-call discarded it. A restored one does not count: its twins are there. On SQLite, which cannot hash, a deletion
+/// that is kept under a hash is not found, and the targets are called once more.
 const IS_DONE_WITH: &str = "\
 ({is_marked} and exists (select 1 from {done} f where f.resource = {name} and {is_kept_as}
             and {comparable_marker:f.marker_value} = {comparable_marker:{marker}}

@@ -29,8 +29,8 @@ const LOCK: &str =
 pub enum InstallError {
     /// Other transactions hold locks on the table.
     #[error(
-        "{table} is busy: a transaction that is open has kept us from its lock for {TRIES} seconds; nothing was changed, \
-             try again when it is over"
+        "{table} is busy: a transaction that is open has kept us from its lock for {TRIES} seconds; nothing was \
+         changed, try again when it is over"
     )]
     Busy {
         /// The table.
@@ -38,8 +38,8 @@ pub enum InstallError {
     },
     /// The role may not.
     #[error(
-        "the role may not do that ({why}). It needs the right TRIGGER on {table} and CREATE on the ledger's schema, and \
-             it must own a guard that is there. Or let the owner of both run what `sexton guard --dry-run` prints"
+        "the role may not do that ({why}). It needs the right TRIGGER on {table} and CREATE on the ledger's schema, \
+         and it must own a guard that is there. Or let the owner of both run what `sexton guard --dry-run` prints"
     )]
     Denied {
         /// The table.
@@ -48,7 +48,7 @@ pub enum InstallError {
         why: String,
     },
     /// The database does not answer, or refuses for another reason.
-    #[error("the database failed: {0}")]
+    #[error(transparent)]
     Database(#[from] db::Error),
 }
 

@@ -1,9 +1,9 @@
-//! The guard of rows that are deleted once nothing references them: a new reference to one takes its mark away in the
-//! same transaction, and one to a row that is hidden is refused. So nothing ever references a row that is about to be
+//! The guard of rows that are deleted when nothing references them. A new reference clears the row's time (`since`) in
+//! the same transaction. A reference to a hidden row is refused. So nothing ever references a row that is about to be
 //! deleted, in the database and elsewhere.
 //!
-//! The row is locked before its mark is read, as the foreign key locks it later or has done already. So this
-//! transaction waits for a sweep that is marking the row, and a sweep waits for this one, also where the constraint is
+//! The row is locked before its time is read, as the foreign key locks it later or has done already. So this
+//! transaction waits for a sweep that is setting the time, and a sweep waits for this one, also where the constraint is
 //! deferred.
 
 use super::{
@@ -71,11 +71,11 @@ fn message(unreferenced: &UnreferencedTable) -> String {
 }
 
 /// A row that another transaction has locked is not waited for, or writers who reference several rows would wait for
-/// each other. Its mark is left to the next pass, which finds the row referenced; until then this transaction keeps
+/// each other. Its time is left to the next pass, which finds the row referenced; until then this transaction keeps
 /// sweeps from it.
 const POSTGRES: &str = include_str!("referenced.postgres.sql");
 
-/// The search path that the application's own triggers see when the row's mark is taken away: that of the role with
+/// The search path that the application's own triggers see when the row's time is cleared: that of the role with
 /// whose rights they run. That of the session would let the writer of a reference choose what those triggers find.
 const OWNERS_PATH: &str = "coalesce((
             select substr(setting, length('search_path=') + 1)

@@ -1,5 +1,5 @@
-//! Remembering which guards were installed, and what they were: one that is lost, or changed by others, is told
-//! from one that never was there.
+//! Remembers which guards were installed, and how. So a guard that was lost or changed can be told from one that was
+//! never installed.
 
 use sea_orm::ConnectionTrait;
 

@@ -107,8 +107,8 @@ pub(super) fn own_table_words(ledger: &Ledger, kind: &str, resource: &ResourceNa
     words.with([("ensure_own_table", ensure)])
 }
 
-/// A function that acts with its owner's rights must not act on what others hand to it, should others ever be
-/// allowed to make a trigger of it. A partition stands for its table, and the table may have been renamed since.
+/// The function has its owner's rights. If another role could attach it to a table of its own, it must refuse. A
+/// partition stands for its table, and the table may have been renamed since.
 const ENSURE_OWN_TABLE: &str = include_str!("trigger.ensure_own_table.sql");
 
 /// The body of a trigger: the text without its first line, a comment. It is compared with what is installed, so it is

@@ -7,8 +7,8 @@ use crate::{
     ids::DeletionId,
 };
 
-/// When a deletion finished, and its id: the next page begins after it. In their order if both are of one database: it
-/// writes times in UTC, the one that is a part of the other sorting first.
+/// When a deletion finished, and its id; the next page begins after both. Values from one database sort by time,
+/// because it writes times in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FinishedAt {
     pub(crate) at: String,

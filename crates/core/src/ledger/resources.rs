@@ -19,7 +19,8 @@ pub enum Drift {
     Missing(ResourceName),
     /// It is defined differently.
     #[error(
-        "resources.{0} differs from what `sexton migrate` wrote; run it with this configuration, or start with --allow-drift"
+        "resources.{0} differs from what `sexton migrate` wrote; run it with this configuration, or start with \
+         --allow-drift"
     )]
     Different(ResourceName),
 }

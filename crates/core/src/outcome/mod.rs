@@ -1,7 +1,7 @@
 //! What a target's answer means.
 //!
 //! Every answer has a meaning, and the default is not retryable: an unknown answer is [`Outcome::Rejected`].
-//! Whoever answers chooses what there is to judge: it takes time proportional to the length of the answer and its headers.
+//! A target chooses what there is to judge: it takes time proportional to the length of the answer and its headers.
 //! The configuration says which answers confirm ([`crate::config::target`]); whether one does is judged here.
 
 mod answer;

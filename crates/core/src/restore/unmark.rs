@@ -80,8 +80,8 @@ async fn unmark_postgres(
         }
     }
     for table in store.catalog.tables().filter(|table| store.catalog.is_child(&table.name)) {
-        // In a statement of its own, so that the next one sees what was committed while this one waited: whether
-        // another deletion wants the row gone, or does so no longer.
+        // A statement of its own: the next one sees what was committed during this wait, for example a new deletion of
+        // the row.
         let lock = table.rendered.get("restore.lock_children", || lock_children_statement(ledger, table));
         if lock.bind([("ids", ids.as_str().into())]).all(transaction).await?.is_empty() {
             continue;

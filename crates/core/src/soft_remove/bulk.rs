@@ -1,9 +1,9 @@
 //! Choosing many rows by a condition that an operator wrote.
 //!
-//! The condition is SQL on the table's own columns. It stands alone on its line, in parentheses, in a query of its own
-//! that only reads: what follows it cannot become part of it, nor it part of what follows. That query runs as a
-//! prepared statement in a transaction that cannot write. The transaction that removes the rows locks them and
-//! evaluates the condition once more, so that a row that changed in between is not removed.
+//! The condition is SQL on the table's own columns. It stands on lines of its own, in parentheses, in a query that only
+//! reads. So it cannot change the text around it. That query runs as a prepared statement in a transaction that cannot
+//! write. The transaction that removes the rows locks them and evaluates the condition once more, so that a row that
+//! changed in between is not removed.
 
 use sea_orm::ConnectionTrait;
 

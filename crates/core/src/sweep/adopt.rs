@@ -80,7 +80,10 @@ pub async fn find_orphans(
         if row.get("is_orphan")? {
             // On SQLite a column may hold what is no value of its type.
             let Some(key) = key else {
-                tracing::warn!(resource = %table.name, "a marked row has no key by which its deletion could be requested");
+                tracing::warn!(
+                    resource = %table.name,
+                    "a marked row has no key by which its deletion could be requested"
+                );
                 continue;
             };
             markers.push((key.to_string(), row.get("marker")?));

@@ -3,8 +3,8 @@
 //! A wrong request deletes the wrong thing, so a template gives exactly what its author meant, or nothing. A value is
 //! encoded for its position (URL, query, header, JSON); one that does not fit there is refused.
 //!
-//! Whoever writes a row chooses how long its values are: parsing and rendering take time proportional to the length of the
-//! template and the values, and tests hold that.
+//! The application chooses how long a row's values are: parsing and rendering take time proportional to the length of
+//! the template and the values, and tests hold that.
 
 mod href;
 mod json;

@@ -6,7 +6,7 @@
 //!   generated from the types and handlers here.
 //! - It shares the worker's pool: requests use at most half of the connections at once. One that does not get a
 //!   connection in time is told to come back.
-//! - A worker that is shutting down goes on answering: what it records, others work on.
+//! - A worker that is shutting down keeps answering: what it records, others work on.
 
 mod auth;
 mod input;

@@ -159,7 +159,7 @@ impl Problem {
     /// The problem that an error is; `said` is what the log may say of it.
     fn of_database(error: &db::Error, said: &str) -> Self {
         match error.refusal() {
-            Some(refusal) if refusal.is_contention() => Self::busy("the rows are locked by somebody else"),
+            Some(refusal) if refusal.is_contention() => Self::busy("the rows are locked by another transaction"),
             Some(refusal) if is_of_the_application(&refusal) => {
                 let by = match (&refusal.constraint, &refusal.table) {
                     (Some(constraint), Some(table)) => format!("constraint `{constraint}` of table `{table}`"),

@@ -92,7 +92,10 @@ struct Deletion {
     path = "/v1/deletions",
     operation_id = "requestDeletions",
     tag = "deletions",
-    params(("traceparent" = Option<String>, Header, nullable = false, description = "The caller's trace (W3C Trace Context); recorded")),
+    params((
+        "traceparent" = Option<String>, Header, nullable = false,
+        description = "The caller's trace (W3C Trace Context); recorded"
+    )),
     request_body = NewDeletions,
     responses(
         (status = 201, body = Deletions, description = "Recorded; at least one deletion is new",

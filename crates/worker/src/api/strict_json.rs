@@ -1,5 +1,5 @@
-//! JSON in which no object has two members of the same name. Of such an object one reader takes the first and another the
-//! last (RFC 8259 §4): whoever checks a request before it comes here might have seen another one.
+//! JSON in which no object has two members of the same name. Of such an object one reader takes the first and another
+//! the last (RFC 8259 §4): a proxy that checks a request before it comes here might have seen another one.
 
 use std::fmt;
 

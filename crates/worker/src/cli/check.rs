@@ -64,7 +64,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
                 problems.push(ConfigProblem::new("resources", drift.to_string()));
             }
             if ledger.sequence_is_behind(&db).await? {
-                let message = "the sequence of sexton_action is behind its rows, as after logical replication; run `sexton migrate`";
+                let message = "the sequence of sexton_action is behind its rows, as after logical replication; run \
+                               `sexton migrate`";
                 problems.push(ConfigProblem::new("database.url", message));
             }
             for unreferenced in catalog.iter().flat_map(Catalog::unreferenced) {
@@ -139,8 +140,8 @@ fn warn_of_plain_tokens(config: &Config) -> Option<ConfigProblem> {
 async fn stale_statements(store: &Store) -> Result<Vec<ConfigProblem>> {
     let stale = store.ledger.stale_statements(&store.db, &sql_functions::statements(store)).await?;
     let problem = |name: &ResourceName| {
-        let message = "the statements of the SQL functions are those of another release, or of a table that was changed since; \
-                       run `sexton migrate`";
+        let message = "the statements of the SQL functions are those of another release, or of a table that was \
+                       changed since; run `sexton migrate`";
         ConfigProblem::new(format!("resources.{name}"), message)
     };
     Ok(stale.iter().map(problem).collect())

@@ -14,21 +14,20 @@ use crate::connector::is_special_purpose;
 /// A warning: a key path, and what is wrong there.
 pub(super) type Warning = (String, String);
 
-/// Files that everybody on the machine can read, and credentials that travel over plain HTTP.
+/// Files that every user of the machine can read, and credentials that travel over plain HTTP.
 pub(super) fn warnings(path: &Path, config: &Config) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = readable_configuration(path).into_iter().collect();
     for (name, resource) in &config.resources {
         for target in &resource.targets {
             let at = format!("resources.{name}.targets[{}]", target.file_index);
             let files = secret_files(&target.kind);
-            warnings.extend(
-                files.into_iter().filter(|file| is_world_readable(file)).map(|file| {
-                    (at.clone(), format!("everybody on this machine can read {}: chmod o-r", file.display()))
-                }),
-            );
+            warnings.extend(files.into_iter().filter(|file| is_world_readable(file)).map(|file| {
+                (at.clone(), format!("every user of this machine can read {}: chmod o-r", file.display()))
+            }));
             warnings.extend(sent_in_the_clear(target).map(|host| {
-                let message =
-                    format!("credentials travel to {host} over plain http, where anybody on the way can read them");
+                let message = format!(
+                    "credentials travel to {host} over plain http, where every machine on the way can read them"
+                );
                 (at, message)
             }));
         }
@@ -43,7 +42,8 @@ fn readable_configuration(path: &Path) -> Option<Warning> {
     let found = literal_credentials(&fs::read_to_string(path).ok()?);
     let first = found.first()?;
     let message = format!(
-        "it is a credential, and everybody on this machine can read {}: chmod o-r, or have ${{VAR}} read it from the environment",
+        "it is a credential, and every user of this machine can read {}: chmod o-r, or have ${{VAR}} read it from the \
+         environment",
         path.display()
     );
     Some((first.clone(), message))

@@ -82,7 +82,7 @@ impl From<config::Error> for Error {
 
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
-        Self::Failed(anyhow::Error::new(error).context("the database failed"))
+        Self::Failed(error.into())
     }
 }
 

@@ -24,9 +24,10 @@ use super::{
   sexton guard booking --remove
 
 Guards are triggers:
-- On the table of a resource with targets: a row that is deleted without a request is recorded, and workers delete its twins.
-- On tables that reference a resource with `unreferenced`: a row that is referenced loses its mark, and references to a hidden
-  row are refused.
+- On the table of a resource with targets: a row that is deleted without a request is recorded, and workers delete its
+  twins.
+- On tables that reference a resource with `unreferenced`: a new reference clears the row's time (`since`), and
+  references to a hidden row are refused.
 Installing waits at most five seconds for transactions that write to the table. TRUNCATE fires no guard, and neither do
 deletes under session_replication_role = replica.")]
 pub(super) struct Args {
@@ -118,7 +119,8 @@ fn ensure_guardable(catalog: &Catalog, guards: &[Guard], name: &str) -> Result {
     }
     Err(Error::Usage(match catalog.by_name(name) {
         Some(_) => format!(
-            "resources.{name} has neither targets nor `unreferenced`: its rows have no twins, and there is nothing to guard"
+            "resources.{name} has neither targets nor `unreferenced`: its rows have no twins, and there is nothing to \
+             guard"
         ),
         None => {
             let known: Vec<_> = catalog.tables().map(|table| table.name.to_string()).collect();

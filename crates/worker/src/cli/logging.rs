@@ -34,7 +34,7 @@ pub(super) fn start(format: LogFormat) {
 }
 
 /// Writes an event's message and fields on one line, whatever is in them: what a database, a server or a row says may
-/// have line feeds, and with them a line that nobody wrote. JSON escapes them by itself.
+/// have line feeds, and with them a line that Sexton did not write. JSON escapes them by itself.
 fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
     let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
         if field.name() != "message" {

@@ -65,13 +65,13 @@ pub(super) async fn resume(path: &Path, args: Args) -> Result {
     let scope = scope(&args, &opened.config.lanes())?;
     if !opened.ledger.resume(&opened.db, &scope, &operator(&args)).await? {
         return Err(Error::NotFound(format!(
-            "{scope} is neither paused nor closed by a breaker; `sexton status` lists what is"
+            "{scope} is neither paused nor shut by a breaker; `sexton status` lists what is"
         )));
     }
     if args.json {
         return output::json(&Changed { scope: scope.to_string(), paused: false, changed: true });
     }
-    println!("{scope} goes on");
+    println!("{scope} is resumed");
     Ok(())
 }
 

@@ -22,8 +22,8 @@ use crate::requests::{self, Hints};
   sexton request block --keys-from keys.txt --reason 'account 99 closed'
 
 With KEYs all rows are removed, or none: a key without a row ends the command with exit code 3.
-With --where or --keys-from, --batch-size rows are one transaction. Keys without a row are reported and give exit code 3;
-the others are requested. A command that ended early is continued with --batch ID.")]
+With --where or --keys-from, --batch-size rows are one transaction. Keys without a row are reported and give exit code
+3; the others are requested. A command that ended early is continued with --batch ID.")]
 pub(super) struct Args {
     /// The resource, as in [resources.NAME].
     resource: ResourceName,

@@ -18,8 +18,8 @@ use super::{
 #[command(after_help = "Example:
   sexton dlq retarget booking.calendar booking.google --reason 'renamed in sexton.toml'
 
-Takes what is pending, and what is dead as target_not_configured; the latter is retried. It asks first; without a terminal
-it needs --yes.")]
+Takes what is pending, and what is dead as target_not_configured; the latter is retried. It asks first; without a
+terminal it needs --yes.")]
 pub(super) struct Args {
     /// The target's old name, RESOURCE.TARGET.
     #[arg(value_name = "OLD")]

@@ -147,10 +147,10 @@ fn sweep_row(state: &SweepState) -> [String; 9] {
         (Some(error), ..) => error.clone(),
         (None, Some(leader), _) => format!("being run by {leader}"),
         (None, None, 0) if state.stalled > 0 => {
-            format!("nothing of what was found was dealt with, {} times in a row", state.stalled)
+            format!("nothing of what was found was changed, {} times in a row", state.stalled)
         }
         (None, None, 0) => String::new(),
-        (None, None, runs) => format!("{runs} runs used up their budget; the pass goes on"),
+        (None, None, runs) => format!("{runs} runs used up their budget; the pass continues"),
     };
     [
         state.name.clone(),

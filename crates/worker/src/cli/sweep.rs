@@ -56,8 +56,8 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     let opened = open::installation(path).await?;
     let store = open::store(path, &opened).await?;
     let wanted = |name: &str| args.name.as_deref().is_none_or(|wanted| wanted == name);
-    let calls = opened.config.sync.verify.switched_on().is_some() && wanted("verify");
-    let targets = if calls { Some(opened.targets(path).await?) } else { None };
+    let calls_targets = |sweep: &RegisteredSweep| wanted(sweep.name) && sweep.sweep.calls_targets(&opened.config);
+    let targets = if SWEEPS.iter().any(calls_targets) { Some(opened.targets(path).await?) } else { None };
     let targets = targets.as_ref().map(|(connectors, gates)| TargetAccess { connectors, gates });
     let context = SweepContext { store: &store, config: &opened.config, targets };
     let effect = if args.dry_run { Effect::DryRun } else { Effect::Act };
@@ -105,7 +105,7 @@ impl Pass<'_> {
             if self.stop.is_cancelled() {
                 return Err(interrupted(match self.effect {
                     Effect::DryRun => "",
-                    Effect::Act => "; the same command goes on where it ended",
+                    Effect::Act => "; the same command continues where it ended",
                 }));
             }
             cursor = Some(run.cursor);

@@ -18,8 +18,8 @@ use super::{
 };
 
 /// Reads at most `limit` bytes, encoded and decoded. It reads to the end where that is cheap, also after success: only
-/// then can the connection be reused. What an answer may need beyond a free beginning is reserved in `memory`, and waited
-/// for until `deadline`.
+/// then can the connection be reused. What an answer may need beyond a free beginning is reserved in `memory`, and
+/// waited for until `deadline`.
 pub(super) async fn read(mut response: Response, limit: usize, memory: &AnswerMemory, deadline: Instant) -> Received {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();

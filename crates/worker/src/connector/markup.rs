@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn elements_are_read_with_their_text() {
-        let body = "\n <?xml version=\"1.0\"?><!-- x --><d:a xmlns:d='DAV:' x='1'> &lt;&#38;<![CDATA[<b>]]>&#x41;\r\n<b/><d:c>y</d:c></d:a>\n";
+        let body = "\n <?xml version=\"1.0\"?><!-- x --><d:a xmlns:d='DAV:' x='1'> &lt;&#38;<![CDATA[<b>]]>&#x41;\r\n\
+                    <b/><d:c>y</d:c></d:a>\n";
         let root = document(body.as_bytes(), later()).unwrap();
         assert_eq!((root.name.as_str(), root.is_dav, root.text.as_str()), ("a", true, " <&<b>A\n"));
         let children: Vec<_> =

@@ -1,6 +1,6 @@
 //! The memory for answers that are being read, of the whole process (`worker.answer_memory_mib`).
 //!
-//! Whoever answers chooses how much there is to read, and sixty-four calls at once may be answered at the same time.
+//! A target chooses how much there is to read, and sixty-four calls at once may be answered at the same time.
 //! The beginning of an answer is free. For more, an answer reserves once what it may need at most, and waits for it
 //! within the call's deadline: none waits for a second part while it holds a first one.
 

@@ -1,8 +1,8 @@
 //! The addresses that are not ordinary ones of the public internet, as IANA registers them.
 //!
 //! The table has all blocks of the IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), also those that are
-//! globally reachable: no API is there. It is that of 2025-05, whose newest entry is RFC 9780. To renew it, add the blocks
-//! that are new and change the date; nothing else knows them.
+//! globally reachable: no API is there. It is that of 2025-05, whose newest entry is RFC 9780. To renew it, add the
+//! blocks that are new and change the date; nothing else knows them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

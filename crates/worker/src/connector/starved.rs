@@ -53,7 +53,7 @@ impl Lack {
     }
 
     /// What is lacking now. The system's resolver does not say why it knows no name: without descriptors it can neither
-    /// read its configuration nor ask anybody.
+    /// read its configuration nor ask a server.
     pub(super) fn now() -> Option<Self> {
         File::open("/dev/null").err().and_then(|error| Self::of(&error))
     }

@@ -43,7 +43,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The database failed.
-    #[error("the database failed: {0}")]
+    #[error(transparent)]
     Database(#[from] db::Error),
 }
 

@@ -69,7 +69,7 @@ async fn collect<T, R>(
     R: Send + 'static,
 {
     while let Some(first) = items.recv().await {
-        // While all slots are taken the batch goes on filling, so the busier the database, the larger the batches.
+        // While all slots are taken the batch keeps filling, so the busier the database, the larger the batches.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let deadline = Instant::now() + LINGER;
         let mut batch = vec![first];

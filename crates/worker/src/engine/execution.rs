@@ -41,7 +41,10 @@ impl Engine {
             if let Some(execution) = Execution::new(&engine, claimed) {
                 execution.run().await;
             } else {
-                tracing::error!(%id, "deletion {id} was claimed, but its resource is not configured; its lease will free it");
+                tracing::error!(
+                    %id,
+                    "deletion {id} was claimed, but its resource is not configured; its lease will free it"
+                );
             }
             drop(slot);
         });

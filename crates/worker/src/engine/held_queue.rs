@@ -8,8 +8,8 @@ use std::{
 
 use sexton_core::ids::DeletionId;
 
-/// How soon what could not be claimed is tried once more, because another process has it or its lane is shut; then
-/// after twice as long, and so on. After [`MOST_TRIES`] it is due for any process.
+/// How soon a claim is tried again if another process has the deletion or its lane is shut. The pause doubles. After
+/// [`MOST_TRIES`] the deletion is due for any process.
 const PAUSE: Duration = Duration::from_millis(300);
 const MOST_TRIES: u32 = 8;
 

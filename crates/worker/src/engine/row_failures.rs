@@ -13,7 +13,7 @@ use super::{execution::Execution, failed_calls::FailedCall};
 const DATABASE_AWAY: Duration = Duration::from_secs(1);
 
 impl Execution<'_> {
-    /// The row was un-removed, or another row has its key.
+    /// The row was unmarked, or another row has its key.
     pub(super) async fn row_live_again(self) {
         let why = match self.claim.marker_rule {
             Some(rule) => {

@@ -1,5 +1,5 @@
-//! Calls that must not be repeated: the ledger knows of each before it begins and after it ended, so that one whose
-//! worker vanishes meanwhile is not made once more.
+//! Calls that must not be repeated. The ledger records each before it begins and after it ended. If the worker vanishes
+//! in between, the call is not made again.
 
 use sexton_core::config::Target;
 

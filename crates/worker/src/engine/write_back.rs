@@ -96,7 +96,7 @@ impl Execution<'_> {
             Some(kind) => tracing::warn!(%id, %kind, error, "deletion {id} is dead: {kind}"),
             None => {
                 let delay_ms = settlement.delay.as_millis();
-                tracing::debug!(%id, event = ?settlement.event, error, delay_ms, "deletion {id} goes on later");
+                tracing::debug!(%id, event = ?settlement.event, error, delay_ms, "deletion {id} continues later");
             }
         }
     }

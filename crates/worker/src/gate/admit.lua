@@ -1,7 +1,8 @@
 -- Lets a call to a target through, or says how long to wait: the generic cell rate algorithm (ITU-T I.371), and a bound
 -- on the calls in flight. Atomic, like every script; the time is Redis' own, so that machines' clocks do not matter.
 --
--- KEYS[1]: theoretical arrival time of the next call, in microseconds   KEYS[2]: calls in flight, scored by when they end
+-- KEYS[1]: theoretical arrival time of the next call, in microseconds
+-- KEYS[2]: calls in flight, scored by when they end
 -- ARGV[1]: microseconds between calls, 0 for no limit   ARGV[2]: burst
 -- ARGV[3]: most calls in flight, 0 for no limit   ARGV[4]: name of this call   ARGV[5]: how long it may take, in ms
 -- Returns {microseconds to wait, or 0 to go ahead, or -1 when too many are in flight, microseconds from now to the next

@@ -74,7 +74,7 @@ impl Gates {
     /// Opens the breaker of `lane`, because a run of "gone" does not end.
     pub(crate) async fn open_gone_breaker(&self, store: &Store, lane: &Lane) {
         let Some(gate) = self.lanes.get(lane) else { return };
-        let reason = "it goes on to find nothing to delete, and has deleted nothing meanwhile".to_owned();
+        let reason = "it still answers \"gone\" and has deleted nothing since".to_owned();
         let change = GateChange::OpenBreaker { cause: Cause::Gone, reason, probe_after: None };
         self.make_change(store, lane, gate, change).await;
     }

@@ -67,7 +67,8 @@ impl Gates {
         }
         let before = {
             let mut known = self.shut();
-            // Under the lock, which a change takes after it began: what was read is older than such a change.
+            // Checked under the lock that a change takes after it began. So if none is noted, what was read is not
+            // older than a change.
             let is_old = self.changes_pending.load(Ordering::Acquire) > 0
                 || self.changes_written.load(Ordering::Acquire) != written;
             if is_old {

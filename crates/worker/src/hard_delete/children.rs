@@ -71,8 +71,7 @@ pub(crate) enum ChildrenPart {
     Stopped(HardDeleteOutcome),
 }
 
-/// Deletes a part of the children of one row that has more than one transaction should delete, in a transaction of its
-/// own.
+/// Deletes some of the children of a row that has too many for one transaction, in a transaction of its own.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed then.
@@ -105,7 +104,7 @@ async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<ChildrenPart, 
     if batch.lock_ours().await?.is_empty() {
         return Ok(ChildrenPart::Stopped(HardDeleteOutcome::Lost));
     }
-    // A row that was un-removed meanwhile keeps its children.
+    // A row that was unmarked meanwhile keeps its children.
     let captured = deletion.captured();
     let now = match dialect {
         Dialect::Postgres => read_existing(transaction, table, &[captured], RowLocks::Wait).await?.remove(&0),

@@ -68,7 +68,7 @@ fn judge(table: &Table, rule: Option<usize>, captured: &Values, now: Values) -> 
     let same = |column: &str| captured.get(column) == now.get(column);
     let marker = table.rules.get(rule);
     if let Some(marker) = marker.filter(|marker| !same(&marker.column.name)) {
-        // Another time in a time marker: the row was un-removed and removed anew while this deletion was running, which
+        // Another time in a time marker: the row was unmarked and marked anew while this deletion was running, which
         // phase 1 does not change. It is to be deleted as it is now.
         let removed_anew = marker.value.is_none() && now.get(&marker.column.name).is_some_and(Option::is_some);
         if removed_anew { Now::Changed(now) } else { Now::LiveAgain }

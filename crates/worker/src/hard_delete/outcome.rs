@@ -32,7 +32,7 @@ pub(crate) enum HardDeleteOutcome {
 }
 
 impl HardDeleteOutcome {
-    /// As the ledger has it; none if the deletion goes on.
+    /// As the ledger has it; none if the deletion continues.
     pub(super) const fn finished(&self) -> Option<RowOutcome> {
         match self {
             Self::Deleted => Some(RowOutcome::Deleted),

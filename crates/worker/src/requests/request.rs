@@ -25,7 +25,7 @@ pub(crate) enum RequestError {
         keys: Vec<String>,
     },
     /// The database failed or refused.
-    #[error("the database failed: {0}")]
+    #[error(transparent)]
     Database(#[from] db::Error),
 }
 

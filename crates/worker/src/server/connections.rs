@@ -40,7 +40,7 @@ impl Connection {
         Self { state: Mutex::new(state), displaced: CancellationToken::new() }
     }
 
-    /// A request has begun, or goes on, and has this much time.
+    /// A request has begun, or continues, and has this much time.
     pub(super) fn is_busy_for(&self, time: Duration) {
         self.enter(Phase::Busy, time);
     }

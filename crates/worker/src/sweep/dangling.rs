@@ -199,7 +199,11 @@ impl DanglingRun<'_> {
             if let Some(id) = id {
                 checkpoint.figures.taken_up += 1;
                 checkpoint.progress.done += 1;
-                tracing::info!(resource = %table.name, %id, "rows outlived their parent; its deletion {id} deals with them");
+                tracing::info!(
+                    resource = %table.name,
+                    %id,
+                    "rows outlived their parent; its deletion {id} deals with them"
+                );
             }
         }
         Ok(())

@@ -44,6 +44,11 @@ pub(crate) trait Sweep: Send + Sync {
     /// The time between two passes.
     fn interval(&self, config: &Config) -> Duration;
 
+    /// Whether it calls targets, and so needs their connectors.
+    fn calls_targets(&self, _config: &Config) -> bool {
+        false
+    }
+
     /// The part of a cursor that a pass from the beginning still needs.
     fn memory(&self, _cursor: &Value) -> Value {
         Value::Object(serde_json::Map::new())

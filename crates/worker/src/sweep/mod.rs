@@ -51,7 +51,7 @@ pub(crate) const SWEEPS: [RegisteredSweep; 5] = [
     },
     RegisteredSweep {
         name: "prune",
-        help: "removes finished deletions that are old enough",
+        help: "deletes finished deletions that are old enough",
         sweep: &prune::PruneSweep,
     },
 ];

@@ -44,7 +44,7 @@ pub(crate) async fn schedule(context: Arc<Context>, stop: CancellationToken) {
             };
             match result {
                 Ok(Some(run)) if run.over => tracing::info!(sweep = name, figures = %run.figures, "{name} is done"),
-                Ok(Some(run)) => tracing::info!(sweep = name, figures = %run.figures, "{name} goes on later"),
+                Ok(Some(run)) => tracing::info!(sweep = name, figures = %run.figures, "{name} continues later"),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, sweep = name, "{name} failed; it is tried again"),
             }
@@ -93,10 +93,6 @@ fn warn_of_unfinished(name: &str, unfinished: UnfinishedRuns) {
         );
     }
     if stalled > 0 && stalled % STUCK_AFTER_PASSES == 0 {
-        tracing::warn!(
-            sweep = name,
-            stalled,
-            "{name} has dealt with nothing of what it found {stalled} times in a row"
-        );
+        tracing::warn!(sweep = name, stalled, "{name} has changed nothing of what it found {stalled} times in a row");
     }
 }

@@ -95,8 +95,8 @@ impl RedisFinding {
             }
             Self::Forbidden { .. } => {
                 "give this user the least rights that docs/configuration.md names: \
-                 ~NAME:* ~core:apalis:queues:list &NAME:wake +@read +@write +@scripting +@pubsub +@connection +time +info \
-                 +config|get"
+                 ~NAME:* ~core:apalis:queues:list &NAME:wake +@read +@write +@scripting +@pubsub +@connection +time \
+                 +info +config|get"
             }
         }
     }

@@ -1,7 +1,7 @@
 -- Removes ids from a set, with their data and metadata. Returns how many were removed.
 --
--- In one step, because handle_results of apalis-redis 1.0.0 writes the metadata of an acked task once more, together with
--- its entry in the set.
+-- In one step, because handle_results of apalis-redis 1.0.0 writes the metadata of an acked task once more, together
+-- with its entry in the set.
 --
 -- KEYS[1]: set or sorted set of task ids   KEYS[2]: hash of task data
 -- ARGV[1]: prefix of the metadata hashes   ARGV[2]: the most ids to remove

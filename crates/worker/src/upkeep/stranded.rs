@@ -41,7 +41,11 @@ impl StrandedWatch {
             // Not at once: a process with a newer configuration may know the lane.
             let taken = store.ledger.take_in_stranded(&store.db, stranded_for(config.worker.lease)).await?;
             if !taken.is_empty() {
-                tracing::warn!(%lane, deletions = taken.len(), "{lane} is not configured; its deletions go on without it");
+                tracing::warn!(
+                    %lane,
+                    deletions = taken.len(),
+                    "{lane} is not configured; its deletions continue without it"
+                );
             }
             return Ok(());
         }

@@ -45,7 +45,7 @@ async fn worker_killed_in_mid_call_ends_as_unknown_outcome(server: Server) {
     let other = rig.daemon().await;
     assert_eq!(rig.settled(&ids[0]).await, "dead: unknown_outcome");
     assert_eq!(rig.settled(&ids[1]).await, "completed");
-    assert_eq!(rig.api.calls_to("/once/r1").len(), 1, "nobody asked again");
+    assert_eq!(rig.api.calls_to("/once/r1").len(), 1, "it was not asked again");
     assert_eq!(rig.api.calls_to("/once/r2").len(), 1, "it had confirmed before its worker vanished");
     assert_eq!(rig.api.calls_to("/again/r2").len(), 2);
     drop(rig.run(&["dlq", "retry", &ids[0]]).await.expect_code(0));

@@ -54,7 +54,7 @@ async fn authority_of_the_configuration_is_trusted_and_no_other() {
     assert_eq!(
         delete(&rig).await,
         ("dead: exhausted".to_owned(), "crm: no_connection".to_owned()),
-        "nobody vouches for it"
+        "no authority vouches for it"
     );
     rig.sexton.write("ca.pem", include_str!("tls/ca.pem"));
     rig.reconfigure(&thing(&format!("{settings}\nca_file = \"ca.pem\"")));

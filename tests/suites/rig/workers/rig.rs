@@ -16,11 +16,11 @@ use sexton_tests::{PATIENCE, Postgres, Sexton, TestDb, api::Api};
 use super::{Setup, Worker, setup::config};
 use crate::rig::store;
 
-/// Deletions that have ended: finished or dead.
 /// What a test that waits in vain says of deletions that have not ended.
 const PENDING: &str =
     "select state, lane, held_at is not null as held, run_at <= now() as due, last_error, count(*)::text
     from sexton_deletion where state <> 'dead' group by 1, 2, 3, 4, 5 order by 6 desc limit 10";
+/// Deletions that have ended: finished or dead.
 const ENDED: &str = "select (select count(*) from sexton_deletion_done)
                           + (select count(*) from sexton_deletion where state = 'dead')";
 

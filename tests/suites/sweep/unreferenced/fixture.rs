@@ -106,5 +106,5 @@ pub(crate) fn code(error: &sexton_core::db::Error) -> String {
 
 /// Runs what must not wait for a lock.
 pub(crate) async fn at_once<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), what).await.expect("it waits for somebody")
+    tokio::time::timeout(Duration::from_secs(5), what).await.expect("it waits for another transaction")
 }

@@ -46,7 +46,7 @@ async fn reference_from_a_removed_row_counts(server: Server) {
     assert_eq!(nonzero(&sweep(&rig).await), "looked 1");
 }
 
-/// Values that the foreign key takes for the same need not be the same to anybody else.
+/// Values that the foreign key takes for the same need not be the same to Sexton.
 async fn rows_are_compared_as_the_foreign_key_compares_them(server: Server) {
     let resources = TOY.replace("key = \"id\"", "key = \"code\"");
     let tables = if server.is_postgres() {

@@ -35,7 +35,7 @@ async fn paused_lane_resumes_where_it_stopped_and_delays_no_other(server: Server
     );
     assert_eq!(calls(&rig, "GET").len() - before, 2);
     assert_eq!(sweep_nonzero(&rig).await, "held 1");
-    assert_eq!(state(&rig).await["state"], "ok", "somebody paused it");
+    assert_eq!(state(&rig).await["state"], "ok", "an operator paused it");
     drop(rig.run(&["resume", "block.calendar"]).await.expect_code(0));
     assert_eq!(sweep_nonzero(&rig).await, "gone 1, looked 2, returned 1");
     // What came back and cannot be seen just now is taken to be there still.

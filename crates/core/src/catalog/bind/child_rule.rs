@@ -147,8 +147,8 @@ impl BindChildRule<'_> {
         let unique = self.parent.1.unique.iter().any(|unique| unique.is_subset(&wanted));
         (!unique && self.rule.scope.is_empty()).then(|| {
             let message = format!(
-                "`{}` of `{}` is not unique, so that rows could be taken for children of another parent; name in `scope` the \
-                 columns that tell parents with the same value apart, or add a unique index",
+                "`{}` of `{}` is not unique, so that rows could be taken for children of another parent; name in \
+                 `scope` the columns that tell parents with the same value apart, or add a unique index",
                 self.rule.references, self.parent.0.resource.table
             );
             self.problem("scope", message)
@@ -172,17 +172,17 @@ impl BindChildRule<'_> {
         };
         let has_targets = resource.is_some_and(|table| !table.resource.targets.is_empty());
         match self.rule.then {
-            ChildThen::Delete if has_targets && self.rule.twin.is_none() => problems.push(self.problem(
-                "twin",
-                "the children's table has targets, and these rows would go without a call; say twin = \"goes_with_parent\" if \
-                 the external system removes their twins together with the parent's, else then = \"request\""
-                    .to_owned(),
-            )),
+            ChildThen::Delete if has_targets && self.rule.twin.is_none() => {
+                let message = "the children's table has targets, and these rows would go without a call; say \
+                               twin = \"goes_with_parent\" if the external system removes their twins together with \
+                               the parent's, else then = \"request\"";
+                problems.push(self.problem("twin", message.to_owned()));
+            }
             ChildThen::Request if resource.is_none() && same.is_empty() => problems.push(self.problem(
                 "then",
                 format!(
-                    "`{}` is not the table of a resource, so its rows cannot have deletions of their own; configure it, or use \
-                     \"delete\"",
+                    "`{}` is not the table of a resource, so its rows cannot have deletions of their own; configure \
+                     it, or use \"delete\"",
                     self.rule.table
                 ),
             )),
@@ -206,8 +206,8 @@ impl BindChildRule<'_> {
         let keyless = key.is_empty() || key.len() < found.primary_key.len();
         if keyless && found.relation == Relation::Table {
             let message = format!(
-                "`{}` has no primary key of integers, uuids and text by which its rows could be locked in order; add one, or \
-                 configure the table as a resource with its `key`",
+                "`{}` has no primary key of integers, uuids and text by which its rows could be locked in order; add \
+                 one, or configure the table as a resource with its `key`",
                 self.rule.table
             );
             problems.push(self.problem("table", message));

@@ -64,8 +64,8 @@ pub(in crate::catalog) fn rows(
     if binder.problems.is_empty() { Ok((rows, paging(resource, found))) } else { Err(binder.problems) }
 }
 
-/// The positions in the key of the columns of one unique index, by which pages follow each other: those of the primary
-/// key in its order, or else those of the smallest other index.
+/// The key columns that order pages, as positions in the key: those of the primary key in its order, else those of the
+/// smallest other unique index.
 fn paging(resource: &Resource, found: &Description) -> Vec<usize> {
     let position = |name: &String| resource.key.iter().position(|column| column == name);
     let primary: Option<Vec<usize>> = found.primary_key.iter().map(position).collect();
@@ -127,8 +127,8 @@ impl ResourceBinder<'_> {
             self.problem(
                 "table",
                 format!(
-                    "row-level security applies to our role on `{table}`, and a row that a policy hides would look deleted; \
-                     `alter role … bypassrls`, or let the table's owner run sexton"
+                    "row-level security applies to our role on `{table}`, and a row that a policy hides would look \
+                     deleted; `alter role … bypassrls`, or let the table's owner run sexton"
                 ),
             );
         }
@@ -155,8 +155,8 @@ impl ResourceBinder<'_> {
             let Some(column) = self.column("key", found, name) else { continue };
             if let Some(collation) = &column.loose_collation {
                 let message = format!(
-                    "`{name}` has the collation {collation}, in which different texts are equal: one row would have several \
-                     keys; a key column has a deterministic one (PostgreSQL) or BINARY (SQLite)"
+                    "`{name}` has the collation {collation}, in which different texts are equal: one row would have \
+                     several keys; a key column has a deterministic one (PostgreSQL) or BINARY (SQLite)"
                 );
                 self.problem("key", message);
             }

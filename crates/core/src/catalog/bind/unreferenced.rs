@@ -129,8 +129,8 @@ impl UnreferencedBinder<'_> {
             }
             if let Some(heir) = &found.inherited_by {
                 let message = format!(
-                    "`{heir}` inherits from `{}`, but not its foreign key and its guard: a reference in it would be missed; \
-                     give it a foreign key of its own instead of the inheritance",
+                    "`{heir}` inherits from `{}`, but not its foreign key and its guard: a reference in it would be \
+                     missed; give it a foreign key of its own instead of the inheritance",
                     wanted.table
                 );
                 self.problem(&format!("by[{number}].table"), message);
@@ -183,8 +183,8 @@ impl UnreferencedBinder<'_> {
         };
         if let Some((action, effect)) = does {
             let message = format!(
-                "the foreign key of `{}` ({columns}) is {action}, and {effect} if a row is referenced while it is being deleted; \
-                 make it RESTRICT or NO ACTION",
+                "the foreign key of `{}` ({columns}) is {action}, and {effect} if a row is referenced while it is \
+                 being deleted; make it RESTRICT or NO ACTION",
                 key.table
             );
             self.problem(&path, message);

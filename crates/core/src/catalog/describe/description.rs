@@ -44,13 +44,14 @@ impl Description {
         }
         if let Some(heir) = &self.inherited_by {
             return Some(format!(
-                "rows of `{heir}`, which inherits from `{table}`, would be taken for rows of it, and their keys may repeat; \
-                 name a table without inheritance"
+                "rows of `{heir}`, which inherits from `{table}`, would be taken for rows of it, and their keys may \
+                 repeat; name a table without inheritance"
             ));
         }
         let parent = self.inherits.as_ref()?;
         Some(format!(
-            "`{table}` inherits from `{parent}`, through which its rows can go without a trace; name a table without inheritance"
+            "`{table}` inherits from `{parent}`, through which its rows can go without a trace; name a table without \
+             inheritance"
         ))
     }
 

@@ -1,4 +1,4 @@
-//! Moving on what waits: a deletion whose children's are finished is due, and one of whose children's is dead dies too.
+//! Moves waiting parents on: due when the last child's deletion is finished, dead when one is dead.
 
 use serde_json::json;
 

@@ -44,8 +44,7 @@ pub struct Claim {
 /// Which deletions may be claimed.
 #[derive(Debug, Clone, Copy)]
 pub enum Candidates<'a> {
-    /// These, as far as they are due. What is held is taken before that: the process that knows whether its doubt has
-    /// an end names it.
+    /// These, as far as they are due. A held one may be claimed earlier: the process that can end its doubt names it.
     Hinted(&'a [DeletionId]),
     /// The oldest that have been due for at least this long. Lanes with such deletions take equal shares of `limit`.
     Due {

@@ -46,8 +46,8 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Lets deletions wait for others that were just recorded and so wait for none yet, within the caller's
-    /// transaction: pairs of the one that waits and its child's.
+    /// Records which deletion waits for which, as pairs of parent and child, in the caller's transaction. The children
+    /// are new and wait for no deletion yet.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.

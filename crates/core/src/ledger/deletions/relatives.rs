@@ -76,7 +76,8 @@ impl Ledger {
         ids(conn, &self.sql.relatives.waiting_for, child).await
     }
 
-    /// One of the deletions with a child's deletion that the same request made and that is completed: both.
+    /// One of these deletions, and a completed deletion of a child that the same request made; none if there is no such
+    /// child.
     pub(crate) async fn finished_child(
         &self,
         transaction: &impl ConnectionTrait,

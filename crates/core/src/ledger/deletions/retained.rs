@@ -7,8 +7,9 @@ use super::key_hash;
 use crate::{db::Words, ledger::Ledger};
 
 /// The columns that both tables have, in the order in which they are copied; `key_hash` follows them.
-pub(crate) const COPIED: &str = "id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, marker_column, \
-    marker_value, targets, requested_at, requested_by, reason, last_error, last_error_kind, trace_context";
+pub(crate) const COPIED: &str = "id, resource, key, fence, attempts, rescues, called_at, batch_id, parent_id, \
+    marker_column, marker_value, targets, requested_at, requested_by, reason, last_error, last_error_kind, \
+    trace_context";
 
 /// [`COPIED`] and `key_hash` of the row `{row}`.
 const VALUES_POSTGRES: &str = "

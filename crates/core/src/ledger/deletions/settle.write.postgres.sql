@@ -4,7 +4,8 @@
 with x as (
     select * from jsonb_to_recordset(@settlements::jsonb) as x(
         id uuid, fence bigint, state text, phase text, delay_ms bigint, give_back int, uncalled bool, lane text,
-        confirmations jsonb, gone_expected jsonb, held_at timestamptz, payload jsonb, error text, error_kind text, dead_kind text, target text, outcome text,
+        confirmations jsonb, gone_expected jsonb, held_at timestamptz, payload jsonb, error text, error_kind text,
+    dead_kind text, target text, outcome text,
         status smallint, failure text, duration_ms bigint
     )
 ),

@@ -112,9 +112,8 @@ impl Ledger {
         filter.query(&self.words).all(conn).await?.iter().map(dead_letter).collect()
     }
 
-    /// Gives dead deletions another try: due now, attempts and rescues zeroed, history and confirmations kept. With a
-    /// child's deletion those are retried that died of it, and with a deletion that died of its children's also these.
-    /// Returns those that were dead.
+    /// Retries dead deletions: due now, attempts and rescues zero, history and confirmations kept. A parent that is
+    /// dead because of a child is retried with that child, and the child with the parent. Returns those that were dead.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing changed then.

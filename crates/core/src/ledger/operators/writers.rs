@@ -1,5 +1,5 @@
-//! Transactions that are about to add finished deletions. A time is complete once those of that time have ended: an
-//! entry bears the time at which it was written, and is seen when its transaction commits.
+//! Open transactions that may add finished deletions. A deletion bears the time of its write, and is seen after the
+//! commit. So a period is complete once the transactions that wrote in it have ended.
 
 use std::collections::BTreeMap;
 
@@ -32,9 +32,9 @@ impl Statements {
 pub type Writers = BTreeMap<String, Option<i64>>;
 
 impl Ledger {
-    /// The transactions that may still finish deletions before `until`, a time that has come: those that hold the lock
-    /// under which they are written, unless they are known to have begun later. What another transaction commits bears
-    /// a time after this call. None on SQLite, where it waits until nobody writes.
+    /// The transactions that may still finish deletions before `until`, which is past. They hold the lock for such
+    /// writes and are not known to have begun later. Any other transaction writes times after this call. On SQLite
+    /// there are none: this waits until no transaction writes.
     ///
     /// * `until`: as the database writes times.
     ///

@@ -9,7 +9,7 @@ use crate::{config::Sync, ledger::SweepState};
 /// Runs in a row that used up their budget, after which a sweep is behind.
 pub const BEHIND_AFTER_RUNS: i64 = 10;
 
-/// Passes in a row that dealt with nothing, after which a sweep is stuck.
+/// Passes in a row that changed nothing, after which a sweep is stuck.
 pub const STUCK_AFTER_PASSES: i64 = 3;
 
 /// Turns that a sweep may miss before it is overdue: other sweeps go first, and leases of dead processes have to end.

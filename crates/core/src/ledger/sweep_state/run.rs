@@ -90,7 +90,7 @@ pub struct SweepState {
     pub oldest_ms: Option<i64>,
     /// How many runs in a row ended because their budget was used up.
     pub cut_short: i64,
-    /// How many times in a row a pass dealt with nothing of what it was to deal with, or a run did not move its cursor.
+    /// How many times in a row a pass changed nothing of what it should change, or a run did not move its cursor.
     pub stalled: i64,
     /// Why the last run failed, or what it could not do.
     pub error: Option<String>,
@@ -103,7 +103,7 @@ pub struct SweepState {
 pub struct UnfinishedRuns {
     /// Those that used up their budget.
     pub cut_short: i64,
-    /// Those that dealt with nothing of what they were to deal with.
+    /// Those that changed nothing of what they should change.
     pub stalled: i64,
 }
 

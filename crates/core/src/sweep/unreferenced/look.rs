@@ -16,8 +16,8 @@ pub enum Step {
     Clear,
     /// Nothing references it: write down that it is so from now on.
     Deprecate,
-    /// The same for a row with a time that does not count: it lies before the time that is covered, or the row was
-    /// restored since then.
+    /// As [`Self::Deprecate`], for a row whose time does not count: it is before the covered time, or the row was
+    /// restored since.
     Restart,
     /// It has been unreferenced long enough: delete it.
     Delete,
@@ -82,7 +82,10 @@ impl TablePass<'_> {
             let Some(step) = step else { continue };
             // On SQLite a column may hold what is no value of its type.
             let Some(key) = key else {
-                tracing::warn!(resource = %unreferenced.name, "an unreferenced row has no key by which it could be named");
+                tracing::warn!(
+                    resource = %unreferenced.name,
+                    "an unreferenced row has no key by which it could be named"
+                );
                 continue;
             };
             found.observations.push(RowObservation { key, step, since: row.get("since")? });

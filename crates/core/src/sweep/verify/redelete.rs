@@ -83,9 +83,8 @@ pub async fn redelete(
     }
 }
 
-/// Whether the twin of a completed deletion, which is there, belongs to another row by now: one that has all the values
-/// that say where the twin is. None if the table cannot be searched, or not in time. A row that was kept has no other
-/// twin than it had.
+/// Whether another row owns the twin by now: a row with all values that name the twin. None if the table cannot be
+/// searched in time. False for a row that was kept: it has the twin that it had.
 ///
 /// # Errors
 /// [`db::Error`] when the database does not answer; a lock, the time or values that it refuses give none.

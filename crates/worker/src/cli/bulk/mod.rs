@@ -124,7 +124,7 @@ pub(super) async fn run(mut bulk: BulkRequest<'_>, args: BulkArgs) -> Result {
         eprintln!("sexton: warning: nothing was requested under batch {batch} so far");
     }
     let mut interrupt = Interrupt::listen("batch")?;
-    eprintln!("sexton: batch {batch}; if this ends early, go on with --batch {batch}");
+    eprintln!("sexton: batch {batch}; if this ends early, continue with --batch {batch}");
     let progress = ProgressDisplay::of_rows(total);
     let plan =
         BatchPlan { size, fail_fast: args.fail_fast, is_resumed: args.batch.is_some(), stop: interrupt.first.clone() };
@@ -140,7 +140,7 @@ pub(super) async fn run(mut bulk: BulkRequest<'_>, args: BulkArgs) -> Result {
 
 /// The error with what was done before it, and the command that continues.
 fn resumable(error: Error, batch: BatchId, done: u64) -> Error {
-    let more = format!("{done} rows of batch {batch} are done; go on with\n  {}", resume_command(batch));
+    let more = format!("{done} rows of batch {batch} are done; continue with:\n  {}", resume_command(batch));
     match error {
         Error::Usage(message) => Error::Usage(format!("{message}\n{more}")),
         Error::NotFound(message) => Error::NotFound(format!("{message}\n{more}")),

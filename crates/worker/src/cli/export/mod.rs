@@ -31,8 +31,9 @@ use super::{
   sexton export --since 2026-01-01 --cursor audit.cursor >> audit.jsonl
   sexton export --since 2026-01-01 --cursor audit.cursor --follow | ship-to-archive
 
-One JSON object per line, with the field names of `show --json`, in the order in which the deletions finished: at --since
-or later, and before --until. Exports miss nothing if each begins where the one before ended; --cursor takes care of it.
+One JSON object per line, with the field names of `show --json`, in the order in which the deletions finished: at
+--since or later, and before --until. Exports miss nothing if each begins where the one before ended; --cursor takes
+care of it.
 A deletion bears the time at which it was written, also if its transaction is committed later. So an export first waits
 for the transactions that may still finish deletions of its time.")]
 pub(super) struct Args {
@@ -51,7 +52,7 @@ pub(super) struct Args {
     /// Begin where the last export with this file ended (else at --since), and write to it where this one ends.
     #[arg(long, value_name = "FILE")]
     cursor: Option<PathBuf>,
-    /// Go on with what finishes from now on, until Ctrl-C.
+    /// Continue with deletions that finish later, until Ctrl-C.
     #[arg(long, conflicts_with_all = ["until", "output"])]
     follow: bool,
     /// How long to wait for transactions that may still finish deletions before --until.
@@ -145,8 +146,8 @@ async fn wait_for_writers(opened: &Installation, until: &str, limit: Duration) -
             });
             let who = who.collect::<Vec<_>>().join(", ");
             return Err(Error::Failed(anyhow::anyhow!(
-                "after {limit:?}, transactions are open that may finish deletions before {until}: {who}; end them, wait \
-                 longer (--wait), or export until a time before they began"
+                "after {limit:?}, transactions are open that may finish deletions before {until}: {who}; end them, \
+                 wait longer (--wait), or export until a time before they began"
             )));
         }
         sleep(SHORT_PAUSE).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// How many rows are remembered whose mark could not be taken away. If there are more, all ages begin anew.
+/// How many rows are remembered whose time could not be cleared. If there are more, all ages begin anew.
 const MOST_UNCLEARED: usize = 1000;
 
 /// The covered time of a table; it outlives a pass. Times are as the database writes them, in UTC: they compare as
@@ -18,7 +18,7 @@ pub(super) struct Coverage {
     began: String,
     /// When the one before that began.
     before: Option<String>,
-    /// Referenced rows whose marks could not be taken away: their ages are not trusted.
+    /// Referenced rows whose times could not be cleared: their ages are not trusted.
     uncleared: BTreeSet<String>,
 }
 
@@ -58,7 +58,7 @@ impl Coverage {
         self.uncleared.clear();
     }
 
-    /// Remembers a referenced row whose mark was not taken away.
+    /// Remembers a referenced row whose time was not cleared.
     pub(super) fn add_uncleared(&mut self, key: String) {
         self.uncleared.insert(key);
         if self.uncleared.len() > MOST_UNCLEARED {
@@ -71,7 +71,7 @@ impl Coverage {
         self.uncleared.contains(key)
     }
 
-    /// Forgets a row whose mark was taken away, or set anew.
+    /// Forgets a row whose time was cleared, or set anew.
     pub(super) fn remove_uncleared(&mut self, key: &str) {
         if !self.uncleared.is_empty() {
             self.uncleared.remove(key);

@@ -54,7 +54,7 @@ impl UnreferencedTableRun<'_> {
         }
         let now = self.ago(Duration::ZERO).await?;
         // A pass covers nothing if it is cut off here, because the mode or the table is another. Nor does one that only
-        // looked: no mark was taken from a row that was referenced.
+        // looked: it cleared no time of a row that was referenced.
         let is_cut_off = checkpoint.resource.as_ref() == Some(name);
         let last = checkpoint.covered.remove(name).filter(|_| acts && !is_cut_off);
         checkpoint.covered.insert(name.clone(), Coverage::begin(now, last));
@@ -79,8 +79,8 @@ impl UnreferencedTableRun<'_> {
         if !is_covered && self.acts() {
             let gap = humantime::format_duration(self.unreferenced.settings.longest_gap());
             let message = format!(
-                "resources.{}: rows are not looked at every {gap}, a quarter of delete_after, so their ages begin anew and none \
-                 is deleted; give sync.budget more rows, or lengthen delete_after",
+                "resources.{}: rows are not looked at every {gap}, a quarter of delete_after, so their ages begin anew \
+                 and none is deleted; give sync.budget more rows, or lengthen delete_after",
                 self.unreferenced.name
             );
             tracing::warn!(resource = %self.unreferenced.name, "{message}");

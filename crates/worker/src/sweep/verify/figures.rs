@@ -14,8 +14,8 @@ pub(super) struct VerifyFigures {
     pub(super) looked: u64,
     /// Those that are gone.
     pub(super) gone: u64,
-    /// Those that are there again and, as far as is known, belong to no other row. They include those of earlier passes
-    /// that are still there, or could not be seen this time.
+    /// Twins that are back and, as far as is known, belong to no other row. Twins of earlier passes count as well if
+    /// they are still back or could not be looked at.
     pub(super) returned: u64,
     /// Those of them that a new deletion deletes.
     pub(super) deleted_again: u64,

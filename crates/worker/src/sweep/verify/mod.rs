@@ -39,6 +39,10 @@ impl Sweep for VerifySweep {
         Duration::from_secs(10 * 60)
     }
 
+    fn calls_targets(&self, config: &Config) -> bool {
+        config.sync.verify.switched_on().is_some()
+    }
+
     async fn run(
         &self,
         context: SweepContext<'_>,

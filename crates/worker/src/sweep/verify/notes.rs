@@ -118,7 +118,11 @@ impl<'a> VerifyRun<'a> {
         match redeletion {
             Some(Redeletion::Recorded(by)) => {
                 let (id, names) = (completed.id, lanes.join(", "));
-                tracing::warn!(%id, %by, "what deletion {id} deleted is there again in {names}; deletion {by} deletes it");
+                tracing::warn!(
+                    %id,
+                    %by,
+                    "what deletion {id} deleted is there again in {names}; deletion {by} deletes it"
+                );
                 checkpoint.count_returned(TwinFinding::Returned, targets.len());
                 checkpoint.figures.deleted_again += count;
                 checkpoint.progress.wanted += count;
