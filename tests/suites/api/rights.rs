@@ -100,6 +100,10 @@ async fn console_beyond_this_machine_needs_a_token_or_says_that_it_does_not() {
         let refused = rig.run(&[command]).await.expect_code(2).stderr;
         assert!(refused.contains("console.listen: ") && refused.contains("`operate`"), "{refused}");
     }
+    let both = "rights = [\"operate\"], resources = [\"block\"]";
+    rig.reconfigure(&format!("{RESOURCE}\n[api]\ntokens = [{{ name = \"o\", token = \"{OPERATOR}\", {both} }}]\n"));
+    let refused = rig.run(&["check"]).await.expect_code(2).stderr;
+    assert!(refused.contains("api.tokens[0].resources: `operate` shows the metrics of all"), "{refused}");
     let open = everywhere.replace("listen = \"0.0.0.0:0\"", "listen = \"0.0.0.0:0\"\nunauthenticated = true");
     let operator =
         format!("{everywhere}\n[api]\ntokens = [{{ name = \"o\", token = \"{OPERATOR}\", rights = [\"operate\"] }}]\n");

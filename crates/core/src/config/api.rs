@@ -126,6 +126,9 @@ impl Api {
             if name.is_empty() || name.len() > 63 || !name.bytes().all(safe) {
                 return refuse(at("name"), "expected 1 to 63 letters, digits, `_`, `.` or `-`");
             }
+            if resources.is_some() && rights.contains(&Right::Operate) {
+                return refuse(at("resources"), "`operate` shows the metrics of all resources; leave `resources` out");
+            }
             if rights.is_empty() {
                 return refuse(at("rights"), "expected at least one of `read`, `request`, `restore` and `operate`");
             }

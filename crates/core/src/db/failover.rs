@@ -29,7 +29,7 @@ static LEFT: LazyLock<watch::Sender<Option<Instant>>> = LazyLock::new(|| watch::
 const RESTED: Duration = Duration::from_millis(500);
 
 /// How long its answer may take. Then there is still time for another connection.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// To be silent is the task of one that listens. PostgreSQL 13 has no such setting.
 const STAY: &str = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'";

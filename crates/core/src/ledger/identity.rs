@@ -29,6 +29,9 @@ impl Statements {
     }
 }
 
+/// SQLSTATE `insufficient_privilege`.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
 impl Ledger {
     /// A text that other ledgers do not have, of letters, digits and `-`: of the server's identifier, which it got when
     /// it was initialized (PostgreSQL, `pg_control_system`), the database's number and the table's. A dump that is
@@ -40,8 +43,11 @@ impl Ledger {
         let sql = &self.sql.identity;
         let cluster = match sql.cluster.bind([]).one(&db.conn).await {
             Ok(row) => row.map_or_else(|| Ok(String::new()), |row| row.get("id"))?,
-            // The right to ask is PUBLIC's, unless it was taken away.
-            Err(error) if self.dialect.has_roles() && error.refusal().is_some() => String::new(),
+            // The right to ask is PUBLIC's. Who takes it away takes it from workers and applications alike, or hints do
+            // not meet.
+            Err(error) if error.refusal().is_some_and(|refusal| refusal.code == INSUFFICIENT_PRIVILEGE) => {
+                String::new()
+            }
             Err(error) => return Err(error),
         };
         let table = sql.table.bind([("deletion", self.table("sexton_deletion").into())]).one(&db.conn).await?;

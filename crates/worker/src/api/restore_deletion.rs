@@ -105,7 +105,9 @@ pub(super) async fn restore_deletion(
         return Err(none());
     }
     let restored = restore_deletions(&api.context.store, &what).await?;
-    Ok(Json(RestoredDeletions { restored: restored.into_iter().map(Restored::from).collect() }))
+    // Children of other resources are restored with it; a client that is not for these does not hear of them.
+    let told = restored.into_iter().filter(|one| client.may_use(&one.resource));
+    Ok(Json(RestoredDeletions { restored: told.map(Restored::from).collect() }))
 }
 
 impl From<restore::Restored> for Restored {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
+    http::Method,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
 };
+
+use sexton_core::config::Right;
 
 use super::{
     openapi,
@@ -39,6 +42,13 @@ async fn require_token(
     next: Next,
 ) -> Result<Response, Problem> {
     let client = api.clients.of_request(request.headers())?;
+    // Before its body is read, and not as many bodies at once as there may be connections.
+    let _room = if request.method() == Method::POST {
+        client.ensure_right(Right::Request)?;
+        Some(api.body_permit().await?)
+    } else {
+        None
+    };
     request.extensions_mut().insert(client);
     Ok(next.run(request).await)
 }

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{auth::ApiClients, problem::Problem};
 use crate::{engine::Context, feed::Wake, requests::Hints};
 
-/// How long a request waits for a connection to the database.
+/// How long a request waits for its turn.
 const QUEUED: Duration = Duration::from_secs(3);
 /// How long an answer waits for hints to be pushed; the deletions are committed by then.
 const HINTED: Duration = Duration::from_millis(500);
@@ -21,7 +21,12 @@ pub(crate) struct ApiState {
     wake: Arc<Wake>,
     /// For requests that use the database.
     connections: Arc<Semaphore>,
+    /// For requests with a body.
+    bodies: Arc<Semaphore>,
 }
+
+/// Bodies that are read, or worked on, at once: 16 MiB of them.
+const BODIES: usize = 16;
 
 impl ApiState {
     /// The API of this process; none if it is not configured.
@@ -35,16 +40,19 @@ impl ApiState {
                 hints,
                 wake,
                 connections: Arc::new(Semaphore::new(connections)),
+                bodies: Arc::new(Semaphore::new(BODIES)),
             })
         })
     }
 
     /// The right to use a connection to the database.
     pub(super) async fn connection_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        match tokio::time::timeout(QUEUED, Arc::clone(&self.connections).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Problem::busy("too many requests at once")),
-        }
+        permit(&self.connections).await
+    }
+
+    /// The right to have a body read.
+    pub(super) async fn body_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        permit(&self.bodies).await
     }
 
     pub(super) fn table(&self, resource: &str) -> Result<&Arc<Table>, Problem> {
@@ -62,5 +70,12 @@ impl ApiState {
         if !pushed {
             self.wake.wake_all();
         }
+    }
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    match tokio::time::timeout(QUEUED, Arc::clone(semaphore).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Problem::busy("too many requests at once")),
     }
 }

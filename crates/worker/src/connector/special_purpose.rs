@@ -41,11 +41,10 @@ const V4: [Block<Ipv4Addr>; 18] = [
 ];
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>, and what carries an IPv4 address or is deprecated.
-const V6: [Block<Ipv6Addr>; 16] = [
+const V6: [Block<Ipv6Addr>; 15] = [
     v6([0; 6], 96),                          // unspecified, loopback, IPv4-compatible (RFC 4291 §2.5.5.1)
     v6([0, 0, 0, 0, 0xffff, 0], 96),         // IPv4-translated (RFC 2765 §2.1)
-    v6([0x64, 0xff9b, 0, 0, 0, 0], 96),      // IPv4-IPv6 translation (NAT64)
-    v6([0x64, 0xff9b, 1, 0, 0, 0], 48),      // the same for local use
+    v6([0x64, 0xff9b, 1, 0, 0, 0], 48),      // IPv4-IPv6 translation (NAT64), local use
     v6([0x100, 0, 0, 0, 0, 0], 64),          // discard only
     v6([0x100, 0, 0, 1, 0, 0], 64),          // dummy prefix
     v6([0x2001, 0, 0, 0, 0, 0], 23),         // protocol assignments: Teredo, benchmarking, AMT, ORCHID, DRIP
@@ -60,12 +59,23 @@ const V6: [Block<Ipv6Addr>; 16] = [
     v6([0xff00, 0, 0, 0, 0, 0], 8),          // multicast (RFC 4291 §2.7)
 ];
 
-/// Whether an address is in one of the blocks. One that is mapped from IPv4 is judged as that.
+/// The prefix under which a network with NAT64 reaches IPv4: behind it every API that has only IPv4 has such an address
+/// (RFC 6052 section 2.1).
+const TRANSLATED: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
+
+/// Whether an address is in one of the blocks. One that stands for an address of IPv4 (mapped, or translated by NAT64) is
+/// judged as that.
 pub(crate) fn is_special_purpose(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_special_v4(address),
-        IpAddr::V6(address) => address.to_ipv4_mapped().map_or_else(|| is_special_v6(address), is_special_v4),
+        IpAddr::V6(address) => embedded_v4(address).map_or_else(|| is_special_v6(address), is_special_v4),
     }
+}
+
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., a, b, c, d] = address.octets();
+    let is_translated = address.segments()[..6] == TRANSLATED;
+    address.to_ipv4_mapped().or_else(|| is_translated.then(|| Ipv4Addr::new(a, b, c, d)))
 }
 
 fn is_special_v4(address: Ipv4Addr) -> bool {
@@ -81,7 +91,7 @@ mod tests {
     use super::*;
 
     /// The registries, block by block: some of them are parts of others.
-    const REGISTERED: [&str; 52] = [
+    const REGISTERED: [&str; 51] = [
         "0.0.0.0/8",
         "0.0.0.0/32",
         "10.0.0.0/8",
@@ -111,7 +121,6 @@ mod tests {
         "::1/128",
         "::/128",
         "::ffff:0:0:0/96",
-        "64:ff9b::/96",
         "64:ff9b:1::/48",
         "100::/64",
         "100:0:0:1::/64",
@@ -174,6 +183,7 @@ mod tests {
             "5eff::1",
             "64:ff9c::1",
             "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
         ] {
             assert!(!is_special_purpose(ordinary.parse().unwrap()), "{ordinary}");
         }

@@ -3,7 +3,7 @@
 //! It is no fault of a target, and nothing was sent: such a call costs no attempt, opens no breaker, and is made again
 //! soon.
 
-use std::{error::Error, fs::File, io};
+use std::{error::Error, fs::File, io, net::UdpSocket};
 
 use rustix::io::Errno;
 use sexton_core::outcome::{Failure, Outcome};
@@ -15,7 +15,9 @@ use crate::seldom::Seldom;
 pub(super) enum Lack {
     /// File descriptors, of the process (`EMFILE`) or of the machine (`ENFILE`).
     Descriptors,
-    /// Local ports (`EADDRNOTAVAIL`): as many connections to one address are open, or were closed in the last minute.
+    /// Local ports (`EADDRNOTAVAIL`): as many connections to one address are open, or were closed in the last minute. A
+    /// machine without IPv6 says the same of each IPv6 address that a name has, and of all that is said of a name's
+    /// addresses one error is left: there it proves nothing.
     Ports,
     /// Memory of the system for sockets (`ENOBUFS`, `ENOMEM`).
     Memory,
@@ -28,7 +30,7 @@ impl Lack {
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         match Errno::from_io_error(error)? {
             Errno::MFILE | Errno::NFILE => Some(Self::Descriptors),
-            Errno::ADDRNOTAVAIL => Some(Self::Ports),
+            Errno::ADDRNOTAVAIL if has_ipv6() => Some(Self::Ports),
             Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory),
             _ => None,
         }
@@ -79,6 +81,12 @@ impl Lack {
     }
 }
 
+/// Whether this machine has an address from which it could call one of IPv6. Nothing is sent to the one in question,
+/// which is for documentation (RFC 3849).
+fn has_ipv6() -> bool {
+    UdpSocket::bind("[::]:0").and_then(|socket| socket.connect("[2001:db8::1]:9")).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +100,7 @@ mod tests {
         for (errno, lack) in [
             (Errno::MFILE, Some(Lack::Descriptors)),
             (Errno::NFILE, Some(Lack::Descriptors)),
-            (Errno::ADDRNOTAVAIL, Some(Lack::Ports)),
+            (Errno::ADDRNOTAVAIL, has_ipv6().then_some(Lack::Ports)),
             (Errno::NOBUFS, Some(Lack::Memory)),
             (Errno::CONNREFUSED, None),
             (Errno::TIMEDOUT, None),

@@ -40,6 +40,9 @@ fn trace_of(outcome: &Result<Outcome, TargetsOutcome>) -> Option<Trace> {
     }
 }
 
+/// How long a slot rests after a call for which this process lacked something.
+const BREATH: Duration = Duration::from_millis(500);
+
 impl Execution<'_> {
     /// Calls `target` for the twin that `values` name.
     pub(super) async fn call_target(
@@ -89,6 +92,10 @@ impl Execution<'_> {
             metrics::count_call(&self.claim.resource, target.name.as_str(), &outcome, fault, duration);
         }
         drop(permit);
+        if matches!(outcome, Outcome::Starved(_)) {
+            // With the slot in hand: else claims would go round as fast as the system refuses.
+            tokio::time::sleep(BREATH).await;
+        }
         Ok(match outcome {
             Outcome::Confirmed { answer } => {
                 let was_gone = matches!(answer, Answer::Gone { .. });

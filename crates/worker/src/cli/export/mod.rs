@@ -84,7 +84,9 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     if args.follow {
         return follow(&opened, between, cursor.as_ref(), args.wait).await;
     }
-    wait_for_writers(&opened, &between.until, args.wait).await?;
+    if let Some(open) = wait_for_writers(&opened, &between.until, args.wait).await? {
+        return Err(Error::Failed(anyhow::anyhow!(open)));
+    }
     match &args.output {
         Some(file) => to_file(&opened, &between, file).await?,
         None if !to_stdout(&opened, &between).await? => return Ok(()),
@@ -107,35 +109,36 @@ async fn follow(
 ) -> Result {
     let mut interrupt = Interrupt::listen("round")?;
     loop {
-        tokio::select! {
+        let waited = tokio::select! {
             biased;
             () = interrupt.second() => return Ok(()),
-            waited = wait_for_writers(opened, &between.until, wait) => match waited {
-                // What is waited for comes with a later round.
-                Err(Error::Failed(error)) if !interrupt.first.is_cancelled() => {
-                    eprintln!("sexton: still waiting: {error}");
-                    continue;
+            waited = wait_for_writers(opened, &between.until, wait) => waited?,
+        };
+        match waited {
+            None => {
+                if !to_stdout(opened, &between).await? {
+                    return Ok(());
                 }
-                waited => waited?,
-            },
-        }
-        if !to_stdout(opened, &between).await? {
-            return Ok(());
-        }
-        if let Some(cursor) = cursor {
-            cursor.write(&between.until).await?;
+                if let Some(cursor) = cursor {
+                    cursor.write(&between.until).await?;
+                }
+                // The database's clock may have been set back.
+                between.since = between.since.max(between.until);
+                between.until = opened.ledger.ago(&opened.db, Duration::ZERO).await?;
+            }
+            // What is waited for comes with a later round.
+            Some(open) => eprintln!("sexton: still waiting: {open}"),
         }
         tokio::select! {
             () = interrupt.first.cancelled() => return Ok(()),
             () = sleep(PAUSE) => {}
         }
-        between.since = between.until;
-        between.until = opened.ledger.ago(&opened.db, Duration::ZERO).await?;
     }
 }
 
-/// Waits until no transaction is open that may have finished a deletion before now.
-async fn wait_for_writers(opened: &Installation, until: &str, limit: Duration) -> Result {
+/// Waits until no transaction is open that may have finished a deletion before `until`. Says which are open after
+/// `limit`.
+async fn wait_for_writers(opened: &Installation, until: &str, limit: Duration) -> Result<Option<String>> {
     let begun = Instant::now();
     let mut writers = opened.ledger.writers_of_finished(&opened.db, until).await?;
     while !writers.is_empty() {
@@ -145,16 +148,17 @@ async fn wait_for_writers(opened: &Installation, until: &str, limit: Duration) -
                 None => "a prepared one (pg_prepared_xacts)".to_owned(),
             });
             let who = who.collect::<Vec<_>>().join(", ");
-            return Err(Error::Failed(anyhow::anyhow!(
-                "after {limit:?}, transactions are open that may finish deletions before {until}: {who}; end them, \
-                 wait longer (--wait), or export until a time before they began"
+            return Ok(Some(format!(
+                "after {limit:?}, transactions are open that may finish deletions before {until}: {who}; end them, wait \
+                 longer (--wait), or export until a time before they began"
             )));
         }
         sleep(SHORT_PAUSE).await;
         let open = opened.ledger.writers_of_finished(&opened.db, until).await?;
-        writers.retain(|transaction, _| open.contains_key(transaction));
+        // One that is prepared meanwhile has another name then.
+        writers = open.into_iter().filter(|(name, process)| writers.contains_key(name) || process.is_none()).collect();
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn moment(opened: &Installation, option: &str, moment: &Moment) -> Result<String> {

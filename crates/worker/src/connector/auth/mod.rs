@@ -74,9 +74,13 @@ impl Authentication {
             let used = self.sign(&mut signed, call).await?;
             let received = exchange.follow(signed, call.deadline).await?;
             tries += 1;
-            if received.status != 401 || tries > 1 || !self.forget_refused(used, call.deadline).await {
+            let (Self::OAuth2(tokens), Some(Used(token))) = (self, used) else { return Ok(received) };
+            if received.status != 401 || tries > 1 {
                 return Ok(received);
             }
+            // What is waited for may need the memory that this answer holds.
+            drop(received);
+            tokens.forget_refused(&token, call.deadline).await;
         }
     }
 
@@ -109,17 +113,6 @@ impl Authentication {
             }
         }
         Ok(None)
-    }
-
-    /// Forgets the token of a request that the target refused with 401; returns whether another one may be accepted.
-    async fn forget_refused(&self, used: Option<Used>, deadline: Instant) -> bool {
-        match (self, used) {
-            (Self::OAuth2(tokens), Some(Used(token))) => {
-                tokens.forget_refused(&token, deadline).await;
-                true
-            }
-            _ => false,
-        }
     }
 }
 

@@ -51,17 +51,17 @@ impl ObjectDeletion<'_> {
                 Found::Object(condition) => condition,
                 Found::Collection if settings.collection => Precondition::None,
                 Found::Collection => return Ok(rejected(None, "is_a_collection")),
-                Found::Nothing(received) => return self.judge_missing(place, &received).await,
+                Found::Nothing(received) => return self.judge_missing(place, received).await,
             };
             let received = self.delete(url, &condition).await?;
             match received.status {
                 207 => {
                     return match members_of(&received, self.deadline) {
                         Members::Outcome(outcome) => Ok(outcome),
-                        Members::Missing(status) => self.judge_missing(place, &Received { status, ..received }).await,
+                        Members::Missing(status) => self.judge_missing(place, Received { status, ..received }).await,
                     };
                 }
-                404 | 410 => return self.judge_missing(place, &received).await,
+                404 | 410 => return self.judge_missing(place, received).await,
                 // It has another ETag by now, or it is gone: some servers check the condition first.
                 412 if condition != Precondition::None => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),

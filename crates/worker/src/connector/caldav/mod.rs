@@ -80,7 +80,7 @@ impl CalDav {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
             }
-            Found::Nothing(received) => match deletion.judge_missing(&place, &received).await? {
+            Found::Nothing(received) => match deletion.judge_missing(&place, received).await? {
                 Outcome::Confirmed { .. } => Look::Gone,
                 outcome => Look::failed(outcome),
             },

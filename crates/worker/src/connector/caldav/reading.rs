@@ -60,7 +60,7 @@ impl ObjectDeletion<'_> {
     }
 
     /// Judges whether it can be believed that nothing is there.
-    pub(super) async fn judge_missing(&self, place: &ObjectPlace, received: &Received) -> Result<Outcome, Outcome> {
+    pub(super) async fn judge_missing(&self, place: &ObjectPlace, received: Received) -> Result<Outcome, Outcome> {
         let status = received.status;
         if !place.is_certain {
             return Ok(rejected(Some(status), NAME_MAY_BE_ENCODED));
@@ -71,6 +71,8 @@ impl ObjectDeletion<'_> {
         let Some(collection) = place.collection().filter(|_| status == 404) else {
             return Ok(received.classified(SystemTime::now()));
         };
+        // The next answer may have to wait for the memory that this one holds.
+        drop(received);
         Ok(match self.propfind(&collection).await? {
             PropfindAnswer::Properties(found) if found.is_collection == Some(true) => gone(status),
             PropfindAnswer::Properties(_) => rejected(Some(207), "collection_not_found"),

@@ -103,7 +103,7 @@ impl GoogleCalendar {
             _ => {}
         }
         Ok(match (received.status, reason_in(&received.body).as_deref()) {
-            (404, _) => self.judge_missing(&received, &place, deadline).await?,
+            (404, _) => self.judge_missing(received, &place, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         })
@@ -119,15 +119,16 @@ impl GoogleCalendar {
         if let Some(why) = received.broken {
             return Err(Outcome::Retry(received.failure(why)));
         }
+        let unreadable = received.failure("unreadable_answer");
         let seen = match (received.status, reason_in(&received.body).as_deref()) {
             (200, _) => return look_from_status(&received, &self.settings.event.render(row).map_err(bad_template)?),
-            (404, _) => self.judge_missing(&received, &place, deadline).await?,
+            (404, _) => self.judge_missing(received, &place, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         };
         Ok(match seen {
             Outcome::Confirmed { answer: Answer::Gone { .. } } => Look::Gone,
-            Outcome::Confirmed { .. } => Look::Failed(Outcome::Rejected(received.failure("unreadable_answer"))),
+            Outcome::Confirmed { .. } => Look::Failed(Outcome::Rejected(unreadable)),
             outcome => Look::failed(outcome),
         })
     }
@@ -135,19 +136,20 @@ impl GoogleCalendar {
     /// Judges whether a 404 can be believed.
     async fn judge_missing(
         &self,
-        received: &Received,
+        received: Received,
         place: &EventPlace,
         deadline: Instant,
     ) -> Result<Outcome, Outcome> {
         if !place.is_certain {
             return Ok(rejected(Some(received.status), NAME_MAY_BE_ENCODED));
         }
+        let (status, invisible) = (received.status, received.failure("calendar_not_visible"));
+        // The next answer may have to wait for the memory that this one holds.
+        drop(received);
         let seen = self.send(Method::GET, &place.calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
         Ok(match (seen.status, classify_answer(&seen).of_harmless_request()) {
-            (200, _) if is_listing(&seen.body) => {
-                Outcome::Confirmed { answer: Answer::Gone { status: received.status } }
-            }
-            (404, _) => Outcome::Rejected(received.failure("calendar_not_visible")),
+            (200, _) if is_listing(&seen.body) => Outcome::Confirmed { answer: Answer::Gone { status } },
+            (404, _) => Outcome::Rejected(invisible),
             (403, Outcome::Unauthorized(_)) => Outcome::Unauthorized(seen.failure("calendar_not_visible")),
             (_, Outcome::Confirmed { .. }) => Outcome::Rejected(seen.failure("calendar_not_visible")),
             (_, outcome) => outcome,
@@ -174,10 +176,13 @@ impl GoogleCalendar {
             if received.status != 401 {
                 return Ok(received);
             }
-            self.tokens.forget_refused(&token, deadline).await;
             if std::mem::replace(&mut is_second, true) {
+                self.tokens.forget_refused(&token, deadline).await;
                 return Ok(received);
             }
+            // What is waited for may need the memory that this answer holds.
+            drop(received);
+            self.tokens.forget_refused(&token, deadline).await;
         }
     }
 }
