@@ -72,7 +72,7 @@ impl Model {
     fn record(&mut self, at: At, parents: BTreeSet<Id>, request: Request) -> (Id, bool) {
         let mut mark = self.mark(at);
         let row = self.rows[&at].clone();
-        let held = self.held(at, &mark.before);
+        let held = self.value_before(at, &mark.before);
         let due = !(request.after || self.schema.tables[at.0].grace);
         let known = self.of_row(at);
         if let Some(id) = known {
@@ -117,7 +117,7 @@ impl Model {
     }
 
     /// What a row had before it was marked as a child.
-    fn held(&self, at: At, before: &Value) -> Option<Value> {
+    fn value_before(&self, at: At, before: &Value) -> Option<Value> {
         let marks = self.marks.iter().filter(|((_, child), mark)| *child == at && mark.value == *before);
         marks.filter(|_| *before != Value::Null).map(|(_, mark)| mark.before.clone()).next()
     }
@@ -199,7 +199,7 @@ impl Model {
                 let mut mark = self.mark(*at);
                 let own = self.of_row(*at).map(|own| &self.open[&own].mark).filter(|own| own.value == mark.before);
                 let own = own.filter(|_| mark.before != Value::Null).map(|own| own.before.clone());
-                mark.before = self.held(*at, &mark.before).or(own).unwrap_or(mark.before);
+                mark.before = self.value_before(*at, &mark.before).or(own).unwrap_or(mark.before);
                 marks.insert(*at, mark);
             }
         }

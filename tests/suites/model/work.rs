@@ -109,10 +109,10 @@ impl Model {
             let uncalled = uncalled && !called;
             if let Some(worst) = misses.iter().max() {
                 match worst {
-                    Miss::BadTemplate => self.settle(id, State::Dead("bad_template"), uncalled, false),
-                    Miss::Rejected => self.settle(id, State::Dead("rejected"), uncalled, false),
-                    Miss::Fails => self.fail(id, "exhausted", uncalled),
-                    Miss::Throttled => {
+                    FailedAnswer::BadTemplate => self.settle(id, State::Dead("bad_template"), uncalled, false),
+                    FailedAnswer::Rejected => self.settle(id, State::Dead("rejected"), uncalled, false),
+                    FailedAnswer::Fails => self.fail(id, "exhausted", uncalled),
+                    FailedAnswer::Throttled => {
                         self.settle(id, State::Pending, uncalled, true);
                         self.open.get_mut(&id).unwrap().due = false;
                     }
@@ -182,7 +182,7 @@ impl Model {
         self.open.get_mut(&id).unwrap().due = true;
     }
 
-    fn ask(&mut self, id: Id, answers: [Answer; 2], called: &mut bool) -> Vec<Miss> {
+    fn ask(&mut self, id: Id, answers: [Answer; 2], called: &mut bool) -> Vec<FailedAnswer> {
         let (at, row) = (self.open[&id].at, self.open[&id].row.clone());
         let targets = self.schema.tables[at.0].targets.clone();
         let mut misses = Vec::new();
@@ -193,7 +193,7 @@ impl Model {
             let answer = match (target, row.gcal) {
                 (Target::Skips, None) => Answer::Gone,
                 (Target::Needs, None) => {
-                    misses.push(Miss::BadTemplate);
+                    misses.push(FailedAnswer::BadTemplate);
                     continue;
                 }
                 _ => {
@@ -204,9 +204,9 @@ impl Model {
             };
             match answer {
                 Answer::Done | Answer::Gone => drop(self.open.get_mut(&id).unwrap().confirmed.insert(n)),
-                Answer::Fails => misses.push(Miss::Fails),
-                Answer::Rejects => misses.push(Miss::Rejected),
-                Answer::Throttles | Answer::Refuses => misses.push(Miss::Throttled),
+                Answer::Fails => misses.push(FailedAnswer::Fails),
+                Answer::Rejects => misses.push(FailedAnswer::Rejected),
+                Answer::Throttles | Answer::Refuses => misses.push(FailedAnswer::Throttled),
             }
         }
         misses
@@ -249,7 +249,7 @@ impl Model {
 
 /// What a target did not confirm; the worst is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Miss {
+enum FailedAnswer {
     Throttled,
     Fails,
     Rejected,

@@ -96,7 +96,7 @@ pub(crate) fn entries_statement(ledger: &Ledger) -> String {
 /// Says why the deletion was not in a state to be restored.
 async fn refusal(transaction: &impl ConnectionTrait, ledger: &Ledger, id: DeletionId) -> Result<Error, db::Error> {
     let Some(record) = ledger.record(transaction, id).await? else { return Ok(Error::NotFound(id)) };
-    let row = record.described();
+    let row = record.describe();
     let why = match (record.state.as_str(), record.cancelled_by, record.called_at) {
         ("completed", _, _) => "it is completed".to_owned(),
         ("cancelled", by, _) => format!("it was {} already", by.unwrap_or_default()),

@@ -52,7 +52,7 @@ pub struct Record {
 impl Record {
     /// The resource and the row's key, or the key's hash.
     #[must_use]
-    pub fn described(&self) -> String {
+    pub fn describe(&self) -> String {
         let key = self.key.as_ref().or(self.key_hash.as_ref());
         format!("{} {}", self.resource, key.map_or("", String::as_str))
     }

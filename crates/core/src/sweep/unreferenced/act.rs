@@ -27,7 +27,7 @@ impl TablePass<'_> {
                 (false, Dialect::Sqlite) => self.change_each(&transaction, step, &keys).await,
             }
         };
-        end(done.await, transaction).await
+        end_transaction(done.await, transaction).await
     }
 
     /// [`Step::Delete`] for rows of `table` with targets or children: requests their deletions, and returns their keys.
@@ -44,7 +44,7 @@ impl TablePass<'_> {
             soft_remove(&transaction, self.store, table, &keys, request).await?;
             Ok(keys)
         };
-        end(requested.await, transaction).await
+        end_transaction(requested.await, transaction).await
     }
 
     /// The first statement: locks the rows. It does not ask whether one is referenced: its answer might be older than
@@ -139,7 +139,7 @@ impl TablePass<'_> {
     }
 }
 
-async fn end<T>(done: Result<T, db::Error>, transaction: DatabaseTransaction) -> Result<T, db::Error> {
+async fn end_transaction<T>(done: Result<T, db::Error>, transaction: DatabaseTransaction) -> Result<T, db::Error> {
     match done {
         Ok(done) => {
             kill_point("unreferenced::before");

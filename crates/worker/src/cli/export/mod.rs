@@ -130,7 +130,7 @@ async fn follow(
             () = sleep(PAUSE) => {}
         }
         between.since = between.until;
-        between.until = opened.ledger.ago(&opened.db, Duration::ZERO).await?;
+        between.until = opened.ledger.time_ago(&opened.db, Duration::ZERO).await?;
     }
 }
 

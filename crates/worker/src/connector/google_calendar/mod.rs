@@ -46,7 +46,7 @@ pub(super) struct GoogleCalendar {
 }
 
 /// Where a row's event is.
-struct EventPlace {
+struct EventAddress {
     event: Url,
     /// What shows whether the calendar is visible.
     calendar: Url,
@@ -77,7 +77,7 @@ impl GoogleCalendar {
     }
 
     /// Where the event is, and what shows whether its calendar is visible.
-    fn place(&self, row: &Values) -> Result<EventPlace, BadTemplate> {
+    fn event_address(&self, row: &Values) -> Result<EventAddress, BadTemplate> {
         let text = |name: &str, text| (name.to_owned(), Some(text));
         let ids = Values::from([
             text("calendar", self.settings.calendar.render(row)?),
@@ -88,13 +88,13 @@ impl GoogleCalendar {
         calendar.set_query(Some("maxResults=1&fields=kind"));
         // No id has these; such a value may be encoded already.
         let is_certain = !self.event.may_be_encoded(&ids) && !self.event.has_slash(&ids);
-        Ok(EventPlace { event: self.event.render(&ids)?, calendar, is_certain })
+        Ok(EventAddress { event: self.event.render(&ids)?, calendar, is_certain })
     }
 
     async fn delete_event(&self, row: &Values) -> Result<Outcome, Outcome> {
-        let place = self.place(row).map_err(bad_template)?;
+        let address = self.event_address(row).map_err(bad_template)?;
         let deadline = Instant::now() + self.timeout;
-        let received = self.send(Method::DELETE, &place.event, deadline).await?;
+        let received = self.send(Method::DELETE, &address.event, deadline).await?;
         match received.broken {
             // A 410 is about the event, or about something else.
             Some(why) if received.lacks_a_reason(|status| status == 410) => {
@@ -103,7 +103,7 @@ impl GoogleCalendar {
             _ => {}
         }
         Ok(match (received.status, reason_in(&received.body).as_deref()) {
-            (404, _) => self.judge_missing(&received, &place, deadline).await?,
+            (404, _) => self.judge_missing(&received, &address, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         })
@@ -111,8 +111,8 @@ impl GoogleCalendar {
 
     /// Looks at the event: a deleted one is still there, as `cancelled`.
     async fn look_at_event(&self, row: &Values) -> Result<Look, Outcome> {
-        let place = self.place(row).map_err(bad_template)?;
-        let mut event = place.event.clone();
+        let address = self.event_address(row).map_err(bad_template)?;
+        let mut event = address.event.clone();
         event.set_query(Some("fields=id,status"));
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::GET, &event, deadline).await?;
@@ -121,7 +121,7 @@ impl GoogleCalendar {
         }
         let seen = match (received.status, reason_in(&received.body).as_deref()) {
             (200, _) => return look_from_status(&received, &self.settings.event.render(row).map_err(bad_template)?),
-            (404, _) => self.judge_missing(&received, &place, deadline).await?,
+            (404, _) => self.judge_missing(&received, &address, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         };
@@ -136,13 +136,13 @@ impl GoogleCalendar {
     async fn judge_missing(
         &self,
         received: &Received,
-        place: &EventPlace,
+        address: &EventAddress,
         deadline: Instant,
     ) -> Result<Outcome, Outcome> {
-        if !place.is_certain {
+        if !address.is_certain {
             return Ok(rejected(Some(received.status), NAME_MAY_BE_ENCODED));
         }
-        let seen = self.send(Method::GET, &place.calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
+        let seen = self.send(Method::GET, &address.calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
         Ok(match (seen.status, classify_answer(&seen).of_harmless_request()) {
             (200, _) if is_listing(&seen.body) => {
                 Outcome::Confirmed { answer: Answer::Gone { status: received.status } }

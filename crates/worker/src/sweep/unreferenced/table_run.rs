@@ -52,7 +52,7 @@ impl UnreferencedTableRun<'_> {
         if is_here && checkpoint.covered.contains_key(name) {
             return Ok(());
         }
-        let now = self.ago(Duration::ZERO).await?;
+        let now = self.time_ago(Duration::ZERO).await?;
         // A pass covers nothing if it is cut off here, because the mode or the table is another. Nor does one that only
         // looked: it cleared no time of a row that was referenced.
         let is_cut_off = checkpoint.resource.as_ref() == Some(name);
@@ -91,12 +91,12 @@ impl UnreferencedTableRun<'_> {
 
     /// Extends the covered time; returns whether the ages that were found count.
     async fn extend_coverage(&self, checkpoint: &mut UnreferencedCheckpoint) -> Result<bool, db::Error> {
-        let oldest = self.ago(self.unreferenced.settings.longest_gap()).await?;
+        let oldest = self.time_ago(self.unreferenced.settings.longest_gap()).await?;
         Ok(checkpoint.covered.get_mut(&self.unreferenced.name).is_none_or(|covered| covered.extend_since(&oldest)))
     }
 
-    async fn ago(&self, age: Duration) -> Result<String, db::Error> {
-        self.context.store.ledger.ago(&self.context.store.db, age).await
+    async fn time_ago(&self, age: Duration) -> Result<String, db::Error> {
+        self.context.store.ledger.time_ago(&self.context.store.db, age).await
     }
 
     /// Takes the next page through its steps; returns whether there is another.
