@@ -6,7 +6,7 @@ use sea_orm::DatabaseTransaction;
 use sexton_core::{
     db::kill_point,
     ids::{BatchId, DeletionId},
-    restore::{MarkedRows, Restored, hold_batch, restore, restore_batch},
+    restore::{MarkedRows, Restored, postpone_batch, restore, restore_batch},
     soft_remove::{Requested, soft_remove},
 };
 
@@ -146,18 +146,18 @@ impl At<'_> {
             return self.producer.restore_in(transaction, wanted).await;
         }
         let store = &self.producer.shared.store;
-        let hold = match wanted {
+        let postponement = match wanted {
             ToRestore::Batch(batch) => Some(
-                hold_batch(store, *batch)
+                postpone_batch(store, *batch)
                     .await
-                    .map_err(Error::database(format!("hold the deletions of {}", wanted.describe())))?,
+                    .map_err(Error::database(format!("postpone the deletions of {}", wanted.describe())))?,
             ),
             ToRestore::Deletion(_) | ToRestore::Row(_) => None,
         };
         let restored = self.restore_own(wanted).await;
-        if let (Err(_), Some(hold)) = (&restored, hold) {
+        if let (Err(_), Some(postponement)) = (&restored, postponement) {
             // If this fails, too, they are due a little later.
-            hold.release(store).await.ok();
+            postponement.undo(store).await.ok();
         }
         restored
     }

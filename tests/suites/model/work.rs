@@ -105,9 +105,9 @@ impl Model {
                 self.children_first(id, uncalled);
                 return false;
             }
-            let misses = self.ask(id, answers, &mut called);
+            let failed = self.ask(id, answers, &mut called);
             let uncalled = uncalled && !called;
-            if let Some(worst) = misses.iter().max() {
+            if let Some(worst) = failed.iter().max() {
                 match worst {
                     FailedAnswer::BadTemplate => self.settle(id, State::Dead("bad_template"), uncalled, false),
                     FailedAnswer::Rejected => self.settle(id, State::Dead("rejected"), uncalled, false),
@@ -185,7 +185,7 @@ impl Model {
     fn ask(&mut self, id: Id, answers: [Answer; 2], called: &mut bool) -> Vec<FailedAnswer> {
         let (at, row) = (self.open[&id].at, self.open[&id].row.clone());
         let targets = self.schema.tables[at.0].targets.clone();
-        let mut misses = Vec::new();
+        let mut failed = Vec::new();
         for (n, target) in targets.into_iter().enumerate() {
             if self.open[&id].confirmed.contains(&n) {
                 continue;
@@ -193,7 +193,7 @@ impl Model {
             let answer = match (target, row.gcal) {
                 (Target::Skips, None) => Answer::Gone,
                 (Target::Needs, None) => {
-                    misses.push(FailedAnswer::BadTemplate);
+                    failed.push(FailedAnswer::BadTemplate);
                     continue;
                 }
                 _ => {
@@ -204,12 +204,12 @@ impl Model {
             };
             match answer {
                 Answer::Done | Answer::Gone => drop(self.open.get_mut(&id).unwrap().confirmed.insert(n)),
-                Answer::Fails => misses.push(FailedAnswer::Fails),
-                Answer::Rejects => misses.push(FailedAnswer::Rejected),
-                Answer::Throttles | Answer::Refuses => misses.push(FailedAnswer::Throttled),
+                Answer::Fails => failed.push(FailedAnswer::Fails),
+                Answer::Rejects => failed.push(FailedAnswer::Rejected),
+                Answer::Throttles | Answer::Refuses => failed.push(FailedAnswer::Throttled),
             }
         }
-        misses
+        failed
     }
 
     fn settle(&mut self, id: Id, state: State, uncalled: bool, give_back: bool) {

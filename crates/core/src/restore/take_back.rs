@@ -62,7 +62,7 @@ pub async fn restore(
 }
 
 /// Takes back every deletion of a request that is not cancelled yet, within the caller's transaction: all or none.
-/// Returns what was restored. [`hold_batch`](super::hold_batch) before keeps them from being claimed meanwhile.
+/// Returns what was restored. [`postpone_batch`](super::postpone_batch) before keeps them from being claimed meanwhile.
 ///
 /// # Errors
 /// [`Error::TooLate`] with the first deletion that a worker has called for already, and the other errors of

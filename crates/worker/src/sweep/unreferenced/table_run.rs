@@ -15,7 +15,7 @@ use super::{
     super::{Effect, SweepContext, budget::RemainingBudget, run::describe_key},
     checkpoint::UnreferencedCheckpoint,
     coverage::Coverage,
-    figures::Removal,
+    figures::RowEnd,
 };
 
 /// Rows that one transaction locks. A transaction that references one of them waits until all are done.
@@ -169,8 +169,8 @@ impl UnreferencedTableRun<'_> {
         };
         let error = match result {
             Ok(done) => {
-                let removal = if recorded.is_some() { Removal::Requested } else { Removal::Deleted };
-                checkpoint.count_done(step, done.len(), removal);
+                let end = if recorded.is_some() { RowEnd::Requested } else { RowEnd::Deleted };
+                checkpoint.count_done(step, done.len(), end);
                 let (done, missed): (Vec<&RowObservation>, Vec<&RowObservation>) =
                     seen.iter().partition(|one| done.contains(&one.key));
                 let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();
