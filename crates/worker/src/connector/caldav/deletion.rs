@@ -15,7 +15,7 @@ use super::{
         Call,
         exchange::{OutgoingRequest, rejected, retry},
     },
-    CalDav,
+    CalDavConnector,
     address::ObjectAddress,
     etag::Precondition,
     members::{Members, members_of},
@@ -27,7 +27,7 @@ const CHANGES: usize = 3;
 
 /// One deletion: what all its requests have in common.
 pub(super) struct ObjectDeletion<'d> {
-    pub(super) dav: &'d CalDav,
+    pub(super) dav: &'d CalDavConnector,
     pub(super) call: Call<'d>,
     pub(super) headers: HeaderMap,
     pub(super) deadline: Instant,

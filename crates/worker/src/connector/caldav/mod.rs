@@ -35,7 +35,7 @@ use super::{
 };
 
 /// Calls one target over WebDAV.
-pub(super) struct CalDav {
+pub(super) struct CalDavConnector {
     target: String,
     settings: Settings,
     exchange: Exchange,
@@ -43,7 +43,7 @@ pub(super) struct CalDav {
     timeout: Duration,
 }
 
-impl CalDav {
+impl CalDavConnector {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl CalDav {
 }
 
 #[async_trait]
-impl Connector for CalDav {
+impl Connector for CalDavConnector {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         self.delete_object(call).await.unwrap_or_else(|outcome| outcome)
     }

@@ -36,7 +36,7 @@ use super::{
 const QUOTA_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Deletes events with one set of credentials.
-pub(super) struct GoogleCalendar {
+pub(super) struct GoogleCalendarConnector {
     exchange: Exchange,
     timeout: Duration,
     settings: Settings,
@@ -54,7 +54,7 @@ struct EventAddress {
     is_certain: bool,
 }
 
-impl GoogleCalendar {
+impl GoogleCalendarConnector {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
@@ -218,7 +218,7 @@ fn classify_answer(received: &Received) -> Outcome {
 }
 
 #[async_trait]
-impl Connector for GoogleCalendar {
+impl Connector for GoogleCalendarConnector {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         self.delete_event(call.row).await.unwrap_or_else(|outcome| outcome)
     }
