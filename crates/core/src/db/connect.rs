@@ -67,7 +67,10 @@ impl Db {
 
     /// The statement that gives a transaction the role's own search path; empty where sessions have it.
     pub(super) fn own_path(&self) -> String {
-        let set = |path: &Arc<str>| format!("select set_config('search_path', {}, true);", literal(path));
+        let set = |path: &Arc<str>| {
+            let path = literal(path);
+            format!("select set_config('search_path', {path}, true);")
+        };
         self.own_path.as_ref().map_or_else(String::new, set)
     }
 

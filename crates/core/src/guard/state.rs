@@ -269,9 +269,10 @@ pub async fn left_over(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec
         if known.contains(&name) {
             continue;
         }
+        let (schema, quoted) = (quote(schema), quote(&name));
         let sql_drop = match store.ledger.dialect {
-            Dialect::Postgres => format!("drop function if exists {}.{}() cascade", quote(schema), quote(&name)),
-            Dialect::Sqlite => format!("drop trigger if exists {}", quote(&name)),
+            Dialect::Postgres => format!("drop function if exists {schema}.{quoted}() cascade"),
+            Dialect::Sqlite => format!("drop trigger if exists {quoted}"),
         };
         let on_table = row.get("on_table")?;
         left.push(Trigger { name, on_table, sql_create: Vec::new(), sql_drop, source: String::new(), settings: &[] });

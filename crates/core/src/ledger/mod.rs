@@ -25,6 +25,7 @@ mod wake;
 
 pub use breaker::{BreakerOpening, Cause, OpenBreaker, THROTTLE_ENDS};
 pub(crate) use deletions::COPIED;
+pub(crate) use deletions::Ending;
 pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,
     FailedAttempt, Finish, HeldDeletion, HeldInLane, Lease, Phase, Record, Rescued, RowOutcome, Settlement, Stranded,

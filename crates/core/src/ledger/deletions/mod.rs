@@ -30,6 +30,7 @@ pub use confirmation::{Confirmation, Confirmations, has_confirmed};
 pub use due::Due;
 pub use finish::{Finish, RowOutcome};
 pub use held::{HeldDeletion, HeldInLane};
+pub(crate) use key_hash::Ending;
 pub use lease::Lease;
 pub use phase::Phase;
 pub use record::{ActionRecord, AttemptRecord, Record};

@@ -118,16 +118,18 @@ impl TablePass<'_> {
 
     /// Of two texts the one for `step`, rendered.
     fn statement(&self, step: Step, update: &str, delete: &str) -> Sql {
-        let since = &self.unreferenced.since;
+        let (since, rows) = (&self.unreferenced.since, &self.unreferenced.rows);
         let name = quote(&since.name);
-        let words = self.unreferenced.rows.words().with([("condition", self.condition(step))]);
-        match step {
-            Step::Clear => words.with([("assignment", format!("{name} = null"))]).render(update),
-            Step::Deprecate | Step::Restart => {
-                words.with([("assignment", format!("{name} = {}", since.now()))]).render(update)
+        rows.rendered.get(format!("unreferenced.{step:?}"), || {
+            let words = rows.words().with([("condition", self.condition(step))]);
+            match step {
+                Step::Clear => words.with([("assignment", format!("{name} = null"))]).render(update),
+                Step::Deprecate | Step::Restart => {
+                    words.with([("assignment", format!("{name} = {}", since.now()))]).render(update)
+                }
+                Step::Delete => words.render(delete),
             }
-            Step::Delete => words.render(delete),
-        }
+        })
     }
 
     fn condition(&self, step: Step) -> String {
