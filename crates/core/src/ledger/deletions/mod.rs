@@ -36,5 +36,5 @@ pub use phase::Phase;
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;
 pub(crate) use retained::COPIED;
-pub use settle::{FailedAttempt, Settlement};
+pub use settle::{FailedAttempt, LastError, Settlement};
 pub use stranded::Stranded;
