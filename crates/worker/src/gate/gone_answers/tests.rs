@@ -28,16 +28,27 @@ impl Process {
     }
 
     /// The judgement about the answer number `at`, made when `now` ticks have passed.
-    fn judge(&self, at: usize, now: usize, asked: u32, in_run: bool) -> Judgement {
-        let doubted = Doubted { id: self.ids[at], age: 100 * MS * (now - at) as u32, asked, in_run };
+    fn judge(&self, at: usize, now: usize, asked: u32) -> Judgement {
+        self.judge_doubted(Doubted { in_run: false, ..self.doubted_in_run(at, now, asked) }, now)
+    }
+
+    /// The same about an answer that was found to be part of a run.
+    fn judge_in_run(&self, at: usize, now: usize, asked: u32) -> Judgement {
+        self.judge_doubted(self.doubted_in_run(at, now, asked), now)
+    }
+
+    fn doubted_in_run(&self, at: usize, now: usize, asked: u32) -> Doubted {
+        Doubted { id: self.ids[at], age: 100 * MS * (now - at) as u32, asked, in_run: true }
+    }
+
+    fn judge_doubted(&self, doubted: Doubted, now: usize) -> Judgement {
         self.answers.judge(doubted, 0.5, HeldNow::default(), tick(self.start, now))
     }
 
     /// The judgement about a "gone" that came to another process at `at`.
     fn judge_foreign(&self, at: usize, now: usize, asked: u32) -> Judgement {
         let age = 100 * MS * (now - at) as u32;
-        let doubted = Doubted { id: DeletionId::new(), age, asked, in_run: false };
-        self.answers.judge(doubted, 0.5, HeldNow::default(), tick(self.start, now))
+        self.judge_doubted(Doubted { id: DeletionId::new(), age, asked, in_run: false }, now)
     }
 }
 
@@ -50,7 +61,7 @@ fn first(id: DeletionId) -> Doubted {
 }
 
 fn judge(pattern: &str, at: usize, now: usize) -> Judgement {
-    Process::after_answers(pattern).judge(at, now, 0, false)
+    Process::after_answers(pattern).judge(at, now, 0)
 }
 
 const AGAIN: Judgement = Judgement::AskAgain { in_run: false };
@@ -112,8 +123,8 @@ fn run_that_ends_in_silence_is_asked_with_growing_pauses_until_an_operator_must_
     assert_eq!(judge(&run, 5, 100), IN_RUN);
     for (asked, pause) in [(0, 150), (1, 300), (2, 600), (3, 1200), (4, 2400)] {
         let process = Process::after_answers(&run);
-        assert_eq!(process.judge(5, 5 + pause - 1, asked, true), IN_RUN, "{asked}");
-        let after = process.judge(5, 5 + pause, asked, true);
+        assert_eq!(process.judge_in_run(5, 5 + pause - 1, asked), IN_RUN, "{asked}");
+        let after = process.judge_in_run(5, 5 + pause, asked);
         let expected = if asked < 4 { Judgement::AskAgain { in_run: true } } else { Judgement::OpenBreaker };
         assert_eq!(after, expected, "{asked}");
     }
@@ -171,9 +182,9 @@ fn what_this_process_did_not_see_is_for_another_or_asked_a_few_times() {
 #[test]
 fn what_is_said_time_and_again_while_the_target_deletes_is_believed() {
     let process = Process::after_answers(&format!("{}gggggg{}d", "d".repeat(20), ".".repeat(60)));
-    assert_eq!(process.judge(23, 90, 3, false), AGAIN);
-    assert_eq!(process.judge(23, 90, 4, false), Judgement::Believe);
-    assert_eq!(process.judge(23, 90, 4, true), AGAIN, "asked in an outage");
+    assert_eq!(process.judge(23, 90, 3), AGAIN);
+    assert_eq!(process.judge(23, 90, 4), Judgement::Believe);
+    assert_eq!(process.judge_in_run(23, 90, 4), AGAIN, "asked in an outage");
 }
 
 #[test]
@@ -187,7 +198,7 @@ fn usual_share_of_a_quiet_target_is_that_of_the_time_from_which_all_answers_are_
 fn what_was_said_before_an_operator_looked_is_asked_again_at_once() {
     let mut process = Process::after_answers("ggggg");
     process.answers.clear(tick(process.start, 10));
-    assert_eq!(process.judge(4, 11, 0, false), AGAIN);
+    assert_eq!(process.judge(4, 11, 0), AGAIN);
 }
 
 #[test]
