@@ -156,6 +156,12 @@ impl Lane {
         Self(format!("{resource}.{target}"))
     }
 
+    /// The lane of a target as the ledger names both: they may not be configured here.
+    #[must_use]
+    pub fn of_recorded_target(resource: &str, target: &str) -> Self {
+        Self(format!("{resource}.{target}"))
+    }
+
     /// A lane as the ledger has it: its resource or target may not be configured here.
     #[must_use]
     pub const fn from_ledger(name: String) -> Self {

@@ -121,7 +121,7 @@ fn of_ledger(ledger: &Ledger) -> Value {
         "lock_links": ledger.lock_links_statement(),
         "link_fresh": ledger.link_new_statement(),
         "link_known": ledger.link_known_statement(),
-        "hold_back": ledger.hold_back_statement(),
+        "hold_back": ledger.mark_waiting_statement(),
         "of_row": ledger.find_statement(),
         "of_batch": ledger.of_batch_statement(),
         "children_to_restore": ledger.children_to_restore_statement(),

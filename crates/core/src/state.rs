@@ -150,7 +150,8 @@ impl Event {
 }
 
 /// Why a deletion ended as [`State::Cancelled`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
 pub enum Cancellation {
     /// It was taken back before the first external call.
     Restored,
@@ -182,6 +183,21 @@ impl Cancellation {
             Self::Discarded => Event::Discarded,
             Self::Superseded => Event::Superseded,
         }
+    }
+}
+
+impl From<Cancellation> for &'static str {
+    fn from(cancellation: Cancellation) -> Self {
+        cancellation.as_str()
+    }
+}
+
+impl std::str::FromStr for Cancellation {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let cancellation = Self::ALL.into_iter().find(|cancellation| cancellation.as_str() == name);
+        cancellation.ok_or_else(|| format!("`{name}` is not a way to cancel a deletion"))
     }
 }
 

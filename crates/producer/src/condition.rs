@@ -47,7 +47,7 @@ fn by_rule(
         match &rule.when {
             None => any = any.add(no_earlier.clone().add(test(rule, named))),
             Some((column, value)) => {
-                let matches = is(column, value, named);
+                let matches = equals(column, value, named);
                 any = any.add(no_earlier.clone().add(matches).add(test(rule, named)));
                 no_earlier = no_earlier.add(is_not(column, value, named));
             }
@@ -58,7 +58,7 @@ fn by_rule(
 
 fn marked(rule: &MarkerRule, named: ColumnNaming<'_>) -> Condition {
     Condition::all().add(match &rule.value {
-        Some(value) => is(&rule.column, value, named),
+        Some(value) => equals(&rule.column, value, named),
         None => named(&rule.column).is_not_null(),
     })
 }
@@ -70,7 +70,7 @@ fn unmarked(rule: &MarkerRule, named: ColumnNaming<'_>) -> Condition {
     }
 }
 
-fn is(of: &Column, value: &ColumnValue, named: ColumnNaming<'_>) -> Expr {
+fn equals(of: &Column, value: &ColumnValue, named: ColumnNaming<'_>) -> Expr {
     named(of).eq(literal(of, value))
 }
 

@@ -25,7 +25,7 @@ impl HintSender {
         // The other half of the window is the dispatcher's, so that old deletions are not crowded out by new ones.
         let limit = (window / 2).max(1);
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        tokio::spawn(carry(queue, limit, receiver));
+        tokio::spawn(push_waiting(queue, limit, receiver));
         Self(Some(sender))
     }
 
@@ -50,7 +50,7 @@ impl HintSender {
     }
 }
 
-async fn carry(queue: HintQueue, limit: usize, mut waiting: Receiver<Hint>) {
+async fn push_waiting(queue: HintQueue, limit: usize, mut waiting: Receiver<Hint>) {
     let mut hints = Vec::with_capacity(BATCH);
     let mut failing = false;
     while waiting.recv_many(&mut hints, BATCH).await > 0 {

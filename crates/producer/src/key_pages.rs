@@ -53,12 +53,13 @@ impl<'p> KeyPages<'p> {
     }
 
     /// How many there are.
-    pub(crate) async fn count<E: EntityTrait>(&self, conn: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    pub(crate) async fn count<E: EntityTrait>(&self, conn: &impl ConnectionTrait) -> Result<u64, Error> {
+        let failed = || Error::database(format!("count the rows of table `{}`", self.table.resource.table));
         let mut query = self.query::<E>();
         query.expr_as(Expr::cust("count(*)"), "rows");
-        let row = conn.query_one(&query).await?;
-        let count: i64 = row.map(|row| row.try_get("", "rows")).transpose()?.unwrap_or_default();
-        Ok(u64::try_from(count).unwrap_or_default())
+        let row = conn.query_one(&query).await.map_err(failed())?;
+        let count: Option<i64> = row.map(|row| row.try_get("", "rows")).transpose().map_err(failed())?;
+        Ok(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
     }
 
     /// The first of those after `after`.

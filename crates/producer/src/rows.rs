@@ -52,7 +52,7 @@ impl KeyedRows {
         self.keys.iter().map(ToString::to_string).collect()
     }
 
-    pub(crate) fn described(&self, verb: &str) -> String {
+    pub(crate) fn describe(&self, verb: &str) -> String {
         let table = &self.table.resource.table;
         match &self.keys[..] {
             [key] => format!("{verb} the row with key {key} of table `{table}`"),
@@ -62,11 +62,11 @@ impl KeyedRows {
 }
 
 impl ToRestore {
-    pub(crate) fn described(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Deletion(id) => format!("deletion {id}"),
             Self::Batch(batch) => format!("batch {batch}"),
-            Self::Row(row) => row.described("restore").replacen("restore ", "", 1),
+            Self::Row(row) => row.describe("restore").replacen("restore ", "", 1),
         }
     }
 

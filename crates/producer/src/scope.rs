@@ -6,7 +6,7 @@ use sea_orm::DatabaseTransaction;
 use sexton_core::{
     db::kill_point,
     ids::{BatchId, DeletionId},
-    restore::{MarkedRows, Restored, hold_batch, restore, restore_batch},
+    restore::{MarkedRows, Restored, postpone_batch, restore, restore_batch},
     soft_remove::{Requested, soft_remove},
 };
 
@@ -146,18 +146,18 @@ impl At<'_> {
             return self.producer.restore_in(transaction, wanted).await;
         }
         let store = &self.producer.shared.store;
-        let hold = match wanted {
+        let postponement = match wanted {
             ToRestore::Batch(batch) => Some(
-                hold_batch(store, *batch)
+                postpone_batch(store, *batch)
                     .await
-                    .map_err(Error::database(format!("hold the deletions of {}", wanted.described())))?,
+                    .map_err(Error::database(format!("postpone the deletions of {}", wanted.describe())))?,
             ),
             ToRestore::Deletion(_) | ToRestore::Row(_) => None,
         };
         let restored = self.restore_own(wanted).await;
-        if let (Err(_), Some(hold)) = (&restored, hold) {
+        if let (Err(_), Some(postponement)) = (&restored, postponement) {
             // If this fails, too, they are due a little later.
-            hold.release(store).await.ok();
+            postponement.undo(store).await.ok();
         }
         restored
     }
@@ -165,7 +165,7 @@ impl At<'_> {
     async fn restore_own(self, wanted: &ToRestore) -> Result<Vec<Restored>, Error> {
         let transaction = self.producer.begin_own().await?;
         let restored = self.producer.restore_in(&transaction, wanted).await?;
-        transaction.commit().await.map_err(Error::database(format!("commit the restore of {}", wanted.described())))?;
+        transaction.commit().await.map_err(Error::database(format!("commit the restore of {}", wanted.describe())))?;
         Ok(restored)
     }
 }
@@ -187,7 +187,7 @@ impl Producer {
         request.notify = self.shared.hints.are_off();
         soft_remove(transaction, &self.shared.store, &rows.table, &rows.keys, &request)
             .await
-            .map_err(Error::database(rows.described("soft-remove")))
+            .map_err(Error::database(rows.describe("soft-remove")))
     }
 
     /// Commits a transaction of our own and hints. Dropped before, it rolls back.
@@ -198,7 +198,7 @@ impl Producer {
         requested: &[Requested],
     ) -> Result<(), Error> {
         kill_point("request::before");
-        transaction.commit().await.map_err(Error::database(rows.described("commit the removal of")))?;
+        transaction.commit().await.map_err(Error::database(rows.describe("commit the removal of")))?;
         kill_point("request::committed");
         self.shared.hints.push(due(requested));
         Ok(())
@@ -211,7 +211,7 @@ impl Producer {
             ToRestore::Deletion(id) => *id,
             ToRestore::Row(row) => {
                 let found = store.ledger.find(transaction, row.table.name.as_str(), &row.key()).await;
-                let looking = row.described("look for the deletion of");
+                let looking = row.describe("look for the deletion of");
                 found.map_err(Error::database(looking))?.ok_or_else(|| wanted.unknown())?
             }
         };

@@ -130,8 +130,7 @@ impl<'p, E: EntityTrait> SoftRemoveMany<'p, E> {
         let pages = KeyPages::new(table, self.filter, self.batch_size);
         let conn = &producer.shared.store.db.conn;
         let Some(batch) = self.resume else {
-            let count = pages.count::<E>(conn).await;
-            return count.map_err(Error::database(format!("count the rows of table `{}`", table.resource.table)));
+            return pages.count::<E>(conn).await;
         };
         let (mut count, mut cursor) = (0, None);
         loop {

@@ -92,15 +92,7 @@ pub(crate) fn count_call(resource: &str, target: &str, outcome: &Outcome, fault:
     let outcome = match outcome {
         // Nothing is wrong with the credentials.
         Outcome::Unauthorized(_) if fault.refused_alone => "refused_alone",
-        Outcome::Confirmed { .. } => "confirmed",
-        Outcome::Retry(_) => "retry",
-        Outcome::Lost(_) => "unknown",
-        Outcome::NotVerified(_) => "not_verified",
-        Outcome::Throttled { .. } => "throttled",
-        Outcome::Starved(_) => "starved",
-        Outcome::Unauthorized(_) => "unauthorized",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::BadTemplate(_) => "bad_template",
+        outcome => outcome.class(),
     };
     let labels = [("resource", resource.to_owned()), ("target", target.to_owned())];
     histogram!(CALL_DURATION, &labels).record(duration);

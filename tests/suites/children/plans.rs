@@ -56,12 +56,19 @@ marker = { column = "deleted_at" }
 targets = [{ name = "t", kind = "http", url = "https://h.example/{id}" }]
 "#;
 
-async fn fill(f: &Fixture, analyze: bool) {
+/// What the planner knows of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Statistics {
+    Fresh,
+    /// What autovacuum leaves behind of tables that it found empty.
+    None,
+}
+
+async fn fill(f: &Fixture, statistics: Statistics) {
     // Without autovacuum: the planner is to know nothing, or all.
     for table in ["parent", "kid", "own", "note", "sexton_deletion", "sexton_child", "sexton_wait"] {
         f.execute(&format!("alter table {table} set (autovacuum_enabled = false)")).await;
-        if !analyze {
-            // As autovacuum leaves a table that it found empty.
+        if statistics == Statistics::None {
             f.execute(&format!("vacuum analyze {table}")).await;
         }
     }
@@ -82,7 +89,7 @@ async fn fill(f: &Fixture, analyze: bool) {
             ('00000000-0000-7000-8000-' || lpad(to_hex(n - 1), 12, '0'))::uuid from generate_series(2, {ROWS}, 2) n"
     ))
     .await;
-    if analyze {
+    if statistics == Statistics::Fresh {
         f.execute("analyze").await;
     }
 }
@@ -97,9 +104,9 @@ async fn scans(f: &Fixture, db: &sexton_core::db::Db) -> Vec<String> {
     .await
 }
 
-async fn families_are_found_by_index(analyze: bool) {
+async fn families_are_found_by_index(statistics: Statistics) {
     let f = Fixture::with(Server::postgres().await, TABLES, RESOURCES).await;
-    fill(&f, analyze).await;
+    fill(&f, statistics).await;
     let db = store::connect(f.server.url(), 1).await;
     let store = Store { db: db.clone(), ..f.store.clone() };
     let ledger = &store.ledger;
@@ -167,10 +174,10 @@ async fn families_are_found_by_index(analyze: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn families_in_tables_that_the_planner_knows_are_found_by_index() {
-    families_are_found_by_index(true).await;
+    families_are_found_by_index(Statistics::Fresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn families_in_tables_that_the_planner_takes_for_empty_are_found_by_index() {
-    families_are_found_by_index(false).await;
+    families_are_found_by_index(Statistics::None).await;
 }

@@ -156,7 +156,7 @@ fn collection() -> Answer {
 }
 
 /// An object at every path, and a collection at those that end with a slash.
-fn told() -> Behaviour {
+fn tells_href() -> Behaviour {
     Behaviour::With(Arc::new(|call: &Call| match call.method.as_str() {
         "PROPFIND" if call.path().ends_with('/') => about(call.path(), collection()),
         "PROPFIND" => about(call.path(), found("\"1\"")),
@@ -253,7 +253,7 @@ fn documented() -> Vec<(Vec<Answer>, &'static str)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_leads_where_it_is_documented() {
     let api = Api::start().await;
-    api.set_default(told());
+    api.set_default(tells_href());
     let mut rig = Rig::new(&target(&api.url(), "")).await;
     let answers = documented();
     let mut keys = Vec::new();
@@ -332,7 +332,7 @@ async fn collection_is_known_by_its_url_where_there_is_no_propfind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn remembered_etag_is_used_where_the_server_tells_none() {
     let api = Api::start().await;
-    api.set_default(told());
+    api.set_default(tells_href());
     let mut rig = Rig::new(&target(&api.url(), "")).await;
     let cases = [("\"read\"", "\"read\""), ("", "\"kept\""), ("W/\"weak\"", "\"kept\"")];
     for (n, (read, sent)) in cases.into_iter().enumerate() {
@@ -364,7 +364,7 @@ async fn lost_answer_of_a_call_that_must_not_be_repeated_is_for_people_to_look_a
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn condition_is_left_out_only_where_that_is_configured() {
     let api = Api::start().await;
-    api.set_default(told());
+    api.set_default(tells_href());
     let plain = target(&api.url(), "if_match = false").replace("etag = '{tag}'\n", "");
     let mut rig = Rig::new(&plain).await;
     let key = rig.row("cal", "a.ics", None).await;

@@ -12,7 +12,7 @@ use crate::rig::{
     workers::{Rig, Setup},
 };
 
-fn held(gate: &Gate) -> Behaviour {
+fn wait_at(gate: &Gate) -> Behaviour {
     Behaviour::Always(Answer::Held(gate.clone(), Box::new(Answer::Status(204))))
 }
 
@@ -22,7 +22,7 @@ async fn sigterm_finishes_calls_in_flight_and_begins_no_more() {
     let setup = Setup { redis: Some(redis.url()), concurrency: 8, timeout: "4s", lease: "12s", ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     let gate = Gate::new();
-    rig.api.set_default(held(&gate));
+    rig.api.set_default(wait_at(&gate));
     rig.request("item", 1..=100).await;
     let worker = rig.run().await;
     rig.api.wait_for_in_flight(7, PATIENCE).await;
@@ -43,7 +43,7 @@ async fn calls_longer_than_the_grace_are_handed_back() {
     let setup = Setup { timeout: "20s", lease: "60s", grace: "500ms", concurrency: 8, ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     let gate = Gate::new();
-    rig.api.set_default(held(&gate));
+    rig.api.set_default(wait_at(&gate));
     rig.request("item", 1..=20).await;
     let worker = rig.run().await;
     rig.api.wait_for_in_flight(7, PATIENCE).await;
@@ -66,7 +66,7 @@ async fn second_signal_ends_the_process_at_once() {
     let setup = Setup { timeout: "20s", lease: "60s", grace: "30s", ..Setup::default() };
     let mut rig = Rig::new(setup).await;
     let gate = Gate::new();
-    rig.api.set_default(held(&gate));
+    rig.api.set_default(wait_at(&gate));
     rig.request("item", 1..=1).await;
     let worker = rig.run().await;
     rig.api.wait_for_calls(1, PATIENCE).await;

@@ -71,7 +71,7 @@ impl Twins {
         self.0.lock().unwrap().1 = weather;
     }
 
-    fn left(&self) -> BTreeSet<String> {
+    fn twins_left(&self) -> BTreeSet<String> {
         self.0.lock().unwrap().0.clone()
     }
 
@@ -79,7 +79,7 @@ impl Twins {
     async fn assert_rows_of_twins(&self, rig: &Rig) {
         let rows = rig.test_db.query_text("select '/item-' || id from item").await;
         let rows: BTreeSet<String> = rows.into_iter().filter_map(|row| row[0].clone()).collect();
-        let lost: Vec<_> = self.left().into_iter().filter(|twin| !rows.contains(twin)).collect();
+        let lost: Vec<_> = self.twins_left().into_iter().filter(|twin| !rows.contains(twin)).collect();
         assert!(lost.is_empty(), "{} rows went although their twins are there: {lost:?}", lost.len());
     }
 
@@ -101,7 +101,7 @@ impl Twins {
             assert!(start.elapsed() < 2 * PATIENCE, "{:?}", rig.states().await);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(self.left(), BTreeSet::new(), "twins that no deletion deletes any more");
+        assert_eq!(self.twins_left(), BTreeSet::new(), "twins that no deletion deletes any more");
         assert_eq!(rig.number("select count(*) from item").await, 0);
         assert_eq!(rig.states().await.into_keys().collect::<Vec<_>>(), ["completed"]);
     }
@@ -115,7 +115,7 @@ async fn after_600_good_answers(concurrency: usize) -> (Rig, Twins, Worker) {
     twins.request(&mut rig, 1..=600).await;
     let worker = rig.run().await;
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
-    assert_eq!(twins.left(), BTreeSet::new());
+    assert_eq!(twins.twins_left(), BTreeSet::new());
     (rig, twins, worker)
 }
 
@@ -173,7 +173,7 @@ async fn few_rows_that_meet_a_page_for_not_found_end_without_an_operator() {
     twins.assert_rows_of_twins(&rig).await;
     twins.set(Weather::Good);
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
-    assert_eq!(twins.left(), BTreeSet::new());
+    assert_eq!(twins.twins_left(), BTreeSet::new());
     assert_eq!(rig.number("select count(*) from sexton_breaker").await, 0);
     worker.stop().await;
 }
@@ -315,7 +315,7 @@ async fn ledger_that_lost_what_was_done_needs_no_operator() {
     }
     let (one, two) = tokio::join!(rig.run(), rig.run());
     rig.wait_until("not exists (select 1 from sexton_deletion)").await;
-    assert_eq!(twins.left(), BTreeSet::new());
+    assert_eq!(twins.twins_left(), BTreeSet::new());
     rig.test_db
         .execute(
             "begin; delete from sexton_deletion_done; insert into item table old_item;

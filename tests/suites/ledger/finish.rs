@@ -4,7 +4,7 @@ use sexton_core::{
     ids::{DeletionId, Fence},
     ledger::{Candidates, Claim, Finish, Lease, RowOutcome},
     restore::{Error as RestoreError, MarkedRows, Restored, restore},
-    state::{Cancellation, Event},
+    state::{Cancellation, Event, State},
 };
 
 use crate::rig::{
@@ -72,7 +72,7 @@ async fn finished_deletion_moves_with_all_its_columns(f: Fixture) {
     );
     assert!(f.deletions().await.is_empty());
     let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
-    assert_eq!((record.state.as_str(), record.confirmations), ("completed", confirmed(&["calendar", "other"])));
+    assert_eq!((record.state, record.confirmations), (State::Completed, confirmed(&["calendar", "other"])));
     assert!(record.finished_at.is_some());
 }
 

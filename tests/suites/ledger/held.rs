@@ -29,7 +29,7 @@ async fn held_deletions_ask_again_once_an_operator_resumed(f: Fixture) {
     let delay = Duration::from_secs(3600);
     assert!(f.settle(Settlement { confirmations, delay, ..settlement(&claim, Event::Snoozed) }).await);
     let (ledger, db, lane) = (&f.store.ledger, &f.store.db, lane("block.calendar"));
-    let held = ledger.held(&db.conn).await.unwrap();
+    let held = ledger.count_held(&db.conn).await.unwrap();
     assert_eq!((held.len(), &held[0].lane, held[0].count), (1, &lane, 1));
     assert!(held[0].newest > Duration::from_secs(3600), "{:?}", held[0].newest);
     let held = ledger.held_in_lane(db, &lane, 10).await.unwrap();
@@ -40,12 +40,12 @@ async fn held_deletions_ask_again_once_an_operator_resumed(f: Fixture) {
     let operator = Operator { who: "ann", reason: None };
     let scope = PauseScope::Lane(lane.to_string());
     assert!(ledger.pause(db, &scope, &operator).await.unwrap() && ledger.resume(db, &scope, &operator).await.unwrap());
-    assert_eq!(ledger.held(&db.conn).await.unwrap().len(), 1);
+    assert_eq!(ledger.count_held(&db.conn).await.unwrap().len(), 1);
     let opening = BreakerOpening { cause: Cause::Gone, reason: "many", first_probe: None };
     assert!(ledger.open_breaker(db, &lane, opening).await.unwrap());
     assert!(!ledger.withdraw_breaker(db, &lane, Duration::ZERO).await.unwrap(), "one is held");
     assert!(ledger.resume(db, &scope, &operator).await.unwrap());
-    assert_eq!(ledger.held(&db.conn).await.unwrap(), []);
+    assert_eq!(ledger.count_held(&db.conn).await.unwrap(), []);
     let again = f.claim_one(claim.id).await;
     assert_eq!(
         (again.confirmations, again.gone_expected),

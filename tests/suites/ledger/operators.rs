@@ -6,7 +6,7 @@ use sexton_core::{
     ids::DeletionId,
     ledger::{Drift, FailedAttempt, Filter, Operator, Settlement},
     outcome::DeadKind,
-    state::Event,
+    state::{Cancellation, Event, State},
 };
 
 use crate::rig::{
@@ -99,7 +99,7 @@ async fn discarded_dead_letter_is_kept_as_cancelled(f: Fixture) {
     assert_eq!(f.store.ledger.discard_dead(&f.store.db, &[id], &operator).await.unwrap(), [id]);
     assert!(f.store.ledger.discard_dead(&f.store.db, &[id], &operator).await.unwrap().is_empty());
     let record = f.store.ledger.record(&f.store.db.conn, id).await.unwrap().unwrap();
-    assert_eq!((record.state.as_str(), record.cancelled_by.as_deref()), ("cancelled", Some("discarded")));
+    assert_eq!((record.state, record.cancelled_by), (State::Cancelled, Some(Cancellation::Discarded)));
     assert_eq!(record.actions.len(), 1);
     assert_eq!(f.one("select count(*) from block where deleted_at is not null").await, "1");
 }

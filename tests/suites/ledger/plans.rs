@@ -140,7 +140,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
     let before = w.scans().await;
     let (calendar, other) = (lane("block.calendar"), lane("block.other"));
     for _ in 0..ROUNDS {
-        let count = ledger.held(&w.db.conn).await.unwrap()[0].count;
+        let count = ledger.count_held(&w.db.conn).await.unwrap()[0].count;
         let held = ledger.held_in_lane(&w.db, &calendar, 5000).await.unwrap();
         assert_eq!(held.len(), count);
         assert_eq!(ledger.ask_again(&w.db.conn, &calendar, Some(&[held[0].id])).await.unwrap(), 1);
@@ -196,8 +196,10 @@ async fn looking_at_completed_deletions_again_reads_no_whole_table() {
     let (week, minutes) = (Duration::from_secs(7 * 86_400), Duration::from_secs(600));
     let mut after = None;
     for _ in 0..ROUNDS {
-        let (since, until) =
-            (f.store.ledger.ago(&w.db, week).await.unwrap(), f.store.ledger.ago(&w.db, minutes).await.unwrap());
+        let (since, until) = (
+            f.store.ledger.time_ago(&w.db, week).await.unwrap(),
+            f.store.ledger.time_ago(&w.db, minutes).await.unwrap(),
+        );
         let page = f
             .store
             .ledger

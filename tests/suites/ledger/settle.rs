@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sexton_core::{
     ids::Fence,
-    ledger::{FailedAttempt, Lease, Operator, Settlement},
+    ledger::{FailedAttempt, LastError, Lease, Operator, Settlement},
     outcome::DeadKind,
-    state::Event,
+    state::{Event, State},
 };
 
 use crate::rig::{
@@ -43,7 +43,7 @@ async fn retry_is_due_after_its_delay_and_keeps_what_was_learnt(f: Fixture) {
         lane: lane("block.other"),
         confirmations: confirmed(&["calendar"]),
         payload: Some([("gcal_id".to_owned(), Some("ü\"'\\\u{1}".to_owned())), ("kind".to_owned(), None)].into()),
-        error: Some(("retry".to_owned(), "other: http_503".to_owned())),
+        error: Some(LastError { class: "retry".to_owned(), text: "other: http_503".to_owned() }),
         attempt: Some(failed_attempt("other")),
         ..settlement(&claim, Event::Failed)
     };
@@ -52,7 +52,7 @@ async fn retry_is_due_after_its_delay_and_keeps_what_was_learnt(f: Fixture) {
     let due = f.store.ledger.next_due_in(&f.store.db, &[lane("block.other")]).await.unwrap().unwrap();
     assert!(due > Duration::from_secs(90) && due <= Duration::from_secs(100), "{due:?}");
     let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
-    assert_eq!((record.worker, record.lease_until, record.lane.as_deref()), (None, None, Some("block.other")));
+    assert_eq!((record.worker, record.lease_until, record.lane), (None, None, Some(lane("block.other"))));
     assert_eq!(
         (record.last_error_kind.as_deref(), record.last_error.as_deref()),
         (Some("retry"), Some("other: http_503"))
@@ -100,7 +100,7 @@ async fn death_is_recorded_with_its_kind(f: Fixture) {
         let dead = Settlement { dead: Some(kind), ..settlement(&claim, Event::Died) };
         assert!(f.settle(Settlement { attempt: Some(failed_attempt("calendar")), ..dead }).await);
         let record = f.store.ledger.record(&f.store.db.conn, claim.id).await.unwrap().unwrap();
-        assert_eq!((record.state.as_str(), record.dead_kind.as_deref()), ("dead", Some(kind.as_str())));
+        assert_eq!((record.state, record.dead_kind.as_deref()), (State::Dead, Some(kind.as_str())));
         assert!(record.dead_at.is_some());
         f.execute("update sexton_deletion set state = 'running', lease_until = run_at, worker = 'x', dead_at = null, dead_kind = null").await;
     }
@@ -119,7 +119,7 @@ async fn stale_fence_writes_nothing(f: Fixture) {
     let stale = f.claimed_block().await;
     let write = || Settlement {
         attempt: Some(failed_attempt("calendar")),
-        error: Some(("stale".to_owned(), "stale".to_owned())),
+        error: Some(LastError { class: "stale".to_owned(), text: "stale".to_owned() }),
         ..settlement(&stale, Event::Failed)
     };
     let untouched = async |state: &str| {

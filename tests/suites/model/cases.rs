@@ -10,6 +10,7 @@ use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
+use sexton_core::db::Dialect;
 
 use super::{
     actions::{Action, actions},
@@ -87,7 +88,7 @@ fn run_cases(fixture: &Fixture, seed: u32, cases: u32) {
 
 /// A case as a person would write it down.
 fn shown(schema: &Schema, actions: &[Action], why: &str) -> String {
-    let mut text = format!("{why}\n\n{}{}\n\n{schema:?}\n", schema.resources(), schema.tables(true));
+    let mut text = format!("{why}\n\n{}{}\n\n{schema:?}\n", schema.resources(), schema.tables(Dialect::Postgres));
     for (n, action) in actions.iter().enumerate() {
         writeln!(text, "{n}: {action:?}").unwrap();
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     schema::{At, TARGETS},
-    state::{End, Id, Model, State, Value},
+    state::{End, Id, MarkerRule, Model, State, Value},
     system::System,
 };
 
@@ -182,7 +182,7 @@ impl System<'_> {
             self.value(one.at, &format!("marker of {name}"), &one.mark.value, &row[11])?;
             self.value(one.at, &format!("marker before {name}"), &one.mark.before, &row[12])?;
             let general = usize::from(self.schema.tables[one.at.0].when.is_some());
-            let rule = if one.mark.special { 0 } else { general };
+            let rule = if one.mark.rule == MarkerRule::Special { 0 } else { general };
             same(&format!("rule of {name}"), &rule.to_string(), row[13].as_ref().unwrap())?;
             if one.state == State::Pending {
                 same(&format!("whether {name} is due"), &one.due, &(row[14].as_deref() == Some("1")))?;

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sexton_core::{config::Config, db::Db};
+use sexton_core::{
+    config::Config,
+    db::{Db, Dialect},
+};
 use sexton_tests::{
     FromServer, Server,
     api::{Answer as Reply, Api, Behaviour, Call},
@@ -106,7 +109,8 @@ impl Fixture {
             self.execute("pragma foreign_keys = on").await.unwrap();
         }
         self.execute("delete from model_switch; delete from model_held").await.unwrap();
-        self.execute(&schema.tables(self.is_postgres())).await.unwrap();
+        let dialect = if self.is_postgres() { Dialect::Postgres } else { Dialect::Sqlite };
+        self.execute(&schema.tables(dialect)).await.unwrap();
     }
 
     pub(super) fn config(&self, schema: &Schema) -> Config {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     schema::{At, Goes, Then},
-    state::{Deletion, End, Id, Mark, Model, Row, State, Value},
+    state::{ChildMarks, Deletion, End, Id, Mark, MarkedAs, Model, Row, State, Value},
 };
 
 /// A request.
@@ -14,6 +14,24 @@ pub(super) struct Request {
     pub(super) after: bool,
     /// Whether dead deletions of children stay dead.
     pub(super) spare_dead: bool,
+}
+
+/// What is restored together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RestoreScope {
+    One,
+    Batch,
+}
+
+/// A deletion as it is recorded.
+struct NewDeletion {
+    at: At,
+    mark: Mark,
+    row: Row,
+    confirmed: BTreeSet<usize>,
+    due: bool,
+    batch: usize,
+    parents: BTreeSet<Id>,
 }
 
 impl Model {
@@ -32,7 +50,7 @@ impl Model {
             let mut gone = Vec::new();
             for (id, created) in &recorded {
                 let one = &self.open[id];
-                if !created || one.state != State::Pending || self.then(one.at, one.mark.special) != Then::Delete {
+                if !created || one.state != State::Pending || self.then(one.at, one.mark.rule) != Then::Delete {
                     continue;
                 }
                 let family = self.family(one.at);
@@ -49,7 +67,7 @@ impl Model {
             }
             self.remove_rows(&going, &cleared);
             for id in gone {
-                self.end(id, End::Deleted, true);
+                self.end(id, End::Deleted, ChildMarks::Forget);
             }
         }
         recorded.retain(|(id, _)| self.open.contains_key(id));
@@ -72,12 +90,12 @@ impl Model {
     fn record(&mut self, at: At, parents: BTreeSet<Id>, request: Request) -> (Id, bool) {
         let mut mark = self.mark(at);
         let row = self.rows[&at].clone();
-        let held = self.held(at, &mark.before);
+        let held = self.value_before(at, &mark.before);
         let due = !(request.after || self.schema.tables[at.0].grace);
         let known = self.of_row(at);
         if let Some(id) = known {
             let old = self.open[&id].clone();
-            let same_column = self.is_status(at, old.mark.special) == self.is_status(at, mark.special);
+            let same_column = self.is_status(at, old.mark.rule) == self.is_status(at, mark.rule);
             mark.before = if same_column && old.mark.value == mark.before {
                 old.mark.before.clone()
             } else {
@@ -87,14 +105,14 @@ impl Model {
             match old.state {
                 State::Running => (id, false),
                 State::Dead(_) => {
-                    let new = self.insert(at, mark, row, confirmed, due, request.batch, parents);
+                    let new = self.insert(NewDeletion { at, mark, row, confirmed, due, batch: request.batch, parents });
                     self.open.get_mut(&new).unwrap().called = old.called;
                     let marks: Vec<_> =
                         self.marks.iter().filter(|((of, _), _)| *of == id).map(|(k, v)| (*k, v.clone())).collect();
                     for ((_, child), mark) in marks {
                         self.marks.insert((new, child), mark);
                     }
-                    self.end(id, End::Superseded, true);
+                    self.end(id, End::Superseded, ChildMarks::Forget);
                     (new, true)
                 }
                 State::Pending | State::Waiting => {
@@ -108,31 +126,19 @@ impl Model {
             }
         } else {
             mark.before = held.unwrap_or(mark.before);
-            (self.insert(at, mark, row, BTreeSet::new(), due, request.batch, parents), true)
+            let (confirmed, batch) = (BTreeSet::new(), request.batch);
+            (self.insert(NewDeletion { at, mark, row, confirmed, due, batch, parents }), true)
         }
     }
 
-    fn is_status(&self, at: At, special: bool) -> bool {
-        special || self.schema.tables[at.0].status
-    }
-
     /// What a row had before it was marked as a child.
-    fn held(&self, at: At, before: &Value) -> Option<Value> {
+    fn value_before(&self, at: At, before: &Value) -> Option<Value> {
         let marks = self.marks.iter().filter(|((_, child), mark)| *child == at && mark.value == *before);
         marks.filter(|_| *before != Value::Null).map(|(_, mark)| mark.before.clone()).next()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a field")]
-    fn insert(
-        &mut self,
-        at: At,
-        mark: Mark,
-        row: Row,
-        confirmed: BTreeSet<usize>,
-        due: bool,
-        batch: usize,
-        parents: BTreeSet<Id>,
-    ) -> Id {
+    fn insert(&mut self, new: NewDeletion) -> Id {
+        let NewDeletion { at, mark, row, confirmed, due, batch, parents } = new;
         let id = self.next;
         self.next += 1;
         let (state, remove, called, parent) = (State::Pending, false, false, None);
@@ -199,7 +205,7 @@ impl Model {
                 let mut mark = self.mark(*at);
                 let own = self.of_row(*at).map(|own| &self.open[&own].mark).filter(|own| own.value == mark.before);
                 let own = own.filter(|_| mark.before != Value::Null).map(|own| own.before.clone());
-                mark.before = self.held(*at, &mark.before).or(own).unwrap_or(mark.before);
+                mark.before = self.value_before(*at, &mark.before).or(own).unwrap_or(mark.before);
                 marks.insert(*at, mark);
             }
         }
@@ -252,8 +258,7 @@ impl Model {
     /// Whether a row has to go before its parent: one that is kept, or given up by on-call, has not.
     pub(super) fn is_unfinished(&self, at: At) -> bool {
         let Some(row) = self.rows.get(&at) else { return false };
-        let special = self.schema.tables[at.0].when.is_some() && row.kind;
-        let marker = self.marker(at, special, row);
+        let marker = self.marker(at, self.marker_rule(at, row), row);
         let ended = |end: &End| matches!(end, End::Deleted | End::AlreadyGone | End::Kept | End::Discarded);
         *marker == Value::Null || !self.done.values().any(|one| one.at == at && one.value == *marker && ended(&one.end))
     }
@@ -270,8 +275,8 @@ impl Model {
     }
 
     /// Takes a deletion back, or all of its batch. False: it is too late.
-    pub(super) fn restore(&mut self, id: Id, batch: bool) -> bool {
-        let wanted: BTreeSet<Id> = if batch {
+    pub(super) fn restore(&mut self, id: Id, scope: RestoreScope) -> bool {
+        let wanted: BTreeSet<Id> = if scope == RestoreScope::Batch {
             let of = self.open[&id].batch;
             let completed = |end: &End| matches!(end, End::Deleted | End::AlreadyGone | End::Kept);
             if self.done.values().any(|one| one.batch == of && completed(&one.end)) {
@@ -306,12 +311,12 @@ impl Model {
         // In whatever order: a row that two of them hold is given back by the last.
         for id in all {
             let one = self.open[&id].clone();
-            self.unmark(one.at, &one.mark, id, false);
-            self.end(id, End::Restored, false);
+            self.unmark(one.at, &one.mark, id, MarkedAs::Itself);
+            self.end(id, End::Restored, ChildMarks::Keep);
             let marks: Vec<_> =
                 self.marks.iter().filter(|((of, _), _)| *of == id).map(|((_, at), m)| (*at, m.clone())).collect();
             for (at, mark) in marks {
-                self.unmark(at, &mark, id, true);
+                self.unmark(at, &mark, id, MarkedAs::Child);
             }
             self.marks.retain(|(of, _), _| *of != id);
         }
@@ -345,7 +350,7 @@ impl Model {
     pub(super) fn discard(&mut self, id: Id) -> bool {
         let dead = matches!(self.open[&id].state, State::Dead(_));
         if dead {
-            self.end(id, End::Discarded, false);
+            self.end(id, End::Discarded, ChildMarks::Keep);
         }
         dead
     }

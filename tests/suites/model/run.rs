@@ -3,8 +3,9 @@
 use super::{
     actions::Action,
     fixture::Fixture,
+    request::RestoreScope,
     schema::{At, Schema},
-    state::{Id, Model, Row, State, Value},
+    state::{Id, MarkerRule, Model, Row, State, Value},
     system::System,
 };
 
@@ -99,12 +100,12 @@ async fn apply(model: &mut Model, system: &mut System<'_>, action: &Action) -> R
         }
         Action::Restore { of } => {
             let Some(id) = pick(model, *of, |_| true) else { return Ok(()) };
-            (model.restore(id, false), system.restore(id, None).await)
+            (model.restore(id, RestoreScope::One), system.restore(id, None).await)
         }
         Action::RestoreBatch { of } => {
             let Some(id) = pick(model, *of, |_| true) else { return Ok(()) };
             let batch = model.open[&id].batch;
-            (model.restore(id, true), system.restore(id, Some(batch)).await)
+            (model.restore(id, RestoreScope::Batch), system.restore(id, Some(batch)).await)
         }
         Action::Retry { of } => {
             let Some(id) = pick(model, *of, is_dead) else { return Ok(()) };
@@ -171,7 +172,7 @@ async fn due(model: &mut Model, system: &System<'_>, of: usize, wait: bool) -> O
 async fn by_hand(model: &mut Model, system: &mut System<'_>, at: At, value: Value) -> (bool, bool) {
     let column = if model.schema.tables[at.0].status { "status" } else { "deleted_at" };
     let sql = format!("{column} = {}", system.by_hand(&value));
-    model.write_marker(at, false, value);
+    model.write_marker(at, MarkerRule::General, value);
     (true, update(system, at, &sql).await)
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
+use sexton_core::db::Dialect;
 
 /// The number of keys that rows of a table can have.
 pub(super) const SLOTS: usize = 5;
@@ -152,22 +153,25 @@ impl Schema {
         }
     }
 
-    fn id_type(&self, table: usize, postgres: bool) -> &'static str {
+    fn id_type(&self, table: usize, dialect: Dialect) -> &'static str {
         match self.tables[table].key {
             Key::Integer | Key::Composite => "bigint",
-            Key::Uuid if postgres => "uuid",
+            Key::Uuid if dialect == Dialect::Postgres => "uuid",
             Key::Uuid => "uuid_text",
             Key::Text => "text",
         }
     }
 
     /// The statements that create the application's tables.
-    pub(super) fn tables(&self, postgres: bool) -> String {
-        let (time, json) = if postgres { ("timestamptz", "jsonb") } else { ("text", "text") };
+    pub(super) fn tables(&self, dialect: Dialect) -> String {
+        let (time, json) = match dialect {
+            Dialect::Postgres => ("timestamptz", "jsonb"),
+            Dialect::Sqlite => ("text", "text"),
+        };
         let mut sql = String::new();
         let mut constraints = String::new();
         for (n, table) in self.tables.iter().enumerate() {
-            let id = self.id_type(n, postgres);
+            let id = self.id_type(n, dialect);
             let key = if table.key == Key::Composite { "tenant, id" } else { "id" };
             write!(
                 sql,
@@ -176,9 +180,9 @@ impl Schema {
             )
             .unwrap();
             for (r, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.child == n) {
-                let kind = if rule.json { json } else { self.id_type(rule.parent, postgres) };
+                let kind = if rule.json { json } else { self.id_type(rule.parent, dialect) };
                 write!(sql, ", l{r} {kind}").unwrap();
-                if rule.constrained && postgres {
+                if rule.constrained && dialect == Dialect::Postgres {
                     let parent = rule.parent;
                     write!(constraints, "alter table t{n} add foreign key (l{r}) references t{parent} (id);").unwrap();
                 } else if rule.constrained {

@@ -27,11 +27,34 @@ pub(super) struct Row {
     pub(super) status: Value,
 }
 
+/// A rule that says what marks a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MarkerRule {
+    /// The one of `marker_when`.
+    Special,
+    General,
+}
+
+/// As what a row was marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MarkedAs {
+    Itself,
+    /// As a child of the row that was to be deleted.
+    Child,
+}
+
+/// What becomes of the marks of children when a deletion ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChildMarks {
+    Keep,
+    Forget,
+}
+
 /// A marker that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// By which rule: the one of `marker_when`, or the general one.
-    pub(super) special: bool,
+    /// By which rule.
+    pub(super) rule: MarkerRule,
     pub(super) value: Value,
     pub(super) before: Value,
 }
@@ -165,45 +188,56 @@ impl Model {
         parents.all(|parent| parent == at || self.rows.contains_key(&parent))
     }
 
-    pub(super) fn then(&self, at: At, special: bool) -> Then {
+    pub(super) fn then(&self, at: At, rule: MarkerRule) -> Then {
         let table = &self.schema.tables[at.0];
-        if special && table.when == Some(true) { Then::Keep } else { table.then }
+        if rule == MarkerRule::Special && table.when == Some(true) { Then::Keep } else { table.then }
+    }
+
+    /// The rule that says what marks the row.
+    pub(super) fn marker_rule(&self, at: At, row: &Row) -> MarkerRule {
+        let is_special = self.schema.tables[at.0].when.is_some() && row.kind;
+        if is_special { MarkerRule::Special } else { MarkerRule::General }
+    }
+
+    /// Whether the rule writes the status.
+    pub(super) fn is_status(&self, at: At, rule: MarkerRule) -> bool {
+        rule == MarkerRule::Special || self.schema.tables[at.0].status
     }
 
     /// The column that the rule writes, as the row has it.
-    pub(super) fn marker<'r>(&self, at: At, special: bool, row: &'r Row) -> &'r Value {
-        if special || self.schema.tables[at.0].status { &row.status } else { &row.deleted_at }
+    pub(super) fn marker<'r>(&self, at: At, rule: MarkerRule, row: &'r Row) -> &'r Value {
+        if self.is_status(at, rule) { &row.status } else { &row.deleted_at }
     }
 
     /// Writes the marker, unless it is there already. Returns the mark.
     pub(super) fn mark(&mut self, at: At) -> Mark {
         let table = &self.schema.tables[at.0];
-        let (status, special) = (table.status, table.when.is_some() && self.rows[&at].kind);
-        let before = self.marker(at, special, &self.rows[&at]).clone();
-        let value = match (special, status, &before) {
-            (true, ..) => Value::Text("Cancelled"),
+        let (status, rule) = (table.status, self.marker_rule(at, &self.rows[&at]));
+        let before = self.marker(at, rule, &self.rows[&at]).clone();
+        let value = match (rule, status, &before) {
+            (MarkerRule::Special, ..) => Value::Text("Cancelled"),
             (_, true, _) => Value::Text("Deleted"),
             (.., Value::Null) => self.new_time(),
             (.., there) => there.clone(),
         };
-        self.write_marker(at, special, value.clone());
-        Mark { special, value, before }
+        self.write_marker(at, rule, value.clone());
+        Mark { rule, value, before }
     }
 
-    pub(super) fn write_marker(&mut self, at: At, special: bool, value: Value) {
-        let status = special || self.schema.tables[at.0].status;
+    pub(super) fn write_marker(&mut self, at: At, rule: MarkerRule, value: Value) {
+        let status = self.is_status(at, rule);
         if let Some(row) = self.rows.get_mut(&at) {
             if status { row.status = value } else { row.deleted_at = value }
         }
     }
 
     /// Takes a mark back if the row still carries it and no other deletion than `id` needs it.
-    pub(super) fn unmark(&mut self, at: At, mark: &Mark, id: Id, only_children: bool) {
-        let carries = self.rows.get(&at).is_some_and(|row| *self.marker(at, mark.special, row) == mark.value);
+    pub(super) fn unmark(&mut self, at: At, mark: &Mark, id: Id, marked_as: MarkedAs) {
+        let carries = self.rows.get(&at).is_some_and(|row| *self.marker(at, mark.rule, row) == mark.value);
         let as_child = self.marks.keys().any(|(of, child)| *child == at && *of != id);
-        let for_itself = self.of_row(at).is_some_and(|own| own != id || only_children);
+        let for_itself = self.of_row(at).is_some_and(|own| own != id || marked_as == MarkedAs::Child);
         if carries && !as_child && !for_itself {
-            self.write_marker(at, mark.special, mark.before.clone());
+            self.write_marker(at, mark.rule, mark.before.clone());
         }
     }
 
@@ -244,12 +278,12 @@ impl Model {
         }
     }
 
-    pub(super) fn end(&mut self, id: Id, end: End, marks_too: bool) {
+    pub(super) fn end(&mut self, id: Id, end: End, child_marks: ChildMarks) {
         let Some(one) = self.open.remove(&id) else { return };
         let done = Done { at: one.at, end, value: one.mark.value, batch: one.batch, parent: one.parent };
         self.done.insert(id, done);
         self.waits.retain(|(of, _)| *of != id);
-        if marks_too {
+        if child_marks == ChildMarks::Forget {
             self.marks.retain(|(of, _), _| *of != id);
         }
     }

@@ -6,7 +6,7 @@ use super::{
     actions::Answer,
     request::Request,
     schema::{At, Goes, Schema, TARGETS, Target, Then},
-    state::{End, Id, MAX_ATTEMPTS, MAX_RESCUES, Model, Row, State, Value},
+    state::{ChildMarks, End, Id, MAX_ATTEMPTS, MAX_RESCUES, Model, Row, State, Value},
 };
 
 /// What goes with a row.
@@ -84,7 +84,7 @@ impl Model {
         match self.look(id) {
             Now::Same => {}
             Now::LiveAgain => {
-                self.settle(id, State::Dead("row_live_again"), uncalled, false);
+                self.settle(id, State::Dead("row_live_again"), uncalled, Budget::Spend);
                 return false;
             }
             Now::Changed => {
@@ -94,7 +94,7 @@ impl Model {
                 if one.remove && one.confirmed.len() < before {
                     // An operator has to hear of it.
                     one.remove = false;
-                    self.settle(id, State::Pending, uncalled, true);
+                    self.settle(id, State::Pending, uncalled, Budget::GiveBack);
                     return true;
                 }
             }
@@ -105,15 +105,15 @@ impl Model {
                 self.children_first(id, uncalled);
                 return false;
             }
-            let misses = self.ask(id, answers, &mut called);
+            let failed = self.ask(id, answers, &mut called);
             let uncalled = uncalled && !called;
-            if let Some(worst) = misses.iter().max() {
+            if let Some(worst) = failed.iter().max() {
                 match worst {
-                    Miss::BadTemplate => self.settle(id, State::Dead("bad_template"), uncalled, false),
-                    Miss::Rejected => self.settle(id, State::Dead("rejected"), uncalled, false),
-                    Miss::Fails => self.fail(id, "exhausted", uncalled),
-                    Miss::Throttled => {
-                        self.settle(id, State::Pending, uncalled, true);
+                    FailedAnswer::BadTemplate => self.settle(id, State::Dead("bad_template"), uncalled, Budget::Spend),
+                    FailedAnswer::Rejected => self.settle(id, State::Dead("rejected"), uncalled, Budget::Spend),
+                    FailedAnswer::Fails => self.fail(id, "exhausted", uncalled),
+                    FailedAnswer::Throttled => {
+                        self.settle(id, State::Pending, uncalled, Budget::GiveBack);
                         self.open.get_mut(&id).unwrap().due = false;
                     }
                 }
@@ -121,9 +121,9 @@ impl Model {
             }
         }
         let uncalled = uncalled && !called;
-        let then = self.then(at, self.open[&id].mark.special);
+        let then = self.then(at, self.open[&id].mark.rule);
         if then == Then::DeleteAfter && !self.open[&id].remove {
-            self.settle(id, State::Pending, uncalled, false);
+            self.settle(id, State::Pending, uncalled, Budget::Spend);
             let one = self.open.get_mut(&id).unwrap();
             (one.remove, one.due) = (true, false);
             return false;
@@ -131,7 +131,7 @@ impl Model {
         if then == Then::Keep {
             let end = if self.rows.contains_key(&at) { End::Kept } else { End::AlreadyGone };
             let kept = end == End::Kept;
-            self.end(id, end, !kept);
+            self.end(id, end, if kept { ChildMarks::Keep } else { ChildMarks::Forget });
             return false;
         }
         if self.waits_for_children(id) {
@@ -149,14 +149,14 @@ impl Model {
             return false;
         }
         self.remove_rows(&going, &family.cleared);
-        self.end(id, if there { End::Deleted } else { End::AlreadyGone }, true);
+        self.end(id, if there { End::Deleted } else { End::AlreadyGone }, ChildMarks::Forget);
         false
     }
 
     fn look(&self, id: Id) -> Now {
         let one = &self.open[&id];
         let Some(row) = self.rows.get(&one.at) else { return Now::Same };
-        let (was, is) = (&one.mark.value, self.marker(one.at, one.mark.special, row));
+        let (was, is) = (&one.mark.value, self.marker(one.at, one.mark.rule, row));
         if was != is && !matches!((was, is), (Value::Time(_) | Value::Null, Value::Time(_))) {
             Now::LiveAgain
         } else if self.is_changed(one.at, &one.row, row) {
@@ -170,7 +170,7 @@ impl Model {
         let one = &self.open[&id];
         let row: Row = self.rows[&one.at].clone();
         let confirmed = self.still_confirmed(one.at, &one.confirmed, &one.row, &row);
-        let value = self.marker(one.at, one.mark.special, &row).clone();
+        let value = self.marker(one.at, one.mark.rule, &row).clone();
         let one = self.open.get_mut(&id).unwrap();
         (one.row, one.confirmed, one.mark.value) = (row, confirmed, value);
     }
@@ -178,14 +178,14 @@ impl Model {
     fn children_first(&mut self, id: Id, uncalled: bool) {
         let batch = self.open[&id].batch;
         self.remove_children(&[id], Request { batch, after: false, spare_dead: true });
-        self.settle(id, State::Waiting, uncalled, true);
+        self.settle(id, State::Waiting, uncalled, Budget::GiveBack);
         self.open.get_mut(&id).unwrap().due = true;
     }
 
-    fn ask(&mut self, id: Id, answers: [Answer; 2], called: &mut bool) -> Vec<Miss> {
+    fn ask(&mut self, id: Id, answers: [Answer; 2], called: &mut bool) -> Vec<FailedAnswer> {
         let (at, row) = (self.open[&id].at, self.open[&id].row.clone());
         let targets = self.schema.tables[at.0].targets.clone();
-        let mut misses = Vec::new();
+        let mut failed = Vec::new();
         for (n, target) in targets.into_iter().enumerate() {
             if self.open[&id].confirmed.contains(&n) {
                 continue;
@@ -193,7 +193,7 @@ impl Model {
             let answer = match (target, row.gcal) {
                 (Target::Skips, None) => Answer::Gone,
                 (Target::Needs, None) => {
-                    misses.push(Miss::BadTemplate);
+                    failed.push(FailedAnswer::BadTemplate);
                     continue;
                 }
                 _ => {
@@ -204,19 +204,19 @@ impl Model {
             };
             match answer {
                 Answer::Done | Answer::Gone => drop(self.open.get_mut(&id).unwrap().confirmed.insert(n)),
-                Answer::Fails => misses.push(Miss::Fails),
-                Answer::Rejects => misses.push(Miss::Rejected),
-                Answer::Throttles | Answer::Refuses => misses.push(Miss::Throttled),
+                Answer::Fails => failed.push(FailedAnswer::Fails),
+                Answer::Rejects => failed.push(FailedAnswer::Rejected),
+                Answer::Throttles | Answer::Refuses => failed.push(FailedAnswer::Throttled),
             }
         }
-        misses
+        failed
     }
 
-    fn settle(&mut self, id: Id, state: State, uncalled: bool, give_back: bool) {
+    fn settle(&mut self, id: Id, state: State, uncalled: bool, budget: Budget) {
         let one = self.open.get_mut(&id).unwrap();
         one.state = state;
         one.called = !uncalled;
-        if give_back {
+        if budget == Budget::GiveBack {
             one.attempts = (one.attempts - 1).max(0);
         } else {
             one.rescues = 0;
@@ -226,7 +226,7 @@ impl Model {
     /// An attempt failed that may work next time.
     fn fail(&mut self, id: Id, kind: &'static str, uncalled: bool) {
         let last = self.open[&id].attempts >= MAX_ATTEMPTS;
-        self.settle(id, if last { State::Dead(kind) } else { State::Pending }, uncalled, false);
+        self.settle(id, if last { State::Dead(kind) } else { State::Pending }, uncalled, Budget::Spend);
         self.open.get_mut(&id).unwrap().due = false;
     }
 
@@ -247,9 +247,16 @@ impl Model {
     }
 }
 
+/// What becomes of the attempt that a claim began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Budget {
+    GiveBack,
+    Spend,
+}
+
 /// What a target did not confirm; the worst is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Miss {
+enum FailedAnswer {
     Throttled,
     Fails,
     Rejected,

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use sea_orm::TransactionTrait;
 use sexton_core::hint::Hint;
-use sexton_producer::{DeletionId, Request, prelude::*};
+use sexton_producer::{DeletionId, Producer, Request, prelude::*};
 use sexton_tests::{
     PATIENCE, Redis, eventually,
     redis::{queue_key, waiting},
@@ -35,6 +35,7 @@ on_both!(
     hint_arrives_in_redis,
     commit_of_the_transaction_hints,
     hint_of_the_callers_transaction_is_pushed_on_request,
+    producer_without_hints_leaves_redis_alone,
     deletion_that_is_not_due_is_not_hinted_at,
     removal_takes_no_longer_with_redis_gone_or_hanging,
 );
@@ -76,6 +77,22 @@ async fn hint_of_the_callers_transaction_is_pushed_on_request(fixture: Fixture) 
     eventually_hinted(&mut connection, vec![later.id]).await;
     producer.enqueue(pending);
     eventually_hinted(&mut connection, vec![earlier.id, later.id]).await;
+}
+
+async fn producer_without_hints_leaves_redis_alone(fixture: Fixture) {
+    let redis = Redis::start().await;
+    let blocks = insert_blocks(&fixture.conn, 3).await;
+    let config = fixture.config(&format!("queue = {{ url = \"{}\" }}", redis.url()));
+    let silent = Producer::builder(fixture.conn.clone(), &config).without_hints().connect().await.unwrap();
+    blocks[0].soft_remove(&silent).await.unwrap();
+    let producer = fixture.producer_with_queue(&redis.url(), 2000).await;
+    let mut connection = redis.connect().await;
+    // Two later ones, each waited for: an earlier hint would be there by then.
+    let mut hinted = Vec::new();
+    for block in &blocks[1..] {
+        hinted.push(block.soft_remove(&producer).await.unwrap().id);
+        eventually_hinted(&mut connection, hinted.clone()).await;
+    }
 }
 
 async fn deletion_that_is_not_due_is_not_hinted_at(fixture: Fixture) {

@@ -29,8 +29,19 @@ fn id(n: usize) -> String {
     format!("00000000-0000-7000-8000-{n:012}")
 }
 
-/// A finished deletion: `how` is a row outcome, or by whom it was cancelled.
-async fn finished(f: &Fixture, n: usize, resource: &str, key: &str, how: &str, at: &str) {
+/// A finished deletion.
+struct Finished<'t> {
+    n: usize,
+    resource: &'t str,
+    /// The key, or its hash.
+    key: &'t str,
+    /// A row outcome, or by whom it was cancelled.
+    how: &'t str,
+    at: &'t str,
+}
+
+async fn finished(f: &Fixture, finished: Finished<'_>) {
+    let Finished { n, resource, key, how, at } = finished;
     let (state, column) = match how {
         "deleted" | "kept" | "already_gone" => ("completed", "row_outcome"),
         _ => ("cancelled", "cancelled_by"),
@@ -87,7 +98,7 @@ async fn days_ago(f: &Fixture, days: u32) -> String {
 async fn old_entries_go_with_their_attempts_and_young_ones_stay(f: Fixture) {
     let (old, young) = (days_ago(&f, 91).await, days_ago(&f, 89).await);
     for (n, at) in [(1, OLD), (2, &old), (3, &young)] {
-        finished(&f, n, "block", &n.to_string(), "deleted", at).await;
+        finished(&f, Finished { n, resource: "block", key: &n.to_string(), how: "deleted", at }).await;
         attempt(&f, n, at).await;
     }
     // A dead letter is older than all that is pruned; the deletion of the fourth attempt is gone already.
@@ -131,7 +142,8 @@ async fn newest_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
         (14, "gone_resource", "1", "deleted", false),
     ];
     for (n, resource, key, how, _) in cases {
-        finished(&f, n, resource, key, how, if n == 5 { "2025-01-01T00:00:00.000Z" } else { OLD }).await;
+        finished(&f, Finished { n, resource, key, how, at: if n == 5 { "2025-01-01T00:00:00.000Z" } else { OLD } })
+            .await;
     }
     // 14 is the same instant as 13 and has the greater id.
     f.execute(&format!(
@@ -156,9 +168,10 @@ async fn hashed_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
     let keys = ["1", "2", "3", "999"].map(str::to_owned);
     let hashes = f.store.ledger.key_hashes(&f.store.db.conn, "block", &keys).await.unwrap();
     for (n, hash) in hashes.iter().enumerate() {
-        finished(&f, n + 1, "block", hash, "kept", OLD).await;
+        finished(&f, Finished { n: n + 1, resource: "block", key: hash, how: "kept", at: OLD }).await;
     }
-    finished(&f, 9, "block", &hashes[2], "deleted", "2025-02-01T00:00:00.000Z").await;
+    finished(&f, Finished { n: 9, resource: "block", key: &hashes[2], how: "deleted", at: "2025-02-01T00:00:00.000Z" })
+        .await;
     let done = prune(&f).await;
     assert_eq!(remaining(&f).await, [1], "2 is live, 3 has a newer entry, and 4 is gone");
     assert_eq!((done.deletions, done.kept), (4, 1));
@@ -167,7 +180,7 @@ async fn hashed_entry_of_a_row_that_is_still_marked_stays(f: Fixture) {
 async fn refs_are_scrubbed_when_it_is_too_late_for_checks(f: Fixture) {
     let (old, young) = (days_ago(&f, 8).await, days_ago(&f, 6).await);
     for (n, at) in [(1, &old), (2, &young), (3, &old)] {
-        finished(&f, n, "block", &n.to_string(), "deleted", at).await;
+        finished(&f, Finished { n, resource: "block", key: &n.to_string(), how: "deleted", at }).await;
     }
     f.execute("update sexton_deletion_done set refs = '{\"gcal_id\": \"g\"}' where key in ('1', '2')").await;
     assert_eq!(prune(&f).await, Pruned { refs: 1, ..Pruned::default() });
@@ -302,10 +315,10 @@ async fn old_months_are_dropped_and_what_stays_keeps_its_time() {
     month(&f, "202501", "2025-01-01 00:00:00+00", "2025-02-01 00:00:00+00").await;
     f.blocks(2).await;
     f.execute("update block set deleted_at = '2025-01-01T00:00:00Z'").await;
-    finished(&f, 1, "block", "1", "kept", OLD).await;
-    finished(&f, 2, "block", "2", "deleted", OLD).await;
-    finished(&f, 3, "block", "3", "deleted", "2024-12-31T23:59:59.999Z").await;
-    finished(&f, 4, "block", "4", "kept", "2024-12-31T00:00:00.000Z").await;
+    finished(&f, Finished { n: 1, resource: "block", key: "1", how: "kept", at: OLD }).await;
+    finished(&f, Finished { n: 2, resource: "block", key: "2", how: "deleted", at: OLD }).await;
+    finished(&f, Finished { n: 3, resource: "block", key: "3", how: "deleted", at: "2024-12-31T23:59:59.999Z" }).await;
+    finished(&f, Finished { n: 4, resource: "block", key: "4", how: "kept", at: "2024-12-31T00:00:00.000Z" }).await;
     attempt(&f, 2, OLD).await;
     attempt(&f, 1, OLD).await;
     // The month in which the time runs out is not dropped.
@@ -329,7 +342,7 @@ async fn old_months_are_dropped_and_what_stays_keeps_its_time() {
 async fn locked_month_is_pruned_in_batches() {
     let f = Fixture::postgres().await;
     month(&f, "202501", "2025-01-01 00:00:00+00", "2025-02-01 00:00:00+00").await;
-    finished(&f, 1, "block", "1", "deleted", OLD).await;
+    finished(&f, Finished { n: 1, resource: "block", key: "1", how: "deleted", at: OLD }).await;
     let application = f.application().await;
     let reader = sea_orm::TransactionTrait::begin(&application).await.unwrap();
     reader.execute_unprepared("select count(*) from sexton_deletion_done").await.unwrap();

@@ -68,7 +68,7 @@ async fn a_worker_that_was_silent_for_less_than_a_minute_keeps_what_it_holds() {
 async fn a_killed_processes_hints_wait_for_its_death_by_redis_time() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
-    let stuck = Recorder::with(0, false);
+    let stuck = Recorder::with(0);
     let killed = Process::begin(&redis.url(), &process_name("killed"), 4, stuck.clone());
     killed.healthy().await;
     killed.queue.enqueue(&hints(4), 10).await.expect("Redis is up");

@@ -57,7 +57,7 @@ async fn a_process_signs_off_and_may_start_again_under_its_old_name() {
 async fn shutdown_lets_handlers_finish_and_returns_hints_that_were_not_begun() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
-    let recorder = Recorder::with(0, false);
+    let recorder = Recorder::with(0);
     let process = Process::begin(&redis.url(), &process_name("test"), 3, recorder.clone());
     process.healthy().await;
     let hints = hints(10);
@@ -88,7 +88,7 @@ async fn shutdown_lets_handlers_finish_and_returns_hints_that_were_not_begun() {
 async fn handlers_never_exceed_the_concurrency_even_across_a_restart_of_the_intake() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
-    let recorder = Recorder::with(0, false);
+    let recorder = Recorder::with(0);
     let process = Process::begin(&redis.url(), &process_name("test"), 5, recorder.clone());
     process.healthy().await;
     process.queue.enqueue(&hints(4), 100).await.expect("Redis is up");

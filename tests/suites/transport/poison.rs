@@ -85,7 +85,7 @@ async fn an_id_that_is_twice_in_the_list_does_not_stop_the_intake() {
 async fn a_handler_that_panics_is_acked_and_never_retried_by_apalis() {
     let redis = Redis::start().await;
     let mut look = redis.connect().await;
-    let process = Process::start(&redis.url(), Recorder::with(100, true)).await;
+    let process = Process::start(&redis.url(), Recorder::panicking(100)).await;
     process.queue.enqueue(&hints(20), 100).await.expect("Redis is up");
     eventually("all have begun", async || process.recorder.begun() == 20).await;
     eventually("all are acked and pruned", async || number(&mut look, &["HLEN", &keys().data()]).await == 0).await;

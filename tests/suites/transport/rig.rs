@@ -59,13 +59,23 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn with(permits: usize, panics: bool) -> Arc<Self> {
-        let (handled, begun) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { handled, begun, gate: Semaphore::new(permits), panics })
+    pub(crate) fn new() -> Arc<Self> {
+        Self::with(Semaphore::MAX_PERMITS)
     }
 
-    pub(crate) fn new() -> Arc<Self> {
-        Self::with(Semaphore::MAX_PERMITS, false)
+    /// Handles this number of hints, and then waits for more permits.
+    pub(crate) fn with(permits: usize) -> Arc<Self> {
+        Arc::new(Self::of(permits))
+    }
+
+    /// Panics at the end of each.
+    pub(crate) fn panicking(permits: usize) -> Arc<Self> {
+        Arc::new(Self { panics: true, ..Self::of(permits) })
+    }
+
+    fn of(permits: usize) -> Self {
+        let (handled, begun) = (Mutex::default(), Mutex::default());
+        Self { handled, begun, gate: Semaphore::new(permits), panics: false }
     }
 
     pub(crate) fn has(&self, hint: &Hint) -> bool {

@@ -21,7 +21,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Problems`] with all that is wrong, [`Error::Database`] when the catalogue cannot be read.
     pub async fn load(db: &Db, config: &Config) -> Result<Self, Error> {
-        Self::of(db, &config.resources).await
+        Self::resolve(db, &config.resources).await
     }
 
     /// Resolves those resources of `config` that fit the database, with all that is wrong with the others. A resource
@@ -32,7 +32,7 @@ impl Catalog {
     pub async fn load_fitting(db: &Db, config: &Config) -> Result<(Self, Vec<ConfigProblem>), Error> {
         let (mut resources, mut all) = (config.resources.clone(), Vec::new());
         loop {
-            let problems = match Self::of(db, &resources).await {
+            let problems = match Self::resolve(db, &resources).await {
                 Ok(catalog) => return Ok((catalog, all)),
                 Err(Error::Problems(problems)) => problems,
                 Err(error) => return Err(error),
@@ -58,7 +58,7 @@ impl Catalog {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub async fn of(db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Self, Error> {
+    pub async fn resolve(db: &Db, resources: &BTreeMap<ResourceName, Resource>) -> Result<Self, Error> {
         let mut catalog = Self::default();
         let mut problems = Vec::new();
         let (mut tables, mut described) = (BTreeMap::new(), BTreeMap::new());

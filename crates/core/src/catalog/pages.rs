@@ -75,7 +75,7 @@ impl Paging<'_> {
     /// The words of the rows, and:
     /// * `{cursor_columns}`: what a cursor is made of, as further columns;
     /// * `{order}`: the columns by which pages follow each other;
-    /// * `{beyond}`: whether the row comes after the cursor.
+    /// * `{beyond}`: whether the row comes after the cursor, which is a part of the text on SQLite.
     fn words(&self, after: Option<&Cursor>) -> Words {
         let cursor_columns = self.by.iter().map(|&n| format!(", {} as c{n}", self.cursor_column(n))).collect();
         let columns = self.by.iter().filter_map(|&n| self.rows.key.get(n));

@@ -86,6 +86,7 @@ async fn delete_circle<'d>(
             None => groups.push(Group { height: 0, rows, keys: vec![key] }),
         }
     }
+    // Rendered for each call: the text depends on the tables that the circle goes through.
     let (mut deletes, mut counts, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for (n, group) in groups.iter().enumerate() {
         let words = words(group.rows).with([("n", n.to_string())]);

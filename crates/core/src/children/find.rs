@@ -8,6 +8,7 @@ use crate::{
     config::ChildThen,
     db::{self, Dialect, Function, Row, RowLocks, Sql, Words, literal},
     ids::DeletionId,
+    ledger::Ending,
     state::State,
     store::Store,
     template::Values,
@@ -104,8 +105,7 @@ impl Find<'_> {
         }
         if let Some(child) = self.child().filter(|child| self.is_requested() && child.resource.hash_key) {
             let ledger = &self.store.ledger;
-            let ended = "state = {completed} or cancelled_by = {cancellation:Discarded}";
-            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, ended).await?;
+            let finished = ledger.finished_under_hash(conn, child.name.as_str(), &marked, Ending::Over).await?;
             children.retain(|child| child.deletion.is_some() || !finished.contains(&child.key));
         }
         Ok(children)

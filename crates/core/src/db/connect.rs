@@ -67,7 +67,10 @@ impl Db {
 
     /// The statement that gives a transaction the role's own search path; empty where sessions have it.
     pub(super) fn own_path(&self) -> String {
-        let set = |path: &Arc<str>| format!("select set_config('search_path', {}, true);", literal(path));
+        let set = |path: &Arc<str>| {
+            let path = literal(path);
+            format!("select set_config('search_path', {path}, true);")
+        };
         self.own_path.as_ref().map_or_else(String::new, set)
     }
 
@@ -143,11 +146,11 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
     if parsed.scheme() != "sqlite" && parsed.path().contains('@') {
         return Err(ConnectError::Url);
     }
-    let place = place(&parsed);
+    let address = address(&parsed);
     // SeaORM knows only one of the two schemes that libpq knows.
     let text = url.expose_secret().replacen("postgresql://", "postgres://", 1);
     if parsed.scheme() == "sqlite" {
-        let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
+        let unreachable = |source| ConnectError::Unreachable { address, reason: reason(&source) };
         let conn = Database::connect(sqlite_options(&text, max_connections)).await.map_err(unreachable)?;
         return Ok(Db {
             conn,
@@ -157,10 +160,10 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, Con
             front: Front::Other,
         });
     }
-    let (search_path, own_path, front) = probe(&text, &place).await?;
+    let (search_path, own_path, front) = probe(&text, &address).await?;
     let mut options = options(&text, max_connections);
     options.map_sqlx_postgres_opts(startup).map_sqlx_postgres_pool_opts(move |options| failover::pool(options, front));
-    let unreachable = |source| ConnectError::Unreachable { place, reason: reason(&source) };
+    let unreachable = |source| ConnectError::Unreachable { address, reason: reason(&source) };
     let conn = Database::connect(options).await.map_err(unreachable)?;
     Ok(Db { conn, dialect: Dialect::Postgres, search_path, own_path: Some(own_path), front })
 }
@@ -172,15 +175,15 @@ fn startup(options: PgConnectOptions) -> PgConnectOptions {
 
 /// Opens one connection, because a pool tries until its time is up and then says only that. Returns the schemas of the
 /// role's own search path, that path as it is set, and what the connection goes through.
-async fn probe(url: &str, place: &str) -> Result<(SearchPath, Arc<str>, Front), ConnectError> {
+async fn probe(url: &str, address: &str) -> Result<(SearchPath, Arc<str>, Front), ConnectError> {
     let unreachable = |source: sqlx::Error| ConnectError::Unreachable {
-        place: place.to_owned(),
+        address: address.to_owned(),
         reason: reason(&DbErr::Conn(RuntimeErr::SqlxError(Arc::new(source)))),
     };
     let options: PgConnectOptions = startup(url.parse().map_err(|_| ConnectError::Url)?);
     let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
     let mut connection = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)?;
-    let unfit = |source| ConnectError::Unfit { place: place.to_owned(), source };
+    let unfit = |source| ConnectError::Unfit { address: address.to_owned(), source };
     // Where the server has no room for one more, there is none for a pooler's other clients either.
     if let Ok(Ok(mut other)) = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
         session::ensure_own(&mut connection, &mut other).await.map_err(unfit)?;
@@ -233,7 +236,7 @@ async fn search_path(conn: &DatabaseConnection, dialect: Dialect) -> Result<Sear
 }
 
 /// Where the database is, without user and password.
-fn place(url: &Url) -> String {
+fn address(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{host}{port}{}", url.path())

@@ -133,18 +133,18 @@ pub enum ConnectError {
     )]
     Url,
     /// No connection.
-    #[error("cannot connect to the database at {place}: {reason}")]
+    #[error("cannot connect to the database at {address}: {reason}")]
     Unreachable {
         /// Host, port and database name.
-        place: String,
+        address: String,
         /// What the server or the driver said.
         reason: String,
     },
     /// The server answers, but its sessions are not what Sexton relies on.
-    #[error("the database at {place} cannot be used: {source}")]
+    #[error("the database at {address} cannot be used: {source}")]
     Unfit {
         /// Host, port and database name.
-        place: String,
+        address: String,
         /// What is wrong with them.
         source: SessionError,
     },

@@ -99,10 +99,10 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), Session
 /// another one.
 async fn check(connection: &mut PgConnection) -> Result<(), SessionError> {
     let settings: Vec<_> = SETTINGS.iter().map(|(name, ..)| format!("current_setting('{name}')")).collect();
+    let settings = settings.join(", ");
     // Without a volatile function, so that a proxy which divides reads from writes takes it for a read.
     let sql = format!(
-        "select array[{}], current_setting('synchronous_commit'), current_setting('transaction_read_only')",
-        settings.join(", ")
+        "select array[{settings}], current_setting('synchronous_commit'), current_setting('transaction_read_only')"
     );
     let row = connection.fetch_one(sqlx::AssertSqlSafe(sql)).await?;
     let (found, synchronous_commit, read_only): (Vec<String>, String, String) =

@@ -84,9 +84,9 @@ fn words(ledger: &Ledger, catalog: &Catalog, table: &Table, row: &str) -> Words 
         Dialect::Sqlite => UUID_V7.to_owned(),
     };
     let (name, key) = (literal(table.name.as_str()), table.key_text(row));
-    let family = Family::of(ledger, catalog, table);
+    let family = Family::new(ledger, catalog, table);
     let words = own_table_words(ledger, KIND, &table.name, &table.sql).with(family.words(row)).with([
-        ("gone", family.gone(GONE)),
+        ("gone", family.gone_rows(GONE)),
         ("is_marked", table.marked(row)),
         ("is_kept_as", ledger.is_kept_as("f", &name, &key)),
         ("marker", table.marker_text(row, &table.rule_number(row))),

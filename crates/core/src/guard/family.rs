@@ -61,7 +61,7 @@ fn bonds(catalog: &Catalog) -> impl Iterator<Item = Bond<'_>> {
 }
 
 impl<'c> Family<'c> {
-    pub(super) fn of(ledger: &'c Ledger, catalog: &'c Catalog, table: &'c Table) -> Self {
+    pub(super) fn new(ledger: &'c Ledger, catalog: &'c Catalog, table: &'c Table) -> Self {
         let above: Vec<_> = bonds(catalog).filter(|bond| bond.child.name == table.name).collect();
         let below: Vec<_> = bonds(catalog).filter(|bond| bond.parent.name == table.name).collect();
         let all = bonds(catalog).map(|bond| (&bond.parent.name, &bond.child.name)).collect();
@@ -86,7 +86,7 @@ impl<'c> Family<'c> {
 
     /// The deleted rows as a table with the name `alias` (PostgreSQL). Virtual columns are computed there: a transition
     /// table does not have them.
-    pub(super) fn gone(&self, alias: &str) -> String {
+    pub(super) fn gone_rows(&self, alias: &str) -> String {
         if self.columns.iter().all(|column| column.computed_as.is_none()) {
             return if alias == GONE { GONE.to_owned() } else { format!("{GONE} {alias}") };
         }
@@ -170,7 +170,7 @@ impl<'c> Family<'c> {
         let pairs = own.iter().map(|bond| {
             let (child, parent) = (self.table.key_text("c"), self.table.key_text("p"));
             let (names, named) = (bond.named("c"), bond.link("p"));
-            let (below, above) = (self.gone("c"), self.gone("p"));
+            let (below, above) = (self.gone_rows("c"), self.gone_rows("p"));
             format!("select {child}, {parent} from {below} join {above} on {names} = {named}")
         });
         let pairs = pairs.collect::<Vec<_>>().join("\n                union ");
@@ -185,7 +185,7 @@ impl<'c> Family<'c> {
                 (false, _) => String::new(),
                 (true, Dialect::Postgres) => {
                     let key = self.table.key_text("own");
-                    let rows = self.gone("own");
+                    let rows = self.gone_rows("own");
                     format!("\n        and not exists (select 1 from {rows} where {key} = d.key)")
                 }
                 (true, Dialect::Sqlite) => format!("\n        and key <> {}", self.table.key_text(row)),
@@ -200,7 +200,7 @@ impl<'c> Family<'c> {
                 ("name", literal(self.table.name.as_str())),
                 ("label", literal(&bond.label)),
                 ("path", literal(&format!("$.\"{}\"", bond.label))),
-                ("rows", self.gone(GONE)),
+                ("rows", self.gone_rows(GONE)),
                 ("row_link", bond.link(row)),
                 ("row_key", self.table.key_text(row)),
                 ("ten_seconds_ago", Dialect::Sqlite.in_ms("-10000")),
@@ -219,7 +219,7 @@ impl<'c> Family<'c> {
         let remember = |bond: &Bond<'_>| {
             let words = Words::new(Dialect::Postgres).with([
                 ("label", literal(&bond.label)),
-                ("rows", self.gone(GONE)),
+                ("rows", self.gone_rows(GONE)),
                 ("row_link", bond.link(row)),
                 ("goes_with_parent", self.goes_with_parent(row)),
             ]);

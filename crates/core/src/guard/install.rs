@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     GuardState, Trigger,
     seen::{forget, remember},
-    state::standing,
+    state::read_standing,
 };
 use crate::{
     db::{self},
@@ -148,7 +148,7 @@ async fn change_all(
     };
     let mut changed = Vec::new();
     for trigger in triggers {
-        let state = standing(transaction, ledger, trigger).await?.state;
+        let state = read_standing(transaction, ledger, trigger).await?.state;
         if state == wanted {
             if change == GuardChange::Install {
                 remember(transaction, ledger, resource, trigger).await?;

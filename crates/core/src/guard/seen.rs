@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     Guard, GuardState, Trigger, guards,
-    state::{Standing, standing},
+    state::{Standing, read_standing},
 };
 use crate::{
     db::{self, Sql, Words},
@@ -50,7 +50,7 @@ pub(super) async fn remember(
     resource: &str,
     trigger: &Trigger,
 ) -> Result<(), db::Error> {
-    let standing = standing(conn, ledger, trigger).await?;
+    let standing = read_standing(conn, ledger, trigger).await?;
     write(conn, ledger, resource, trigger, &standing).await
 }
 

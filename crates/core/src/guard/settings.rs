@@ -32,7 +32,7 @@ pub(super) fn clauses(settings: &[Setting]) -> String {
 }
 
 /// Whether a function that is `configured` so has these settings and no others. Their names have no case.
-pub(super) fn are(settings: &[Setting], configured: &[String]) -> bool {
+pub(super) fn are_set(settings: &[Setting], configured: &[String]) -> bool {
     let same = |(name, value): &Setting| {
         let pairs = configured.iter().filter_map(|pair| pair.split_once('='));
         pairs.into_iter().any(|(found, is)| found.eq_ignore_ascii_case(name) && is == *value)
@@ -48,10 +48,10 @@ mod tests {
     fn settings_are_compared_in_any_order_and_none_may_be_missing() {
         let mut configured: Vec<String> =
             CAPTURING.iter().rev().map(|(name, value)| format!("{}={value}", name.to_lowercase())).collect();
-        assert!(are(CAPTURING, &configured));
-        assert!(!are(PLAIN, &configured));
+        assert!(are_set(CAPTURING, &configured));
+        assert!(!are_set(PLAIN, &configured));
         configured[0] = "extra_float_digits=0".to_owned();
-        assert!(!are(CAPTURING, &configured));
-        assert!(!are(CAPTURING, &configured[1..]));
+        assert!(!are_set(CAPTURING, &configured));
+        assert!(!are_set(CAPTURING, &configured[1..]));
     }
 }

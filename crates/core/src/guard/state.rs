@@ -114,7 +114,7 @@ pub struct Standing {
 pub async fn guards(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec<Guard>, db::Error> {
     let mut guards = Vec::new();
     for (resource, trigger) in triggers(store) {
-        let standing = standing(conn, &store.ledger, &trigger).await?;
+        let standing = read_standing(conn, &store.ledger, &trigger).await?;
         guards.push(Guard { resource: resource.clone(), trigger, standing });
     }
     Ok(guards)
@@ -128,14 +128,14 @@ pub(super) async fn keeps_references(
     table: Option<&Table>,
 ) -> Result<bool, db::Error> {
     for trigger in referenced::triggers(ledger, unreferenced, table) {
-        if standing(conn, ledger, &trigger).await?.state != GuardState::Installed {
+        if read_standing(conn, ledger, &trigger).await?.state != GuardState::Installed {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-pub(super) async fn standing(
+pub(super) async fn read_standing(
     conn: &impl ConnectionTrait,
     ledger: &Ledger,
     trigger: &Trigger,
@@ -210,7 +210,7 @@ fn alteration(row: &Row, trigger: &Trigger, standing: &Standing) -> Result<Optio
         "is not SECURITY DEFINER any more".to_owned()
     } else if !is_own && known_digest.is_some() && known_digest != standing.digest {
         "has another text than was installed".to_owned()
-    } else if is_own && !settings::are(trigger.settings, &settings) {
+    } else if is_own && !settings::are_set(trigger.settings, &settings) {
         "has other settings than were installed".to_owned()
     } else if is_own && !is_as_it_was && !is_defined_alike {
         "fires otherwise than was installed".to_owned()
@@ -269,9 +269,10 @@ pub async fn left_over(conn: &impl ConnectionTrait, store: &Store) -> Result<Vec
         if known.contains(&name) {
             continue;
         }
+        let (schema, quoted) = (quote(schema), quote(&name));
         let sql_drop = match store.ledger.dialect {
-            Dialect::Postgres => format!("drop function if exists {}.{}() cascade", quote(schema), quote(&name)),
-            Dialect::Sqlite => format!("drop trigger if exists {}", quote(&name)),
+            Dialect::Postgres => format!("drop function if exists {schema}.{quoted}() cascade"),
+            Dialect::Sqlite => format!("drop trigger if exists {quoted}"),
         };
         let on_table = row.get("on_table")?;
         left.push(Trigger { name, on_table, sql_create: Vec::new(), sql_drop, source: String::new(), settings: &[] });

@@ -25,10 +25,11 @@ mod wake;
 
 pub use breaker::{BreakerOpening, Cause, OpenBreaker, THROTTLE_ENDS};
 pub(crate) use deletions::COPIED;
+pub(crate) use deletions::Ending;
 pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,
-    FailedAttempt, Finish, HeldDeletion, HeldInLane, Lease, Phase, Record, Rescued, RowOutcome, Settlement, Stranded,
-    has_confirmed,
+    FailedAttempt, Finish, HeldDeletion, HeldInLane, LastError, Lease, Phase, Record, Rescued, RowOutcome, Settlement,
+    Stranded, has_confirmed,
 };
 pub use finished_at::FinishedAt;
 pub(crate) use finished_at::after_last;

@@ -38,6 +38,22 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Its class, as in the ledger and in metrics.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Confirmed { .. } => "confirmed",
+            Self::Retry(_) => "retry",
+            Self::Lost(_) => "unknown",
+            Self::NotVerified(_) => "not_verified",
+            Self::Throttled { .. } => "throttled",
+            Self::Starved(_) => "starved",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Rejected(_) => "rejected",
+            Self::BadTemplate(_) => "bad_template",
+        }
+    }
+
     /// The outcome if the request changes nothing: it may be repeated even if it arrived.
     #[must_use]
     pub fn of_harmless_request(self) -> Self {

@@ -12,6 +12,7 @@ use crate::{
     db::{self, Sql, literal},
     ids::DeletionId,
     ledger::Ledger,
+    state::{Cancellation, State},
     store::Store,
 };
 
@@ -96,10 +97,10 @@ pub(crate) fn entries_statement(ledger: &Ledger) -> String {
 /// Says why the deletion was not in a state to be restored.
 async fn refusal(transaction: &impl ConnectionTrait, ledger: &Ledger, id: DeletionId) -> Result<Error, db::Error> {
     let Some(record) = ledger.record(transaction, id).await? else { return Ok(Error::NotFound(id)) };
-    let row = record.described();
-    let why = match (record.state.as_str(), record.cancelled_by, record.called_at) {
-        ("completed", _, _) => "it is completed".to_owned(),
-        ("cancelled", by, _) => format!("it was {} already", by.unwrap_or_default()),
+    let row = record.describe();
+    let why = match (record.state, record.cancelled_by, record.called_at) {
+        (State::Completed, _, _) => "it is completed".to_owned(),
+        (State::Cancelled, by, _) => format!("it was {} already", by.map_or("", Cancellation::as_str)),
         (state, _, Some(at)) => format!("it is {state}, and the first external call was made at {at}"),
         (state, _, None) => format!("it is {state}"),
     };

@@ -10,8 +10,8 @@ pub(super) struct Statements {
     pub(super) marks_of_deletions: Sql,
     pub(super) marks_of_children: Sql,
     /// PostgreSQL; as is the next.
-    pub(super) hold: Sql,
-    pub(super) release: Sql,
+    pub(super) postpone: Sql,
+    pub(super) undo_postponement: Sql,
 }
 
 impl db::Statements for Statements {
@@ -39,8 +39,8 @@ impl db::Statements for Statements {
             rows_of_deletions: words.render(rows_of_deletions),
             marks_of_deletions: words.render(marks_of_deletions),
             marks_of_children: words.render(marks_of_children),
-            hold: words.render(include_str!("hold.postgres.sql")),
-            release: words.render(include_str!("release.postgres.sql")),
+            postpone: words.render(include_str!("postpone.postgres.sql")),
+            undo_postponement: words.render(include_str!("undo_postponement.postgres.sql")),
         }
     }
 }

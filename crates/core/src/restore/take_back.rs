@@ -62,7 +62,7 @@ pub async fn restore(
 }
 
 /// Takes back every deletion of a request that is not cancelled yet, within the caller's transaction: all or none.
-/// Returns what was restored. [`hold_batch`](super::hold_batch) before keeps them from being claimed meanwhile.
+/// Returns what was restored. [`postpone_batch`](super::postpone_batch) before keeps them from being claimed meanwhile.
 ///
 /// # Errors
 /// [`Error::TooLate`] with the first deletion that a worker has called for already, and the other errors of
@@ -96,14 +96,14 @@ async fn restore_all(
     }
     let entries = lock_entries(transaction, store, &all).await?;
     if let Some((parent, child)) = store.ledger.finished_child(transaction, &all).await? {
-        let row = described(&entries, parent);
+        let row = describe(&entries, parent);
         let why = format!("the deletion {child} of one of its children is completed");
         return Err(Error::TooLate { id: parent, row, why });
     }
     let unmarked = unmark(transaction, store, &all).await?;
     let still_marked = still_marked(transaction, store, &entries).await?;
     if let (MarkedRows::Refuse, Some(id)) = (marked, all.iter().find(|id| still_marked.contains(id))) {
-        return Err(Error::StillMarked { id: *id, row: described(&entries, *id) });
+        return Err(Error::StillMarked { id: *id, row: describe(&entries, *id) });
     }
     let restored = entries.into_iter().map(|RestorableEntry { id, resource, key }| {
         let row_restored = unmarked.contains(&id) && !still_marked.contains(&id);
@@ -143,7 +143,7 @@ async fn refuse_if_waited_for(
     let waiting = store.ledger.waiting_for(transaction, *only).await?;
     let Some(parent) = waiting.into_iter().find(|id| !all.contains(id)) else { return Ok(()) };
     let record = store.ledger.record(transaction, *only).await?;
-    let row = record.map(|record| record.described()).unwrap_or_default();
+    let row = record.map(|record| record.describe()).unwrap_or_default();
     let why = format!("deletion {parent} waits for it; restore that one, and this one is restored with it");
     Err(Error::TooLate { id: *only, row, why })
 }
@@ -172,7 +172,7 @@ async fn still_marked(
     Ok(marked)
 }
 
-fn described(entries: &[RestorableEntry], id: DeletionId) -> String {
+fn describe(entries: &[RestorableEntry], id: DeletionId) -> String {
     let entry = entries.iter().find(|entry| entry.id == id);
     entry.map(|entry| format!("{} {}", entry.resource, entry.key)).unwrap_or_default()
 }

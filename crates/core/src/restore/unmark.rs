@@ -26,7 +26,7 @@ pub(super) async fn unmark(
     match store.ledger.dialect {
         Dialect::Postgres => {
             let unmarked = unmark_postgres(transaction, store, deletions).await?;
-            end(transaction, &store.ledger, deletions).await?;
+            cancel_deletions(transaction, &store.ledger, deletions).await?;
             Ok(unmarked)
         }
         Dialect::Sqlite => unmark_one_by_one(transaction, store, deletions).await,
@@ -34,7 +34,11 @@ pub(super) async fn unmark(
 }
 
 /// Cancels the deletions.
-async fn end(transaction: &impl ConnectionTrait, ledger: &Ledger, deletions: &[DeletionId]) -> Result<(), db::Error> {
+async fn cancel_deletions(
+    transaction: &impl ConnectionTrait,
+    ledger: &Ledger,
+    deletions: &[DeletionId],
+) -> Result<(), db::Error> {
     ledger.cancel(transaction, deletions, Cancellation::Restored).await?;
     ledger.forget_children(transaction, deletions).await
 }
@@ -48,7 +52,7 @@ async fn unmark_one_by_one(
     let statements = store.ledger.statements::<Statements>();
     let marks = read(transaction, &statements.marks_of_deletions, &ids).await?;
     let marks_of_children = read(transaction, &statements.marks_of_children, &ids).await?;
-    end(transaction, &store.ledger, deletions).await?;
+    cancel_deletions(transaction, &store.ledger, deletions).await?;
     // What wants a row removed now is another deletion.
     let mut unmarked = HashSet::new();
     for mark in marks {

@@ -44,7 +44,7 @@ pub(super) async fn remove_children(
     let restorable = open.iter().map(|row| (row.requested.id, delay)).collect();
     let deletions = ChildDeletions::new(transaction, store, request, restorable, DeadDeletions::Supersede);
     let waiting = remove_below(deletions, table, &open).await?;
-    let waiting = store.ledger.hold_back(transaction, &waiting).await?;
+    let waiting = store.ledger.mark_waiting(transaction, &waiting).await?;
     for row in recorded.iter_mut().filter(|row| waiting.contains(&row.requested.id)) {
         (row.requested.state, row.requested.due) = (State::Waiting, false);
     }
@@ -109,7 +109,7 @@ async fn request_children_in(
     let restorable = HashMap::from([(lease.id, Duration::ZERO)]);
     let deletions = ChildDeletions::new(transaction, store, &request, restorable, DeadDeletions::Leave);
     let waiting = remove_below(deletions, table, &[row]).await?;
-    store.ledger.hold_back(transaction, &waiting).await?;
+    store.ledger.mark_waiting(transaction, &waiting).await?;
     Ok(true)
 }
 

@@ -13,17 +13,13 @@ use crate::{
     catalog::{Among, Cursor, MarkerRule, Table},
     db::{self, NextPage, RowLocks, kill_point, literal},
     key::Key,
-    ledger::Ledger,
+    ledger::{Ending, Ledger},
     soft_remove::{DeletionRequest, Requested, soft_remove},
     store::Store,
 };
 
 /// A row marked so lately may belong to a request that is not recorded yet.
 const YOUNG_MS: i64 = 10 * 60 * 1000;
-
-/// Whether a deletion left its row as it is: kept, given up or taken back.
-const LEFT_THE_ROW: &str =
-    "row_outcome = {row_outcome:Kept} or cancelled_by in ({cancellation:Discarded}, {cancellation:Restored})";
 
 /// A marked row without a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +89,7 @@ pub async fn find_orphans(
     // Whether a deletion keeps its key or a hash is written in the deletion, which may be older than the configuration.
     if !table.dialect.can_hash() && !markers.is_empty() {
         let finished =
-            store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, LEFT_THE_ROW).await?;
+            store.ledger.finished_under_hash(&store.db.conn, table.name.as_str(), &markers, Ending::LeftTheRow).await?;
         orphans.retain(|orphan| !finished.contains(&orphan.key.to_string()));
     }
     Ok(OrphanPage { rows_read, orphans, next: page.next })
@@ -155,7 +151,7 @@ async fn deleted_under_hash(
             markers.push((key.to_string(), row.get("marker")?));
         }
     }
-    ledger.finished_under_hash(transaction, table.name.as_str(), &markers, LEFT_THE_ROW).await
+    ledger.finished_under_hash(transaction, table.name.as_str(), &markers, Ending::LeftTheRow).await
 }
 
 /// Whether the row `t` is an orphan, as an SQL expression.
@@ -177,7 +173,7 @@ fn is_orphan(ledger: &Ledger, table: &Table) -> String {
         ("is_marked", table.marked("t")),
         ("is_old", is_old),
         ("marker", table.marker_text("t", &rule)),
-        ("left_the_row", ledger.words.expand(LEFT_THE_ROW)),
+        ("left_the_row", ledger.words.expand(Ending::LeftTheRow.condition())),
     ]);
     words.expand(include_str!("adopt.is_orphan.sql"))
 }

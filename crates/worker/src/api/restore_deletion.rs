@@ -41,12 +41,13 @@ pub(super) struct RestoreQuery {
 /// What was taken back, in the order of the ids.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RestoredDeletions {
-    restored: Vec<Restored>,
+    restored: Vec<RestoredDeletion>,
 }
 
 /// A deletion that was taken back.
 #[derive(Debug, Serialize, ToSchema)]
-struct Restored {
+#[schema(as = Restored)]
+struct RestoredDeletion {
     /// The deletion, now cancelled.
     #[schema(value_type = uuid::Uuid)]
     id: String,
@@ -107,10 +108,10 @@ pub(super) async fn restore_deletion(
     let restored = restore_deletions(&api.context.store, &what).await?;
     // Children of other resources are restored with it; a client that is not for these does not hear of them.
     let told = restored.into_iter().filter(|one| client.may_use(&one.resource));
-    Ok(Json(RestoredDeletions { restored: told.map(Restored::from).collect() }))
+    Ok(Json(RestoredDeletions { restored: told.map(RestoredDeletion::from).collect() }))
 }
 
-impl From<restore::Restored> for Restored {
+impl From<restore::Restored> for RestoredDeletion {
     fn from(restored: restore::Restored) -> Self {
         let restore::Restored { id, resource, key, row_restored, .. } = restored;
         Self { id: id.to_string(), resource, key, row_restored }

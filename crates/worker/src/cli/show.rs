@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use sexton_core::{ids::DeletionId, ledger::Record, outcome::Answer};
+use sexton_core::{
+    ids::DeletionId,
+    ledger::{Record, RowOutcome},
+    outcome::Answer,
+};
 
 use super::{
     error::{Error, Result},
@@ -47,10 +51,12 @@ pub(super) fn print(record: &Record) {
     optional("due", &record.run_at);
     optional("first call", &record.called_at);
     optional("finished", &record.finished_at);
-    match record.row_outcome.as_deref() {
-        Some("deleted") => line("row went", "Sexton deleted it in the transaction that finished the deletion"),
-        Some("already_gone") => line("row went", "it was gone already; Sexton did not delete it"),
-        Some(other) => line("row", other),
+    match record.row_outcome {
+        Some(RowOutcome::Deleted) => {
+            line("row went", "Sexton deleted it in the transaction that finished the deletion")
+        }
+        Some(RowOutcome::AlreadyGone) => line("row went", "it was gone already; Sexton did not delete it"),
+        Some(RowOutcome::Kept) => line("row", RowOutcome::Kept.as_str()),
         None => {}
     }
     if let Some(children) = record.children_deleted.filter(|children| *children > 0) {
@@ -93,8 +99,8 @@ pub(super) fn print(record: &Record) {
 fn state(record: &Record) -> String {
     match (&record.dead_kind, &record.cancelled_by, &record.worker) {
         (Some(kind), _, _) => format!("dead: {kind}, since {}", record.dead_at.as_deref().unwrap_or_default()),
-        (_, Some(by), _) => format!("cancelled: {by}"),
+        (_, Some(by), _) => format!("cancelled: {}", by.as_str()),
         (_, _, Some(worker)) => format!("running on {worker}"),
-        _ => record.state.clone(),
+        _ => record.state.to_string(),
     }
 }

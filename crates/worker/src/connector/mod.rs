@@ -38,11 +38,11 @@ pub(crate) use self::special_purpose::is_special_purpose;
 /// [`SetupError`].
 fn connector_of(clients: &mut clients::HttpClients, target: &Target) -> Result<Box<dyn Connector>, SetupError> {
     Ok(match &target.kind {
-        TargetKind::Http(settings) => Box::new(http::Http::new(clients, target, settings)?),
-        TargetKind::CalDav(settings) => Box::new(caldav::CalDav::new(clients, target, settings)?),
-        TargetKind::S3(settings) => Box::new(s3::S3::new(clients, target, settings)?),
+        TargetKind::Http(settings) => Box::new(http::HttpConnector::new(clients, target, settings)?),
+        TargetKind::CalDav(settings) => Box::new(caldav::CalDavConnector::new(clients, target, settings)?),
+        TargetKind::S3(settings) => Box::new(s3::S3Connector::new(clients, target, settings)?),
         TargetKind::GoogleCalendar(settings) => {
-            Box::new(google_calendar::GoogleCalendar::new(clients, target, settings)?)
+            Box::new(google_calendar::GoogleCalendarConnector::new(clients, target, settings)?)
         }
     })
 }

@@ -5,6 +5,7 @@ use std::{time::Duration, time::Instant};
 use sexton_core::{
     config::Target,
     ids::{DeletionId, Lane},
+    ledger::LastError,
     outcome::{Answer, Failure, Look, Outcome},
     template::Values,
 };
@@ -106,8 +107,8 @@ impl Execution<'_> {
             Outcome::Retry(ref failure) | Outcome::Unauthorized(ref failure)
                 if fault.breaker_is_open && !self.has_expired(target) =>
             {
-                let class = if matches!(outcome, Outcome::Retry(_)) { "retry" } else { "unauthorized" };
-                let error = Some((class.to_owned(), describe(target.name.as_str(), failure)));
+                let text = describe(target.name.as_str(), failure);
+                let error = Some(LastError { class: outcome.class().to_owned(), text });
                 TargetReply::Snooze(Snooze { delay: Duration::ZERO, error })
             }
             outcome => {

@@ -11,7 +11,7 @@ use sexton_core::{
     config::Target,
     db,
     key::Key,
-    ledger::{Claim, Confirmations, Phase, has_confirmed},
+    ledger::{Claim, Confirmations, LastError, Phase, has_confirmed},
     outcome::DeadKind,
     state::Event,
     sweep::verify,
@@ -160,7 +160,8 @@ impl<'e> Execution<'e> {
                     return self.die(DeadKind::TargetNotConfigured, &why).await;
                 }
                 let delay = NOT_CONFIGURED.min(give_up_after.saturating_sub(age));
-                self.snooze(delay, Some((DeadKind::TargetNotConfigured.to_string(), why))).await;
+                let error = LastError { class: DeadKind::TargetNotConfigured.to_string(), text: why };
+                self.snooze(delay, Some(error)).await;
             }
             TargetsOutcome::Snooze(snooze) => self.snooze(snooze.delay, snooze.error).await,
             TargetsOutcome::HandBack => self.snooze(Duration::ZERO, None).await,

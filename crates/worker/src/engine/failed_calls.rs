@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{
     config::Retry,
-    ledger::FailedAttempt,
+    ledger::{FailedAttempt, LastError},
     outcome::{DeadKind, Failure, Outcome},
     retry::{self, Decision},
     state::Event,
@@ -36,7 +36,7 @@ pub(super) struct Verdict {
     pub(super) delay: Duration,
     /// Whether the attempt is given back.
     pub(super) give_back: bool,
-    pub(super) error: (String, String),
+    pub(super) error: LastError,
     pub(super) attempt: Option<FailedAttempt>,
 }
 
@@ -50,18 +50,19 @@ pub(super) fn decide_by_worst(calls: &[FailedCall], attempts: u32, claims: u32, 
     // Of equally bad ones the first: `max_by_key` takes the last.
     let worst = calls.iter().rev().max_by_key(|call| severity(call))?;
     let FailedCall { target, outcome, refused_alone, duration, retry } = worst;
-    let (class, failure, retry_after) = match outcome {
+    let (failure, retry_after) = match outcome {
         Outcome::Confirmed { .. } => return None,
-        Outcome::Retry(failure) => ("retry", failure, None),
-        Outcome::Lost(failure) => ("unknown", failure, None),
-        Outcome::NotVerified(failure) => ("not_verified", failure, None),
-        Outcome::Throttled { retry_after, failure } => ("throttled", failure, *retry_after),
-        Outcome::Starved(failure) => ("starved", failure, None),
-        Outcome::Unauthorized(failure) => ("unauthorized", failure, None),
-        Outcome::Rejected(failure) => ("rejected", failure, None),
-        Outcome::BadTemplate(failure) => ("bad_template", failure, None),
+        Outcome::Throttled { retry_after, failure } => (failure, *retry_after),
+        Outcome::Retry(failure)
+        | Outcome::Lost(failure)
+        | Outcome::NotVerified(failure)
+        | Outcome::Starved(failure)
+        | Outcome::Unauthorized(failure)
+        | Outcome::Rejected(failure)
+        | Outcome::BadTemplate(failure) => (failure, None),
     };
-    let error = (class.to_owned(), describe(target, failure));
+    let class = outcome.class();
+    let error = LastError { class: class.to_owned(), text: describe(target, failure) };
     let attempt = FailedAttempt {
         target: target.clone(),
         outcome: class.to_owned(),
@@ -159,6 +160,10 @@ mod tests {
         Failure { status: Some(status), reason: format!("http_{status}") }
     }
 
+    fn error(class: &str, text: &str) -> LastError {
+        LastError { class: class.to_owned(), text: text.to_owned() }
+    }
+
     fn verdict(outcome: Outcome, attempts: u32, age: Duration) -> Verdict {
         decide_by_worst(&[call(outcome)], attempts, attempts, age).unwrap()
     }
@@ -167,7 +172,7 @@ mod tests {
     fn a_failure_that_may_pass_costs_an_attempt_until_they_are_used_up() {
         let first = verdict(Outcome::Retry(failure(503)), 1, Duration::ZERO);
         assert_eq!((first.event, first.give_back, first.dead), (Event::Failed, false, None));
-        assert_eq!(first.error, ("retry".into(), "calendar answered 503 (http_503)".into()));
+        assert_eq!(first.error, error("retry", "calendar answered 503 (http_503)"));
         let last = verdict(Outcome::Retry(failure(503)), 3, Duration::ZERO);
         assert_eq!((last.event, last.dead), (Event::Died, Some(DeadKind::Exhausted)));
     }
@@ -199,7 +204,7 @@ mod tests {
             let starved = decide_by_worst(&[call], 3, claims, Duration::from_secs(60)).unwrap();
             assert_eq!((starved.event, starved.give_back, starved.dead), (Event::Snoozed, true, None));
             assert!(starved.delay <= SOON);
-            assert_eq!(starved.error, ("starved".into(), "calendar: no_descriptors".into()));
+            assert_eq!(starved.error, error("starved", "calendar: no_descriptors"));
         }
     }
 

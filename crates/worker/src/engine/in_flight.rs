@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 /// All claims of the process; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct InFlight {
-    entries: Arc<Mutex<HashMap<DeletionId, HeldLease>>>,
+    entries: Arc<Mutex<HashMap<DeletionId, LeaseEntry>>>,
     lease: Duration,
     /// At most one deletion that was rescued before is in flight, so that one that kills its worker goes alone.
     rescued: Arc<Semaphore>,
 }
 
-struct HeldLease {
+struct LeaseEntry {
     fence: Fence,
     lane: Lane,
     /// When the statement that last set the lease was *sent*: the lease ends no earlier than this plus its length.
@@ -73,7 +73,7 @@ impl InFlight {
     pub(super) fn add(&self, lease: NewLease) -> LeaseGuard {
         let NewLease { id, fence, lane, sent, rescue_permit } = lease;
         let (lost, interrupted) = (CancellationToken::new(), CancellationToken::new());
-        let entry = HeldLease { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
+        let entry = LeaseEntry { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
         if let Some(before) = self.entries().insert(id, entry) {
             // This process lost the lease and claimed the deletion once more: the task with the old claim must hear of
             // it.
@@ -127,7 +127,7 @@ impl InFlight {
         self.entries().values().for_each(|entry| entry.interrupted.cancel());
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<DeletionId, HeldLease>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<DeletionId, LeaseEntry>> {
         // Nothing that holds the lock can panic half way through a change.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

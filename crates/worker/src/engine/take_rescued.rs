@@ -34,7 +34,7 @@ impl Engine {
     /// [`db::Error`] when the database does not answer or refuses; nothing is taken then.
     pub(crate) async fn take_rescued(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<RescuedTake, db::Error> {
         let lanes = self.context.gates.open_lane_names();
-        let candidates = self.context.store.ledger.rescued(&self.context.store.db, &lanes, CANDIDATES).await?;
+        let candidates = self.context.store.ledger.list_rescued(&self.context.store.db, &lanes, CANDIDATES).await?;
         if candidates.is_empty() {
             return Ok(RescuedTake::NoneDue);
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sexton_core::ledger::LastError;
+
 use super::failed_calls::FailedCall;
 
 /// What asking the targets came to.
@@ -26,6 +28,6 @@ pub(super) enum TargetsOutcome {
 pub(super) struct Snooze {
     /// When to ask the target, if its lane is open then.
     pub(super) delay: Duration,
-    /// The class of what happened, and what on-call is told; none if no call was made.
-    pub(super) error: Option<(String, String)>,
+    /// None if no call was made.
+    pub(super) error: Option<LastError>,
 }

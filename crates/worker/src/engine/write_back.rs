@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{
     db,
-    ledger::{Settlement, has_confirmed},
+    ledger::{LastError, Settlement, has_confirmed},
     outcome::DeadKind,
     state::Event,
 };
@@ -40,12 +40,12 @@ impl Execution<'_> {
     pub(super) async fn die(self, kind: DeadKind, why: &str) {
         let mut settlement = self.settlement(Event::Died, Duration::ZERO);
         settlement.dead = Some(kind);
-        settlement.error = Some((kind.to_string(), why.to_owned()));
+        settlement.error = Some(LastError { class: kind.to_string(), text: why.to_owned() });
         self.write_back(settlement).await;
     }
 
     /// Puts the deletion off without costing an attempt.
-    pub(super) async fn snooze(self, delay: Duration, error: Option<(String, String)>) {
+    pub(super) async fn snooze(self, delay: Duration, error: Option<LastError>) {
         let mut settlement = self.settlement(Event::Snoozed, delay);
         settlement.give_back = true;
         settlement.error = error;
@@ -91,7 +91,7 @@ impl Execution<'_> {
             self.tell_parent();
         }
         let id = settlement.id;
-        let error = settlement.error.as_ref().map_or("", |(_, message)| message.as_str());
+        let error = settlement.error.as_ref().map_or("", |error| error.text.as_str());
         match settlement.dead {
             Some(kind) => tracing::warn!(%id, %kind, error, "deletion {id} is dead: {kind}"),
             None => {

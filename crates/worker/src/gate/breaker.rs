@@ -204,7 +204,7 @@ impl Gate {
             Outcome::Confirmed { answer } => {
                 let is_gone = matches!(answer, Answer::Gone { .. });
                 let evidence = if is_gone { call.gone_evidence } else { GoneEvidence::Deleted };
-                let is_news = self.gone_answers().note(evidence, call.id, now);
+                let is_news = self.gone_answers().note_answer(evidence, call.id, now);
                 if is_news && matches!(evidence, GoneEvidence::Deleted | GoneEvidence::Gone) {
                     let noted = self.recent_calls().note_confirmation(target.gone_limit, evidence);
                     if let Some(gone) = noted {

@@ -29,7 +29,7 @@ struct Known {
 
 impl ConfirmedHere {
     /// `twin` is the name of the twin that the target deleted.
-    pub(super) fn note(&self, lane: &Lane, id: DeletionId, twin: &str) {
+    pub(super) fn note_confirmed(&self, lane: &Lane, id: DeletionId, twin: &str) {
         let name = self.name(lane, id, twin);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.set.insert(name) {

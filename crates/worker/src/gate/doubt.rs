@@ -31,7 +31,7 @@ const EXPLAINED: Duration = Duration::from_secs(60);
 impl Gates {
     /// Takes note that `lane` deleted this twin of the deletion `id`.
     pub(crate) fn note_confirmed(&self, lane: &Lane, id: DeletionId, twin: &str) {
-        self.confirmed_here.note(lane, id, twin);
+        self.confirmed_here.note_confirmed(lane, id, twin);
     }
 
     /// Whether "gone" would be no surprise for this twin of the deletion `id`: `lane` has confirmed it to this process
@@ -84,7 +84,7 @@ impl Gates {
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; what was known before still holds.
     pub(super) async fn refresh_held(&self, store: &Store) -> Result<(), db::Error> {
-        let held = store.ledger.held(&store.db.conn).await?;
+        let held = store.ledger.count_held(&store.db.conn).await?;
         let now = Instant::now();
         let by_lane: HashMap<_, _> = held.iter().map(|held| (&held.lane, held)).collect();
         for (lane, gate) in self.lanes.iter().filter(|(_, gate)| gate.target.is_some()) {
@@ -92,7 +92,7 @@ impl Gates {
             let count = held.map_or(0, |held| held.count);
             metrics::set_held(lane, count);
             let newest = held.and_then(|held| now.checked_sub(held.newest));
-            gate.held.lock().unwrap_or_else(PoisonError::into_inner).note(count, newest, now);
+            gate.held.lock().unwrap_or_else(PoisonError::into_inner).note_held(count, newest, now);
         }
         for held in &held {
             if let Some(gate) = self.lanes.get(&held.lane) {

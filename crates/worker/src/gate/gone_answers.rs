@@ -91,7 +91,7 @@ pub(super) struct HeldNow {
 
 impl HeldNow {
     /// Takes over what was read at `now`.
-    pub(super) fn note(&mut self, count: usize, newest: Option<Instant>, now: Instant) {
+    pub(super) fn note_held(&mut self, count: usize, newest: Option<Instant>, now: Instant) {
         let is_old = self.most_at.is_none_or(|at| now.saturating_duration_since(at) > WINDOW * PAUSE);
         if is_old || count >= self.most {
             (self.most, self.most_at) = (count, Some(now));
@@ -140,7 +140,7 @@ impl GoneAnswers {
     }
 
     /// Takes note of what was answered for the deletion `id`. False if the same was answered before.
-    pub(super) fn note(&mut self, evidence: GoneEvidence, id: DeletionId, now: Instant) -> bool {
+    pub(super) fn note_answer(&mut self, evidence: GoneEvidence, id: DeletionId, now: Instant) -> bool {
         let kinds = [&self.deleted, &self.gone, &self.lost, &self.known];
         let last = kinds.iter().filter_map(|answers| answers.0.back()).map(|(at, _)| *at).max();
         // Answers that came at once may get here in another order.

@@ -64,12 +64,12 @@ impl RecentCalls {
     /// Takes note of a call that worked.
     pub(super) fn note_success(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) {
         self.note_answered(now);
-        self.note(breaker, RecentCall { at: now, id, failed: false });
+        self.note_call(breaker, RecentCall { at: now, id, failed: false });
     }
 
     /// Takes note of a call that failed, and says whether there are too many of them for `breaker`.
     pub(super) fn note_failure(&mut self, breaker: &Breaker, id: DeletionId, now: Instant) -> Option<TooManyFailures> {
-        self.note(breaker, RecentCall { at: now, id, failed: true });
+        self.note_call(breaker, RecentCall { at: now, id, failed: true });
         let (failures, calls) = (self.calls.iter().filter(|call| call.failed).count(), self.calls.len());
         let enough = calls >= breaker.min_calls as usize;
         (enough && failures as f64 >= breaker.failure_ratio * calls as f64)
@@ -99,7 +99,7 @@ impl RecentCalls {
         if refused >= many { RefusalMeaning::OfAll(refused) } else { RefusalMeaning::Unclear }
     }
 
-    fn note(&mut self, breaker: &Breaker, call: RecentCall) {
+    fn note_call(&mut self, breaker: &Breaker, call: RecentCall) {
         let is_recent = |at: Instant| call.at.saturating_duration_since(at) < breaker.window;
         self.calls.retain(|known| known.id != call.id && is_recent(known.at));
         if self.calls.len() >= MOST {

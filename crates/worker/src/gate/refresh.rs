@@ -50,7 +50,7 @@ impl Gates {
         }
         shut.extend(unfit.keys().map(|lane| (lane.clone(), ShutLane::NoRight)));
         for name in self.lanes.keys() {
-            let paused = pauses.iter().any(|pause| pause.holds(name));
+            let paused = pauses.iter().any(|pause| pause.covers(name));
             metrics::set_paused(name, paused);
             if paused {
                 shut.insert(name.clone(), ShutLane::Paused);

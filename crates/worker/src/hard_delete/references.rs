@@ -28,6 +28,7 @@ pub(super) async fn references(
             let to = to.as_ref().or_else(|| primary.get(n))?;
             Some(format!("c.{} = t.{}", quote(from), quote(to)))
         });
+        // Rendered for each call, which is rare: the foreign keys are those of the database at this moment.
         let words = Words::new(Dialect::Sqlite).with([
             ("child", quote(&child)),
             ("table", table.sql.clone()),

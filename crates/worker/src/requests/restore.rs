@@ -4,7 +4,7 @@ use sexton_core::{
     db::{self, kill_point},
     ids::{BatchId, DeletionId},
     ledger::{Action, Operator},
-    restore::{self, MarkedRows, Restored, hold_batch, restore, restore_batch},
+    restore::{self, MarkedRows, Restored, postpone_batch, restore, restore_batch},
     store::Store,
 };
 
@@ -33,12 +33,12 @@ pub(crate) async fn restore_deletions(store: &Store, what: &Restore<'_>) -> Resu
     }
     let record = store.ledger.record(&store.db.conn, what.id).await?;
     let batch = record.map(|record| record.batch_id).ok_or(restore::Error::NotFound(what.id))?;
-    let hold = hold_batch(store, batch).await?;
-    kill_point("restore::held");
+    let postponement = postpone_batch(store, batch).await?;
+    kill_point("restore::postponed");
     let restored = in_transaction(store, what, Some(batch)).await;
     if restored.is_err() {
         // They are due a little later if this fails, too; why the restore failed matters more.
-        if let Err(error) = hold.release(store).await {
+        if let Err(error) = postponement.undo(store).await {
             tracing::warn!(%batch, "what was held for a restore is due in ten minutes: {error}");
         }
     }

@@ -111,7 +111,7 @@ impl DanglingRun<'_> {
     ) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
         let names: Vec<&ResourceName> = self.tables.iter().map(|table| &table.name).collect();
-        let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
+        let since = store.ledger.time_ago(&store.db, config.sync.keep_refs).await?;
         let batch = budget.batch(config.sync.batch);
         let next = NextPage { after: checkpoint.finished.as_ref(), limit: batch };
         let page = store.ledger.completed_parents(&store.db, &names, &since, next).await?;
@@ -134,7 +134,7 @@ impl DanglingRun<'_> {
         budget: &mut RemainingBudget,
     ) -> Result<bool, db::Error> {
         let SweepContext { store, config, .. } = self.context;
-        let since = store.ledger.ago(&store.db, config.sync.keep_refs).await?;
+        let since = store.ledger.time_ago(&store.db, config.sync.keep_refs).await?;
         let rules =
             self.tables.iter().flat_map(|table| table.children.iter().enumerate().map(move |rule| (*table, rule)));
         let at = (checkpoint.resource.clone(), checkpoint.rule);

@@ -38,9 +38,9 @@ impl Sweep for PruneSweep {
         let checkpoint = prune(context.store, sync, checkpoint, budget, mode).await?;
         let done = &checkpoint.done;
         let found = done.deletions + done.attempts + done.refs;
-        let removed = if effect.is_dry_run() { 0 } else { found };
+        let deleted = if effect.is_dry_run() { 0 } else { found };
         // Deletions that are not old enough are no backlog.
-        let progress = SweepProgress { found, wanted: found, done: removed, oldest_at: None };
+        let progress = SweepProgress { found, wanted: found, done: deleted, oldest_at: None };
         let figures = to_json(done)?;
         if checkpoint.is_over() {
             return Ok(finished_run(figures, progress));

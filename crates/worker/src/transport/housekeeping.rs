@@ -41,7 +41,7 @@ pub async fn run(options: HousekeepingOptions, activity: Arc<Activity>, shutdown
             }
         }
     }
-    if let Err(error) = registry::leave(&queue, &worker_name).await {
+    if let Err(error) = registry::unregister(&queue, &worker_name).await {
         debug!("cannot sign off from Redis: {error}; others notice within {:?}", registry::DEAD_AFTER);
     }
 }

@@ -100,7 +100,7 @@ async fn travel(probe: &HintQueue, worker: &str, hint: Hint) -> Result<(), Probe
     drop_broken_hints(probe).await.map_err(refused("remove broken hints"))?;
     drop_worker(probe, worker).await.map_err(refused("remove workers"))?;
     leader.resign().await.map_err(refused("give the lead back"))?;
-    registry::leave(probe, "check").await.map_err(refused("leave"))
+    registry::unregister(probe, "check").await.map_err(refused("leave"))
 }
 
 async fn subscribe(probe: &HintQueue) -> Result<(), RedisError> {

@@ -34,7 +34,7 @@ pub(super) async fn beat(queue: &HintQueue, process: &str, concurrency: usize) -
 }
 
 /// Says that `process` ends in good order.
-pub(super) async fn leave(queue: &HintQueue, process: &str) -> Result<(), Error> {
+pub(super) async fn unregister(queue: &HintQueue, process: &str) -> Result<(), Error> {
     let keys = queue.keys();
     let mut call = LEAVE.prepare_invoke();
     call.key(keys.alive()).key(keys.concurrency()).arg(process);

@@ -33,7 +33,7 @@ impl ParentRelease {
     }
 
     /// Moves on what waits for the `ended` deletions, or all that can be.
-    async fn release(&self, mut ended: Option<Vec<DeletionId>>) {
+    async fn advance_parents(&self, mut ended: Option<Vec<DeletionId>>) {
         let store = &self.engine.context.store;
         loop {
             let released = match store.ledger.advance_waiting(&store.db, ended.as_deref(), BATCH).await {
@@ -61,7 +61,7 @@ impl Service for ParentRelease {
     async fn run_once(&mut self) -> Duration {
         let ended = self.ended.take();
         let is_full_look = ended.is_none();
-        self.release(ended).await;
+        self.advance_parents(ended).await;
         if is_full_look {
             self.next_full_look = Instant::now() + self.engine.context.config.worker.lease / 4;
         }

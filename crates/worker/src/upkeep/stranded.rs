@@ -22,18 +22,18 @@ impl StrandedWatch {
         Self { engine }
     }
 
-    async fn look(&self) -> Result<(), db::Error> {
+    async fn look_at_lanes(&self) -> Result<(), db::Error> {
         let context = &self.engine.context;
         let known = context.config.lanes();
         for lane in context.store.ledger.pending_lanes(&context.store.db.conn).await? {
             if !known.contains(&lane) {
-                self.end(&lane).await?;
+                self.end_deletions(&lane).await?;
             }
         }
         Ok(())
     }
 
-    async fn end(&self, lane: &Lane) -> Result<(), db::Error> {
+    async fn end_deletions(&self, lane: &Lane) -> Result<(), db::Error> {
         let (store, config) = (&self.engine.context.store, &self.engine.context.config);
         let stranded_for = |overdue| Stranded { lane, overdue, limit: BATCH };
         let resource = lane.split('.').next().unwrap_or_default();
@@ -62,7 +62,7 @@ impl StrandedWatch {
 #[async_trait]
 impl Service for StrandedWatch {
     async fn run_once(&mut self) -> Duration {
-        if let Err(error) = self.look().await {
+        if let Err(error) = self.look_at_lanes().await {
             tracing::debug!(%error, "cannot look for deletions that no process claims");
         }
         self.engine.context.config.worker.lease

@@ -86,7 +86,7 @@ pub(crate) fn pass<'p>(store: &'p Store, toys: &'p UnreferencedTable) -> TablePa
 /// The ledger, and no tables: a pass has its own.
 pub(crate) async fn store_without_tables(db: Db) -> Store {
     let ledger = Ledger::open(&db).await.unwrap();
-    let catalog = Catalog::of(&db, &BTreeMap::new()).await.unwrap();
+    let catalog = Catalog::resolve(&db, &BTreeMap::new()).await.unwrap();
     Store { db, ledger, catalog }
 }
 

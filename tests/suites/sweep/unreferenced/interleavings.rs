@@ -130,9 +130,16 @@ async fn between_the_statements(rig: &mut Rig) -> sexton_tests::Daemon {
     sweep
 }
 
-async fn writer_meets_the_sweep(level: &str, deferred: bool, wanted: &[&str]) {
+/// When the foreign key of the application is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Constraint {
+    Immediate,
+    Deferred,
+}
+
+async fn writer_meets_the_sweep(level: &str, constraint: Constraint, wanted: &[&str]) {
     let mut rig = toys(Server::postgres().await, 2, &[2], TOY).await;
-    if deferred {
+    if constraint == Constraint::Deferred {
         rig.execute("alter table person alter constraint person_favorite_toy_id_fkey deferrable initially deferred")
             .await;
     }
@@ -154,15 +161,15 @@ async fn writer_meets_the_sweep(level: &str, deferred: bool, wanted: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reference_that_comes_after_the_lock_waits_for_the_batch_and_is_refused() {
-    writer_meets_the_sweep("read committed", false, &["23503"]).await;
+    writer_meets_the_sweep("read committed", Constraint::Immediate, &["23503"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_at_repeatable_read() {
-    writer_meets_the_sweep("repeatable read", false, &["23503", "40001"]).await;
+    writer_meets_the_sweep("repeatable read", Constraint::Immediate, &["23503", "40001"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_with_a_deferred_constraint_at_commit() {
-    writer_meets_the_sweep("read committed", true, &["23503"]).await;
+    writer_meets_the_sweep("read committed", Constraint::Deferred, &["23503"]).await;
 }

@@ -60,7 +60,7 @@ impl CalDav {
     }
 
     /// The columns that say where the object is.
-    fn place_columns(&self) -> impl Iterator<Item = &str> {
+    fn address_columns(&self) -> impl Iterator<Item = &str> {
         self.url.columns().chain(self.href.iter().flat_map(HrefTemplate::columns))
     }
 }
@@ -79,11 +79,11 @@ impl KindSettings for CalDav {
     }
 
     fn look_columns(&self) -> Vec<&str> {
-        self.place_columns().chain(self.headers.values().flat_map(TextTemplate::columns)).collect()
+        self.address_columns().chain(self.headers.values().flat_map(TextTemplate::columns)).collect()
     }
 
     fn twin_columns(&self) -> Vec<Vec<&str>> {
-        vec![self.place_columns().collect()]
+        vec![self.address_columns().collect()]
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {

@@ -30,13 +30,7 @@ impl Statements {
             select 1 as found
             where exists (select 1 from {deletion} where batch_id = {uuid:@batch})
                 or exists (select 1 from {done} where batch_id = {uuid:@batch})";
-        let keys = "-- read the keys of a batch
-            select key from {deletion}
-            where resource = @resource and key {any_text:@keys} and batch_id = {uuid:@batch}
-            union
-            select coalesce(key, key_hash) as key from {done}
-            where resource = @resource and (key {any_text:@keys} or key_hash {any_text:@hashes})
-                and batch_id = {uuid:@batch}";
+        let keys = include_str!("batch.keys.sql");
         Self {
             deletions: words.render_for(deletions, &["batch"]),
             exists: words.render(exists),

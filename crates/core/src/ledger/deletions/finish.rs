@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use sea_orm::ConnectionTrait;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
 };
 
 /// What became of the row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
 pub enum RowOutcome {
     /// Sexton deleted it.
     Deleted,
@@ -34,6 +36,21 @@ impl RowOutcome {
             Self::AlreadyGone => "already_gone",
             Self::Kept => "kept",
         }
+    }
+}
+
+impl From<RowOutcome> for &'static str {
+    fn from(outcome: RowOutcome) -> Self {
+        outcome.as_str()
+    }
+}
+
+impl std::str::FromStr for RowOutcome {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let outcome = Self::ALL.into_iter().find(|outcome| outcome.as_str() == name);
+        outcome.ok_or_else(|| format!("`{name}` is not what becomes of a row"))
     }
 }
 

@@ -97,7 +97,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn held(&self, conn: &impl ConnectionTrait) -> Result<Vec<HeldInLane>, db::Error> {
+    pub async fn count_held(&self, conn: &impl ConnectionTrait) -> Result<Vec<HeldInLane>, db::Error> {
         let held = |row: &Row| {
             let newest_ms: i64 = row.get("newest_ms")?;
             Ok(HeldInLane {

@@ -21,6 +21,30 @@ pub(in crate::ledger) struct Statements {
     /// SQLite only.
     keys_to_hide: Sql,
     hide_key: Sql,
+    /// SQLite only; as is the next.
+    over: Sql,
+    left_the_row: Sql,
+}
+
+/// How a deletion ended, as far as its row is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing is to be done about the row any more: its deletion is completed or given up.
+    Over,
+    /// The row is as it was: kept, given up or taken back.
+    LeftTheRow,
+}
+
+impl Ending {
+    /// The condition on a finished deletion, with words.
+    pub(crate) const fn condition(self) -> &'static str {
+        match self {
+            Self::Over => "state = {completed} or cancelled_by = {cancellation:Discarded}",
+            Self::LeftTheRow => {
+                "row_outcome = {row_outcome:Kept} or cancelled_by in ({cancellation:Discarded}, {cancellation:Restored})"
+            }
+        }
+    }
 }
 
 impl Statements {
@@ -32,7 +56,23 @@ impl Statements {
             where id in (select value from {texts:@finished}) and key is not null and {hides_key}";
         let hide_key = "-- replace a key by its hash
             update {done} set key = null, key_hash = @key_hash where id = @id";
-        Self { salt: words.render(salt), keys_to_hide: words.render(keys_to_hide), hide_key: words.render(hide_key) }
+        let ended = |ending: Ending| {
+            let words = words.clone().with([("ended", words.expand(ending.condition()))]);
+            words.render(
+                "-- look for a finished deletion by the hash of its key
+                select 1 as found from {done}
+                where resource = @resource and key_hash = @key_hash and ({ended})
+                    and {comparable_marker:marker_value} = {comparable_marker:@marker_value}
+                limit 1",
+            )
+        };
+        Self {
+            salt: words.render(salt),
+            keys_to_hide: words.render(keys_to_hide),
+            hide_key: words.render(hide_key),
+            over: ended(Ending::Over),
+            left_the_row: ended(Ending::LeftTheRow),
+        }
     }
 }
 
@@ -65,23 +105,21 @@ impl Ledger {
     }
 
     /// Those of the keys for which a finished deletion has the key's hash and the marker that the row carries, and
-    /// meets the condition `ended` (SQLite).
+    /// ended so (SQLite).
     pub(crate) async fn finished_under_hash(
         &self,
         conn: &impl ConnectionTrait,
         resource: &str,
         rows: &[(String, String)],
-        ended: &str,
+        ending: Ending,
     ) -> Result<HashSet<String>, db::Error> {
         let keys: Vec<String> = rows.iter().map(|(key, _)| key.clone()).collect();
         let hashes = self.key_hashes(conn, resource, &keys).await?;
-        let sql = self.words.clone().with([("ended", self.words.expand(ended))]).render(
-            "-- look for a finished deletion by the hash of its key
-            select 1 as found from {done}
-            where resource = @resource and key_hash = @key_hash and ({ended})
-                and {comparable_marker:marker_value} = {comparable_marker:@marker_value}
-            limit 1",
-        );
+        let Statements { over, left_the_row, .. } = &self.sql.key_hash;
+        let sql = match ending {
+            Ending::Over => over,
+            Ending::LeftTheRow => left_the_row,
+        };
         let mut finished = HashSet::new();
         for ((key, marker), hash) in rows.iter().zip(hashes) {
             let values =

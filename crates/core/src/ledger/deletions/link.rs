@@ -23,7 +23,7 @@ pub(in crate::ledger) struct Statements {
     lock: Sql,
     new: Sql,
     known: Sql,
-    hold_back: Sql,
+    mark_waiting: Sql,
 }
 
 impl Statements {
@@ -31,7 +31,7 @@ impl Statements {
         let words = words.clone().with([("linking", LINKING.to_string()), ("locks", LOCKS.to_string())]);
         let new = words.pick(include_str!("link.new.postgres.sql"), include_str!("link.new.sqlite.sql"));
         let known = words.pick(include_str!("link.known.postgres.sql"), include_str!("link.known.sqlite.sql"));
-        let hold_back = "-- put deletions that wait for others in that state
+        let mark_waiting = "-- put deletions that wait for others in that state
             update {deletion} as d set state = {to:ChildrenFirst}
             where d.id {any_uuid:@deletions} and d.state = {pending}
                 and exists (select 1 from {wait} w where w.deletion_id = d.id)
@@ -40,7 +40,7 @@ impl Statements {
             lock: words.render_for(include_str!("link.lock.postgres.sql"), &["deletions"]),
             new: words.render_for(new, &["pairs"]),
             known: words.render_for(known, &["pairs"]),
-            hold_back: words.render_for(hold_back, &["deletions"]),
+            mark_waiting: words.render_for(mark_waiting, &["deletions"]),
         }
     }
 }
@@ -94,12 +94,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; the caller rolls back.
-    pub async fn hold_back(
+    pub async fn mark_waiting(
         &self,
         transaction: &impl ConnectionTrait,
         deletions: &[DeletionId],
     ) -> Result<HashSet<DeletionId>, db::Error> {
-        let query = self.sql.link.hold_back.bind([("deletions", json!(deletions).to_string().into())]);
+        let query = self.sql.link.mark_waiting.bind([("deletions", json!(deletions).to_string().into())]);
         query.all(transaction).await?.iter().map(|row: &Row| row.parse("id")).collect()
     }
 
@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     /// `$1` is an array of ids.
-    pub(crate) fn hold_back_statement(&self) -> &str {
-        self.sql.link.hold_back.text()
+    pub(crate) fn mark_waiting_statement(&self) -> &str {
+        self.sql.link.mark_waiting.text()
     }
 }

@@ -18,21 +18,7 @@ pub(in crate::ledger) struct Statements {
 
 impl Statements {
     pub(in crate::ledger) fn render(words: &Words) -> Self {
-        let ours = words.pick(
-            "-- lock claimed deletions
-             select d.id::text as id
-             from {deletion} d
-             join jsonb_to_recordset(@claims::jsonb) as x(id uuid, fence bigint) on x.id = d.id and x.fence = d.fence
-             where d.id {any_id_of:@claims} and d.state in ({from:Finished})
-             order by d.id
-             for update of d",
-            "-- look for claimed deletions
-             select d.id as id
-             from {deletion} d
-             join json_each(@claims) x
-                on d.id = json_extract(x.value, '$.id') and d.fence = json_extract(x.value, '$.fence')
-             where d.state in ({from:Finished})",
-        );
+        let ours = words.pick(include_str!("lock.ours.postgres.sql"), include_str!("lock.ours.sqlite.sql"));
         Self { ours: words.render(ours) }
     }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use crate::{
     db::{self, Row, Sql, Words},
-    ids::{BatchId, DeletionId},
-    ledger::{Confirmations, Ledger},
+    ids::{BatchId, DeletionId, Lane},
+    ledger::{Confirmations, Ledger, Phase, RowOutcome},
+    state::{Cancellation, State},
 };
 
 /// A deletion in full; the field names are part of the contract of `--json`.
@@ -19,9 +20,12 @@ pub struct Record {
     pub resource: String,
     pub key: Option<String>,
     pub key_hash: Option<String>,
-    pub state: String,
-    pub phase: Option<String>,
-    pub lane: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub state: State,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub phase: Option<Phase>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub lane: Option<Lane>,
     pub run_at: Option<String>,
     pub fence: i64,
     pub attempts: i32,
@@ -40,10 +44,13 @@ pub struct Record {
     pub last_error: Option<String>,
     pub last_error_kind: Option<String>,
     pub dead_at: Option<String>,
+    // A text: a newer program may know kinds that this one does not.
     pub dead_kind: Option<String>,
-    pub cancelled_by: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub cancelled_by: Option<Cancellation>,
     pub finished_at: Option<String>,
-    pub row_outcome: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub row_outcome: Option<RowOutcome>,
     pub children_deleted: Option<i32>,
     pub failed_attempts: Vec<AttemptRecord>,
     pub actions: Vec<ActionRecord>,
@@ -52,7 +59,7 @@ pub struct Record {
 impl Record {
     /// The resource and the row's key, or the key's hash.
     #[must_use]
-    pub fn described(&self) -> String {
+    pub fn describe(&self) -> String {
         let key = self.key.as_ref().or(self.key_hash.as_ref());
         format!("{} {}", self.resource, key.map_or("", String::as_str))
     }
@@ -200,9 +207,9 @@ pub(in crate::ledger) fn record(id: DeletionId, row: &Row) -> Result<Record, db:
         resource: row.get("resource")?,
         key: row.get("key")?,
         key_hash: row.get("key_hash")?,
-        state: row.get("state")?,
-        phase: row.get("phase")?,
-        lane: row.get("lane")?,
+        state: row.parse("state")?,
+        phase: row.parse_opt("phase")?,
+        lane: row.parse_opt("lane")?,
         run_at: row.get("run_at")?,
         fence: row.get("fence")?,
         attempts: row.get("attempts")?,
@@ -220,9 +227,9 @@ pub(in crate::ledger) fn record(id: DeletionId, row: &Row) -> Result<Record, db:
         last_error_kind: row.get("last_error_kind")?,
         dead_at: row.get("dead_at")?,
         dead_kind: row.get("dead_kind")?,
-        cancelled_by: row.get("cancelled_by")?,
+        cancelled_by: row.parse_opt("cancelled_by")?,
         finished_at: row.get("finished_at")?,
-        row_outcome: row.get("row_outcome")?,
+        row_outcome: row.parse_opt("row_outcome")?,
         children_deleted: row.get("children_deleted")?,
         failed_attempts: Vec::new(),
         actions: Vec::new(),

@@ -69,7 +69,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn rescued(&self, db: &Db, lanes: &[Lane], limit: u32) -> Result<Vec<DeletionId>, db::Error> {
+    pub async fn list_rescued(&self, db: &Db, lanes: &[Lane], limit: u32) -> Result<Vec<DeletionId>, db::Error> {
         let values = [("lanes", json!(lanes).to_string().into()), ("limit", i64::from(limit).into())];
         self.sql.rescue.due.bind(values).all(&db.conn).await?.iter().map(|row: &Row| row.parse("id")).collect()
     }

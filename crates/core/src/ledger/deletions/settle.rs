@@ -31,6 +31,15 @@ pub struct FailedAttempt {
     pub duration: Duration,
 }
 
+/// The last failure of a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// Its class: that of the call's outcome, or the kind of dead letter.
+    pub class: String,
+    /// What on-call is told.
+    pub text: String,
+}
+
 /// What becomes of a claimed deletion that is not finished.
 #[derive(Debug, Clone)]
 pub struct Settlement {
@@ -56,8 +65,8 @@ pub struct Settlement {
     pub gone_expected: BTreeSet<String>,
     /// The row's values, if they were read anew.
     pub payload: Option<Values>,
-    /// The class of the failure and the message for on-call.
-    pub error: Option<(String, String)>,
+    /// What failed, if anything did.
+    pub error: Option<LastError>,
     /// Why it is dead, if it is.
     pub dead: Option<DeadKind>,
     /// The failed attempt, if one was made.
@@ -147,8 +156,8 @@ fn record(settlement: &Settlement) -> serde_json::Value {
         "gone_expected": settlement.gone_expected,
         "held_at": held_at(&settlement.confirmations),
         "payload": settlement.payload,
-        "error": settlement.error.as_ref().map(|e| &e.1),
-        "error_kind": settlement.error.as_ref().map(|e| &e.0),
+        "error": settlement.error.as_ref().map(|error| &error.text),
+        "error_kind": settlement.error.as_ref().map(|error| &error.class),
         "dead_kind": settlement.dead.map(DeadKind::as_str),
         "target": attempt.map(|a| &a.target),
         "outcome": attempt.map(|a| &a.outcome),

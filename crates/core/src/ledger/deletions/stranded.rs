@@ -35,27 +35,12 @@ const STRANDED: &str = "
 
 impl Statements {
     pub(in crate::ledger) fn render(words: &Words) -> Self {
-        let lanes = "-- list the lanes of what is pending
-            with recursive known (lane) as (
-                select min(d.lane) from {deletion} d where d.state in ({from:Claimed})
-                union all
-                select (select min(d.lane) from {deletion} d where d.state in ({from:Claimed}) and d.lane > known.lane)
-                from known
-                where known.lane is not null
-            )
-            select lane from known where lane is not null";
+        let lanes = include_str!("stranded.lanes.sql");
         let take_in = "-- let deletions wait in the lane of their resource
             with stranded as materialized ({stranded})
             update {deletion} set lane = resource where id in (select stranded.id from stranded)
             returning {text:id} as id";
-        let abandon = "-- end deletions of a resource that is not configured
-            with stranded as materialized ({stranded})
-            update {deletion}
-            set state = {to:Abandoned}, dead_kind = {dead_kind:TargetNotConfigured}, dead_at = {now},
-                last_error_kind = {dead_kind:TargetNotConfigured},
-                last_error = 'no process has ' || lane || ' in its configuration'
-            where id in (select stranded.id from stranded)
-            returning {text:id} as id";
+        let abandon = include_str!("stranded.abandon.sql");
         let words = words.clone().with([("stranded", words.expand(STRANDED))]);
         Self { lanes: words.render(lanes), take_in: words.render(take_in), abandon: words.render(abandon) }
     }

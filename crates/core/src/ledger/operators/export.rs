@@ -124,7 +124,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn ago(&self, db: &Db, age: Duration) -> Result<String, db::Error> {
+    pub async fn time_ago(&self, db: &Db, age: Duration) -> Result<String, db::Error> {
         let moment = self.moment(db, &Moment::Ago(age)).await?;
         moment.ok_or_else(|| db::Error::unreadable("it cannot tell the time"))
     }
@@ -134,7 +134,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
-    pub async fn finished(
+    pub async fn finished_between(
         &self,
         db: &Db,
         between: &FinishedBetween,

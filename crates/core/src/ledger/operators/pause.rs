@@ -49,7 +49,7 @@ pub struct Pause {
 impl Pause {
     /// Whether deletions in `lane` wait because of it.
     #[must_use]
-    pub fn holds(&self, lane: &Lane) -> bool {
+    pub fn covers(&self, lane: &Lane) -> bool {
         **lane == *self.scope || lane.strip_prefix(&self.scope).is_some_and(|rest| rest.starts_with('.'))
     }
 

@@ -88,7 +88,7 @@ struct KnownDeletion {
     id: DeletionId,
     state: State,
     fence: Fence,
-    phase: String,
+    phase: Phase,
     confirmations: Confirmations,
     payload: Values,
     marker_column: Option<String>,
@@ -127,7 +127,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
             id: row.parse("id")?,
             state: row.parse("state")?,
             fence: Fence(row.get("fence")?),
-            phase: row.get("phase")?,
+            phase: row.parse("phase")?,
             confirmations: row.json("confirmations")?,
             payload: row.json("payload")?,
             marker_column: row.get("marker_column")?,
@@ -202,7 +202,7 @@ impl<C: ConnectionTrait> Recording<'_, C> {
         let former = former_payloads(table, &known, &row);
         let confirmed = known.confirmations.len();
         let confirmations = table.still_confirmed(known.confirmations, &known.payload, &row.payload);
-        let must_confirm_anew = known.phase == Phase::HardDelete.as_str() && confirmations.len() < confirmed;
+        let must_confirm_anew = known.phase == Phase::HardDelete && confirmations.len() < confirmed;
         let update = self.ledger.statements::<Statements>().refresh.bind([
             ("id", known.id.to_string().into()),
             ("payload", json!(row.payload).to_string().into()),

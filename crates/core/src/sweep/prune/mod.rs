@@ -151,8 +151,8 @@ pub async fn prune(
         store,
         sql: store.ledger.statements(),
         words: with_conditions(&store.ledger.words),
-        cutoff: store.ledger.ago(&store.db, sync.keep_completed).await?,
-        refs_cutoff: store.ledger.ago(&store.db, sync.keep_refs).await?,
+        cutoff: store.ledger.time_ago(&store.db, sync.keep_completed).await?,
+        refs_cutoff: store.ledger.time_ago(&store.db, sync.keep_refs).await?,
         mode,
     };
     let (start, mut rows) = (Instant::now(), 0);

@@ -27,7 +27,7 @@ impl TablePass<'_> {
                 (false, Dialect::Sqlite) => self.change_each(&transaction, step, &keys).await,
             }
         };
-        end(done.await, transaction).await
+        end_transaction(done.await, transaction).await
     }
 
     /// [`Step::Delete`] for rows of `table` with targets or children: requests their deletions, and returns their keys.
@@ -44,7 +44,7 @@ impl TablePass<'_> {
             soft_remove(&transaction, self.store, table, &keys, request).await?;
             Ok(keys)
         };
-        end(requested.await, transaction).await
+        end_transaction(requested.await, transaction).await
     }
 
     /// The first statement: locks the rows. It does not ask whether one is referenced: its answer might be older than
@@ -118,16 +118,18 @@ impl TablePass<'_> {
 
     /// Of two texts the one for `step`, rendered.
     fn statement(&self, step: Step, update: &str, delete: &str) -> Sql {
-        let since = &self.unreferenced.since;
+        let (since, rows) = (&self.unreferenced.since, &self.unreferenced.rows);
         let name = quote(&since.name);
-        let words = self.unreferenced.rows.words().with([("condition", self.condition(step))]);
-        match step {
-            Step::Clear => words.with([("assignment", format!("{name} = null"))]).render(update),
-            Step::Deprecate | Step::Restart => {
-                words.with([("assignment", format!("{name} = {}", since.now()))]).render(update)
+        rows.rendered.get(format!("unreferenced.{step:?}"), || {
+            let words = rows.words().with([("condition", self.condition(step))]);
+            match step {
+                Step::Clear => words.with([("assignment", format!("{name} = null"))]).render(update),
+                Step::Deprecate | Step::Restart => {
+                    words.with([("assignment", format!("{name} = {}", since.now()))]).render(update)
+                }
+                Step::Delete => words.render(delete),
             }
-            Step::Delete => words.render(delete),
-        }
+        })
     }
 
     fn condition(&self, step: Step) -> String {
@@ -139,7 +141,7 @@ impl TablePass<'_> {
     }
 }
 
-async fn end<T>(done: Result<T, db::Error>, transaction: DatabaseTransaction) -> Result<T, db::Error> {
+async fn end_transaction<T>(done: Result<T, db::Error>, transaction: DatabaseTransaction) -> Result<T, db::Error> {
     match done {
         Ok(done) => {
             kill_point("unreferenced::before");

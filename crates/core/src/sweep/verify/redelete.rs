@@ -40,8 +40,16 @@ impl Table {
     /// What is known of the row of a completed deletion: what the deletion kept of it, and its key.
     #[must_use]
     pub fn known_values(&self, completed: &Completed) -> Values {
-        let key = completed.key.as_deref().and_then(|key| self.parse_key(key).ok());
-        let parts = key.iter().flat_map(|key| self.key.iter().zip(key.parts()));
+        self.values_with(completed, self.key_of(completed).as_ref())
+    }
+
+    /// The row's key, if the deletion kept it and it is one of this table.
+    fn key_of(&self, completed: &Completed) -> Option<Key> {
+        completed.key.as_deref().and_then(|key| self.parse_key(key).ok())
+    }
+
+    fn values_with(&self, completed: &Completed, key: Option<&Key>) -> Values {
+        let parts = key.into_iter().flat_map(|key| self.key.iter().zip(key.parts()));
         let of_key = parts.map(|((column, _), part)| (column.name.clone(), Some(part.clone())));
         completed.refs.clone().into_iter().chain(of_key).collect()
     }
@@ -57,10 +65,10 @@ pub async fn redelete(
     completed: &Completed,
     targets: &[&Target],
 ) -> Result<Redeletion, db::Error> {
-    let Some(key) = completed.key.as_deref().and_then(|key| table.parse_key(key).ok()) else {
+    let Some(key) = table.key_of(completed) else {
         return Ok(Redeletion::Unsure);
     };
-    let values = table.known_values(completed);
+    let values = table.values_with(completed, Some(&key));
     // A target that was configured since would be called for the first time.
     let took_part = |target: &Target| completed.confirmations.contains_key(target.name.as_str());
     if !table.resource.targets.iter().all(took_part) {

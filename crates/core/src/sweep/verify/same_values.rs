@@ -84,9 +84,12 @@ impl Table {
         values: Vec<(String, Value)>,
     ) -> Result<bool, db::Error> {
         let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
-        let find = self.words().with([("conditions", conditions)]).render(
-            "-- look for a row with certain values\nselect 1 as found from {table} t where {conditions} limit 1",
-        );
+        // The conditions name columns and bound values, so that there is one text for each set of columns.
+        let find = self.rendered.get(format!("verify.has_row_with {conditions}"), || {
+            self.words().with([("conditions", conditions.clone())]).render(
+                "-- look for a row with certain values\nselect 1 as found from {table} t where {conditions} limit 1",
+            )
+        });
         Ok(!find.bind_all(values).read_briefly(db).await?.is_empty())
     }
 }

@@ -124,7 +124,7 @@ async fn follow(
                 }
                 // The database's clock may have been set back.
                 between.since = between.since.max(between.until);
-                between.until = opened.ledger.ago(&opened.db, Duration::ZERO).await?;
+                between.until = opened.ledger.time_ago(&opened.db, Duration::ZERO).await?;
             }
             // What is waited for comes with a later round.
             Some(open) => eprintln!("sexton: still waiting: {open}"),

@@ -75,7 +75,7 @@ async fn write(
 ) -> std::result::Result<u64, ExportFailure> {
     let (mut after, mut written) = (None, 0);
     loop {
-        let page = opened.ledger.finished(&opened.db, between, after.as_ref(), PAGE).await;
+        let page = opened.ledger.finished_between(&opened.db, between, after.as_ref(), PAGE).await;
         let (records, last) = page.map_err(|error| ExportFailure::Other(error.into()))?;
         for record in &records {
             line(record, to)?;

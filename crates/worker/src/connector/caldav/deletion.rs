@@ -15,10 +15,10 @@ use super::{
         Call,
         exchange::{OutgoingRequest, rejected, retry},
     },
-    CalDav,
+    CalDavConnector,
+    address::ObjectAddress,
     etag::Precondition,
     members::{Members, members_of},
-    place::ObjectPlace,
     reading::Found,
 };
 
@@ -27,7 +27,7 @@ const CHANGES: usize = 3;
 
 /// One deletion: what all its requests have in common.
 pub(super) struct ObjectDeletion<'d> {
-    pub(super) dav: &'d CalDav,
+    pub(super) dav: &'d CalDavConnector,
     pub(super) call: Call<'d>,
     pub(super) headers: HeaderMap,
     pub(super) deadline: Instant,
@@ -40,10 +40,10 @@ impl ObjectDeletion<'_> {
     /// deletes all that is in it (RFC 4918 §9.6.1). `remembered` is the condition if the server tells none.
     pub(super) async fn run(
         &self,
-        place: &ObjectPlace,
+        address: &ObjectAddress,
         mut remembered: Option<Precondition>,
     ) -> Result<Outcome, Outcome> {
-        let (settings, url) = (&self.dav.settings, &place.url);
+        let (settings, url) = (&self.dav.settings, &address.url);
         for _ in 0..CHANGES {
             let condition = match self.look(url).await? {
                 Found::Object(_) if !settings.if_match => Precondition::None,
@@ -51,17 +51,17 @@ impl ObjectDeletion<'_> {
                 Found::Object(condition) => condition,
                 Found::Collection if settings.collection => Precondition::None,
                 Found::Collection => return Ok(rejected(None, "is_a_collection")),
-                Found::Nothing(received) => return self.judge_missing(place, received).await,
+                Found::Nothing(received) => return self.judge_missing(address, received).await,
             };
             let received = self.delete(url, &condition).await?;
             match received.status {
                 207 => {
                     return match members_of(&received, self.deadline) {
                         Members::Outcome(outcome) => Ok(outcome),
-                        Members::Missing(status) => self.judge_missing(place, Received { status, ..received }).await,
+                        Members::Missing(status) => self.judge_missing(address, Received { status, ..received }).await,
                     };
                 }
-                404 | 410 => return self.judge_missing(place, received).await,
+                404 | 410 => return self.judge_missing(address, received).await,
                 // It has another ETag by now, or it is gone: some servers check the condition first.
                 412 if condition != Precondition::None => {}
                 423 | 424 => return Ok(retry(Some(received.status), &format!("http_{}", received.status))),

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::growth::assert_linear;
 
-    fn asked(path: &str) -> Url {
+    fn asked_url(path: &str) -> Url {
         Url::parse("https://dav.example").unwrap().join(path).unwrap()
     }
 
@@ -56,7 +56,7 @@ mod tests {
             ("/c/a/b.ics", "/c/a%2Fb.ics"),
             ("/c/it's%20x.ics", "/c/it%27s%20x.ics"),
         ] {
-            assert!(names(href, &asked(path)), "{href} {path}");
+            assert!(names(href, &asked_url(path)), "{href} {path}");
         }
     }
 
@@ -71,26 +71,26 @@ mod tests {
             ("/c/", "/c/a.ics"),
             ("/c/a", "/c/a%20"),
         ] {
-            assert!(!names(href, &asked(path)), "{href} {path}");
+            assert!(!names(href, &asked_url(path)), "{href} {path}");
         }
     }
 
     #[test]
     fn path_of_what_is_missing_may_be_encoded_once_more() {
-        assert!(names_missing("http://h/c/x%2520y.ics", &asked("/c/x%20y.ics")));
-        assert!(names_missing("/c/x%20y.ics", &asked("/c/x%20y.ics")));
-        assert!(!names_missing("/c/x@y.ics", &asked("/c/x%2540y.ics")));
+        assert!(names_missing("http://h/c/x%2520y.ics", &asked_url("/c/x%20y.ics")));
+        assert!(names_missing("/c/x%20y.ics", &asked_url("/c/x%20y.ics")));
+        assert!(!names_missing("/c/x@y.ics", &asked_url("/c/x%2540y.ics")));
     }
 
     #[test]
     fn members_are_what_is_inside() {
-        assert!(names_member("/c/a.ics", &asked("/c/")) && names_member("/c", &asked("/c/")));
-        assert!(!names_member("/cd/a.ics", &asked("/c/")) && !names_member("/d/a.ics", &asked("/c")));
+        assert!(names_member("/c/a.ics", &asked_url("/c/")) && names_member("/c", &asked_url("/c/")));
+        assert!(!names_member("/cd/a.ics", &asked_url("/c/")) && !names_member("/d/a.ics", &asked_url("/c")));
     }
 
     #[test]
     fn cost_of_an_href_grows_with_its_length_alone() {
-        let url = asked("/c/a.ics");
+        let url = asked_url("/c/a.ics");
         for part in ["/..", "/a%20", "//", "?"] {
             let href = |n: usize| part.repeat(n / part.len());
             assert_linear(&format!("href of `{part}`"), href, |href| names_member(href, &url));

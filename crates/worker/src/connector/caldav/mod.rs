@@ -9,12 +9,12 @@
 //! - A 404 is believed only if the object's collection answers: under a wrong base path everything is 404. It is not
 //!   believed where the name may have been encoded twice.
 
+mod address;
 mod deletion;
 mod etag;
 mod href;
 mod members;
 mod multistatus;
-mod place;
 mod reading;
 
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use sexton_core::{
     outcome::{Failure, Look, Outcome},
 };
 
-use self::{deletion::ObjectDeletion, etag::condition, place::ObjectPlace, reading::Found};
+use self::{address::ObjectAddress, deletion::ObjectDeletion, etag::condition, reading::Found};
 use super::{
     Call, Connector, SetupError,
     auth::Authentication,
@@ -35,7 +35,7 @@ use super::{
 };
 
 /// Calls one target over WebDAV.
-pub(super) struct CalDav {
+pub(super) struct CalDavConnector {
     target: String,
     settings: Settings,
     exchange: Exchange,
@@ -43,7 +43,7 @@ pub(super) struct CalDav {
     timeout: Duration,
 }
 
-impl CalDav {
+impl CalDavConnector {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
@@ -63,24 +63,24 @@ impl CalDav {
     }
 
     async fn delete_object(&self, call: Call<'_>) -> Result<Outcome, Outcome> {
-        let place = ObjectPlace::of(&self.settings, call.row).map_err(bad_template)?;
+        let address = ObjectAddress::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
         // One that is missing or malformed is no condition.
         let remembered = self.settings.etag.as_ref().and_then(|etag| etag.render(call.row).ok());
         let remembered = remembered.as_deref().and_then(condition);
         let deletion = ObjectDeletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
-        deletion.run(&place, remembered).await
+        deletion.run(&address, remembered).await
     }
 
     async fn look_at_object(&self, call: Call<'_>) -> Result<Look, Outcome> {
-        let place = ObjectPlace::of(&self.settings, call.row).map_err(bad_template)?;
+        let address = ObjectAddress::of(&self.settings, call.row).map_err(bad_template)?;
         let headers = render_headers(&self.settings.headers, call.row)?;
         let deletion = ObjectDeletion { dav: self, call, headers, deadline: Instant::now() + self.timeout };
-        Ok(match deletion.look(&place.url).await? {
+        Ok(match deletion.look(&address.url).await? {
             Found::Object(_) | Found::Collection => {
                 Look::Differs(Failure { status: Some(200), reason: "object_there".to_owned() })
             }
-            Found::Nothing(received) => match deletion.judge_missing(&place, received).await? {
+            Found::Nothing(received) => match deletion.judge_missing(&address, received).await? {
                 Outcome::Confirmed { .. } => Look::Gone,
                 outcome => Look::failed(outcome),
             },
@@ -89,7 +89,7 @@ impl CalDav {
 }
 
 #[async_trait]
-impl Connector for CalDav {
+impl Connector for CalDavConnector {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         self.delete_object(call).await.unwrap_or_else(|outcome| outcome)
     }

@@ -11,11 +11,11 @@ use url::Url;
 
 use super::{
     super::exchange::{NAME_MAY_BE_ENCODED, rejected, retry},
+    address::ObjectAddress,
     deletion::{ObjectDeletion, gone},
     etag::{Precondition, condition},
     href,
     multistatus::{self, Properties},
-    place::ObjectPlace,
 };
 
 const PROPFIND: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -60,15 +60,15 @@ impl ObjectDeletion<'_> {
     }
 
     /// Judges whether it can be believed that nothing is there.
-    pub(super) async fn judge_missing(&self, place: &ObjectPlace, received: Received) -> Result<Outcome, Outcome> {
+    pub(super) async fn judge_missing(&self, address: &ObjectAddress, received: Received) -> Result<Outcome, Outcome> {
         let status = received.status;
-        if !place.is_certain {
+        if !address.is_certain {
             return Ok(rejected(Some(status), NAME_MAY_BE_ENCODED));
         }
         if self.dav.settings.gone.contains(&status) {
             return Ok(gone(status));
         }
-        let Some(collection) = place.collection().filter(|_| status == 404) else {
+        let Some(collection) = address.collection().filter(|_| status == 404) else {
             return Ok(received.classified(SystemTime::now()));
         };
         // The next answer may have to wait for the memory that this one holds.
@@ -89,7 +89,7 @@ impl ObjectDeletion<'_> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         let received = self.read(method, url, headers, Some(PROPFIND.into())).await?;
         match received.status {
-            207 => told(received, self.deadline),
+            207 => read_propfind(received, self.deadline),
             404 | 410 => Ok(PropfindAnswer::Nothing(received)),
             405 | 501 => Ok(PropfindAnswer::Unknown),
             status @ 200..=299 => Err(rejected(Some(status), "no_multistatus")),
@@ -115,7 +115,7 @@ impl ObjectDeletion<'_> {
 
 /// Reads a multistatus. Only a response about the resource that was asked for counts, and its own status if it has one:
 /// some servers put a 404 there.
-fn told(received: Received, deadline: Instant) -> Result<PropfindAnswer, Outcome> {
+fn read_propfind(received: Received, deadline: Instant) -> Result<PropfindAnswer, Outcome> {
     let unreadable = || match Instant::now() < deadline {
         true => rejected(Some(received.status), "unreadable_multistatus"),
         false => retry(Some(received.status), "timeout"),

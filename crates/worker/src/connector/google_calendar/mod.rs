@@ -36,7 +36,7 @@ use super::{
 const QUOTA_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Deletes events with one set of credentials.
-pub(super) struct GoogleCalendar {
+pub(super) struct GoogleCalendarConnector {
     exchange: Exchange,
     timeout: Duration,
     settings: Settings,
@@ -46,7 +46,7 @@ pub(super) struct GoogleCalendar {
 }
 
 /// Where a row's event is.
-struct EventPlace {
+struct EventAddress {
     event: Url,
     /// What shows whether the calendar is visible.
     calendar: Url,
@@ -54,7 +54,7 @@ struct EventPlace {
     is_certain: bool,
 }
 
-impl GoogleCalendar {
+impl GoogleCalendarConnector {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl GoogleCalendar {
     }
 
     /// Where the event is, and what shows whether its calendar is visible.
-    fn place(&self, row: &Values) -> Result<EventPlace, BadTemplate> {
+    fn event_address(&self, row: &Values) -> Result<EventAddress, BadTemplate> {
         let text = |name: &str, text| (name.to_owned(), Some(text));
         let ids = Values::from([
             text("calendar", self.settings.calendar.render(row)?),
@@ -88,13 +88,13 @@ impl GoogleCalendar {
         calendar.set_query(Some("maxResults=1&fields=kind"));
         // No id has these; such a value may be encoded already.
         let is_certain = !self.event.may_be_encoded(&ids) && !self.event.has_slash(&ids);
-        Ok(EventPlace { event: self.event.render(&ids)?, calendar, is_certain })
+        Ok(EventAddress { event: self.event.render(&ids)?, calendar, is_certain })
     }
 
     async fn delete_event(&self, row: &Values) -> Result<Outcome, Outcome> {
-        let place = self.place(row).map_err(bad_template)?;
+        let address = self.event_address(row).map_err(bad_template)?;
         let deadline = Instant::now() + self.timeout;
-        let received = self.send(Method::DELETE, &place.event, deadline).await?;
+        let received = self.send(Method::DELETE, &address.event, deadline).await?;
         match received.broken {
             // A 410 is about the event, or about something else.
             Some(why) if received.lacks_a_reason(|status| status == 410) => {
@@ -103,7 +103,7 @@ impl GoogleCalendar {
             _ => {}
         }
         Ok(match (received.status, reason_in(&received.body).as_deref()) {
-            (404, _) => self.judge_missing(received, &place, deadline).await?,
+            (404, _) => self.judge_missing(received, &address, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         })
@@ -111,8 +111,8 @@ impl GoogleCalendar {
 
     /// Looks at the event: a deleted one is still there, as `cancelled`.
     async fn look_at_event(&self, row: &Values) -> Result<Look, Outcome> {
-        let place = self.place(row).map_err(bad_template)?;
-        let mut event = place.event.clone();
+        let address = self.event_address(row).map_err(bad_template)?;
+        let mut event = address.event.clone();
         event.set_query(Some("fields=id,status"));
         let deadline = Instant::now() + self.timeout;
         let received = self.send(Method::GET, &event, deadline).await?;
@@ -122,7 +122,7 @@ impl GoogleCalendar {
         let unreadable = received.failure("unreadable_answer");
         let seen = match (received.status, reason_in(&received.body).as_deref()) {
             (200, _) => return look_from_status(&received, &self.settings.event.render(row).map_err(bad_template)?),
-            (404, _) => self.judge_missing(received, &place, deadline).await?,
+            (404, _) => self.judge_missing(received, &address, deadline).await?,
             (status @ 410, Some("deleted")) => Outcome::Confirmed { answer: Answer::Gone { status } },
             _ => classify_answer(&received),
         };
@@ -137,16 +137,16 @@ impl GoogleCalendar {
     async fn judge_missing(
         &self,
         received: Received,
-        place: &EventPlace,
+        address: &EventAddress,
         deadline: Instant,
     ) -> Result<Outcome, Outcome> {
-        if !place.is_certain {
+        if !address.is_certain {
             return Ok(rejected(Some(received.status), NAME_MAY_BE_ENCODED));
         }
         let (status, invisible) = (received.status, received.failure("calendar_not_visible"));
         // The next answer may have to wait for the memory that this one holds.
         drop(received);
-        let seen = self.send(Method::GET, &place.calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
+        let seen = self.send(Method::GET, &address.calendar, deadline).await.map_err(Outcome::of_harmless_request)?;
         Ok(match (seen.status, classify_answer(&seen).of_harmless_request()) {
             (200, _) if is_listing(&seen.body) => Outcome::Confirmed { answer: Answer::Gone { status } },
             (404, _) => Outcome::Rejected(invisible),
@@ -223,7 +223,7 @@ fn classify_answer(received: &Received) -> Outcome {
 }
 
 #[async_trait]
-impl Connector for GoogleCalendar {
+impl Connector for GoogleCalendarConnector {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         self.delete_event(call.row).await.unwrap_or_else(|outcome| outcome)
     }

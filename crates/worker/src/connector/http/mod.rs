@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Calls one target over HTTP.
-pub(super) struct Http {
+pub(super) struct HttpConnector {
     target: String,
     settings: Settings,
     exchange: Exchange,
@@ -26,7 +26,7 @@ pub(super) struct Http {
     timeout: Duration,
 }
 
-impl Http {
+impl HttpConnector {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Http {
 }
 
 #[async_trait]
-impl Connector for Http {
+impl Connector for HttpConnector {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         // A twin that could not be looked for is not deleted: nothing would confirm it.
         let request = match self.settings.verify.as_ref().map(|verify| self.look_for(verify, call.row)) {

@@ -11,13 +11,13 @@ use sexton_core::{
     template::{Values, refuse_empty},
 };
 
-use super::{Http, OutgoingRequest};
+use super::{HttpConnector, OutgoingRequest};
 use crate::connector::{
     exchange::rejected,
     headers::{bad_template, render_headers},
 };
 
-impl Http {
+impl HttpConnector {
     /// The call that deletes.
     pub(super) fn request(&self, row: &Values) -> Result<OutgoingRequest, Outcome> {
         let settings = &self.settings;

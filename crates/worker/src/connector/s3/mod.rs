@@ -35,7 +35,7 @@ use super::{
 const LONGEST_KEY: usize = 1024;
 
 /// Deletes in one bucket.
-pub(super) struct S3 {
+pub(super) struct S3Connector {
     bucket: Bucket,
     name: ObjectName,
     timeout: Duration,
@@ -54,7 +54,7 @@ enum Objects {
     WithPrefix(String),
 }
 
-impl S3 {
+impl S3Connector {
     /// A connector for `target`, whose own settings are `settings`.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl S3 {
 }
 
 #[async_trait]
-impl Connector for S3 {
+impl Connector for S3Connector {
     async fn delete(&self, call: Call<'_>) -> Outcome {
         match self.objects_of(call.row) {
             Ok(Objects::WithPrefix(prefix)) => self.delete_prefix(&prefix).await,

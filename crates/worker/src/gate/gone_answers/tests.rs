@@ -13,7 +13,7 @@ struct Process {
 
 impl Process {
     /// `g` stands for gone, `l` for gone after a loss, `d` for deleted, a dot for none.
-    fn told(pattern: &str) -> Self {
+    fn after_answers(pattern: &str) -> Self {
         let (mut answers, start) = (GoneAnswers::new(Duration::ZERO), Instant::now());
         let ids: Vec<_> = pattern.chars().map(|_| DeletionId::new()).collect();
         for (n, answer) in pattern.chars().enumerate().filter(|(_, answer)| *answer != '.') {
@@ -22,22 +22,33 @@ impl Process {
                 'l' => GoneEvidence::GoneAfterLoss,
                 _ => GoneEvidence::Deleted,
             };
-            answers.note(evidence, ids[n], tick(start, n));
+            answers.note_answer(evidence, ids[n], tick(start, n));
         }
         Self { answers, start, ids }
     }
 
     /// The judgement about the answer number `at`, made when `now` ticks have passed.
-    fn judge(&self, at: usize, now: usize, asked: u32, in_run: bool) -> Judgement {
-        let doubted = Doubted { id: self.ids[at], age: 100 * MS * (now - at) as u32, asked, in_run };
+    fn judge(&self, at: usize, now: usize, asked: u32) -> Judgement {
+        self.judge_doubted(Doubted { in_run: false, ..self.doubted_in_run(at, now, asked) }, now)
+    }
+
+    /// The same about an answer that was found to be part of a run.
+    fn judge_in_run(&self, at: usize, now: usize, asked: u32) -> Judgement {
+        self.judge_doubted(self.doubted_in_run(at, now, asked), now)
+    }
+
+    fn doubted_in_run(&self, at: usize, now: usize, asked: u32) -> Doubted {
+        Doubted { id: self.ids[at], age: 100 * MS * (now - at) as u32, asked, in_run: true }
+    }
+
+    fn judge_doubted(&self, doubted: Doubted, now: usize) -> Judgement {
         self.answers.judge(doubted, 0.5, HeldNow::default(), tick(self.start, now))
     }
 
     /// The judgement about a "gone" that came to another process at `at`.
     fn judge_foreign(&self, at: usize, now: usize, asked: u32) -> Judgement {
         let age = 100 * MS * (now - at) as u32;
-        let doubted = Doubted { id: DeletionId::new(), age, asked, in_run: false };
-        self.answers.judge(doubted, 0.5, HeldNow::default(), tick(self.start, now))
+        self.judge_doubted(Doubted { id: DeletionId::new(), age, asked, in_run: false }, now)
     }
 }
 
@@ -50,7 +61,7 @@ fn first(id: DeletionId) -> Doubted {
 }
 
 fn judge(pattern: &str, at: usize, now: usize) -> Judgement {
-    Process::told(pattern).judge(at, now, 0, false)
+    Process::after_answers(pattern).judge(at, now, 0)
 }
 
 const AGAIN: Judgement = Judgement::AskAgain { in_run: false };
@@ -74,7 +85,7 @@ fn many_below_the_limit_are_believed() {
 
 #[test]
 fn last_of_many_are_believed_although_nothing_follows() {
-    let Process { answers, start, ids } = Process::told(&format!("{}gggggg", "dgd".repeat(6)));
+    let Process { answers, start, ids } = Process::after_answers(&format!("{}gggggg", "dgd".repeat(6)));
     let judged = answers.judge(first(ids[23]), 0.7, HeldNow::default(), tick(start, 60));
     assert_eq!(judged, Judgement::Believe);
 }
@@ -111,9 +122,9 @@ fn run_that_ends_in_silence_is_asked_with_growing_pauses_until_an_operator_must_
     let run = "g".repeat(10);
     assert_eq!(judge(&run, 5, 100), IN_RUN);
     for (asked, pause) in [(0, 150), (1, 300), (2, 600), (3, 1200), (4, 2400)] {
-        let process = Process::told(&run);
-        assert_eq!(process.judge(5, 5 + pause - 1, asked, true), IN_RUN, "{asked}");
-        let after = process.judge(5, 5 + pause, asked, true);
+        let process = Process::after_answers(&run);
+        assert_eq!(process.judge_in_run(5, 5 + pause - 1, asked), IN_RUN, "{asked}");
+        let after = process.judge_in_run(5, 5 + pause, asked);
         let expected = if asked < 4 { Judgement::AskAgain { in_run: true } } else { Judgement::OpenBreaker };
         assert_eq!(after, expected, "{asked}");
     }
@@ -138,7 +149,7 @@ fn one_deletion_that_is_asked_often_is_no_run() {
     let (mut answers, id) = (GoneAnswers::new(Duration::ZERO), DeletionId::new());
     let start = Instant::now();
     for n in 0..6 {
-        answers.note(GoneEvidence::Gone, id, tick(start, n * 40));
+        answers.note_answer(GoneEvidence::Gone, id, tick(start, n * 40));
     }
     let judged = answers.judge(first(id), 0.5, HeldNow::default(), tick(start, 231));
     assert_eq!(judged, Judgement::Believe);
@@ -146,48 +157,48 @@ fn one_deletion_that_is_asked_often_is_no_run() {
 
 #[test]
 fn run_that_other_processes_had_is_one_also_when_its_tail_is_left() {
-    let Process { answers, start, ids } = Process::told("g");
+    let Process { answers, start, ids } = Process::after_answers("g");
     let mut held = HeldNow::default();
-    held.note(12, Some(start), start);
-    held.note(1, Some(start), tick(start, 39));
+    held.note_held(12, Some(start), start);
+    held.note_held(1, Some(start), tick(start, 39));
     assert_eq!(answers.judge(first(ids[0]), 0.5, held, tick(start, 40)), IN_RUN);
-    let deletes = Process::told("ddg");
+    let deletes = Process::after_answers("ddg");
     assert_eq!(deletes.answers.judge(first(deletes.ids[2]), 0.5, held, tick(start, 40)), Judgement::Believe);
-    held.note(1, None, tick(start, 200));
+    held.note_held(1, None, tick(start, 200));
     assert_eq!(held.most, 1);
 }
 
 #[test]
 fn what_this_process_did_not_see_is_for_another_or_asked_a_few_times() {
-    let good = Process::told(&"d".repeat(60));
+    let good = Process::after_answers(&"d".repeat(60));
     let own = "its own good answers say nothing about another process";
     assert_eq!(good.judge_foreign(20, 60, 0), Judgement::Elsewhere, "{own}");
     assert_eq!(good.judge_foreign(20, 20 + 120, 0), AGAIN, "that process does not come to it");
     assert_eq!(good.judge_foreign(20, 20 + 120, 4), Judgement::Believe);
-    let run = Process::told(&"g".repeat(60));
+    let run = Process::after_answers(&"g".repeat(60));
     assert_eq!(run.judge_foreign(20, 20 + 120, 4), IN_RUN);
 }
 
 #[test]
 fn what_is_said_time_and_again_while_the_target_deletes_is_believed() {
-    let process = Process::told(&format!("{}gggggg{}d", "d".repeat(20), ".".repeat(60)));
-    assert_eq!(process.judge(23, 90, 3, false), AGAIN);
-    assert_eq!(process.judge(23, 90, 4, false), Judgement::Believe);
-    assert_eq!(process.judge(23, 90, 4, true), AGAIN, "asked in an outage");
+    let process = Process::after_answers(&format!("{}gggggg{}d", "d".repeat(20), ".".repeat(60)));
+    assert_eq!(process.judge(23, 90, 3), AGAIN);
+    assert_eq!(process.judge(23, 90, 4), Judgement::Believe);
+    assert_eq!(process.judge_in_run(23, 90, 4), AGAIN, "asked in an outage");
 }
 
 #[test]
 fn usual_share_of_a_quiet_target_is_that_of_the_time_from_which_all_answers_are_remembered() {
-    let process = Process::told(&"dddddddddddddddddddg".repeat(200));
+    let process = Process::after_answers(&"dddddddddddddddddddg".repeat(200));
     let Count { gone, deleted, .. } = process.answers.all_but(0, 0);
     assert!(gone * 15 < deleted, "{gone} {deleted}");
 }
 
 #[test]
 fn what_was_said_before_an_operator_looked_is_asked_again_at_once() {
-    let mut process = Process::told("ggggg");
+    let mut process = Process::after_answers("ggggg");
     process.answers.clear(tick(process.start, 10));
-    assert_eq!(process.judge(4, 11, 0, false), AGAIN);
+    assert_eq!(process.judge(4, 11, 0), AGAIN);
 }
 
 #[test]
@@ -195,11 +206,11 @@ fn few_after_many_deletions_are_a_run_at_any_speed() {
     let start = Instant::now();
     let mut answers = GoneAnswers::new(Duration::ZERO);
     for n in 0..600 {
-        answers.note(GoneEvidence::Deleted, DeletionId::new(), start + n * MS);
+        answers.note_answer(GoneEvidence::Deleted, DeletionId::new(), start + n * MS);
     }
     let ids: Vec<_> = (0..20).map(|_| DeletionId::new()).collect();
     for (id, n) in ids.iter().zip(601..) {
-        answers.note(GoneEvidence::Gone, *id, start + n * MS);
+        answers.note_answer(GoneEvidence::Gone, *id, start + n * MS);
     }
     for id in ids {
         let judged = answers.judge(first(id), 0.5, HeldNow::default(), start + 5000 * MS);

@@ -13,7 +13,7 @@ use sexton_core::{
 
 use super::{
     coverage::Coverage,
-    figures::{Removal, UnreferencedFigures},
+    figures::{RowEnd, UnreferencedFigures},
 };
 
 /// How far a pass has come; stored as JSON in `sexton_sweep.cursor`.
@@ -64,8 +64,8 @@ impl UnreferencedCheckpoint {
     }
 
     /// Rows with which a step was done.
-    pub(super) fn count_done(&mut self, step: Step, count: usize, removal: Removal) {
+    pub(super) fn count_done(&mut self, step: Step, count: usize, end: RowEnd) {
         self.progress.done += count as u64;
-        self.figures.count_done(step, count as u64, removal);
+        self.figures.count_done(step, count as u64, end);
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct UnreferencedFigures {
 
 /// How rows that are old enough went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Removal {
+pub(super) enum RowEnd {
     /// They were deleted at once.
     Deleted,
     /// Their deletion was requested.
@@ -42,13 +42,13 @@ pub(super) enum Removal {
 
 impl UnreferencedFigures {
     /// Counts rows with which a step was done.
-    pub(super) fn count_done(&mut self, step: Step, count: u64, removal: Removal) {
-        let figure = match (step, removal) {
+    pub(super) fn count_done(&mut self, step: Step, count: u64, end: RowEnd) {
+        let figure = match (step, end) {
             (Step::Clear, _) => &mut self.cleared,
             (Step::Deprecate, _) => &mut self.deprecated,
             (Step::Restart, _) => &mut self.restarted,
-            (Step::Delete, Removal::Requested) => &mut self.requested,
-            (Step::Delete, Removal::Deleted) => &mut self.deleted,
+            (Step::Delete, RowEnd::Requested) => &mut self.requested,
+            (Step::Delete, RowEnd::Deleted) => &mut self.deleted,
         };
         *figure += count;
     }

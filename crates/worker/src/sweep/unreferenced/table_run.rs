@@ -15,7 +15,7 @@ use super::{
     super::{Effect, SweepContext, budget::RemainingBudget, run::describe_key},
     checkpoint::UnreferencedCheckpoint,
     coverage::Coverage,
-    figures::Removal,
+    figures::RowEnd,
 };
 
 /// Rows that one transaction locks. A transaction that references one of them waits until all are done.
@@ -52,7 +52,7 @@ impl UnreferencedTableRun<'_> {
         if is_here && checkpoint.covered.contains_key(name) {
             return Ok(());
         }
-        let now = self.ago(Duration::ZERO).await?;
+        let now = self.time_ago(Duration::ZERO).await?;
         // A pass covers nothing if it is cut off here, because the mode or the table is another. Nor does one that only
         // looked: it cleared no time of a row that was referenced.
         let is_cut_off = checkpoint.resource.as_ref() == Some(name);
@@ -91,12 +91,12 @@ impl UnreferencedTableRun<'_> {
 
     /// Extends the covered time; returns whether the ages that were found count.
     async fn extend_coverage(&self, checkpoint: &mut UnreferencedCheckpoint) -> Result<bool, db::Error> {
-        let oldest = self.ago(self.unreferenced.settings.longest_gap()).await?;
+        let oldest = self.time_ago(self.unreferenced.settings.longest_gap()).await?;
         Ok(checkpoint.covered.get_mut(&self.unreferenced.name).is_none_or(|covered| covered.extend_since(&oldest)))
     }
 
-    async fn ago(&self, age: Duration) -> Result<String, db::Error> {
-        self.context.store.ledger.ago(&self.context.store.db, age).await
+    async fn time_ago(&self, age: Duration) -> Result<String, db::Error> {
+        self.context.store.ledger.time_ago(&self.context.store.db, age).await
     }
 
     /// Takes the next page through its steps; returns whether there is another.
@@ -169,8 +169,8 @@ impl UnreferencedTableRun<'_> {
         };
         let error = match result {
             Ok(done) => {
-                let removal = if recorded.is_some() { Removal::Requested } else { Removal::Deleted };
-                checkpoint.count_done(step, done.len(), removal);
+                let end = if recorded.is_some() { RowEnd::Requested } else { RowEnd::Deleted };
+                checkpoint.count_done(step, done.len(), end);
                 let (done, missed): (Vec<&RowObservation>, Vec<&RowObservation>) =
                     seen.iter().partition(|one| done.contains(&one.key));
                 let covered = checkpoint.covered.entry(self.unreferenced.name.clone()).or_default();

@@ -73,8 +73,8 @@ impl<'a> VerifyRun<'a> {
             lanes: lane_targets(store),
             observer: Observer::new(targets, &remaining, budget, effect),
             returned,
-            since: store.ledger.ago(&store.db, config.sync.keep_refs).await?,
-            until: store.ledger.ago(&store.db, config.sync.verify.after).await?,
+            since: store.ledger.time_ago(&store.db, config.sync.keep_refs).await?,
+            until: store.ledger.time_ago(&store.db, config.sync.verify.after).await?,
             unanswered: HashMap::new(),
             opaque: HashSet::new(),
             budget: remaining,
@@ -191,7 +191,7 @@ impl<'a> VerifyRun<'a> {
 /// A deletion with the open lanes that have not come to it yet.
 fn candidate_in_open_lanes(checkpoint: &VerifyCheckpoint, open: &[Lane], completed: Completed) -> Candidate {
     let confirmed = completed.confirmations.iter().filter(|(_, one)| one.answer != Answer::Skipped);
-    let lanes = confirmed.map(|(target, _)| Lane::from_ledger(format!("{}.{target}", completed.resource)));
+    let lanes = confirmed.map(|(target, _)| Lane::of_recorded_target(&completed.resource, target));
     let is_ahead = |lane: &Lane| checkpoint.lanes.get(lane).is_none_or(|reached| *reached < completed.finished);
     let lanes = lanes.filter(|lane| open.contains(lane) && is_ahead(lane)).collect();
     Candidate { completed, lanes, before: BTreeMap::new() }

@@ -7,15 +7,15 @@ use sexton_core::{
 use url::Url;
 
 /// Where a row's object is.
-pub(super) struct ObjectPlace {
+pub(super) struct ObjectAddress {
     pub(super) url: Url,
     /// Whether the URL means what the row says. A value that is encoded already, or has a `/`, may be what the server
     /// itself calls the object; put into a template it names another one, which is not there.
     pub(super) is_certain: bool,
 }
 
-impl ObjectPlace {
-    /// The place of a row's object.
+impl ObjectAddress {
+    /// The address of a row's object.
     ///
     /// # Errors
     /// [`BadTemplate`] for a row that gives no URL.
@@ -56,7 +56,7 @@ mod tests {
             ("/a.ics", "/"),
         ] {
             let url = Url::parse(&format!("https://dav.example{path}?x")).unwrap();
-            let found = ObjectPlace { url, is_certain: true }.collection().unwrap();
+            let found = ObjectAddress { url, is_certain: true }.collection().unwrap();
             assert_eq!(found.as_str(), format!("https://dav.example{collection}"));
         }
     }
