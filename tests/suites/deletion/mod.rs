@@ -13,6 +13,7 @@ mod pgpool;
 mod retries;
 mod seed_documents;
 mod sessions;
+mod slow_rows;
 mod stale_worker;
 mod stubborn_rows;
 mod triggers;

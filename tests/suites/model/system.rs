@@ -194,6 +194,7 @@ impl<'b> System<'b> {
             payload: None,
             error: None,
             dead: None,
+            delete_limit: None,
             attempt: None,
         };
         self.store.ledger.settle(&self.store.db, &[settlement], "vanished").await.unwrap().contains(&claim.id)

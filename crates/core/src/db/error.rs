@@ -181,6 +181,12 @@ impl Refusal {
         }
     }
 
+    /// Whether the statement took longer than it may (SQLSTATE 57014, which also says that an operator ended it).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.code == "57014"
+    }
+
     /// Whether a lock was not to be had in time, or the statement took too long, or another transaction went first:
     /// worth another try soon (SQLSTATE 55P03, 57014, 40001, 40P01; SQLite BUSY and LOCKED).
     #[must_use]

@@ -59,9 +59,10 @@ impl Execution<'_> {
         deletion: &HardDelete,
     ) -> Result<Option<HardDeleteOutcome>, db::Error> {
         let context = &self.engine.context;
+        let limit = self.claim.delete_limit.unwrap_or(context.config.worker.delete_timeout);
         let mut went = 0;
         loop {
-            let part = delete_part_of_children(&context.store, &self.table, deletion).await?;
+            let part = delete_part_of_children(&context.store, &self.table, deletion, limit).await?;
             match part {
                 ChildrenPart::Deleted(some) => went += some,
                 ChildrenPart::NoneLeft => return Ok(None),

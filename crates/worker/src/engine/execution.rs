@@ -66,6 +66,8 @@ pub(super) struct Execution<'e> {
     pub(super) payload_is_new: bool,
     /// Whether there was no row when it was claimed.
     pub(super) row_is_gone: bool,
+    /// How long the next DELETE of its row may take, if it took too long under this claim.
+    pub(super) delete_limit: Option<Duration>,
     /// Whether a call was begun under this claim.
     pub(super) called: bool,
     /// Why "gone" would be no surprise: marks of [`super::gone_expected`].
@@ -94,6 +96,7 @@ impl<'e> Execution<'e> {
             confirmations,
             payload_is_new,
             row_is_gone,
+            delete_limit: None,
             called,
             gone_expected,
             ask_again: BTreeMap::new(),

@@ -1,14 +1,14 @@
 //! The claims that this process holds, and how long the lease of each still lasts.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use sexton_core::{
     ids::{DeletionId, Fence, Lane},
-    ledger::Lease,
+    ledger::{Lease, Renewal},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -108,15 +108,15 @@ impl InFlight {
         self.entries().iter().map(|(id, entry)| Lease { id: *id, fence: entry.fence }).collect()
     }
 
-    /// Takes note of a renewal of `leases` that was sent at `sent`: those that are not among `renewed` are lost.
-    pub(crate) fn note_renewal(&self, leases: &[Lease], renewed: &HashSet<DeletionId>, sent: Instant) {
+    /// Takes note of a renewal of `leases` that was sent at `sent`.
+    pub(crate) fn note_renewal(&self, leases: &[Lease], renewal: &Renewal, sent: Instant) {
         let mut entries = self.entries();
         for Lease { id, fence } in leases {
             // A later claim of the same deletion has a lease of its own.
             let Some(entry) = entries.get_mut(id).filter(|entry| entry.fence == *fence) else { continue };
-            if renewed.contains(id) {
+            if renewal.renewed.contains(id) {
                 entry.leased_at = sent;
-            } else {
+            } else if !renewal.locked.contains(id) {
                 entry.lost.cancel();
             }
         }

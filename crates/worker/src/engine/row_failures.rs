@@ -74,7 +74,7 @@ impl Execution<'_> {
     }
 
     /// The database did not let the row go this time: settled like a failed call. `dead` as in [`Self::calls_failed`].
-    async fn row_failed(self, outcome: Outcome, dead: Option<DeadKind>) {
+    pub(super) async fn row_failed(self, outcome: Outcome, dead: Option<DeadKind>) {
         let retry = self.engine.context.config.retry;
         let call = FailedCall {
             target: "row".to_owned(),

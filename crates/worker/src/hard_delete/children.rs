@@ -1,5 +1,7 @@
 //! The children of rows that are to be deleted: they are deleted first, in the same transaction.
 
+use std::time::Duration;
+
 use sexton_core::{
     catalog::Table,
     children::{self, DeletedPart, DeletedRows, Descendants, RowToDelete, delete, delete_part},
@@ -21,7 +23,7 @@ const MOST: usize = 1000;
 /// Deletes the children of those rows that are to be deleted or are gone already. A row whose children cannot be
 /// deleted now gets another plan. Returns for each row how many children were deleted.
 pub(super) async fn delete_children(batch: &Batch<'_>, plans: &mut [RowPlan]) -> Result<Vec<usize>, Stopped> {
-    let Batch { transaction, store, table, deletions } = *batch;
+    let Batch { transaction, store, table, deletions, .. } = *batch;
     let mut children = vec![0; deletions.len()];
     let needs_it = |n: &usize| matches!(plans[*n], RowPlan::Delete | RowPlan::FinishGone) && deletions[*n].delete;
     let chosen: Vec<usize> = (0..deletions.len()).filter(needs_it).collect();
@@ -73,16 +75,19 @@ pub(crate) enum ChildrenPart {
 
 /// Deletes some of the children of a row that has too many for one transaction, in a transaction of its own.
 ///
+/// * `limit`: how long a statement may take (PostgreSQL).
+///
 /// # Errors
 /// [`db::Error`] when the database does not answer or refuses; nothing was changed then.
 pub(crate) async fn delete_part_of_children(
     store: &Store,
     table: &Table,
     deletion: &HardDelete,
+    limit: Duration,
 ) -> Result<ChildrenPart, db::Error> {
     let transaction = store.db.begin_on_rows().await?;
     let deletions = std::slice::from_ref(deletion);
-    let part = part(&Batch { transaction: &transaction, store, table, deletions }, deletion).await;
+    let part = part(&Batch { transaction: &transaction, store, table, deletions, limit }, deletion).await;
     if let Ok(ChildrenPart::Deleted(_)) = part {
         kill_point("children::before");
         transaction.commit().await?;
@@ -92,7 +97,12 @@ pub(crate) async fn delete_part_of_children(
         // rows locked.
         transaction.rollback().await?;
     }
-    part
+    match part {
+        Err(error) if error.refusal().is_some_and(|refusal| refusal.is_timeout()) => {
+            Ok(ChildrenPart::Stopped(HardDeleteOutcome::TooSlow(limit)))
+        }
+        part => part,
+    }
 }
 
 async fn part(batch: &Batch<'_>, deletion: &HardDelete) -> Result<ChildrenPart, db::Error> {

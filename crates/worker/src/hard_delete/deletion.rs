@@ -1,5 +1,7 @@
 //! A deletion whose row is to be deleted, or to stay, marked.
 
+use std::time::Duration;
+
 use sea_orm::DatabaseTransaction;
 use sexton_core::{
     catalog::Table,
@@ -44,4 +46,6 @@ pub(super) struct Batch<'b> {
     pub(super) store: &'b Store,
     pub(super) table: &'b Table,
     pub(super) deletions: &'b [HardDelete],
+    /// How long a statement may take.
+    pub(super) limit: Duration,
 }

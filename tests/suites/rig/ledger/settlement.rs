@@ -27,6 +27,7 @@ pub(crate) fn settlement(claim: &Claim, event: Event) -> Settlement {
         payload: None,
         error: None,
         dead: None,
+        delete_limit: None,
         attempt: None,
     }
 }

@@ -37,6 +37,8 @@ pub struct Claim {
     pub uncalled: bool,
     /// Time since the first attempt when it was claimed, pauses left out, by the database's clock.
     pub age: Duration,
+    /// How long the DELETE of its row may take; none unless an earlier one took longer than the common limit.
+    pub delete_limit: Option<Duration>,
     /// When it was claimed by the database's clock, in milliseconds of the Unix epoch.
     pub claimed_at_ms: i64,
 }
@@ -123,7 +125,7 @@ const CLAIM_COLUMNS: &str = "
     {text:id} as id, resource, key, phase, fence, attempts, rescues, requested_by,
     marker_rule, marker_column is not null as marked,
     {text:targets} as targets, {text:confirmations} as confirmations, {text:payload} as payload, {text:former} as former,
-    {text:gone_expected} as gone_expected,
+    {text:gone_expected} as gone_expected, delete_limit_ms,
     ({ms_since:first_attempt_at} - {paused_ms}) as age_ms,
     {ms_since:{timestamptz:'1970-01-01T00:00:00.000Z'}} as claimed_at_ms";
 
@@ -221,6 +223,10 @@ fn claim(row: &Row) -> Result<Claim, db::Error> {
         requested_by: row.get("requested_by")?,
         uncalled: row.get("uncalled")?,
         age: Duration::from_millis(row.count("age_ms")?),
+        delete_limit: row
+            .get::<Option<i64>>("delete_limit_ms")?
+            .and_then(|ms| u64::try_from(ms).ok())
+            .map(Duration::from_millis),
         claimed_at_ms: row.get("claimed_at_ms")?,
     })
 }

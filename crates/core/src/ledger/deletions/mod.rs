@@ -30,7 +30,7 @@ pub use confirmation::{Confirmation, Confirmations, has_confirmed};
 pub use due::Due;
 pub use finish::{Finish, RowOutcome};
 pub use held::{HeldDeletion, HeldInLane};
-pub use lease::Lease;
+pub use lease::{Lease, Renewal};
 pub use phase::Phase;
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;

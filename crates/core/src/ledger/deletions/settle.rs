@@ -60,6 +60,8 @@ pub struct Settlement {
     pub error: Option<(String, String)>,
     /// Why it is dead, if it is.
     pub dead: Option<DeadKind>,
+    /// How long the next DELETE of its row may take, if the last one took too long.
+    pub delete_limit: Option<Duration>,
     /// The failed attempt, if one was made.
     pub attempt: Option<FailedAttempt>,
 }
@@ -150,6 +152,7 @@ fn record(settlement: &Settlement) -> serde_json::Value {
         "error": settlement.error.as_ref().map(|e| &e.1),
         "error_kind": settlement.error.as_ref().map(|e| &e.0),
         "dead_kind": settlement.dead.map(DeadKind::as_str),
+        "delete_limit_ms": settlement.delete_limit.map(millis),
         "target": attempt.map(|a| &a.target),
         "outcome": attempt.map(|a| &a.outcome),
         "status": attempt.and_then(|a| a.status),
