@@ -30,7 +30,7 @@ impl Execution<'_> {
             settlement.give_back = true;
             return self.write_back(settlement).await;
         }
-        let deletion = HardDelete {
+        let mut deletion = HardDelete {
             id: self.claim.id,
             fence: self.claim.fence,
             key,
@@ -38,6 +38,7 @@ impl Execution<'_> {
             payload: self.payload.clone(),
             confirmations: self.confirmations.clone(),
             delete: then != AfterConfirmation::Keep,
+            in_circle: false,
         };
         let slow_permit = match self.claim.delete_limit {
             Some(_) => match self.engine.completions.slow_permit() {
@@ -48,7 +49,8 @@ impl Execution<'_> {
         };
         let completion = loop {
             match self.try_to_complete(&deletion).await {
-                Ok(HardDeleteOutcome::ManyChildren) => match self.delete_many_children(&deletion).await {
+                Ok(HardDeleteOutcome::ManyChildren) if deletion.in_circle => return self.row_in_large_circle().await,
+                Ok(HardDeleteOutcome::ManyChildren) => match self.delete_many_children(&mut deletion).await {
                     Ok(None) => {}
                     Ok(Some(why)) => break why,
                     Err(error) => return self.row_unreadable(&error).await,

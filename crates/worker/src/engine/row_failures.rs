@@ -8,6 +8,7 @@ use sexton_core::{
 };
 
 use super::{execution::Execution, failed_calls::FailedCall};
+use crate::hard_delete::MOST_IN_CIRCLE;
 
 /// How soon a deletion is tried once more whose row could not be read for want of a connection.
 const DATABASE_AWAY: Duration = Duration::from_secs(1);
@@ -59,6 +60,13 @@ impl Execution<'_> {
     pub(super) async fn row_referenced(self, by: &str) {
         let failure = Failure { status: None, reason: format!("still referenced ({by})") };
         self.row_failed(Outcome::Retry(failure), Some(DeadKind::Referenced)).await;
+    }
+
+    /// Its children reference each other in a circle, and are too many for one transaction.
+    pub(super) async fn row_in_large_circle(self) {
+        let why =
+            format!("more than {MOST_IN_CIRCLE} of its children reference each other in a circle, or are above one");
+        self.die(DeadKind::Referenced, &why).await;
     }
 
     /// The database kept the row without an error.

@@ -28,6 +28,8 @@ pub(crate) struct HardDelete {
     pub(crate) confirmations: Confirmations,
     /// False for `then = "keep"`.
     pub(crate) delete: bool,
+    /// Whether its children reference each other in a circle, so that none can go before the others.
+    pub(crate) in_circle: bool,
 }
 
 impl HardDelete {
@@ -35,7 +37,7 @@ impl HardDelete {
         (&self.key, self.rule, &self.payload)
     }
 
-    pub(super) fn row_to_delete(&self, table: &Table) -> RowToDelete {
+    pub(crate) fn row_to_delete(&self, table: &Table) -> RowToDelete {
         RowToDelete { resource: table.name.clone(), key: self.key.to_string(), values: self.payload.clone() }
     }
 }
