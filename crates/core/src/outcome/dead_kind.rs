@@ -39,11 +39,13 @@ pub enum DeadKind {
     TargetNotConfigured,
     /// The database takes too long to delete the row.
     SlowDelete,
+    /// The database cannot give a value of the row, or of the ledger's entry.
+    Unreadable,
 }
 
 impl DeadKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Rejected,
         Self::BadTemplate,
         Self::Exhausted,
@@ -57,6 +59,7 @@ impl DeadKind {
         Self::NotVerified,
         Self::TargetNotConfigured,
         Self::SlowDelete,
+        Self::Unreadable,
     ];
 
     /// The kind's name, as in the ledger and in `dlq --kind`.
@@ -76,6 +79,7 @@ impl DeadKind {
             Self::NotVerified => "not_verified",
             Self::TargetNotConfigured => "target_not_configured",
             Self::SlowDelete => "slow_delete",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Context,
     batcher::{BatchResult, Batcher},
+    claim_readable::claim_readable,
     in_flight::{InFlight, LeaseGuard, NewLease},
 };
 use crate::{
@@ -91,7 +92,7 @@ pub(super) async fn claim_batch(
         lease: context.config.worker.lease,
         with_rescued: rescue_permit.is_some(),
     };
-    let claims = context.store.ledger.claim(&context.store.db, request).await?;
+    let claims = claim_readable(&context.store, request).await?;
     // Now, and not when it was sent: the database's clock that is carried on from here must not be ahead of its own, or
     // a target would confirm after the row went.
     let since = Instant::now();
@@ -142,8 +143,8 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
             }
             Err(error) => error,
         };
-        let contention = error.refusal().is_none_or(|refusal| refusal.is_contention());
-        if claimed.len() > 1 && !contention {
+        let is_about_rows = error.refusal().is_some_and(|refusal| !refusal.is_contention()) || error.is_about_data();
+        if claimed.len() > 1 && is_about_rows {
             let second = claimed.split_off(claimed.len() / 2);
             read_rows(context, claimed).await;
             return read_rows(context, second).await;

@@ -26,6 +26,7 @@ mod batcher;
 mod call_target;
 mod children;
 mod claim;
+mod claim_readable;
 mod complete;
 mod completions;
 mod context;

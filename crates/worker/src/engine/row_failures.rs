@@ -37,6 +37,7 @@ impl Execution<'_> {
         match error.refusal() {
             Some(refusal) if refusal.is_contention() => self.row_locked().await,
             Some(refusal) => self.row_refused(&refusal, error).await,
+            None if error.is_about_data() => self.die(DeadKind::Unreadable, &error.to_string()).await,
             None => self.snooze(DATABASE_AWAY, None).await,
         }
     }
@@ -47,7 +48,8 @@ impl Execution<'_> {
         let error = self.table.loggable_error(error);
         tracing::warn!(%id, error, "the database refused deletion {id}");
         let failure = Failure { status: None, reason: format!("database_{}", refusal.code) };
-        self.row_failed(Outcome::Retry(failure), None).await;
+        let dead = error.is_about_data().then_some(DeadKind::Unreadable);
+        self.row_failed(Outcome::Retry(failure), dead).await;
     }
 
     /// Another transaction has a lock on the row.

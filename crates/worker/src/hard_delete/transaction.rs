@@ -47,7 +47,7 @@ pub(crate) fn hard_delete<'a>(
         }
         let parts = match stopped {
             Stopped::Database(error) => match error.refusal() {
-                None => {
+                None if !error.is_about_data() => {
                     let error = Arc::new(error);
                     return deletions.iter().map(|_| Err(Arc::clone(&error))).collect();
                 }
@@ -55,7 +55,7 @@ pub(crate) fn hard_delete<'a>(
                     tracing::debug!(%error, rows = deletions.len(), "rows took too long; each is deleted alone");
                     return one_by_one(store, table, deletions, limit / PART_OF_LIMIT).await;
                 }
-                Some(_) => {
+                _ => {
                     tracing::debug!(%error, rows = deletions.len(), "rows were refused; trying halves");
                     deletions.split_at(deletions.len() / 2)
                 }

@@ -23,6 +23,7 @@ pub(super) mod rescue;
 pub(super) mod retained;
 pub(super) mod settle;
 pub(super) mod stranded;
+pub(super) mod unreadable;
 
 pub use advance::Advanced;
 pub use claim::{Candidates, Claim, ClaimRequest};
