@@ -6,6 +6,7 @@ mod changed_rows;
 mod connections;
 mod encodings;
 mod hostile_rows;
+mod memory;
 mod not_configured;
 mod order;
 mod padded_values;

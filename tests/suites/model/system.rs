@@ -163,6 +163,7 @@ impl<'b> System<'b> {
             lanes: &lanes,
             worker: "vanished",
             lease,
+            payload_bytes: usize::MAX,
             with_rescued: true,
         };
         let claims = self.store.ledger.claim(&self.store.db, request).await.unwrap();

@@ -65,6 +65,9 @@ pub struct Queue {
 pub struct Worker {
     /// Deletions in flight in one process.
     pub concurrency: usize,
+    /// The captured columns of deletions in flight may have this size in all, in MiB of text. One that is larger is
+    /// worked on alone.
+    pub payload_memory_mib: usize,
     /// How long a claim is valid without renewal.
     #[serde(with = "duration")]
     pub lease: Duration,

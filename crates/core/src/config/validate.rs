@@ -29,6 +29,7 @@ pub(super) fn validate(config: &Config) -> Result<(), InvalidSetting> {
     ensure_between("queue.window", config.queue.window, 1, 7000)?;
     ensure_between("worker.concurrency", config.worker.concurrency, 1, 10_000)?;
     ensure_between("worker.answer_memory_mib", config.worker.answer_memory_mib, 1, 65_536)?;
+    ensure_between("worker.payload_memory_mib", config.worker.payload_memory_mib, 1, 10_000)?;
     ensure(config.worker.lease >= LEAST_LEASE, "worker.lease", || {
         "it must be at least 2s: a call, its write-back and a renewal have to fit in".to_owned()
     })?;

@@ -84,12 +84,14 @@ pub(super) async fn claim_batch(
     lanes: &[Lane],
     mut rescue_permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Vec<Claimed>, db::Error> {
+    let payload_bytes = in_flight.payload_room().await;
     let sent = Instant::now();
     let request = ClaimRequest {
         candidates,
         lanes,
         worker: &context.worker,
         lease: context.config.worker.lease,
+        payload_bytes,
         with_rescued: rescue_permit.is_some(),
     };
     let claims = claim_readable(&context.store, request).await?;
@@ -104,7 +106,14 @@ pub(super) async fn claim_batch(
             let table = context.store.catalog.by_name(&claim.resource);
             let lane = table.map(|table| table.lane(|target| has_confirmed(&claim.confirmations, target)));
             let lane = lane.unwrap_or_else(|| Lane::from_ledger(claim.resource.clone()));
-            let lease = NewLease { id: claim.id, fence: claim.fence, lane, sent, rescue_permit };
+            let lease = NewLease {
+                id: claim.id,
+                fence: claim.fence,
+                lane,
+                payload_bytes: claim.payload_bytes,
+                sent,
+                rescue_permit,
+            };
             let lease = in_flight.add(lease);
             metrics::count_claim(&claim.resource);
             Claimed { claim, lease, row: ClaimedRow::Unknown, since }

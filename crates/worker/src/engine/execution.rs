@@ -60,6 +60,7 @@ pub(super) struct Execution<'e> {
     row: ClaimedRow,
     /// When it was claimed.
     pub(super) since: Instant,
+    /// Taken out of the claim; it may be large.
     pub(super) payload: Values,
     pub(super) confirmations: Confirmations,
     /// Whether the payload was read anew, so that it must be written back.
@@ -81,8 +82,8 @@ impl<'e> Execution<'e> {
     /// None if the resource is not configured here.
     fn new(engine: &'e Engine, claimed: Claimed) -> Option<Self> {
         let table = Arc::clone(engine.context.store.catalog.by_name(&claimed.claim.resource)?);
-        let Claimed { claim, lease, row, since } = claimed;
-        let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
+        let Claimed { mut claim, lease, row, since } = claimed;
+        let (payload, confirmations) = (std::mem::take(&mut claim.payload), claim.confirmations.clone());
         let gone_expected = claim.gone_expected.clone();
         let (payload_is_new, row_is_gone, called) = (false, false, false);
         Some(Self {
