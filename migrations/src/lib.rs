@@ -50,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(guards::ForGuards(sql_files!("0012_guards"))),
             sql_files!("0013_restore"),
             sql_files!("0014_keys"),
+            sql_files!("0015_slow_deletes"),
         ]
     }
 

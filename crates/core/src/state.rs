@@ -94,6 +94,8 @@ pub enum Event {
     Rescued,
     /// No process has its target or its resource in the configuration, and none had for long.
     Abandoned,
+    /// The database cannot give what the ledger has of it, so that no worker can claim it.
+    Unreadable,
     /// On-call wants another try.
     Retried,
     /// On-call gave it up.
@@ -104,7 +106,7 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Claimed,
         Self::Restored,
         Self::ChildrenFirst,
@@ -119,6 +121,7 @@ impl Event {
         Self::Died,
         Self::Rescued,
         Self::Abandoned,
+        Self::Unreadable,
         Self::Retried,
         Self::Discarded,
         Self::Superseded,
@@ -132,7 +135,7 @@ impl Event {
             Self::ChildrenFirst => State::Waiting,
             Self::Finished | Self::DeletedAtOnce => State::Completed,
             Self::Restored | Self::Discarded | Self::Superseded => State::Cancelled,
-            Self::Died | Self::ChildDied | Self::Abandoned => State::Dead,
+            Self::Died | Self::ChildDied | Self::Abandoned | Self::Unreadable => State::Dead,
             Self::ChildrenFinished
             | Self::HardDeleteScheduled
             | Self::RowChanged
@@ -217,7 +220,7 @@ pub struct IllegalTransition {
 /// [`IllegalTransition`] when `state` does not allow it. `Completed` and `Cancelled` allow nothing.
 pub const fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
     let allowed = match event {
-        Event::Claimed | Event::DeletedAtOnce | Event::Abandoned => matches!(state, State::Pending),
+        Event::Claimed | Event::DeletedAtOnce | Event::Abandoned | Event::Unreadable => matches!(state, State::Pending),
         Event::ChildrenFirst => matches!(state, State::Pending | State::Running),
         Event::Restored => matches!(state, State::Pending | State::Waiting),
         Event::ChildrenFinished | Event::ChildDied => matches!(state, State::Waiting),

@@ -1,5 +1,6 @@
 //! Rows that go with the row that they reference.
 
+mod chains;
 mod plans;
 mod races;
 mod unreadable;

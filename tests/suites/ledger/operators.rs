@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sexton_core::{
     ids::DeletionId,
-    ledger::{Drift, FailedAttempt, Filter, Operator, Settlement},
+    ledger::{Drift, FailedAttempt, Filter, LastError, Operator, Settlement},
     outcome::DeadKind,
     state::{Cancellation, Event, State},
 };
@@ -33,7 +33,7 @@ async fn dead(f: &Fixture, key: &str, kind: DeadKind, target: &str) -> DeletionI
         reason: "http_400".to_owned(),
         duration: Duration::ZERO,
     };
-    let error = Some(("rejected".to_owned(), format!("{target}: http_400")));
+    let error = Some(LastError { class: "rejected".to_owned(), text: format!("{target}: http_400") });
     assert!(
         f.settle(Settlement { dead: Some(kind), attempt: Some(attempt), error, ..settlement(&claim, Event::Died) })
             .await

@@ -91,7 +91,7 @@ async fn statements_of_every_deletion_and_tick_use_indexes() {
         let claims = ledger.claim(&w.db, claim_by_me(pick, &lanes)).await.unwrap();
         assert_eq!(claims.len(), 64);
         let leases: Vec<_> = claims.iter().map(Claim::lease).collect();
-        assert_eq!(ledger.renew(&w.db, &leases, LEASE).await.unwrap().len(), 64);
+        assert_eq!(ledger.renew(&w.db, &leases, LEASE).await.unwrap().renewed.len(), 64);
         let failed: Vec<_> = claims.iter().map(|claim| settlement(claim, Event::Failed)).collect();
         assert_eq!(ledger.settle(&w.db, &failed, ME).await.unwrap().len(), 64);
         let ids: Vec<_> = claims.iter().map(|claim| claim.id).collect();

@@ -166,13 +166,31 @@ async fn leases_are_renewed_only_under_their_fence(f: Fixture) {
     f.execute("update sexton_deletion set lease_until = '2026-01-01T00:00:00.000Z'").await;
     let stale = Lease { id: claim.id, fence: Fence(claim.fence.0 + 1) };
     let lease = Duration::from_secs(60);
-    assert!(f.store.ledger.renew(&f.store.db, &[stale], lease).await.unwrap().is_empty());
-    assert!(f.store.ledger.renew(&f.store.db, &[], lease).await.unwrap().is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[stale], lease).await.unwrap().renewed.is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[], lease).await.unwrap().renewed.is_empty());
     assert!(f.one("select lease_until from sexton_deletion").await.starts_with("2026-01-01"));
-    assert!(f.store.ledger.renew(&f.store.db, &[claim.lease()], lease).await.unwrap().contains(&claim.id));
+    assert!(f.store.ledger.renew(&f.store.db, &[claim.lease()], lease).await.unwrap().renewed.contains(&claim.id));
     assert!(!f.one("select lease_until from sexton_deletion").await.starts_with("2026-01-01"));
     assert!(f.settle(settlement(&claim, Event::Failed)).await);
-    assert!(f.store.ledger.renew(&f.store.db, &[claim.lease()], lease).await.unwrap().is_empty());
+    assert!(f.store.ledger.renew(&f.store.db, &[claim.lease()], lease).await.unwrap().renewed.is_empty());
+}
+
+/// A transaction of this process that deletes a row may take long. The leases of all others must not run out meanwhile.
+#[tokio::test]
+async fn renewal_passes_over_what_is_locked_and_does_not_call_it_lost() {
+    let f = Fixture::postgres().await;
+    f.blocks(2).await;
+    let ids: Vec<_> = f.request("block", &["1", "2"]).await.iter().map(|r| r.id).collect();
+    let claims = f.claim(sexton_core::ledger::Candidates::Hinted(&ids)).await;
+    let leases: Vec<_> = claims.iter().map(sexton_core::ledger::Claim::lease).collect();
+    let holder = f.begin().await;
+    f.store.ledger.lock_ours(&holder, &leases[..1]).await.unwrap();
+    let renewal = f.store.ledger.renew(&f.store.db, &leases, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(renewal.locked, [leases[0].id].into());
+    assert_eq!(renewal.renewed, [leases[1].id].into());
+    holder.rollback().await.unwrap();
+    let renewal = f.store.ledger.renew(&f.store.db, &leases, Duration::from_secs(60)).await.unwrap();
+    assert_eq!((renewal.renewed.len(), renewal.locked.len()), (2, 0));
 }
 
 async fn illegal_rows_are_refused_by_the_database(f: Fixture) {

@@ -163,6 +163,7 @@ impl<'b> System<'b> {
             lanes: &lanes,
             worker: "vanished",
             lease,
+            payload_bytes: usize::MAX,
             with_rescued: true,
         };
         let claims = self.store.ledger.claim(&self.store.db, request).await.unwrap();
@@ -194,6 +195,7 @@ impl<'b> System<'b> {
             payload: None,
             error: None,
             dead: None,
+            delete_limit: None,
             attempt: None,
         };
         self.store.ledger.settle(&self.store.db, &[settlement], "vanished").await.unwrap().contains(&claim.id)

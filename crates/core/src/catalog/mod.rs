@@ -28,6 +28,7 @@ mod row_filter;
 mod rows;
 mod table;
 mod tables;
+mod unindexed;
 mod unreferenced;
 
 pub use child_rule::{ChildRule, Link, Reading};

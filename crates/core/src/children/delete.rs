@@ -27,7 +27,6 @@ pub enum DeletedRows {
 
 /// Rows of one table.
 struct Group<'d> {
-    height: usize,
     rows: &'d Rows,
     keys: Vec<&'d str>,
 }
@@ -50,45 +49,45 @@ pub async fn delete(
     for (rule, keys) in to_clear.into_values() {
         change(transaction, &rule.rows, &keys.into_iter().collect::<Vec<_>>(), ChildChange::Clear(rule)).await?;
     }
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for row in descendants.of_chosen(chosen) {
-        let (height, rows) = (row.height, row.rows());
-        match groups.iter_mut().find(|group| group.height == height && group.rows.sql == rows.sql) {
-            Some(group) => group.keys.push(&row.key),
-            None => groups.push(Group { height, rows, keys: vec![&row.key] }),
-        }
-    }
     if descendants.circle {
         match descendants.to_delete.first().map(|(rows, _)| rows.dialect) {
             // Foreign keys are then checked when the transaction commits (SQLite, "PRAGMA defer_foreign_keys").
             Some(Dialect::Sqlite) => {
                 transaction.execute_unprepared("pragma defer_foreign_keys = on").await.map_err(db::Error::from)?;
             }
-            Some(Dialect::Postgres) | None => return delete_circle(transaction, descendants, chosen, groups).await,
+            Some(Dialect::Postgres) | None => return delete_circle(transaction, descendants, chosen).await,
         }
     }
-    for group in groups {
+    let mut groups: BTreeMap<(usize, &str), Group<'_>> = BTreeMap::new();
+    for row in descendants.of_chosen(chosen) {
+        add(&mut groups, (row.height, &row.rows().sql), row.rows(), &row.key);
+    }
+    for group in groups.into_values() {
         change(transaction, group.rows, &group.keys, ChildChange::Delete).await?;
     }
     Ok(DeletedRows::Descendants)
 }
 
+fn add<'d, K: Ord>(groups: &mut BTreeMap<K, Group<'d>>, place: K, rows: &'d Rows, key: &'d str) {
+    groups.entry(place).or_insert_with(|| Group { rows, keys: Vec::new() }).keys.push(key);
+}
+
 /// Everything in one statement, at whose end foreign keys are checked (PostgreSQL).
-async fn delete_circle<'d>(
+async fn delete_circle(
     transaction: &impl ConnectionTrait,
-    descendants: &'d Descendants,
+    descendants: &Descendants,
     chosen: &[bool],
-    mut groups: Vec<Group<'d>>,
 ) -> Result<DeletedRows, Error> {
+    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
+    for row in descendants.of_chosen(chosen) {
+        add(&mut groups, &row.rows().sql, row.rows(), &row.key);
+    }
     for ((rows, key), _) in descendants.to_delete.iter().zip(chosen).filter(|(_, chosen)| **chosen) {
-        match groups.iter_mut().find(|group| group.rows.sql == rows.sql) {
-            Some(group) => group.keys.push(key),
-            None => groups.push(Group { height: 0, rows, keys: vec![key] }),
-        }
+        add(&mut groups, &rows.sql, rows, key);
     }
     // Rendered for each call: the text depends on the tables that the circle goes through.
     let (mut deletes, mut counts, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    for (n, group) in groups.iter().enumerate() {
+    for (n, group) in groups.values().enumerate() {
         let words = words(group.rows).with([("n", n.to_string())]);
         deletes.push(words.expand(
             "deleted_{n} as (
@@ -105,7 +104,7 @@ async fn delete_circle<'d>(
     let Some(row) = words.render(text).bind_all(values).one(transaction).await? else {
         return Ok(DeletedRows::Descendants);
     };
-    for (n, group) in groups.iter().enumerate() {
+    for (n, group) in groups.values().enumerate() {
         // A row that was to be deleted may have been gone before.
         let deleted: usize = row.count(&format!("n{n}"))?;
         if deleted != group.keys.len() && any_remains(transaction, group.rows, &group.keys).await? {

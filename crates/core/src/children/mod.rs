@@ -15,7 +15,7 @@ mod search;
 mod unfinished;
 
 pub use delete::{DeletedRows, delete};
-pub use delete_part::{DeletedPart, delete_part};
+pub use delete_part::{DeletedPart, WayDown};
 pub use descendants::{Descendants, RowToDelete};
 pub use error::Error;
 pub(crate) use find::{FoundChild, find_children, find_first_children, statement as find_statement};

@@ -65,9 +65,18 @@ pub struct Queue {
 pub struct Worker {
     /// Deletions in flight in one process.
     pub concurrency: usize,
+    /// The captured columns of deletions in flight may have this size in all, in MiB of text. One that is larger is
+    /// worked on alone.
+    pub payload_memory_mib: usize,
     /// How long a claim is valid without renewal.
     #[serde(with = "duration")]
     pub lease: Duration,
+    /// How long a statement may take that deletes rows (PostgreSQL).
+    #[serde(with = "duration")]
+    pub delete_timeout: Duration,
+    /// The most that the limit grows to for a row that needs longer.
+    #[serde(with = "duration")]
+    pub longest_delete: Duration,
     /// Expired leases in a row before a deletion is dead as `poison`.
     pub max_rescues: u32,
     /// Time that calls in flight get to finish after SIGTERM.

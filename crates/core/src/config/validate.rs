@@ -12,6 +12,12 @@ use super::{
 /// With a shorter lease no call would ever begin.
 const LEAST_LEASE: Duration = Duration::from_secs(2);
 
+/// A shorter limit would end statements that only wait for a busy server.
+const LEAST_DELETE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Sessions of servers and poolers do not live for ever.
+const LONGEST_DELETE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The least time after which sweeps are considered.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -23,8 +29,14 @@ pub(super) fn validate(config: &Config) -> Result<(), InvalidSetting> {
     ensure_between("queue.window", config.queue.window, 1, 7000)?;
     ensure_between("worker.concurrency", config.worker.concurrency, 1, 10_000)?;
     ensure_between("worker.answer_memory_mib", config.worker.answer_memory_mib, 1, 65_536)?;
+    ensure_between("worker.payload_memory_mib", config.worker.payload_memory_mib, 1, 10_000)?;
     ensure(config.worker.lease >= LEAST_LEASE, "worker.lease", || {
         "it must be at least 2s: a call, its write-back and a renewal have to fit in".to_owned()
+    })?;
+    let (delete_timeout, longest_delete) = (config.worker.delete_timeout, config.worker.longest_delete);
+    ensure(delete_timeout >= LEAST_DELETE_TIMEOUT, "worker.delete_timeout", || "it must be at least 500ms".to_owned())?;
+    ensure((delete_timeout..=LONGEST_DELETE).contains(&longest_delete), "worker.longest_delete", || {
+        "expected between worker.delete_timeout and 1d".to_owned()
     })?;
     let name = &config.queue.name;
     ensure(is_queue_name(name), "queue.name", || format!("`{name}` is not a queue name: {QUEUE_NAME}"))?;

@@ -109,6 +109,23 @@ impl Error {
         )
     }
 
+    /// Whether a value is the reason, one that the server cannot give (SQLSTATE class 22: bytes that are no UTF-8 in a
+    /// database in SQL_ASCII, say) or that cannot be read here. Other rows may be read all the same.
+    #[must_use]
+    pub fn is_about_data(&self) -> bool {
+        match &self.0.cause {
+            DbErr::Type(_) | DbErr::Json(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) => match &**inner {
+                sqlx::Error::Database(error) => {
+                    error.code().is_some_and(|code| code.len() == 5 && code.starts_with("22"))
+                }
+                sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether no connection was to be had, or it was lost, or the statement could not be run on it.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
@@ -179,6 +196,12 @@ impl Refusal {
             Ok(code) if self.code.len() < 5 => !matches!(code & 0xff, 19 | 20),
             _ => GENERAL.iter().any(|class| self.code.starts_with(class)),
         }
+    }
+
+    /// Whether the statement took longer than it may (SQLSTATE 57014, which also says that an operator ended it).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.code == "57014"
     }
 
     /// Whether a lock was not to be had in time, or the statement took too long, or another transaction went first:

@@ -28,14 +28,15 @@ pub(crate) use deletions::COPIED;
 pub(crate) use deletions::Ending;
 pub use deletions::{
     ActionRecord, Advanced, AttemptRecord, Candidates, Claim, ClaimRequest, Confirmation, Confirmations, Due,
-    FailedAttempt, Finish, HeldDeletion, HeldInLane, LastError, Lease, Phase, Record, Rescued, RowOutcome, Settlement,
-    Stranded, has_confirmed,
+    FailedAttempt, Finish, HeldDeletion, HeldInLane, LastError, Lease, Phase, Record, Renewal, Rescued, RowOutcome,
+    Settlement, Stranded, has_confirmed,
 };
 pub use finished_at::FinishedAt;
 pub(crate) use finished_at::after_last;
 pub use open::{Ledger, OpenError};
 pub use operators::{
-    Action, DeadLetter, Filter, FinishedBetween, LaneStatus, Moment, Operator, Pause, PauseScope, Status, Writers,
+    Action, DeadLetter, Filter, FinishedBetween, LaneStatus, Moment, Operator, Pause, PauseScope, SlowDelete, Status,
+    Writers,
 };
 pub use resources::Drift;
 pub(crate) use statements::{state_after, states_before};

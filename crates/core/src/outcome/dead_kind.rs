@@ -37,11 +37,15 @@ pub enum DeadKind {
     NotVerified,
     /// Its target or its resource is in no configuration any more.
     TargetNotConfigured,
+    /// The database takes too long to delete the row.
+    SlowDelete,
+    /// The database cannot give a value of the row, or of the ledger's entry.
+    Unreadable,
 }
 
 impl DeadKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Rejected,
         Self::BadTemplate,
         Self::Exhausted,
@@ -54,6 +58,8 @@ impl DeadKind {
         Self::ChildDead,
         Self::NotVerified,
         Self::TargetNotConfigured,
+        Self::SlowDelete,
+        Self::Unreadable,
     ];
 
     /// The kind's name, as in the ledger and in `dlq --kind`.
@@ -72,6 +78,8 @@ impl DeadKind {
             Self::ChildDead => "child_dead",
             Self::NotVerified => "not_verified",
             Self::TargetNotConfigured => "target_not_configured",
+            Self::SlowDelete => "slow_delete",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -68,8 +68,7 @@ pub async fn request_children(
     let Lease { id, fence } = lease;
     let requested = Requested { id, key: key.to_string(), created: false, state: State::Running, fence, due: false };
     let row = RecordedRow { key: key.clone(), requested, links: values.clone(), rule: 0 };
-    // The claimed deletion is locked while its children's rows are, and so is the renewal of every lease of its
-    // process.
+    // The claimed deletion is locked while its children's rows are, and a lease that is locked is not renewed.
     let transaction = store.db.begin_giving_way().await?;
     match request_children_in(&transaction, store, table, lease, &row).await {
         Ok(true) => {

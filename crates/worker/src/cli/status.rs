@@ -7,7 +7,7 @@ use sexton_core::{
     catalog::{self, ConfigProblem},
     guard,
     ids::Lane,
-    ledger::{Cause, LaneStatus, OpenBreaker, Pause, Status, SweepState},
+    ledger::{Cause, LaneStatus, OpenBreaker, Pause, SlowDelete, Status, SweepState},
     rights::{MissingRight, missing_rights},
     store::Store,
 };
@@ -57,6 +57,7 @@ pub(super) async fn run(path: &Path, args: Args) -> Result {
     print_pauses(&status.paused);
     print_breakers(&status.breakers);
     print_lanes(&status, &opened.config.lanes());
+    print_slow_deletes(&status.slow_deletes);
     print_section(
         ["SWEEP", "STATE", "LAST RUN", "TOOK", "FOUND", "DONE", "LEFT", "OLDEST", "NOTE"],
         &status.sweeps.iter().map(sweep_row).collect::<Vec<_>>(),
@@ -112,6 +113,14 @@ fn print_lanes(status: &Status, configured: &[Lane]) {
     };
     let rows: Vec<_> = status.lanes.iter().map(row).collect();
     print_section(["LANE", "DUE", "LATER", "RUNNING", "HELD", "OLDEST DUE FOR"], &rows);
+}
+
+fn print_slow_deletes(slow: &[SlowDelete]) {
+    let row = |one: &SlowDelete| {
+        let reason = one.reason.clone().unwrap_or_default();
+        [one.id.to_string(), one.resource.clone(), output::age(one.limit_ms), reason]
+    };
+    print_section(["SLOW DELETE", "RESOURCE", "LIMIT", "REASON"], &slow.iter().map(row).collect::<Vec<_>>());
 }
 
 /// The configured tables. If they do not fit the configuration there are none; `sexton check` says why.

@@ -105,7 +105,7 @@ where
             }
             Err(error) => error,
         };
-        if work.len() == 1 || error.refusal().is_none() {
+        if work.len() == 1 || (error.refusal().is_none() && !error.is_about_data()) {
             let error = Arc::new(error);
             return work.iter().map(|_| Err(Arc::clone(&error))).collect();
         }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sexton_core::{
-    children::{Descendants, RowToDelete},
+    children::{Descendants, RowToDelete, WayDown},
     db::{self, RowLocks},
     key::Key,
     soft_remove::request_children,
@@ -52,19 +52,25 @@ impl Execution<'_> {
         engine.ended.add(id);
     }
 
-    /// Deletes the children of a row that has very many, until few enough are left to go with it. Returns what keeps
+    /// Deletes the children of a row that has very many, until none is left that can go before it. Returns what keeps
     /// the row from going, or nothing.
     pub(super) async fn delete_many_children(
         &self,
-        deletion: &HardDelete,
+        deletion: &mut HardDelete,
     ) -> Result<Option<HardDeleteOutcome>, db::Error> {
         let context = &self.engine.context;
+        let limit = self.claim.delete_limit.unwrap_or(context.config.worker.delete_timeout);
+        let mut way = WayDown::new(&context.store, &deletion.row_to_delete(&self.table));
         let mut went = 0;
         loop {
-            let part = delete_part_of_children(&context.store, &self.table, deletion).await?;
+            let part = delete_part_of_children(&context.store, &self.table, deletion, &mut way, limit).await?;
             match part {
                 ChildrenPart::Deleted(some) => went += some,
                 ChildrenPart::NoneLeft => return Ok(None),
+                ChildrenPart::Circle => {
+                    deletion.in_circle = true;
+                    return Ok(None);
+                }
                 ChildrenPart::Stopped(why) => return Ok(Some(why)),
             }
             let id = self.claim.id;

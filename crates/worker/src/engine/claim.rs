@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Context,
     batcher::{BatchResult, Batcher},
+    claim_readable::claim_readable,
     in_flight::{InFlight, LeaseGuard, NewLease},
 };
 use crate::{
@@ -83,15 +84,17 @@ pub(super) async fn claim_batch(
     lanes: &[Lane],
     mut rescue_permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Vec<Claimed>, db::Error> {
+    let payload_bytes = in_flight.payload_room().await;
     let sent = Instant::now();
     let request = ClaimRequest {
         candidates,
         lanes,
         worker: &context.worker,
         lease: context.config.worker.lease,
+        payload_bytes,
         with_rescued: rescue_permit.is_some(),
     };
-    let claims = context.store.ledger.claim(&context.store.db, request).await?;
+    let claims = claim_readable(&context.store, request).await?;
     // Now, and not when it was sent: the database's clock that is carried on from here must not be ahead of its own, or
     // a target would confirm after the row went.
     let since = Instant::now();
@@ -103,7 +106,14 @@ pub(super) async fn claim_batch(
             let table = context.store.catalog.by_name(&claim.resource);
             let lane = table.map(|table| table.lane(|target| has_confirmed(&claim.confirmations, target)));
             let lane = lane.unwrap_or_else(|| Lane::from_ledger(claim.resource.clone()));
-            let lease = NewLease { id: claim.id, fence: claim.fence, lane, sent, rescue_permit };
+            let lease = NewLease {
+                id: claim.id,
+                fence: claim.fence,
+                lane,
+                payload_bytes: claim.payload_bytes,
+                sent,
+                rescue_permit,
+            };
             let lease = in_flight.add(lease);
             metrics::count_claim(&claim.resource);
             Claimed { claim, lease, row: ClaimedRow::Unknown, since }
@@ -142,8 +152,8 @@ fn read_rows<'a>(context: &'a Context, mut claimed: Vec<&'a mut Claimed>) -> Box
             }
             Err(error) => error,
         };
-        let contention = error.refusal().is_none_or(|refusal| refusal.is_contention());
-        if claimed.len() > 1 && !contention {
+        let is_about_rows = error.refusal().is_some_and(|refusal| !refusal.is_contention()) || error.is_about_data();
+        if claimed.len() > 1 && is_about_rows {
             let second = claimed.split_off(claimed.len() / 2);
             read_rows(context, claimed).await;
             return read_rows(context, second).await;

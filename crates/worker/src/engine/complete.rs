@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sexton_core::{config::AfterConfirmation, key::Key, ledger::Phase, outcome::DeadKind, state::Event};
 
-use super::execution::Execution;
+use super::{completions::complete_alone, execution::Execution};
 use crate::{
-    hard_delete::{HardDelete, HardDeleteOutcome},
+    hard_delete::{HardDelete, HardDeleteOutcome, HardDeleted},
     metrics,
 };
 
@@ -30,7 +30,7 @@ impl Execution<'_> {
             settlement.give_back = true;
             return self.write_back(settlement).await;
         }
-        let deletion = HardDelete {
+        let mut deletion = HardDelete {
             id: self.claim.id,
             fence: self.claim.fence,
             key,
@@ -38,10 +38,19 @@ impl Execution<'_> {
             payload: self.payload.clone(),
             confirmations: self.confirmations.clone(),
             delete: then != AfterConfirmation::Keep,
+            in_circle: false,
+        };
+        let slow_permit = match self.claim.delete_limit {
+            Some(_) => match self.engine.completions.slow_permit() {
+                Some(permit) => Some(permit),
+                None => return self.wait_for_slow_delete().await,
+            },
+            None => None,
         };
         let completion = loop {
-            match self.engine.completions.complete(&self.table.name, deletion.clone()).await {
-                Ok(HardDeleteOutcome::ManyChildren) => match self.delete_many_children(&deletion).await {
+            match self.try_to_complete(&deletion).await {
+                Ok(HardDeleteOutcome::ManyChildren) if deletion.in_circle => return self.row_in_large_circle().await,
+                Ok(HardDeleteOutcome::ManyChildren) => match self.delete_many_children(&mut deletion).await {
                     Ok(None) => {}
                     Ok(Some(why)) => break why,
                     Err(error) => return self.row_unreadable(&error).await,
@@ -54,7 +63,16 @@ impl Execution<'_> {
                 },
             }
         };
+        drop(slow_permit);
         self.note_completion(completion, &deletion.key).await;
+    }
+
+    /// Deletes the row in one transaction with others, or alone if it took long before.
+    async fn try_to_complete(&self, deletion: &HardDelete) -> HardDeleted {
+        match self.claim.delete_limit {
+            Some(limit) => complete_alone(&self.engine.context, &self.table, deletion.clone(), limit).await,
+            None => self.engine.completions.complete(&self.table.name, deletion.clone()).await,
+        }
     }
 
     async fn note_completion(mut self, completion: HardDeleteOutcome, key: &Key) {
@@ -81,6 +99,7 @@ impl Execution<'_> {
             HardDeleteOutcome::ChildRefused(table) => self.child_not_deleted(&table).await,
             // Few were left; others may have arrived since.
             HardDeleteOutcome::ManyChildren => self.row_locked().await,
+            HardDeleteOutcome::TooSlow(limit) => self.row_too_slow(limit).await,
             HardDeleteOutcome::Referenced(by) => self.row_referenced(&by).await,
         }
     }

@@ -60,12 +60,15 @@ pub(super) struct Execution<'e> {
     row: ClaimedRow,
     /// When it was claimed.
     pub(super) since: Instant,
+    /// Taken out of the claim; it may be large.
     pub(super) payload: Values,
     pub(super) confirmations: Confirmations,
     /// Whether the payload was read anew, so that it must be written back.
     pub(super) payload_is_new: bool,
     /// Whether there was no row when it was claimed.
     pub(super) row_is_gone: bool,
+    /// How long the next DELETE of its row may take, if it took too long under this claim.
+    pub(super) delete_limit: Option<Duration>,
     /// Whether a call was begun under this claim.
     pub(super) called: bool,
     /// Why "gone" would be no surprise: marks of [`super::gone_expected`].
@@ -79,8 +82,8 @@ impl<'e> Execution<'e> {
     /// None if the resource is not configured here.
     fn new(engine: &'e Engine, claimed: Claimed) -> Option<Self> {
         let table = Arc::clone(engine.context.store.catalog.by_name(&claimed.claim.resource)?);
-        let Claimed { claim, lease, row, since } = claimed;
-        let (payload, confirmations) = (claim.payload.clone(), claim.confirmations.clone());
+        let Claimed { mut claim, lease, row, since } = claimed;
+        let (payload, confirmations) = (std::mem::take(&mut claim.payload), claim.confirmations.clone());
         let gone_expected = claim.gone_expected.clone();
         let (payload_is_new, row_is_gone, called) = (false, false, false);
         Some(Self {
@@ -94,6 +97,7 @@ impl<'e> Execution<'e> {
             confirmations,
             payload_is_new,
             row_is_gone,
+            delete_limit: None,
             called,
             gone_expected,
             ask_again: BTreeMap::new(),

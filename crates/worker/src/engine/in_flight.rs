@@ -1,16 +1,16 @@
 //! The claims that this process holds, and how long the lease of each still lasts.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use sexton_core::{
     ids::{DeletionId, Fence, Lane},
-    ledger::Lease,
+    ledger::{Lease, Renewal},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// All claims of the process; cheap to clone.
@@ -20,9 +20,14 @@ pub(crate) struct InFlight {
     lease: Duration,
     /// At most one deletion that was rescued before is in flight, so that one that kills its worker goes alone.
     rescued: Arc<Semaphore>,
+    /// What the payloads of all claims may have in all, in bytes.
+    payload_bytes: usize,
+    /// Told when a claim ends.
+    ended: Arc<Notify>,
 }
 
 struct LeaseEntry {
+    payload_bytes: usize,
     fence: Fence,
     lane: Lane,
     /// When the statement that last set the lease was *sent*: the lease ends no earlier than this plus its length.
@@ -36,6 +41,8 @@ pub(super) struct NewLease {
     pub(super) id: DeletionId,
     pub(super) fence: Fence,
     pub(super) lane: Lane,
+    /// The size of its payloads.
+    pub(super) payload_bytes: usize,
     /// When the claim was sent.
     pub(super) sent: Instant,
     /// For a deletion that was rescued before.
@@ -53,9 +60,26 @@ pub(crate) struct LeaseGuard {
 }
 
 impl InFlight {
-    /// No claims yet; their leases will last for `lease`.
-    pub(crate) fn new(lease: Duration) -> Self {
-        Self { entries: Arc::default(), lease, rescued: Arc::new(Semaphore::new(1)) }
+    /// No claims yet.
+    ///
+    /// * `lease`: how long their leases will last.
+    /// * `payload_bytes`: the size that their payloads may have in all.
+    pub(crate) fn new(lease: Duration, payload_bytes: usize) -> Self {
+        let (rescued, ended) = (Arc::new(Semaphore::new(1)), Arc::new(Notify::new()));
+        Self { entries: Arc::default(), lease, rescued, payload_bytes, ended }
+    }
+
+    /// Waits until there is room for the payload of another claim; how many bytes.
+    pub(super) async fn payload_room(&self) -> usize {
+        loop {
+            let mut ended = std::pin::pin!(self.ended.notified());
+            ended.as_mut().enable();
+            let held: usize = self.entries().values().map(|entry| entry.payload_bytes).sum();
+            match self.payload_bytes.saturating_sub(held) {
+                0 => ended.await,
+                room => return room,
+            }
+        }
     }
 
     /// The right to claim one deletion that was rescued before. Resolves when the one before is written back. None
@@ -71,9 +95,16 @@ impl InFlight {
 
     /// Adds a claim.
     pub(super) fn add(&self, lease: NewLease) -> LeaseGuard {
-        let NewLease { id, fence, lane, sent, rescue_permit } = lease;
+        let NewLease { id, fence, lane, payload_bytes, sent, rescue_permit } = lease;
         let (lost, interrupted) = (CancellationToken::new(), CancellationToken::new());
-        let entry = LeaseEntry { fence, lane, leased_at: sent, lost: lost.clone(), interrupted: interrupted.clone() };
+        let entry = LeaseEntry {
+            payload_bytes,
+            fence,
+            lane,
+            leased_at: sent,
+            lost: lost.clone(),
+            interrupted: interrupted.clone(),
+        };
         if let Some(before) = self.entries().insert(id, entry) {
             // This process lost the lease and claimed the deletion once more: the task with the old claim must hear of
             // it.
@@ -108,15 +139,15 @@ impl InFlight {
         self.entries().iter().map(|(id, entry)| Lease { id: *id, fence: entry.fence }).collect()
     }
 
-    /// Takes note of a renewal of `leases` that was sent at `sent`: those that are not among `renewed` are lost.
-    pub(crate) fn note_renewal(&self, leases: &[Lease], renewed: &HashSet<DeletionId>, sent: Instant) {
+    /// Takes note of a renewal of `leases` that was sent at `sent`.
+    pub(crate) fn note_renewal(&self, leases: &[Lease], renewal: &Renewal, sent: Instant) {
         let mut entries = self.entries();
         for Lease { id, fence } in leases {
             // A later claim of the same deletion has a lease of its own.
             let Some(entry) = entries.get_mut(id).filter(|entry| entry.fence == *fence) else { continue };
-            if renewed.contains(id) {
+            if renewal.renewed.contains(id) {
                 entry.leased_at = sent;
-            } else {
+            } else if !renewal.locked.contains(id) {
                 entry.lost.cancel();
             }
         }
@@ -158,6 +189,7 @@ impl Drop for LeaseGuard {
         // This process may have claimed the deletion once more after it lost this lease.
         if entries.get(&self.id).is_some_and(|entry| entry.fence == self.fence) {
             entries.remove(&self.id);
+            self.all.ended.notify_waiters();
         }
     }
 }

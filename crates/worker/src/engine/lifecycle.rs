@@ -32,7 +32,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Starts the batchers. Leases are renewed by [`crate::upkeep`].
     pub(crate) fn start(context: Arc<Context>) -> Arc<Self> {
-        let in_flight = InFlight::new(context.config.worker.lease);
+        let in_flight = InFlight::new(context.config.worker.lease, context.config.worker.payload_memory_mib << 20);
         let concurrency = context.config.worker.concurrency;
         // A deletion is in the lane of its first unconfirmed target.
         let lanes = context.store.catalog.tables().map(|table| table.resource.targets.len().max(1)).sum();

@@ -12,6 +12,7 @@
 //!    An unexpected "gone" is judged some seconds later (`engine/doubted.rs`), before the row goes.
 //! 8. `engine/complete.rs`: when all targets confirmed, the row goes, in one transaction with others.
 //! 9. `hard_delete/transaction.rs`: that transaction, and what its errors mean.
+//!    A row that took too long goes alone from then on (`engine/slow_rows.rs`).
 //! 10. `hard_delete/postgres.rs`, `hard_delete/sqlite.rs`: the row is locked, compared and deleted; the ledger says so.
 //!
 //! Without a hint, `take_due.rs`, `take_held.rs` or `take_rescued.rs` stands for the first three steps. What does not
@@ -25,6 +26,7 @@ mod batcher;
 mod call_target;
 mod children;
 mod claim;
+mod claim_readable;
 mod complete;
 mod completions;
 mod context;
@@ -39,6 +41,7 @@ mod lifecycle;
 mod row_failures;
 mod settlements;
 mod slots;
+mod slow_rows;
 mod take_due;
 mod take_held;
 mod take_hinted;

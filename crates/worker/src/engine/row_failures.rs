@@ -8,6 +8,7 @@ use sexton_core::{
 };
 
 use super::{execution::Execution, failed_calls::FailedCall};
+use crate::hard_delete::MOST_IN_CIRCLE;
 
 /// How soon a deletion is tried once more whose row could not be read for want of a connection.
 const DATABASE_AWAY: Duration = Duration::from_secs(1);
@@ -36,17 +37,19 @@ impl Execution<'_> {
         match error.refusal() {
             Some(refusal) if refusal.is_contention() => self.row_locked().await,
             Some(refusal) => self.row_refused(&refusal, error).await,
+            None if error.is_about_data() => self.die(DeadKind::Unreadable, &error.without_row_content()).await,
             None => self.snooze(DATABASE_AWAY, None).await,
         }
     }
 
     /// The database refused a statement on the row.
     pub(super) async fn row_refused(self, refusal: &Refusal, error: &db::Error) {
+        let dead = error.is_about_data().then_some(DeadKind::Unreadable);
         let id = self.claim.id;
         let error = self.table.loggable_error(error);
         tracing::warn!(%id, error, "the database refused deletion {id}");
         let failure = Failure { status: None, reason: format!("database_{}", refusal.code) };
-        self.row_failed(Outcome::Retry(failure), None).await;
+        self.row_failed(Outcome::Retry(failure), dead).await;
     }
 
     /// Another transaction has a lock on the row.
@@ -59,6 +62,13 @@ impl Execution<'_> {
     pub(super) async fn row_referenced(self, by: &str) {
         let failure = Failure { status: None, reason: format!("still referenced ({by})") };
         self.row_failed(Outcome::Retry(failure), Some(DeadKind::Referenced)).await;
+    }
+
+    /// Its children reference each other in a circle, and are too many for one transaction.
+    pub(super) async fn row_in_large_circle(self) {
+        let why =
+            format!("more than {MOST_IN_CIRCLE} of its children reference each other in a circle, or are above one");
+        self.die(DeadKind::Referenced, &why).await;
     }
 
     /// The database kept the row without an error.
@@ -74,7 +84,7 @@ impl Execution<'_> {
     }
 
     /// The database did not let the row go this time: settled like a failed call. `dead` as in [`Self::calls_failed`].
-    async fn row_failed(self, outcome: Outcome, dead: Option<DeadKind>) {
+    pub(super) async fn row_failed(self, outcome: Outcome, dead: Option<DeadKind>) {
         let retry = self.engine.context.config.retry;
         let call = FailedCall {
             target: "row".to_owned(),

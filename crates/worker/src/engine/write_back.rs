@@ -68,6 +68,7 @@ impl Execution<'_> {
             payload: self.payload_is_new.then(|| self.payload.clone()),
             error: None,
             dead: None,
+            delete_limit: self.delete_limit,
             attempt: None,
         }
     }

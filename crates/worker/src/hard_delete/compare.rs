@@ -97,7 +97,8 @@ pub(super) async fn read_existing(
         ]);
         words.render(include_str!("compare.postgres.sql"))
     });
-    let read = sql.bind([("rows", records(rows).to_string().into())]);
+    let keys: Vec<_> = rows.iter().map(|(key, ..)| *key).collect();
+    let read = sql.bind([("rows", numbered(&keys).to_string().into())]);
     let mut found = HashMap::new();
     for row in read.all(conn).await? {
         let n: usize = row.count("n")?;
@@ -106,6 +107,16 @@ pub(super) async fn read_existing(
         found.insert(n, judge(table, *rule, captured, values));
     }
     Ok(found)
+}
+
+/// Records of the keys' numbers and parts.
+fn numbered(keys: &[&Key]) -> Value {
+    let record = |(n, key): (usize, &&Key)| {
+        let mut record = Map::from_iter([("n".to_owned(), json!(n))]);
+        key.write(&mut record);
+        Value::Object(record)
+    };
+    keys.iter().enumerate().map(record).collect()
 }
 
 /// The rows as records of their number, the key's parts, and what was captured.

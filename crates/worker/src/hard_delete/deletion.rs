@@ -1,5 +1,7 @@
 //! A deletion whose row is to be deleted, or to stay, marked.
 
+use std::time::Duration;
+
 use sea_orm::DatabaseTransaction;
 use sexton_core::{
     catalog::Table,
@@ -26,6 +28,8 @@ pub(crate) struct HardDelete {
     pub(crate) confirmations: Confirmations,
     /// False for `then = "keep"`.
     pub(crate) delete: bool,
+    /// Whether its children reference each other in a circle, so that none can go before the others.
+    pub(crate) in_circle: bool,
 }
 
 impl HardDelete {
@@ -33,7 +37,7 @@ impl HardDelete {
         (&self.key, self.rule, &self.payload)
     }
 
-    pub(super) fn row_to_delete(&self, table: &Table) -> RowToDelete {
+    pub(crate) fn row_to_delete(&self, table: &Table) -> RowToDelete {
         RowToDelete { resource: table.name.clone(), key: self.key.to_string(), values: self.payload.clone() }
     }
 }
@@ -44,4 +48,6 @@ pub(super) struct Batch<'b> {
     pub(super) store: &'b Store,
     pub(super) table: &'b Table,
     pub(super) deletions: &'b [HardDelete],
+    /// How long a statement may take.
+    pub(super) limit: Duration,
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sea_orm::ConnectionTrait;
 use sexton_core::{
-    db,
+    db::{self, millis},
     ids::DeletionId,
     ledger::{Finish, Lease, RowOutcome},
 };
@@ -16,13 +16,13 @@ use super::{
 
 /// Short enough for PostgreSQL's `deadlock_timeout`: we give way and the application wins (otherwise: 40P01, measured).
 /// And what is deleted here is no business of the guards: see [`sexton_core::guard`].
-const LIMITS: &str =
-    "set local lock_timeout = '100ms'; set local statement_timeout = '5s'; set local sexton.deleting = '0'";
+const LIMITS: &str = "set local lock_timeout = '100ms'; set local sexton.deleting = '0'";
 
 impl Batch<'_> {
-    /// Limits for how long the transaction waits for locks (PostgreSQL).
+    /// Limits for how long the transaction waits for locks, and for each statement (PostgreSQL).
     pub(super) async fn limit_waiting(&self) -> Result<(), db::Error> {
-        Ok(self.transaction.execute_unprepared(LIMITS).await.map(drop)?)
+        let limits = format!("{LIMITS}; set local statement_timeout = {}", millis(self.limit));
+        Ok(self.transaction.execute_unprepared(&limits).await.map(drop)?)
     }
 
     /// Locks the deletions that are still ours.
@@ -40,7 +40,7 @@ pub(super) async fn finish(
     outcomes: Vec<HardDeleteOutcome>,
     children: &[usize],
 ) -> Result<Vec<HardDeleteOutcome>, Stopped> {
-    let Batch { transaction, store, table, deletions } = batch;
+    let Batch { transaction, store, table, deletions, .. } = batch;
     // A row is deleted with all its children or not at all.
     if !table.children.is_empty() && outcomes.contains(&HardDeleteOutcome::Refused) {
         return Err(Stopped::RowRefused);

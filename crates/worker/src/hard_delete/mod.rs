@@ -11,8 +11,8 @@ mod references;
 mod sqlite;
 mod transaction;
 
-pub(crate) use children::{ChildrenPart, delete_part_of_children};
+pub(crate) use children::{ChildrenPart, MOST_IN_CIRCLE, delete_part_of_children};
 pub(crate) use compare::{Now, compare};
 pub(crate) use deletion::HardDelete;
 pub(crate) use outcome::HardDeleteOutcome;
-pub(crate) use transaction::hard_delete;
+pub(crate) use transaction::{HardDeleted, hard_delete};

@@ -1,5 +1,7 @@
 //! What became of a row that was to be deleted.
 
+use std::time::Duration;
+
 use sexton_core::{db, ledger::RowOutcome, template::Values};
 
 /// What became of the row. Only the first three end the deletion.
@@ -27,6 +29,8 @@ pub(crate) enum HardDeleteOutcome {
     ChildrenFirst,
     /// There are more children than one transaction should delete.
     ManyChildren,
+    /// A statement took longer than this limit.
+    TooSlow(Duration),
     /// The lease was lost: nothing was changed.
     Lost,
 }

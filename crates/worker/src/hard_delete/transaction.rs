@@ -1,5 +1,8 @@
 //! Hard delete: rows are deleted in the transaction in which the ledger completes their deletions.
 
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
 use sexton_core::{
     catalog::Table,
     db::{self, Db, Dialect, Refusal, kill_point},
@@ -15,41 +18,87 @@ use super::{
     sqlite,
 };
 
-/// Completes a batch of deletions of rows of one table in one transaction. One outcome for each, in order.
+/// What became of one deletion of a batch. Deletions that the same error hit share it.
+pub(crate) type HardDeleted = Result<HardDeleteOutcome, Arc<db::Error>>;
+
+/// Once a batch took too long, each of its rows gets this part of the limit: those that need more are found, and the
+/// others do not wait for them.
+const PART_OF_LIMIT: u32 = 10;
+
+/// Completes a batch of deletions of rows of one table in one transaction. One result for each, in order.
 ///
-/// A foreign-key violation fails the whole transaction. For a single deletion it is an outcome; for a batch it is an
-/// error, upon which the batcher tries halves.
+/// * `limit`: how long a statement may take (PostgreSQL).
 ///
-/// # Errors
-/// [`db::Error`] when the database does not answer or refuses; nothing was changed then.
-pub(crate) async fn hard_delete(
+/// Whatever the database says of one row fails the whole transaction. Then halves are tried, so that one bad row fails
+/// alone. A broken connection fails all of the batch, as it would fail the halves.
+pub(crate) fn hard_delete<'a>(
+    store: &'a Store,
+    table: &'a Table,
+    deletions: &'a [HardDelete],
+    limit: Duration,
+) -> BoxFuture<'a, Vec<HardDeleted>> {
+    Box::pin(async move {
+        let stopped = match in_transaction(store, table, deletions, limit).await {
+            Ok(outcomes) => return outcomes.into_iter().map(Ok).collect(),
+            Err(stopped) => stopped,
+        };
+        if let [deletion] = deletions {
+            return vec![outcome_of_one(store, table, deletion, limit, stopped).await.map_err(Arc::new)];
+        }
+        let parts = match stopped {
+            Stopped::Database(error) => match error.refusal() {
+                None if !error.is_about_data() => {
+                    let error = Arc::new(error);
+                    return deletions.iter().map(|_| Err(Arc::clone(&error))).collect();
+                }
+                Some(refusal) if refusal.is_timeout() => {
+                    tracing::debug!(%error, rows = deletions.len(), "rows took too long; each is deleted alone");
+                    return one_by_one(store, table, deletions, limit / PART_OF_LIMIT).await;
+                }
+                _ => {
+                    tracing::debug!(%error, rows = deletions.len(), "rows were refused; trying halves");
+                    deletions.split_at(deletions.len() / 2)
+                }
+            },
+            Stopped::ManyChildren | Stopped::ChildRefused(_) | Stopped::RowRefused => {
+                deletions.split_at(deletions.len() / 2)
+            }
+        };
+        let mut results = hard_delete(store, table, parts.0, limit).await;
+        results.extend(hard_delete(store, table, parts.1, limit).await);
+        results
+    })
+}
+
+async fn one_by_one(store: &Store, table: &Table, deletions: &[HardDelete], limit: Duration) -> Vec<HardDeleted> {
+    let mut results = Vec::with_capacity(deletions.len());
+    for deletion in deletions {
+        results.extend(hard_delete(store, table, std::slice::from_ref(deletion), limit).await);
+    }
+    results
+}
+
+/// What stopped a transaction in which there was no other deletion.
+async fn outcome_of_one(
     store: &Store,
     table: &Table,
-    deletions: &[HardDelete],
-) -> Result<Vec<HardDeleteOutcome>, db::Error> {
-    let stopped = match in_transaction(store, table, deletions).await {
-        Ok(outcomes) => return Ok(outcomes),
-        Err(stopped) => stopped,
-    };
+    deletion: &HardDelete,
+    limit: Duration,
+    stopped: Stopped,
+) -> Result<HardDeleteOutcome, db::Error> {
     match stopped {
-        Stopped::Database(error) if deletions.len() == 1 => match error.refusal() {
+        Stopped::Database(error) => match error.refusal() {
             Some(refusal) if refusal.is_foreign_key() => {
-                let by = referenced_by(&store.db, table, &deletions[0].key, refusal).await?;
-                Ok(vec![HardDeleteOutcome::Referenced(by)])
+                let by = referenced_by(&store.db, table, &deletion.key, refusal).await?;
+                Ok(HardDeleteOutcome::Referenced(by))
             }
-            Some(refusal) if refusal.is_contention() => Ok(vec![HardDeleteOutcome::Locked]),
+            Some(refusal) if refusal.is_timeout() => Ok(HardDeleteOutcome::TooSlow(limit)),
+            Some(refusal) if refusal.is_contention() => Ok(HardDeleteOutcome::Locked),
             _ => Err(error),
         },
-        Stopped::Database(error) => Err(error),
-        Stopped::ManyChildren if deletions.len() == 1 => Ok(vec![HardDeleteOutcome::ManyChildren]),
-        Stopped::ChildRefused(table) if deletions.len() == 1 => Ok(vec![HardDeleteOutcome::ChildRefused(table)]),
-        Stopped::RowRefused if deletions.len() == 1 => Ok(vec![HardDeleteOutcome::Refused]),
-        Stopped::ManyChildren | Stopped::ChildRefused(_) | Stopped::RowRefused => {
-            let (first, second) = deletions.split_at(deletions.len() / 2);
-            let mut outcomes = Box::pin(hard_delete(store, table, first)).await?;
-            outcomes.extend(Box::pin(hard_delete(store, table, second)).await?);
-            Ok(outcomes)
-        }
+        Stopped::ManyChildren => Ok(HardDeleteOutcome::ManyChildren),
+        Stopped::ChildRefused(table) => Ok(HardDeleteOutcome::ChildRefused(table)),
+        Stopped::RowRefused => Ok(HardDeleteOutcome::Refused),
     }
 }
 
@@ -57,9 +106,10 @@ async fn in_transaction(
     store: &Store,
     table: &Table,
     deletions: &[HardDelete],
+    limit: Duration,
 ) -> Result<Vec<HardDeleteOutcome>, Stopped> {
     let transaction = store.db.begin_on_rows().await?;
-    let batch = Batch { transaction: &transaction, store, table, deletions };
+    let batch = Batch { transaction: &transaction, store, table, deletions, limit };
     let done = match table.dialect {
         Dialect::Postgres => postgres::hard_delete(&batch).await,
         Dialect::Sqlite => sqlite::hard_delete(&batch).await,

@@ -31,9 +31,9 @@ impl LeaseRenewal {
             return Ok(());
         }
         let sent = Instant::now();
-        let renewed = context.store.ledger.renew(&context.store.db, &leases, context.config.worker.lease).await?;
-        in_flight.note_renewal(&leases, &renewed, sent);
-        let lost = leases.len() - renewed.len();
+        let renewal = context.store.ledger.renew(&context.store.db, &leases, context.config.worker.lease).await?;
+        in_flight.note_renewal(&leases, &renewal, sent);
+        let lost = leases.len() - renewal.renewed.len() - renewal.locked.len();
         if lost > 0 {
             // Some of them may have been written back in the meantime; those are not in flight any more.
             tracing::debug!(lost, "leases were not renewed");

@@ -27,13 +27,14 @@ pub(crate) fn settlement(claim: &Claim, event: Event) -> Settlement {
         payload: None,
         error: None,
         dead: None,
+        delete_limit: None,
         attempt: None,
     }
 }
 
 /// A claim of [`ME`], of rescued deletions too.
 pub(crate) const fn claim_by_me<'a>(candidates: Candidates<'a>, lanes: &'a [Lane]) -> ClaimRequest<'a> {
-    ClaimRequest { candidates, lanes, worker: ME, lease: LEASE, with_rescued: true }
+    ClaimRequest { candidates, lanes, worker: ME, lease: LEASE, payload_bytes: usize::MAX, with_rescued: true }
 }
 
 /// A lane by its name.

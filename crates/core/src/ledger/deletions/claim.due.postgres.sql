@@ -7,10 +7,10 @@ with open as (
     where {oldest_allowed} <= (select {in_ms:-@overdue_ms})
 ),
 due as (
-    select one.id, one.rescues, one.uncalled
+    select one.id, one.rescues, one.uncalled, one.bytes
     from open lane
     cross join lateral (
-        select d.id, d.rescues, d.called_at is null as uncalled
+        select d.id, d.rescues, d.called_at is null as uncalled, {payload_bytes} as bytes
         from {deletion} d
         where d.state in ({from:Claimed}) and d.lane = lane.value and d.run_at <= (select {in_ms:-@overdue_ms})
             and (d.rescues = 0 or @with_rescued = 1)
@@ -21,6 +21,7 @@ due as (
 ),
 chosen as (
     select id, uncalled from {one_rescued_at_most} few
+    where id in {fits_in_memory}
     order by random()
     limit @limit
 )

@@ -27,6 +27,8 @@ pub struct Claim {
     pub targets: Vec<String>,
     pub confirmations: Confirmations,
     pub payload: Values,
+    /// The size of the payloads as text, in bytes.
+    pub payload_bytes: usize,
     /// Payloads of rows that had the key before and whose twins are still to be deleted.
     pub former: Vec<Values>,
     /// The targets whose "gone" is no surprise.
@@ -37,6 +39,8 @@ pub struct Claim {
     pub uncalled: bool,
     /// Time since the first attempt when it was claimed, pauses left out, by the database's clock.
     pub age: Duration,
+    /// How long the DELETE of its row may take; none unless an earlier one took longer than the common limit.
+    pub delete_limit: Option<Duration>,
     /// When it was claimed by the database's clock, in milliseconds of the Unix epoch.
     pub claimed_at_ms: i64,
 }
@@ -66,6 +70,8 @@ pub struct ClaimRequest<'a> {
     pub worker: &'a str,
     /// How long the claim lasts without being renewed.
     pub lease: Duration,
+    /// The payloads of what is claimed may have this size in all, as text in bytes. One is claimed whatever its size.
+    pub payload_bytes: usize,
     /// Whether one deletion that was rescued before may be among them. At most one such deletion should be in flight in
     /// a process, so that one that kills its worker does not drag its neighbours along.
     pub with_rescued: bool,
@@ -87,6 +93,8 @@ impl Statements {
         let words = words.clone().with([
             ("oldest_allowed", words.expand(OLDEST_ALLOWED)),
             ("one_rescued_at_most", words.expand(ONE_RESCUED_AT_MOST)),
+            ("fits_in_memory", words.expand(FITS_IN_MEMORY)),
+            ("payload_bytes", words.expand(PAYLOAD_BYTES)),
             ("claimed", words.expand(CLAIMED)),
             ("claim_columns", words.expand(CLAIM_COLUMNS)),
         ]);
@@ -111,6 +119,15 @@ const ONE_RESCUED_AT_MOST: &str = "(
     select id, uncalled from (
         select id, uncalled from due where rescues > 0 and @with_rescued = 1 order by id limit 1) one)";
 
+/// The size of the payloads of `d`.
+const PAYLOAD_BYTES: &str = "octet_length(d.payload::text) + octet_length(d.former::text)";
+
+/// Those of the query `due` before which less than `@payload_bytes` are claimed (PostgreSQL).
+const FITS_IN_MEMORY: &str = "(
+    select one.id from (
+        select due.id, sum(due.bytes) over (order by due.id) - due.bytes as before from due
+    ) one where one.before < @payload_bytes)";
+
 /// What a claim changes.
 const CLAIMED: &str = "
     state = {to:Claimed}, fence = d.fence + 1, attempts = d.attempts + 1,
@@ -123,7 +140,7 @@ const CLAIM_COLUMNS: &str = "
     {text:id} as id, resource, key, phase, fence, attempts, rescues, requested_by,
     marker_rule, marker_column is not null as marked,
     {text:targets} as targets, {text:confirmations} as confirmations, {text:payload} as payload, {text:former} as former,
-    {text:gone_expected} as gone_expected,
+    {text:gone_expected} as gone_expected, delete_limit_ms,
     ({ms_since:first_attempt_at} - {paused_ms}) as age_ms,
     {ms_since:{timestamptz:'1970-01-01T00:00:00.000Z'}} as claimed_at_ms";
 
@@ -153,12 +170,13 @@ impl Ledger {
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; nothing is claimed then.
     pub async fn claim(&self, db: &Db, request: ClaimRequest<'_>) -> Result<Vec<Claim>, db::Error> {
-        let ClaimRequest { candidates, lanes, worker, lease, with_rescued } = request;
+        let ClaimRequest { candidates, lanes, worker, lease, payload_bytes, with_rescued } = request;
         let mut values = vec![
             ("lanes", json!(lanes).to_string().into()),
             ("with_rescued", i32::from(with_rescued).into()),
             ("worker", worker.into()),
             ("lease_ms", millis(lease).into()),
+            ("payload_bytes", i64::try_from(payload_bytes).unwrap_or(i64::MAX).into()),
         ];
         let sql = match candidates {
             Candidates::Hinted(ids) => {
@@ -177,13 +195,18 @@ impl Ledger {
                 kill_point("claim::before");
                 let rows = query.all(&db.conn).await?;
                 kill_point("claim::committed");
-                rows.iter().map(claim).collect()
+                // One after the other is freed, once it is parsed.
+                rows.into_iter().map(|row| claim(&row)).collect()
             }
             Dialect::Sqlite => {
                 // RETURNING gives new values only, so what was null before is read first, under the write lock.
                 let transaction = db.begin().await?;
-                let mut claims = Vec::new();
+                let mut claims: Vec<Claim> = Vec::new();
                 for row in query.all(&transaction).await? {
+                    let claimed_bytes: usize = claims.iter().map(|claim| claim.payload_bytes).sum();
+                    if !claims.is_empty() && claimed_bytes >= payload_bytes {
+                        break;
+                    }
                     let values = [
                         ("id", row.get::<String>("id")?.into()),
                         ("uncalled", row.get::<bool>("uncalled")?.into()),
@@ -204,6 +227,7 @@ impl Ledger {
 
 fn claim(row: &Row) -> Result<Claim, db::Error> {
     let marked: bool = row.get("marked")?;
+    let (payload, former): (String, String) = (row.get("payload")?, row.get("former")?);
     Ok(Claim {
         id: row.parse("id")?,
         resource: row.get("resource")?,
@@ -215,12 +239,17 @@ fn claim(row: &Row) -> Result<Claim, db::Error> {
         marker_rule: if marked { Some(row.count("marker_rule")?) } else { None },
         targets: row.json("targets")?,
         confirmations: row.json("confirmations")?,
-        payload: row.json("payload")?,
-        former: row.json("former")?,
+        payload: serde_json::from_str(&payload).map_err(|why| row.unreadable("payload", &why))?,
+        payload_bytes: payload.len() + former.len(),
+        former: serde_json::from_str(&former).map_err(|why| row.unreadable("former", &why))?,
         gone_expected: row.json("gone_expected")?,
         requested_by: row.get("requested_by")?,
         uncalled: row.get("uncalled")?,
         age: Duration::from_millis(row.count("age_ms")?),
+        delete_limit: row
+            .get::<Option<i64>>("delete_limit_ms")?
+            .and_then(|ms| u64::try_from(ms).ok())
+            .map(Duration::from_millis),
         claimed_at_ms: row.get("claimed_at_ms")?,
     })
 }

@@ -6,10 +6,19 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    db::{self, Db, Row, Sql, Words, millis},
+    db::{self, Db, Sql, Words, millis},
     ids::{DeletionId, Fence},
     ledger::{Claim, Ledger},
 };
+
+/// What became of leases that were to be renewed; those that are in neither set are lost.
+#[derive(Debug, Default)]
+pub struct Renewal {
+    /// These last for the whole duration again.
+    pub renewed: HashSet<DeletionId>,
+    /// These are still ours, but a transaction has locked them: the next renewal may find them free.
+    pub locked: HashSet<DeletionId>,
+}
 
 /// What a claim is known by: the deletion, and which of its claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,14 +50,18 @@ impl Statements {
 }
 
 impl Ledger {
-    /// Renews `leases`: each lasts for `duration` from now on. Returns those that are still ours; the others must be
+    /// Renews `leases`: each lasts for `duration` from now on. It waits for no lock. Those that are lost must be
     /// abandoned.
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; no lease is renewed then.
-    pub async fn renew(&self, db: &Db, leases: &[Lease], duration: Duration) -> Result<HashSet<DeletionId>, db::Error> {
+    pub async fn renew(&self, db: &Db, leases: &[Lease], duration: Duration) -> Result<Renewal, db::Error> {
         let values = [("leases", json!(leases).to_string().into()), ("lease_ms", millis(duration).into())];
-        let renewed = self.sql.lease.renew.bind(values).all(&db.conn).await?;
-        renewed.iter().map(|row: &Row| row.parse("id")).collect()
+        let mut renewal = Renewal::default();
+        for row in self.sql.lease.renew.bind(values).all(&db.conn).await? {
+            let of = if row.get("renewed")? { &mut renewal.renewed } else { &mut renewal.locked };
+            of.insert(row.parse("id")?);
+        }
+        Ok(renewal)
     }
 }

@@ -23,6 +23,7 @@ pub(super) mod rescue;
 pub(super) mod retained;
 pub(super) mod settle;
 pub(super) mod stranded;
+pub(super) mod unreadable;
 
 pub use advance::Advanced;
 pub use claim::{Candidates, Claim, ClaimRequest};
@@ -31,7 +32,7 @@ pub use due::Due;
 pub use finish::{Finish, RowOutcome};
 pub use held::{HeldDeletion, HeldInLane};
 pub(crate) use key_hash::Ending;
-pub use lease::Lease;
+pub use lease::{Lease, Renewal};
 pub use phase::Phase;
 pub use record::{ActionRecord, AttemptRecord, Record};
 pub use rescue::Rescued;

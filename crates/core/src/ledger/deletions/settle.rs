@@ -69,6 +69,8 @@ pub struct Settlement {
     pub error: Option<LastError>,
     /// Why it is dead, if it is.
     pub dead: Option<DeadKind>,
+    /// How long the next DELETE of its row may take, if the last one took too long.
+    pub delete_limit: Option<Duration>,
     /// The failed attempt, if one was made.
     pub attempt: Option<FailedAttempt>,
 }
@@ -159,6 +161,7 @@ fn record(settlement: &Settlement) -> serde_json::Value {
         "error": settlement.error.as_ref().map(|error| &error.text),
         "error_kind": settlement.error.as_ref().map(|error| &error.class),
         "dead_kind": settlement.dead.map(DeadKind::as_str),
+        "delete_limit_ms": settlement.delete_limit.map(millis),
         "target": attempt.map(|a| &a.target),
         "outcome": attempt.map(|a| &a.outcome),
         "status": attempt.and_then(|a| a.status),

@@ -5,8 +5,8 @@ with x as (
     select * from jsonb_to_recordset(@settlements::jsonb) as x(
         id uuid, fence bigint, state text, phase text, delay_ms bigint, give_back int, uncalled bool, lane text,
         confirmations jsonb, gone_expected jsonb, held_at timestamptz, payload jsonb, error text, error_kind text,
-    dead_kind text, target text, outcome text,
-        status smallint, failure text, duration_ms bigint
+        dead_kind text, delete_limit_ms bigint, target text, outcome text, status smallint, failure text,
+        duration_ms bigint
     )
 ),
 ours as materialized (
@@ -33,6 +33,7 @@ written as (
         marker_value = case when x.payload is null then d.marker_value else x.payload ->> d.marker_column end,
         last_error = coalesce(x.error, d.last_error),
         last_error_kind = coalesce(x.error_kind, d.last_error_kind),
+        delete_limit_ms = coalesce(x.delete_limit_ms, d.delete_limit_ms),
         dead_kind = x.dead_kind,
         dead_at = case when x.dead_kind is not null then {now} end,
         lease_until = null,

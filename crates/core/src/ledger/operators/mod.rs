@@ -13,5 +13,5 @@ pub use action::{Action, Operator};
 pub use dead_letters::{DeadLetter, Filter};
 pub use export::{FinishedBetween, Moment};
 pub use pause::{Pause, PauseScope};
-pub use status::{LaneStatus, Status};
+pub use status::{LaneStatus, SlowDelete, Status};
 pub use writers::Writers;

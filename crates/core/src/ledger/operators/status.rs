@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     db::{self, Row, Sql, Words},
-    ids::Lane,
+    ids::{DeletionId, Lane},
     ledger::{Ledger, OpenBreaker, Pause, SweepState},
 };
 
@@ -26,8 +26,23 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Milliseconds since the oldest due deletion became due; none if none is due.
     pub oldest_due_ms: Option<i64>,
+    /// Deletions whose rows take long to delete, the slowest first; at most twenty.
+    pub slow_deletes: Vec<SlowDelete>,
     /// The sweeps that ever ran; the ledger does not know the others.
     pub sweeps: Vec<SweepState>,
+}
+
+/// A deletion whose row was not deleted within the limit of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SlowDelete {
+    /// The deletion.
+    pub id: DeletionId,
+    /// Its resource.
+    pub resource: String,
+    /// How many milliseconds its next DELETE may take.
+    pub limit_ms: i64,
+    /// What its last error was, with the tables that lack an index.
+    pub reason: Option<String>,
 }
 
 /// How a lane stands.
@@ -52,6 +67,7 @@ pub(in crate::ledger) struct Statements {
     by_state: Sql,
     dead_by_kind: Sql,
     lanes: Sql,
+    slow_deletes: Sql,
 }
 
 impl Statements {
@@ -62,10 +78,14 @@ impl Statements {
             select state, count(*) from {done} group by state";
         let dead_by_kind = "-- count dead letters by kind
             select dead_kind, count(*) as n from {deletion} where state = {dead} group by dead_kind";
+        let slow_deletes = "-- list rows that take long to delete
+            select {text:id} as id, resource, delete_limit_ms, last_error from {deletion}
+            where delete_limit_ms is not null order by delete_limit_ms desc, id limit 20";
         Self {
             by_state: words.render(by_state),
             dead_by_kind: words.render(dead_by_kind),
             lanes: words.render(include_str!("status.lanes.sql")),
+            slow_deletes: words.render(slow_deletes),
         }
     }
 }
@@ -88,6 +108,11 @@ impl Ledger {
         status.breakers = self.breakers(conn).await?;
         status.lanes = self.lane_status(conn).await?;
         status.oldest_due_ms = status.lanes.iter().filter_map(|lane| lane.oldest_due_ms).max();
+        for row in sql.slow_deletes.bind([]).all(conn).await? {
+            let (limit_ms, reason) = (row.get("delete_limit_ms")?, row.get("last_error")?);
+            let (id, resource) = (row.parse("id")?, row.get("resource")?);
+            status.slow_deletes.push(SlowDelete { id, resource, limit_ms, reason });
+        }
         status.sweeps = self.sweeps(conn).await?;
         Ok(status)
     }

@@ -1,0 +1,1 @@
+alter table sexton_deletion drop column delete_limit_ms;
