@@ -111,6 +111,7 @@ async fn console_beyond_this_machine_needs_a_token_or_says_that_it_does_not() {
         rig.sexton.write("sexton.toml", &config);
         let daemon = rig.sexton.spawn(&["run"]).await;
         let console = daemon.address("console").await.replace("0.0.0.0", "127.0.0.1");
+        rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::new();
         let status = async |path: &str, token: Option<&str>| {
             let mut request = client.get(format!("http://{console}{path}"));

@@ -10,6 +10,17 @@ pub(super) fn target(collection: &str, more: &str) -> String {
 
 pub(super) const NAMES: [&str; 5] = ["plain.ics", "a b.ics", "ann@example.org.ics", "it's.ics", "ünï.ics"];
 
+/// Looks until every look is answered: SOGo closes connections without a word.
+async fn look(rig: &Rig) -> String {
+    for _ in 0..10 {
+        let seen = rig.look().await;
+        if !seen.contains("unanswered") {
+            return seen;
+        }
+    }
+    panic!("ten looks were not answered")
+}
+
 /// Objects of every name go, and those that are not there are gone; a later look agrees.
 pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(
     person: &Person,
@@ -35,9 +46,9 @@ pub(super) async fn objects_are_deleted_and_missing_ones_are_gone(
         missing.push(rig.row("", &format!("never {name}"), None).await);
     }
     assert_eq!(rig.delete(&missing).await, vec!["completed gone 404"; names.len()]);
-    assert_eq!(rig.look().await, format!("gone {}", 2 * names.len()));
+    assert_eq!(look(&rig).await, format!("gone {}", 2 * names.len()));
     person.put("a b.ics", "there again").await;
-    assert_eq!(rig.look().await, format!("gone {}, returned 1", 2 * names.len() - 1));
+    assert_eq!(look(&rig).await, format!("gone {}, returned 1", 2 * names.len() - 1));
 }
 
 /// Xandikos says that an object is gone in a `207`.
@@ -89,7 +100,8 @@ pub(super) async fn objects_go_by_the_names_that_the_server_gave_them(person: &P
         person.put(name, "to go").await;
         let href = person.href(name).await;
         let path = href.strip_prefix(server).unwrap_or(&href).trim_start_matches('/').to_owned();
-        if path.contains(['/', '%']) {
+        // SOGo cuts its own names at a semicolon, and then finds nothing under them.
+        if path.contains(['/', '%']) && person.finds(&format!("{server}/{path}")).await {
             keys.push(rig.row("", &path, None).await);
             hrefs.push((name, href));
         }
@@ -120,13 +132,11 @@ pub(super) async fn objects_go_by_the_names_that_the_server_gave_them(person: &P
     for (_, href) in &hrefs {
         keys.push(rig.row("", href, None).await);
     }
-    for told in rig.delete(&keys).await {
-        assert!(told.starts_with("completed deleted 20"), "{told}");
-    }
-    for (name, href) in &hrefs {
+    for ((name, href), told) in hrefs.iter().zip(rig.delete(&keys).await) {
+        assert!(told.starts_with("completed deleted 20"), "{name}, {href}: {told}, seen: {}", person.sees(name).await);
         assert!(!person.sees(name).await, "{href}");
     }
-    assert_eq!(rig.look().await, format!("gone {}", hrefs.len()));
+    assert_eq!(look(&rig).await, format!("gone {}", hrefs.len()));
     // What the server does not know any more is gone.
     let key = rig.row("", &hrefs[0].1, None).await;
     assert_eq!(rig.delete(&[key]).await, ["completed gone 404"]);

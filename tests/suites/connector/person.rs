@@ -63,6 +63,12 @@ impl Person {
         self.ask("GET", path, "").await == 200
     }
 
+    /// Whether something is at this URL.
+    pub(super) async fn finds(&self, url: &str) -> bool {
+        let elsewhere = Self { client: self.client.clone(), url: url.to_owned(), password: self.password.clone() };
+        elsewhere.ask("GET", "", "").await == 200
+    }
+
     pub(super) async fn etag(&self, name: &str) -> String {
         let reply = self.request("GET", &format!("/{}", encoded(name))).send().await.unwrap();
         reply.headers()["etag"].to_str().unwrap().to_owned()

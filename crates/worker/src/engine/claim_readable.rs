@@ -32,7 +32,8 @@ pub(super) fn claim_readable<'a>(
                 Ok(Vec::new())
             }
             Candidates::Hinted(ids) => {
-                tracing::debug!(%error, deletions = ids.len(), "deletions cannot be read; claiming halves");
+                let error = error.without_row_content();
+                tracing::debug!(error, deletions = ids.len(), "deletions cannot be read; claiming halves");
                 let (first, second) = ids.split_at(ids.len() / 2);
                 let mut claims =
                     claim_readable(store, ClaimRequest { candidates: Candidates::Hinted(first), ..request }).await?;

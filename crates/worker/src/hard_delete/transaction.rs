@@ -52,11 +52,19 @@ pub(crate) fn hard_delete<'a>(
                     return deletions.iter().map(|_| Err(Arc::clone(&error))).collect();
                 }
                 Some(refusal) if refusal.is_timeout() => {
-                    tracing::debug!(%error, rows = deletions.len(), "rows took too long; each is deleted alone");
+                    tracing::debug!(
+                        error = table.loggable_error(&error),
+                        rows = deletions.len(),
+                        "rows took too long; each is deleted alone"
+                    );
                     return one_by_one(store, table, deletions, limit / PART_OF_LIMIT).await;
                 }
                 _ => {
-                    tracing::debug!(%error, rows = deletions.len(), "rows were refused; trying halves");
+                    tracing::debug!(
+                        error = table.loggable_error(&error),
+                        rows = deletions.len(),
+                        "rows were refused; trying halves"
+                    );
                     deletions.split_at(deletions.len() / 2)
                 }
             },

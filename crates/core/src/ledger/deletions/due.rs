@@ -53,7 +53,7 @@ pub(in crate::ledger) const OLDEST_IN_LANE: &str = "(
 
 impl Ledger {
     /// The oldest due deletions of a lane, at most `limit`, that come after `after`. Rescued ones are not among them,
-    /// because each process takes those one at a time ([`rescued`](Self::rescued)).
+    /// because each process takes those one at a time ([`list_rescued`](Self::list_rescued)).
     ///
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses.
