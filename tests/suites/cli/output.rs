@@ -38,7 +38,18 @@ async fn field_names_of_json_are_a_contract(server: Server) {
     let status = rig.json(&["status", "--json"]).await.remove(0);
     assert_eq!(
         names(&status),
-        ["breakers", "dead", "guards", "lanes", "missing_rights", "oldest_due_ms", "paused", "states", "sweeps"]
+        [
+            "breakers",
+            "dead",
+            "guards",
+            "lanes",
+            "missing_rights",
+            "oldest_due_ms",
+            "paused",
+            "slow_deletes",
+            "states",
+            "sweeps"
+        ]
     );
     assert_eq!(names(&status["lanes"][0]).join(" "), "due held lane later oldest_due_ms running");
     assert_eq!(
@@ -59,7 +70,7 @@ async fn status_counts_what_there_is(server: Server) {
     assert!(sweeps.as_array().unwrap().iter().all(|sweep| sweep["state"] == "never"), "{sweeps}");
     let nothing = serde_json::json!({
         "dead": {}, "lanes": [], "oldest_due_ms": null, "states": {}, "paused": [], "breakers": [], "sweeps": null, "guards": [],
-        "missing_rights": []
+        "missing_rights": [], "slow_deletes": []
     });
     assert_eq!(empty, nothing);
     let ids = rig.request("block", &["1", "2", "3"]).await;
