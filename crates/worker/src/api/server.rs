@@ -42,13 +42,10 @@ async fn require_token(
     next: Next,
 ) -> Result<Response, Problem> {
     let client = api.clients.of_request(request.headers())?;
-    // Before its body is read, and not as many bodies at once as there may be connections.
-    let _room = if request.method() == Method::POST {
+    // Before its body is read.
+    if request.method() == Method::POST {
         client.ensure_right(Right::Request)?;
-        Some(api.body_permit().await?)
-    } else {
-        None
-    };
+    }
     request.extensions_mut().insert(client);
     Ok(next.run(request).await)
 }

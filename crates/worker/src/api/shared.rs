@@ -21,12 +21,7 @@ pub(crate) struct ApiState {
     wake: Arc<Wake>,
     /// For requests that use the database.
     connections: Arc<Semaphore>,
-    /// For requests with a body.
-    bodies: Arc<Semaphore>,
 }
-
-/// Bodies that are read, or worked on, at once: 16 MiB of them.
-const BODIES: usize = 16;
 
 impl ApiState {
     /// The API of this process; none if it is not configured.
@@ -40,19 +35,16 @@ impl ApiState {
                 hints,
                 wake,
                 connections: Arc::new(Semaphore::new(connections)),
-                bodies: Arc::new(Semaphore::new(BODIES)),
             })
         })
     }
 
     /// The right to use a connection to the database.
     pub(super) async fn connection_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        permit(&self.connections).await
-    }
-
-    /// The right to have a body read.
-    pub(super) async fn body_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        permit(&self.bodies).await
+        match tokio::time::timeout(QUEUED, Arc::clone(&self.connections).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Problem::busy("too many requests at once")),
+        }
     }
 
     pub(super) fn table(&self, resource: &str) -> Result<&Arc<Table>, Problem> {
@@ -70,12 +62,5 @@ impl ApiState {
         if !pushed {
             self.wake.wake_all();
         }
-    }
-}
-
-async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
-    match tokio::time::timeout(QUEUED, Arc::clone(semaphore).acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(Problem::busy("too many requests at once")),
     }
 }

@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -31,9 +32,11 @@ pub(super) async fn answer(
     http: Http,
 ) -> Result<Response<Body>, Infallible> {
     // The handler has its own deadline below, and the client as much time again to take the answer.
-    connection.is_busy_for(http.request_timeout.saturating_mul(2));
+    let time = http.request_timeout.saturating_mul(2);
+    connection.is_busy_for(time);
     let left = Box::pin(tokio::time::sleep(http.body_timeout));
-    let request = request.map(|body| TimedBody { body, left });
+    let of_body = Arc::clone(&connection);
+    let request = request.map(|body| TimedBody { body, left, connection: of_body, time });
     let handled = TowerToHyperService::new(router).call(request);
     let response = match tokio::time::timeout(http.request_timeout, handled).await {
         Ok(response) => response?,
@@ -71,10 +74,14 @@ impl fmt::Display for BodyTooSlow {
 
 impl std::error::Error for BodyTooSlow {}
 
-/// The body of a request, which fails when its time is over.
+/// The body of a request, which fails when its time is over. While there is nothing of it to read, its connection waits
+/// like one without a request, and may have to make room: nothing was done yet.
 struct TimedBody {
     body: Incoming,
     left: Pin<Box<Sleep>>,
+    connection: Arc<Connection>,
+    /// What the request has once its body is there.
+    time: Duration,
 }
 
 impl HttpBody for TimedBody {
@@ -83,8 +90,14 @@ impl HttpBody for TimedBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
-            Poll::Pending => self.left.as_mut().poll(context).map(|()| Some(Err(BodyTooSlow.into()))),
+            Poll::Ready(frame) => {
+                self.connection.is_busy_for(self.time);
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => {
+                self.connection.waits_for(self.time);
+                self.left.as_mut().poll(context).map(|()| Some(Err(BodyTooSlow.into())))
+            }
         }
     }
 
