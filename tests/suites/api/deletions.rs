@@ -175,14 +175,14 @@ async fn deletion_starts_at_once_on_the_worker_that_was_asked() {
 async fn connections_that_were_closed_while_idle_fail_nothing() {
     let rig = blocks(Server::postgres().await, 20).await;
     let name = rig.server.as_postgres().name().to_owned();
-    rig.execute(&format!("alter database {name} set idle_session_timeout = '1s'")).await;
+    rig.execute(&format!("alter database {name} set idle_session_timeout = '3s'")).await;
     let (daemon, client) = serve(&rig).await;
     for round in 0..2 {
         // Several at once, so that the pool has that many connections.
         let keys = (1..=10).map(|n| json!({ "resource": "block", "key": round * 10 + n }));
         let answers = futures::future::join_all(keys.map(|body| client.post(body))).await;
         assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [201; 10], "{answers:?}");
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
     rig.until("select count(*) from block", "0").await;
     let logs: Vec<_> = daemon.logs().into_iter().map(|line| line.text).collect();

@@ -4,7 +4,7 @@
 //! primary may answer for as long as they live, and what is read there is old.
 
 use std::{
-    sync::LazyLock,
+    sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,23 @@ static LEFT: LazyLock<watch::Sender<Option<Instant>>> = LazyLock::new(|| watch::
 
 /// A connection that was not used for this long is asked whether its server still takes writes, and so whether it is
 /// still there. One that is in use learns it from its statements.
-const RESTED: Duration = Duration::from_millis(500);
+const RESTED: Duration = Duration::from_secs(2);
+
+/// Whatever its connections do, a process asks one of them as often as this: those of an idle one rest for less, and
+/// read what a former primary answers as well.
+const EVERY: Duration = Duration::from_secs(1);
+
+static ASKED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Whether it is time to ask a connection that has not rested; then it counts as asked.
+fn is_time_to_ask() -> bool {
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_time = asked.is_none_or(|asked| asked.elapsed() >= EVERY);
+    if is_time {
+        *asked = Some(Instant::now());
+    }
+    is_time
+}
 
 /// How long its answer may take. Then there is still time for another connection.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -88,7 +104,7 @@ async fn is_usable(connection: &mut PgConnection, known: &PoolConnectionMetadata
     if LEFT.borrow().is_some_and(|left| left.elapsed() < known.age) {
         return false;
     }
-    if known.idle_for < RESTED {
+    if known.idle_for < RESTED && !is_time_to_ask() {
         return true;
     }
     match timeout(PATIENCE, takes_writes(connection)).await {
