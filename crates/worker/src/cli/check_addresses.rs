@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use futures::future::join_all;
 use sexton_core::{
     catalog::ConfigProblem,
-    config::{Auth, Config, Target, TargetKind},
+    config::{Config, Target},
 };
-use url::{Host, Url};
+use url::Host;
 
 use crate::connector::is_special_purpose;
 
@@ -67,16 +67,6 @@ async fn look_at(host: Host<String>) -> Result<Option<String>, String> {
 
 /// The hosts that a target's calls go to. Behind a proxy it is the proxy that resolves them.
 fn called_hosts(target: &Target) -> Vec<Host<String>> {
-    let token_url = |auth: &Option<Auth>| match auth {
-        Some(Auth::OAuth2(oauth2)) => Some(oauth2.token_url.clone()),
-        _ => None,
-    };
-    let urls: [Option<Url>; 2] = match &target.kind {
-        TargetKind::Http(http) if http.proxy.is_some() => [None, None],
-        TargetKind::Http(http) => [Some(http.url.base().clone()), token_url(&http.auth)],
-        TargetKind::CalDav(dav) => [Some(dav.url.base().clone()), token_url(&dav.auth)],
-        TargetKind::S3(s3) => [s3.endpoint.as_deref().and_then(|endpoint| endpoint.parse().ok()), None],
-        TargetKind::GoogleCalendar(google) => [google.endpoint.parse().ok(), None],
-    };
-    urls.into_iter().flatten().filter_map(|url| url.host().map(|host| host.to_owned())).collect()
+    let resolved_here = target.called_urls().into_iter().filter(|called| !called.through_proxy);
+    resolved_here.filter_map(|called| called.url.host().map(|host| host.to_owned())).collect()
 }

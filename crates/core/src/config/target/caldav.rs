@@ -1,11 +1,13 @@
 //! The settings of `kind = "caldav"`: an object in a calendar, an address book, or any WebDAV server.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
+use url::Url;
 
 use super::{
     Auth,
+    calls::{CalledUrl, names_credential},
     kind::KindSettings,
     literal::ensure_literal,
     validate::{ensure_gone_statuses, ensure_used},
@@ -84,6 +86,21 @@ impl KindSettings for CalDav {
 
     fn twin_columns(&self) -> Vec<Vec<&str>> {
         vec![self.address_columns().collect()]
+    }
+
+    fn called_urls(&self) -> Vec<CalledUrl> {
+        let with_credentials = self.auth.is_some() || self.headers.keys().any(|name| names_credential(name));
+        let of_tokens = self.auth.iter().filter_map(Auth::token_url).map(|url| (url, true));
+        let called = |(url, with_credentials): (&Url, bool)| CalledUrl {
+            url: url.clone(),
+            with_credentials,
+            through_proxy: false,
+        };
+        [(self.url.base(), with_credentials)].into_iter().chain(of_tokens).map(called).collect()
+    }
+
+    fn secret_files(&self) -> Vec<&Path> {
+        self.auth.iter().flat_map(Auth::secret_files).collect()
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {

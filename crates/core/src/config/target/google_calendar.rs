@@ -1,11 +1,11 @@
 //! The settings of `kind = "google_calendar"`: an event in a calendar.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use url::Url;
 
-use super::{kind::KindSettings, literal::ensure_literal};
+use super::{calls::CalledUrl, kind::KindSettings, literal::ensure_literal};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::{InvalidTemplate, NameTemplate, UrlTemplate},
@@ -97,6 +97,16 @@ impl KindSettings for GoogleCalendar {
     fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
         let calendar = self.calendar.columns().map(|column| ("calendar", column));
         calendar.chain(self.event.columns().map(|column| ("event", column))).collect()
+    }
+
+    /// The token endpoint is named in the file with the credentials.
+    fn called_urls(&self) -> Vec<CalledUrl> {
+        let called = |url| CalledUrl { url, with_credentials: true, through_proxy: false };
+        self.endpoint.parse().ok().map(called).into_iter().collect()
+    }
+
+    fn secret_files(&self) -> Vec<&Path> {
+        vec![&self.credentials_file]
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {

@@ -1,6 +1,9 @@
 //! The settings of `kind = "http"`: one request, and what its answer means.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -8,6 +11,7 @@ use url::Url;
 
 use super::{
     Auth, BodyCondition, GoneAnswer, Method, Verify,
+    calls::{CalledUrl, names_credential},
     kind::KindSettings,
     literal::{ensure_literal, ensure_literal_condition},
     validate::{ensure_gone_statuses, ensure_used},
@@ -99,6 +103,22 @@ impl KindSettings for Http {
 
     fn can_look(&self) -> bool {
         self.verify.is_some()
+    }
+
+    fn called_urls(&self) -> Vec<CalledUrl> {
+        let names = self.headers.keys().chain(self.query.keys());
+        let with_credentials = self.auth.is_some() || names.into_iter().any(|name| names_credential(name));
+        let through_proxy = self.proxy.is_some();
+        let of_rows = [&self.url].into_iter().chain(self.verify.iter().map(|verify| &verify.url));
+        let of_rows = of_rows.map(|url| (url.base(), with_credentials));
+        let of_tokens = self.auth.iter().filter_map(Auth::token_url).map(|url| (url, true));
+        let called =
+            |(url, with_credentials): (&Url, bool)| CalledUrl { url: url.clone(), with_credentials, through_proxy };
+        of_rows.chain(of_tokens).map(called).collect()
+    }
+
+    fn secret_files(&self) -> Vec<&Path> {
+        self.auth.iter().flat_map(Auth::secret_files).collect()
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {

@@ -1,5 +1,8 @@
 //! What a kind of target says of its settings, and the macro that makes the registry of kinds.
 
+use std::path::Path;
+
+use super::calls::CalledUrl;
 use crate::config::check::InvalidSetting;
 
 /// The settings that only one kind of target has.
@@ -31,6 +34,12 @@ pub(in crate::config) trait KindSettings {
     fn can_look(&self) -> bool {
         true
     }
+
+    /// Where calls go.
+    fn called_urls(&self) -> Vec<CalledUrl>;
+
+    /// The files that have credentials.
+    fn secret_files(&self) -> Vec<&Path>;
 
     /// What is wrong with the settings, with key paths below the target.
     fn validate(&self) -> Result<(), InvalidSetting>;

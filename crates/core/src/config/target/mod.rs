@@ -10,6 +10,7 @@
 
 mod auth;
 pub mod caldav;
+mod calls;
 mod columns;
 mod conditions;
 mod file;
@@ -24,6 +25,7 @@ pub mod s3;
 mod validate;
 
 pub use auth::{Auth, OAuth2, Secret, signing_key};
+pub use calls::CalledUrl;
 pub use conditions::{BodyCondition, GoneAnswer, Pointer, StatusWithReason, Verify};
 pub use general::Target;
 pub use limits::{Breaker, RateLimit};

@@ -1,12 +1,12 @@
 //! The settings of `kind = "s3"`: an object in a bucket, or all objects under a prefix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Secret, kind::KindSettings, literal::ensure_literal};
+use super::{Secret, calls::CalledUrl, kind::KindSettings, literal::ensure_literal};
 use crate::{
     config::check::{InvalidSetting, ensure},
     template::NameTemplate,
@@ -59,6 +59,17 @@ impl KindSettings for S3 {
     fn columns_by_setting(&self) -> Vec<(&'static str, &str)> {
         let key = self.key.iter().flat_map(NameTemplate::columns).map(|column| ("key", column));
         key.chain(self.prefix.iter().flat_map(NameTemplate::columns).map(|column| ("prefix", column))).collect()
+    }
+
+    /// Without an endpoint it is one of Amazon's.
+    fn called_urls(&self) -> Vec<CalledUrl> {
+        let url = self.endpoint.as_deref().and_then(|endpoint| endpoint.parse().ok());
+        let called = |url| CalledUrl { url, with_credentials: true, through_proxy: false };
+        url.map(called).into_iter().collect()
+    }
+
+    fn secret_files(&self) -> Vec<&Path> {
+        self.secret_access_key_file.as_deref().into_iter().collect()
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {
