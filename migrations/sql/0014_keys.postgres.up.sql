@@ -6,7 +6,7 @@ declare
     functions text := $functions$
 
 create function @schema@.sexton_soft_remove(
-    resource text, key bigint, reason text default null, requested_by text default session_user,
+    resource text, key @type@, reason text default null, requested_by text default session_user,
     after interval default '0', batch uuid default null, trace_context text default null
 ) returns uuid
 language sql as $body$
@@ -14,37 +14,21 @@ language sql as $body$
 $body$;
 
 create function @schema@.sexton_restore_row(
-    resource text, key bigint, reason text default null, by text default session_user
+    resource text, key @type@, reason text default null, by text default session_user
 ) returns setof @schema@.sexton_restored
 language sql as $body$
     select * from @schema@.sexton_restore_row($1, $2::text, $3, $4)
 $body$;
 
-comment on function @schema@.sexton_soft_remove(text, bigint, text, text, interval, uuid, text) is 'The same for a key that is a bigint.';
-comment on function @schema@.sexton_restore_row(text, bigint, text, text) is 'The same for a key that is a bigint.';
-
-create function @schema@.sexton_soft_remove(
-    resource text, key uuid, reason text default null, requested_by text default session_user,
-    after interval default '0', batch uuid default null, trace_context text default null
-) returns uuid
-language sql as $body$
-    select @schema@.sexton_soft_remove($1, $2::text, $3, $4, $5, $6, $7)
-$body$;
-
-create function @schema@.sexton_restore_row(
-    resource text, key uuid, reason text default null, by text default session_user
-) returns setof @schema@.sexton_restored
-language sql as $body$
-    select * from @schema@.sexton_restore_row($1, $2::text, $3, $4)
-$body$;
-
-comment on function @schema@.sexton_soft_remove(text, uuid, text, text, interval, uuid, text) is 'The same for a key that is a uuid.';
-comment on function @schema@.sexton_restore_row(text, uuid, text, text) is 'The same for a key that is a uuid.';
+comment on function @schema@.sexton_soft_remove(text, @type@, text, text, interval, uuid, text) is 'The same for a key that is a @type@.';
+comment on function @schema@.sexton_restore_row(text, @type@, text, text) is 'The same for a key that is a @type@.';
 
 $functions$;
+    schema text := (select relnamespace::regnamespace::text from pg_class where oid = 'sexton_resource'::regclass);
+    type text;
 begin
-    execute replace(functions, '@schema@', (
-        select relnamespace::regnamespace::text from pg_class where oid = 'sexton_resource'::regclass
-    ));
+    foreach type in array array['bigint', 'uuid'] loop
+        execute replace(replace(functions, '@schema@', schema), '@type@', type);
+    end loop;
 end
 $migration$;
