@@ -7,18 +7,13 @@ use crate::rig::{RESOURCE, Rig, Server};
 
 /// Status line and body of a GET.
 pub(super) async fn get(address: &str, path: &str) -> (String, String) {
-    try_get(address, path).await.unwrap()
-}
-
-/// The same; none if the connection is closed without an answer.
-pub(super) async fn try_get(address: &str, path: &str) -> Option<(String, String)> {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.lines().next().unwrap().to_owned(), body.to_owned()))
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,6 +37,8 @@ pub struct Postgres {
     programs: Programs,
     /// Whether [`crate::TestDb`] has made its template here.
     pub(crate) template: OnceCell<()>,
+    /// Whether it can be told to copy files for a new database (15 and newer).
+    pub(crate) copies_on_demand: OnceCell<bool>,
     /// Settings besides the usual ones, which they win over.
     more: Vec<String>,
     // After the process: fields are dropped in this order, and a server should not outlive its data.
@@ -83,7 +85,16 @@ impl Postgres {
     /// Starts it on the data that is in its directory.
     async fn on_free_port(dir: Workdir, user: Option<User>, programs: Programs, more: &[&str], ready: &str) -> Self {
         let more = more.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server = Self { port: 0, process: None, user, programs, template: OnceCell::new(), more, dir };
+        let mut server = Self {
+            port: 0,
+            process: None,
+            user,
+            programs,
+            template: OnceCell::new(),
+            copies_on_demand: OnceCell::new(),
+            more,
+            dir,
+        };
         let (port, process) = port::start_server("PostgreSQL", async |port| server.launch(port, ready).await).await;
         (server.port, server.process) = (port, Some(process));
         server

@@ -37,19 +37,22 @@ impl TestDb {
     /// The same on that server.
     pub async fn on(server: &Postgres) -> Self {
         server.template.get_or_init(|| make_template(server)).await;
-        Self::create(server, &format!("template {TEMPLATE} strategy file_copy")).await
+        Self::create(server, &format!("template {TEMPLATE}")).await
     }
 
     /// An empty database on the server that all tests share.
     pub async fn empty() -> Self {
-        Self::create(Postgres::shared().await, "strategy file_copy").await
+        Self::create(Postgres::shared().await, "").await
     }
 
     async fn create(server: &Postgres, options: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let admin_url = server.url("postgres", "postgres");
-        run(&admin_url, &format!("create database {name} {options}"))
+        // Older ones always copy files; newer ones would write the copy to the log, which takes twice as long.
+        let on_demand = server.copies_on_demand.get_or_init(|| is_at_least_15(&admin_url)).await;
+        let strategy = if *on_demand { "strategy file_copy" } else { "" };
+        run(&admin_url, &format!("create database {name} {options} {strategy}"))
             .await
             .unwrap_or_else(|error| panic!("cannot create the database {name}: {error}"));
         let url = server.url("postgres", &name);
@@ -162,6 +165,12 @@ static JANITOR: LazyLock<mpsc::Sender<(String, String)>> = LazyLock::new(|| {
     });
     sender
 });
+
+async fn is_at_least_15(url: &str) -> bool {
+    let sql = "select current_setting('server_version_num')::int >= 150000";
+    let found = async { sqlx::query_scalar(sql).fetch_one(&mut PgConnection::connect(url).await?).await };
+    found.await.unwrap_or_else(|error: sqlx::Error| panic!("cannot ask {url} for its version: {error}"))
+}
 
 async fn run(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;

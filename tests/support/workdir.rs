@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 
+use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 use tempfile::TempDir;
 
 /// Servers die with the test process, but not in the same instant: one that still writes can make a removal fail.
@@ -44,7 +45,11 @@ static REAPER_INPUT: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
 /// is short, or `TMPDIR` names a place, it is done on disk.
 static PARENT: LazyLock<PathBuf> = LazyLock::new(|| {
     let memory = Path::new("/dev/shm");
-    let has_room = rustix::fs::statvfs(memory).is_ok_and(|found| found.f_bavail * found.f_frsize >= ROOM);
+    let is_fit = |found: StatVfs| {
+        // Programs are run from there, too.
+        found.f_bavail * found.f_frsize >= ROOM && !found.f_flag.contains(StatVfsMountFlags::NOEXEC)
+    };
+    let has_room = statvfs(memory).is_ok_and(is_fit);
     if has_room && env::var_os("TMPDIR").is_none() { memory.to_owned() } else { env::temp_dir() }
 });
 

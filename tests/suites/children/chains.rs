@@ -112,3 +112,19 @@ async fn circle_of_too_many_rows_is_dead_and_named() {
     rig.work().await;
     assert_eq!(rig.state(&id).await, "completed");
 }
+
+/// Comments of a post that reply to each other are children of the post and of each other, and yet no circle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn siblings_that_name_each_other_are_no_circle() {
+    let rig = family(Server::postgres().await, 22_001, "1", &format!("{RESOURCE}{BY_NAME}")).await;
+    rig.execute(
+        "update node set calendar_id = 'c' || id where id % 2 = 0;
+         update node set name = 'c' || (id - 1) where id % 2 = 1 and id > 1; analyze node",
+    )
+    .await;
+    let id = rig.request("node", &["1"]).await.remove(0);
+    rig.work().await;
+    let record = rig.show(&id).await;
+    assert_eq!((&record["state"], &record["children_deleted"]), (&"completed".into(), &22_000.into()), "{record}");
+    assert_eq!(rig.rows("select count(*) from node").await, ["0"]);
+}

@@ -54,8 +54,6 @@ create table parted (id bigint primary key, deleted_at timestamptz) partition by
 create table parted1 partition of parted for values from (0) to (100);
 create table base (id bigint primary key, deleted_at timestamptz);
 create table heir (primary key (id)) inherits (base);
-create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-create table folded (id text collate loose primary key, tag text collate loose, deleted_at timestamptz);
 create schema other; create table other.o (id bigint primary key, deleted_at timestamptz);
 ";
 
@@ -85,7 +83,6 @@ async fn mistakes_about_tables_and_keys_are_named_on_postgres() {
     expect(&db, "t", &key("\"price\""), &["resources.r.key: `price` is numeric(10,2)"]).await;
     expect(&db, "t", &key("\"code\""), &["resources.r.key: `code` is bit(3)"]).await;
     expect(&db, "t", &key("[\"other\", \"id\"]"), &[]).await;
-    expect(&db, "folded", USUAL, &["resources.r.key: `id` has the collation loose, in which different texts"]).await;
 }
 
 #[tokio::test]

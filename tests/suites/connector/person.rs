@@ -12,9 +12,12 @@ impl Person {
     /// Someone who uses the collection at this URL, which has no slash at its end.
     pub(super) fn at(url: &str) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        // SOGo closes connections without a word.
-        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        Self { client, url: url.to_owned(), password: None }
+        Self { client: Client::new(), url: url.to_owned(), password: None }
+    }
+
+    /// For a server that closes connections without a word.
+    pub(super) fn with_a_connection_for_each_request(self) -> Self {
+        Self { client: Client::builder().pool_max_idle_per_host(0).build().unwrap(), ..self }
     }
 
     pub(super) fn with_password(self, user: &str, password: &str) -> Self {

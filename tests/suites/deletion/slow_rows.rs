@@ -30,15 +30,15 @@ async fn row_that_needs_longer_goes_alone_with_a_limit_that_grows() {
     let ids = rig.request("block", &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let daemon = rig.daemon().await;
     rig.until("select count(*) from block where id <> 1", "0").await;
-    let limit = "select delete_limit_ms >= 1000, last_error from sexton_deletion where delete_limit_ms is not null";
-    rig.until(limit, "t|row: deleting it took longer than 100ms; guest has no index on (block_id)").await;
+    let limit = "select delete_limit_ms, last_error from sexton_deletion where delete_limit_ms > 1000";
+    rig.until(limit, "4000|row: deleting it took longer than 1s; guest has no index on (block_id)").await;
     let status = rig.run(&["status"]).await.expect_code(0).stdout;
     assert!(status.contains("SLOW DELETE") && status.contains("guest has no index on (block_id)"), "{status}");
     assert_eq!(rig.settled(&ids[0]).await, "completed");
     drop(daemon);
     let record = rig.show(&ids[0]).await;
-    // Within a batch, alone with the common limit, alone with the next.
-    assert_eq!(record["attempts"], 3, "{record}");
+    // Alone with the common limit, alone with the next. Within the batch it had less time than it may have.
+    assert_eq!(record["attempts"], 2, "{record}");
     let neighbours = "select max(attempts) from sexton_deletion_done where key <> '1'";
     assert_eq!(rig.rows(neighbours).await, ["1"], "a row in the same batch costs its neighbours no attempt");
     assert_eq!(rig.calls().len(), 20, "what is confirmed is not asked for again");

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    console::try_get,
+    console::get,
     rig::{RESOURCE, Rig, Server},
 };
 
@@ -56,17 +56,6 @@ async fn until_closed(mut stream: TcpStream) -> String {
     String::from_utf8(said).unwrap()
 }
 
-/// As a kubelet does it: three probes must fail before the process is given up. Between its connection and its request
-/// a probe is one more that waits, and may have to make room.
-async fn probe(console: &str, path: &str) -> (String, String) {
-    for _ in 0..3 {
-        if let Some(answer) = try_get(console, path).await {
-            return answer;
-        }
-    }
-    panic!("three probes of {path} were not answered")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deletions_and_probes_go_on_among_more_silent_clients_than_there_are_descriptors() {
     let rig = Rig::blocks_with(Server::postgres().await, 60, &settings("header_timeout = \"60s\"")).await;
@@ -84,13 +73,13 @@ async fn deletions_and_probes_go_on_among_more_silent_clients_than_there_are_des
     let keys: Vec<String> = (1..=60).map(|key| key.to_string()).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     drop(rig.request("block", &keys).await);
-    assert_eq!(probe(&console, "/healthz").await.1, "ok\n");
+    assert_eq!(get(&console, "/healthz").await.1, "ok\n");
     rig.until("select count(*) from block", "0").await;
     let attempts = "select count(*), max(attempts) from sexton_deletion_done where state = 'completed'";
     assert_eq!(rig.rows(attempts).await, ["60|1"]);
     assert_eq!(rig.one("select count(*) from sexton_attempt").await, "0", "no attempt failed");
     for _ in 0..20 {
-        assert_eq!(probe(&console, "/readyz").await.0, "HTTP/1.1 200 OK");
+        assert_eq!(get(&console, "/readyz").await.0, "HTTP/1.1 200 OK");
     }
     drop(clients);
     daemon.stop().await;

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, Value};
 use sexton_core::restore::{MarkedRows, restore};
 
-use crate::rig::{ledger::Fixture, on_both};
+use crate::rig::{RESOURCE, Rig, Server, ledger::Fixture, on_both};
 
 on_both!(
     composite_keys_are_json_arrays_in_configured_order,
@@ -182,4 +182,16 @@ async fn times_are_captured_alike_under_any_session_setting() {
         .await
         .unwrap();
     assert!(restore(&transaction, &f.store, id, MarkedRows::Refuse).await.unwrap().row_restored);
+}
+
+/// One row would have several keys. This stands apart from the other mistakes in configurations, because not every build
+/// of PostgreSQL has such collations.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_in_which_different_texts_are_equal_is_refused() {
+    let table = "create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        create table block (id text collate loose primary key, calendar_id text, gcal_id text, deleted_at timestamptz)";
+    let rig = Rig::with(Server::postgres().await, table, RESOURCE).await;
+    let refused = rig.run(&["check"]).await.expect_code(2).stderr;
+    let why = "resources.block.key: `id` has the collation loose, in which different texts are equal";
+    assert!(refused.contains(why), "{refused}");
 }

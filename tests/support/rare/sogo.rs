@@ -6,7 +6,7 @@ use std::{path::Path, process::Command};
 use crate::{
     TestDb, port,
     postgres::programs,
-    process::{End, Process},
+    process::Process,
     rare::{Rare, program},
 };
 
@@ -44,10 +44,7 @@ impl Sogo {
         .await;
         // It wants a password.
         let database = db.url().replacen("postgres@", "postgres:none@", 1).replacen("postgres:", "postgresql:", 1);
-        let server = Rare::start_ended_by(End::Terminate, "sogo", Some(user), |dir, port| {
-            command(dir, port, cached_at, &database)
-        })
-        .await;
+        let server = Rare::start("sogo", Some(user), |dir, port| command(dir, port, cached_at, &database)).await;
         Self { server, _cache: cache, _db: db }
     }
 
@@ -64,10 +61,11 @@ impl Sogo {
     }
 }
 
-/// All settings are arguments, so that no file outside of its folder counts.
+/// All settings are arguments, so that no file outside of its folder counts. Without its watchdog it is one process:
+/// the watchdog's workers are in sessions of their own, and would outlive a test that is killed.
 fn command(dir: &Path, port: u16, cached_at: u16, database: &str) -> Command {
     let mut command = program("/usr/sbin/sogod");
-    command.env("HOME", dir).args(["-WONoDetach", "YES", "-WOWorkersCount", "2", "-WOLogFile", "-"]);
+    command.env("HOME", dir).args(["-WONoDetach", "YES", "-WOUseWatchDog", "NO", "-WOLogFile", "-"]);
     command.args(["-WOPort", &format!("127.0.0.1:{port}"), "-WOPidFile"]).arg(dir.join("pid"));
     command.args(["-SOGoMemcachedHost", &format!("127.0.0.1:{cached_at}")]);
     for (setting, table) in [

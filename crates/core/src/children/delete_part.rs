@@ -43,9 +43,17 @@ pub struct WayDown<'s> {
     levels: Vec<Level<'s>>,
     /// The rows on the way.
     on_way: HashSet<Identity>,
-    /// Rows in a circle, and those above them.
+    /// Rows that reference each other in a circle as far as this pass can tell, and those above them.
     in_circle: HashSet<Identity>,
+    /// Whether rows went since these were noted.
+    deleted_in_pass: bool,
+    /// Whether rows went in the part before.
+    deleted_before: bool,
 }
+
+/// A way of at most so many levels is looked for anew in each part, so that rows that moved to another parent between two
+/// parts stay, with all that is below them.
+const SHALLOW: usize = 16;
 
 /// Rows of one table that were found by one rule.
 #[derive(Debug)]
@@ -74,9 +82,27 @@ impl<'s> WayDown<'s> {
             key: row.key.clone(),
             values: row.values.clone(),
         };
-        let table = store.catalog.table(&row.resource);
-        let on_way = table.map(|table| (table.rows.sql.clone(), row.key.clone())).into_iter().collect();
-        Self { store, root: vec![root], levels: Vec::new(), on_way, in_circle: HashSet::new() }
+        let mut way = Self {
+            store,
+            root: vec![root],
+            levels: Vec::new(),
+            on_way: HashSet::new(),
+            in_circle: HashSet::new(),
+            deleted_in_pass: false,
+            deleted_before: false,
+        };
+        way.return_to_root();
+        way
+    }
+
+    fn return_to_root(&mut self) {
+        self.levels.clear();
+        self.on_way.clear();
+        for row in &self.root {
+            if let Some(table) = self.store.catalog.by_name(&row.resource) {
+                self.on_way.insert((table.rows.sql.clone(), row.key.clone()));
+            }
+        }
     }
 
     /// Deletes descendants of the row of the deletion `id`: rows without children of their own. One part reads and
@@ -90,7 +116,10 @@ impl<'s> WayDown<'s> {
         id: DeletionId,
         limit: usize,
     ) -> Result<DeletedPart, Error> {
-        let (mut deleted, mut steps) = (0, 0);
+        if std::mem::take(&mut self.deleted_before) && self.levels.len() <= SHALLOW {
+            self.return_to_root();
+        }
+        let (mut deleted, mut cleared, mut steps) = (0, 0, 0);
         let stopped = loop {
             if steps >= limit {
                 break DeletedPart::Some(deleted);
@@ -98,10 +127,15 @@ impl<'s> WayDown<'s> {
             steps += 1;
             match self.look(transaction, id, limit).await? {
                 Below::Level(level) => self.go_down(level),
-                Below::Cleared(rows) => steps += rows,
+                Below::Cleared(rows) => {
+                    cleared += rows;
+                    steps += rows;
+                }
                 Below::ChildrenFirst => break DeletedPart::ChildrenFirst,
                 Below::Nothing(above_circle) => match self.levels.last() {
                     None if self.in_circle.is_empty() => break DeletedPart::NoneLeft,
+                    // They may have waited for rows that are gone by now. In a circle nothing goes.
+                    None if std::mem::take(&mut self.deleted_in_pass) => self.in_circle.clear(),
                     None => break DeletedPart::Circle,
                     Some(level) => {
                         let free = level.rows.iter().enumerate().filter(|(n, _)| !above_circle.contains(n));
@@ -112,13 +146,15 @@ impl<'s> WayDown<'s> {
                         }
                         deleted += went;
                         steps += went;
+                        self.deleted_in_pass |= went > 0;
                         self.go_up(&above_circle);
                     }
                 },
             }
         };
-        // What was deleted is to be committed; the next part comes to what stopped this one.
-        Ok(if deleted > 0 { DeletedPart::Some(deleted) } else { stopped })
+        self.deleted_before = deleted > 0;
+        // What was changed is to be committed; the next part comes to what stopped this one.
+        Ok(if deleted + cleared > 0 { DeletedPart::Some(deleted) } else { stopped })
     }
 
     /// Looks for children of the lowest level. The first rule with any decides: the others have steps of their own.

@@ -129,6 +129,9 @@ impl Api {
             if resources.is_some() && rights.contains(&Right::Operate) {
                 return refuse(at("resources"), "`operate` shows the metrics of all resources; leave `resources` out");
             }
+            if resources.as_ref().is_some_and(Vec::is_empty) {
+                return refuse(at("resources"), "expected at least one; leave `resources` out for all");
+            }
             if rights.is_empty() {
                 return refuse(at("rights"), "expected at least one of `read`, `request`, `restore` and `operate`");
             }

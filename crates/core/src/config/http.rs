@@ -24,10 +24,10 @@ pub struct Http {
     /// The time that it has for the body of a request.
     #[serde(with = "duration")]
     pub body_timeout: Duration,
-    /// The time after which a request is answered with 503, whatever it waits for; and the time to take the answer.
+    /// The time after which a request is answered with 503, whatever it waits for.
     #[serde(with = "duration")]
     pub request_timeout: Duration,
-    /// The time that a connection is open between an answer and the header of the next request.
+    /// The time that a client has to take an answer and to begin its next request.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
 }

@@ -142,8 +142,11 @@ pub(super) const GIVE_WAY: &str = "set local lock_timeout = '100ms'";
 /// be set up: it is a standby, it is read-only, or a pooler drops settings or reads elsewhere.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Db, ConnectError> {
     let parsed = Url::parse(url.expose_secret()).map_err(|_| ConnectError::Url)?;
-    // What stands before the `@` is a part of the password, which is not to be shown.
-    if parsed.scheme() != "sqlite" && parsed.path().contains('@') {
+    // A `/`, `?` or `#` in the password ends what a URL takes for the host: then user and password would be shown as that.
+    let ends_early = parsed.path().contains('@')
+        || parsed.fragment().is_some()
+        || parsed.query().is_some_and(|query| query.contains('@'));
+    if parsed.scheme() != "sqlite" && ends_early {
         return Err(ConnectError::Url);
     }
     let address = address(&parsed);

@@ -96,10 +96,16 @@ impl Error {
     }
 
     /// The error with what the server said left out, because it may repeat values of the row: only the code, and the
-    /// names of constraint and table. The whole error if it is not about a statement.
+    /// names of constraint and table. The whole error if it is about neither a statement nor a value.
     #[must_use]
     pub fn without_row_content(&self) -> String {
-        let Some(Refusal { code, constraint, table }) = self.refusal() else { return self.to_string() };
+        let Some(Refusal { code, constraint, table }) = self.refusal() else {
+            return if self.is_about_data() {
+                format!("cannot {}{}: a value cannot be read", self.0.doing, said_about(self.0.about.as_deref()))
+            } else {
+                self.to_string()
+            };
+        };
         let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
         let table = table.map_or_else(String::new, |name| format!(", table {name}"));
         format!(

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Answer, Failure, Outcome, patience::UNSAID, retry_after};
+use super::{Answer, Failure, NO_ANSWER_MEMORY, Outcome, patience::UNSAID, retry_after};
 
 /// The parts of an HTTP answer that decide its meaning.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,9 @@ pub fn reason_in(body: &[u8]) -> Option<String> {
 #[must_use]
 pub fn is_code(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
+    // By that reason this process knows its own lack: no target may give it.
+    let is_ours = text.ends_with(NO_ANSWER_MEMORY);
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain) && !is_ours
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
 use secrecy::ExposeSecret;
 use sexton_core::config::{ApiToken, Right};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -31,6 +34,11 @@ impl Client {
         Err(Problem::forbidden(format!("this token has no right to `{}`", right.as_str())))
     }
 
+    /// Whether it is for some resources only.
+    pub(super) fn is_restricted(&self) -> bool {
+        self.0.resources.is_some()
+    }
+
     /// Whether it may deal with deletions of this resource.
     pub(super) fn may_use(&self, resource: &str) -> bool {
         self.0.resources.as_ref().is_none_or(|names| names.iter().any(|name| name.as_str() == resource))
@@ -47,7 +55,7 @@ impl Client {
 
     /// Refuses a client that is not for all resources: a batch may have deletions of any.
     pub(super) fn ensure_all_resources(&self) -> Result<(), Problem> {
-        if self.0.resources.is_none() {
+        if !self.is_restricted() {
             return Ok(());
         }
         metrics::count_failed_login("no_right");
@@ -58,6 +66,19 @@ impl Client {
     pub(super) fn asking_for(&self, requested_by: Option<&str>) -> String {
         requested_by
             .map_or_else(|| self.name().to_owned(), |requested_by| format!("{requested_by} via {}", self.name()))
+    }
+}
+
+/// A client that may request deletions. It is known before the body of its request is read.
+pub(super) struct MayRequest(pub(super) Client);
+
+impl<S: Send + Sync> FromRequestParts<S> for MayRequest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let client = parts.extensions.get::<Client>().cloned().ok_or_else(Problem::no_token)?;
+        client.ensure_right(Right::Request)?;
+        Ok(Self(client))
     }
 }
 

@@ -136,6 +136,20 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database refused; the service's log says why")
     }
 
+    /// The refusal of a restore, without naming the row that stands in the way.
+    pub(super) fn of_restore_unnamed(error: restore::Error) -> Self {
+        match error {
+            restore::Error::TooLate { .. }
+            | restore::Error::StillMarked { .. }
+            | restore::Error::UnknownResource { .. } => Self::conflict(
+                "it is too late, or the row, or one that is restored with it, would stay marked; nothing was restored",
+            ),
+            restore::Error::Database(_) | restore::Error::NotFound(_) | restore::Error::NothingInBatch(_) => {
+                error.into()
+            }
+        }
+    }
+
     fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
     }
@@ -182,7 +196,8 @@ impl From<db::Error> for Problem {
 impl From<restore::Error> for Problem {
     fn from(error: restore::Error) -> Self {
         match error {
-            restore::Error::Database(error) => error.into(),
+            // A batch may be of several tables, so no message of the database is logged that may repeat a value.
+            restore::Error::Database(error) => Self::of_database(&error, &error.without_row_content()),
             restore::Error::NotFound(_) => Self::not_found(error.to_string()),
             restore::Error::NothingInBatch(_)
             | restore::Error::TooLate { .. }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -11,14 +11,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use sexton_core::{
     catalog::Table,
-    config::Right,
     key::Key,
     soft_remove::{DeletionRequest, Requested},
 };
 use utoipa::ToSchema;
 
 use super::{
-    auth::Client,
+    auth::MayRequest,
     input::{REASON, REQUESTED_BY, check_text},
     problem::{Problem, Problems},
     row_key::{RowKey, read_key},
@@ -118,11 +117,10 @@ struct Deletion {
 )]
 pub(super) async fn request_deletions(
     State(api): State<Arc<ApiState>>,
-    Extension(client): Extension<Client>,
+    MayRequest(client): MayRequest,
     headers: HeaderMap,
     body: Result<Json<StrictJson>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    client.ensure_right(Right::Request)?;
     let new = read_body(body)?;
     client.ensure_resource(&new.resource)?;
     let table = api.table(&new.resource)?;

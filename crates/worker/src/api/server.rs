@@ -5,12 +5,9 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::Method,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
 };
-
-use sexton_core::config::Right;
 
 use super::{
     openapi,
@@ -42,10 +39,6 @@ async fn require_token(
     next: Next,
 ) -> Result<Response, Problem> {
     let client = api.clients.of_request(request.headers())?;
-    // Before its body is read.
-    if request.method() == Method::POST {
-        client.ensure_right(Right::Request)?;
-    }
     request.extensions_mut().insert(client);
     Ok(next.run(request).await)
 }

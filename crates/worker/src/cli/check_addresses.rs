@@ -25,22 +25,24 @@ pub(super) struct AddressFindings {
 
 /// Resolves the hosts of all targets that may not call private addresses.
 pub(super) async fn check_addresses(config: &Config) -> AddressFindings {
-    let mut hosts: BTreeMap<String, (Host<String>, String)> = BTreeMap::new();
+    let mut hosts: BTreeMap<String, (Host<String>, Vec<String>)> = BTreeMap::new();
     for (name, resource) in &config.resources {
         for target in resource.targets.iter().filter(|target| !target.allow_private) {
             let path = format!("resources.{name}.targets[{}]", target.file_index);
             for host in called_hosts(target) {
-                hosts.entry(host.to_string()).or_insert((host, path.clone()));
+                hosts.entry(host.to_string()).or_insert((host, Vec::new())).1.push(path.clone());
             }
         }
     }
     let mut findings = AddressFindings::default();
-    for (path, found) in join_all(hosts.into_values().map(|(host, path)| async { (path, look_at(host).await) })).await {
-        match found {
-            Ok(None) => {}
-            Ok(Some(private)) => findings.problems.push(ConfigProblem::new(path, private)),
-            Err(unresolved) => findings.warnings.push(ConfigProblem::new(path, unresolved)),
-        }
+    let look = |(host, paths): (Host<String>, Vec<String>)| async { (paths, look_at(host).await) };
+    for (paths, found) in join_all(hosts.into_values().map(look)).await {
+        let (list, message) = match found {
+            Ok(None) => continue,
+            Ok(Some(private)) => (&mut findings.problems, private),
+            Err(unresolved) => (&mut findings.warnings, unresolved),
+        };
+        list.extend(paths.into_iter().map(|path| ConfigProblem::new(path, message.clone())));
     }
     findings
 }

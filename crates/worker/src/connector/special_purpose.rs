@@ -187,6 +187,9 @@ mod tests {
         ] {
             assert!(!is_special_purpose(ordinary.parse().unwrap()), "{ordinary}");
         }
-        assert!(is_special_purpose("::ffff:10.0.0.1".parse().unwrap()), "it is the same address");
+        // What stands for an address of IPv4, and what is deprecated.
+        for refused in ["::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::169.254.169.254", "::10.0.0.1", "fec0::1"] {
+            assert!(is_special_purpose(refused.parse().unwrap()), "{refused}");
+        }
     }
 }

@@ -84,7 +84,7 @@ pub(super) async fn claim_batch(
     lanes: &[Lane],
     mut rescue_permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Vec<Claimed>, db::Error> {
-    let payload_bytes = in_flight.payload_room().await;
+    let payload_bytes = in_flight.payload_room();
     let sent = Instant::now();
     let request = ClaimRequest {
         candidates,

@@ -3,7 +3,7 @@
 
 use futures::future::BoxFuture;
 use sexton_core::{
-    db,
+    db::{self, Dialect},
     ids::DeletionId,
     ledger::{Candidates, Claim, ClaimRequest},
     outcome::DeadKind,
@@ -23,7 +23,7 @@ pub(super) fn claim_readable<'a>(
 ) -> BoxFuture<'a, Result<Vec<Claim>, db::Error>> {
     Box::pin(async move {
         let error = match store.ledger.claim(&store.db, request).await {
-            Err(error) if error.is_about_data() => error,
+            Err(error) if error.is_about_data() && is_undone(store.db.dialect, &error) => error,
             other => return other,
         };
         match request.candidates {
@@ -39,8 +39,10 @@ pub(super) fn claim_readable<'a>(
                     claim_readable(store, ClaimRequest { candidates: Candidates::Hinted(first), ..request }).await?;
                 let with_rescued = request.with_rescued && claims.iter().all(|claim| claim.rescues == 0);
                 let candidates = Candidates::Hinted(second);
+                let claimed: usize = claims.iter().map(|claim| claim.payload_bytes).sum();
+                let payload_bytes = request.payload_bytes.saturating_sub(claimed);
                 // What is claimed by now must be worked on, whatever becomes of the others.
-                match claim_readable(store, ClaimRequest { candidates, with_rescued, ..request }).await {
+                match claim_readable(store, ClaimRequest { candidates, payload_bytes, with_rescued, ..request }).await {
                     Ok(more) => claims.extend(more),
                     Err(error) if claims.is_empty() => return Err(error),
                     Err(error) => tracing::warn!(%error, "cannot claim some deletions; they stay due"),
@@ -58,11 +60,23 @@ pub(super) fn claim_readable<'a>(
     })
 }
 
+/// Whether nothing was claimed. PostgreSQL commits a claim with its statement: what only this program cannot read then is
+/// claimed, and comes back when its lease ends.
+fn is_undone(dialect: Dialect, error: &db::Error) -> bool {
+    match dialect {
+        Dialect::Postgres => error.refusal().is_some(),
+        Dialect::Sqlite => true,
+    }
+}
+
 /// The oldest due deletions of the lanes, of which nothing but the ids is read.
 async fn due(store: &Store, request: &ClaimRequest<'_>, limit: usize) -> Result<Vec<DeletionId>, db::Error> {
     let share = limit.div_ceil(request.lanes.len().max(1));
     let mut ids = Vec::new();
     for lane in request.lanes {
+        if ids.len() >= limit {
+            break;
+        }
         let due = store.ledger.due_in_lane(&store.db, lane, None, share).await?;
         ids.extend(due.iter().map(|due| due.hint.id()));
     }

@@ -67,9 +67,10 @@ impl Execution<'_> {
         self.note_completion(completion, &deletion.key).await;
     }
 
-    /// Deletes the row in one transaction with others, or alone if it took long before.
+    /// Deletes the row in one transaction with others; alone if it took long before, or goes with a circle of children.
     async fn try_to_complete(&self, deletion: &HardDelete) -> HardDeleted {
-        match self.claim.delete_limit {
+        let in_circle = || deletion.in_circle.then_some(self.engine.context.config.worker.delete_timeout);
+        match self.claim.delete_limit.or_else(in_circle) {
             Some(limit) => complete_alone(&self.engine.context, &self.table, deletion.clone(), limit).await,
             None => self.engine.completions.complete(&self.table.name, deletion.clone()).await,
         }

@@ -69,17 +69,32 @@ impl InFlight {
         Self { entries: Arc::default(), lease, rescued, payload_bytes, ended }
     }
 
-    /// Waits until there is room for the payload of another claim; how many bytes.
-    pub(super) async fn payload_room(&self) -> usize {
+    /// How many bytes of payloads may be claimed. There is always some room, so that the payloads of one slow target do
+    /// not keep other lanes, and what was rescued or held, from being claimed.
+    pub(super) fn payload_room(&self) -> usize {
+        self.free_payload_bytes().max(self.payload_bytes / 8)
+    }
+
+    /// Whether the payloads in flight leave room for more.
+    pub(super) fn has_payload_room(&self) -> bool {
+        self.free_payload_bytes() > 0
+    }
+
+    /// Waits until [`Self::has_payload_room`].
+    pub(super) async fn payload_room_free(&self) {
         loop {
             let mut ended = std::pin::pin!(self.ended.notified());
             ended.as_mut().enable();
-            let held: usize = self.entries().values().map(|entry| entry.payload_bytes).sum();
-            match self.payload_bytes.saturating_sub(held) {
-                0 => ended.await,
-                room => return room,
+            if self.has_payload_room() {
+                return;
             }
+            ended.await;
         }
+    }
+
+    fn free_payload_bytes(&self) -> usize {
+        let held: usize = self.entries().values().map(|entry| entry.payload_bytes).sum();
+        self.payload_bytes.saturating_sub(held)
     }
 
     /// The right to claim one deletion that was rescued before. Resolves when the one before is written back. None

@@ -38,6 +38,7 @@ mod gone_expected;
 mod held_queue;
 mod in_flight;
 mod lifecycle;
+mod renew;
 mod row_failures;
 mod settlements;
 mod slots;

@@ -22,15 +22,22 @@ impl Execution<'_> {
     pub(super) async fn row_too_slow(mut self, limit: Duration) {
         let worker = &self.engine.context.config.worker;
         let (delete_timeout, longest) = (worker.delete_timeout, worker.longest_delete);
-        let why = self.why_slow(limit).await;
+        // A DELETE that took longer than a lease had its entry locked meanwhile, so that no renewal reached it.
+        self.engine.renew(&[self.claim.lease()]).await.ok();
         let id = self.claim.id;
+        if limit < delete_timeout {
+            // It was tried among others, which were not to wait for it. That was less than it may take.
+            tracing::debug!(%id, limit_ms = db::millis(limit), "deletion {id} goes alone");
+            self.delete_limit = Some(delete_timeout);
+            return self.snooze(Duration::ZERO, None).await;
+        }
+        let why = self.why_slow(limit).await;
         tracing::warn!(%id, limit_ms = db::millis(limit), "deletion {id}: {why}");
         if limit >= longest {
             self.delete_limit = Some(longest);
             return self.die(DeadKind::SlowDelete, &format!("row: {why}")).await;
         }
-        let next = if limit < delete_timeout { delete_timeout } else { (limit * GROWTH).min(longest) };
-        self.delete_limit = Some(next);
+        self.delete_limit = Some((limit * GROWTH).min(longest));
         let failure = Failure { status: None, reason: why };
         self.row_failed(Outcome::Retry(failure), Some(DeadKind::SlowDelete)).await;
     }
@@ -40,7 +47,8 @@ impl Execution<'_> {
         if self.claim.age + self.since.elapsed() >= self.engine.context.config.retry.give_up_after {
             return self.die(DeadKind::Expired, "other rows that take long to delete were always before it").await;
         }
-        self.snooze(ANOTHER, None).await;
+        let wait = self.claim.delete_limit.unwrap_or_default().max(ANOTHER);
+        self.snooze(wait, None).await;
     }
 
     /// For on-call: how long it took at least, and which tables are read as a whole for it.

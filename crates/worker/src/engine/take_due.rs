@@ -24,7 +24,9 @@ impl Engine {
     /// [`db::Error`] when the database does not answer or refuses; what was taken before is worked on.
     pub(crate) async fn take_due(self: &Arc<Self>, overdue: Duration) -> Result<usize, db::Error> {
         let mut taken = 0;
-        if let Some(slots) = self.slots.take_open(BATCH) {
+        if self.in_flight.has_payload_room()
+            && let Some(slots) = self.slots.take_open(BATCH)
+        {
             taken += self.share_slots(slots, overdue, self.context.gates.open_lanes()).await?;
         }
         if let Some(slots) = self.slots.take_reserved(BATCH) {
@@ -37,9 +39,10 @@ impl Engine {
         Ok(taken)
     }
 
-    /// Resolves once a slot is free.
+    /// Resolves once a slot is free, and there is room for payloads.
     pub(crate) async fn slot_free(&self) {
         drop(self.slots.wait().await);
+        self.in_flight.payload_room_free().await;
     }
 
     /// Gives a lane whose target has limits no more slots than it will let through soon; the others share the rest.

@@ -15,7 +15,8 @@ impl Engine {
     /// # Errors
     /// [`db::Error`] when the database does not answer or refuses; it is tried once more later.
     pub(crate) async fn take_held(self: &Arc<Self>) -> Result<(), db::Error> {
-        let Some(slots) = self.slots.take_open(BATCH) else { return Ok(()) };
+        let slots = self.slots.take_open(BATCH).or_else(|| self.slots.take_reserved(BATCH));
+        let Some(slots) = slots else { return Ok(()) };
         let ready = self.held.take(slots.num_permits());
         if ready.is_empty() {
             return Ok(());

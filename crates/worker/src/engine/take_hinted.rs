@@ -18,6 +18,11 @@ impl HintHandler for Arc<Engine> {
             () = self.closing.cancelled() => return,
             slot = self.slots.wait() => slot,
         };
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => return,
+            () = self.in_flight.payload_room_free() => {}
+        }
         // Closing waits for this too: a claim under way may yet be committed, and is handed back then.
         let _claiming = self.executions.token();
         let Some(slot) = slot.filter(|_| !self.closing.is_cancelled() && !self.in_flight.contains(hint.id())) else {

@@ -24,6 +24,8 @@ pub(crate) type HardDeleted = Result<HardDeleteOutcome, Arc<db::Error>>;
 /// Once a batch took too long, each of its rows gets this part of the limit: those that need more are found, and the
 /// others do not wait for them.
 const PART_OF_LIMIT: u32 = 10;
+/// The least limit: more than a lock is waited for, or a locked row would be taken for a slow one.
+const LEAST_LIMIT: Duration = Duration::from_millis(200);
 
 /// Completes a batch of deletions of rows of one table in one transaction. One result for each, in order.
 ///
@@ -57,7 +59,7 @@ pub(crate) fn hard_delete<'a>(
                         rows = deletions.len(),
                         "rows took too long; each is deleted alone"
                     );
-                    return one_by_one(store, table, deletions, limit / PART_OF_LIMIT).await;
+                    return one_by_one(store, table, deletions, (limit / PART_OF_LIMIT).max(LEAST_LIMIT)).await;
                 }
                 _ => {
                     tracing::debug!(

@@ -31,7 +31,7 @@ pub(super) async fn answer(
     connection: Arc<Connection>,
     http: Http,
 ) -> Result<Response<Body>, Infallible> {
-    // The handler has its own deadline below, and the client as much time again to take the answer.
+    // The handler has its own deadline below; this one is for what comes between.
     let time = http.request_timeout.saturating_mul(2);
     connection.is_busy_for(time);
     let left = Box::pin(tokio::time::sleep(http.body_timeout));

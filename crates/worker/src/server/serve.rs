@@ -117,7 +117,7 @@ mod tests {
             max_connections: None,
             header_timeout: PATIENCE,
             body_timeout: PATIENCE,
-            request_timeout: TIME,
+            request_timeout: PATIENCE,
             idle_timeout: TIME,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -25,14 +25,11 @@ impl LeaseRenewal {
     }
 
     async fn renew(&self) -> Result<(), db::Error> {
-        let (context, in_flight) = (&self.engine.context, &self.engine.in_flight);
-        let leases = in_flight.leases();
+        let leases = self.engine.in_flight.leases();
         if leases.is_empty() {
             return Ok(());
         }
-        let sent = Instant::now();
-        let renewal = context.store.ledger.renew(&context.store.db, &leases, context.config.worker.lease).await?;
-        in_flight.note_renewal(&leases, &renewal, sent);
+        let renewal = self.engine.renew(&leases).await?;
         let lost = leases.len() - renewal.renewed.len() - renewal.locked.len();
         if lost > 0 {
             // Some of them may have been written back in the meantime; those are not in flight any more.

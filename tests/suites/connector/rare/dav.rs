@@ -4,7 +4,8 @@ use sexton_tests::rare::{Rare, lighttpd, nginx, npm_webdav, rclone};
 
 use crate::connector::{
     dav_servers::{
-        NAMES, objects_are_deleted_and_missing_ones_are_gone, objects_go_by_the_names_that_the_server_gave_them, target,
+        Habits, NAMES, objects_are_deleted_and_missing_ones_are_gone,
+        objects_go_by_the_names_that_the_server_gave_them, target,
     },
     person::Person,
     rig::Rig,
@@ -13,8 +14,8 @@ use crate::connector::{
 /// Objects go and collections stay, by whatever names and conditions.
 async fn objects_go_and_collections_stay(server: &Rare) {
     let person = Person::at(&server.url());
-    objects_are_deleted_and_missing_ones_are_gone(&person, &server.url(), "", &NAMES).await;
-    objects_go_by_the_names_that_the_server_gave_them(&person, &server.url(), "").await;
+    objects_are_deleted_and_missing_ones_are_gone(&person, &server.url(), "", &NAMES, &Habits::default()).await;
+    objects_go_by_the_names_that_the_server_gave_them(&person, &server.url(), "", &Habits::default()).await;
     assert_eq!(person.ask("MKCOL", "/calendar/", "").await, 201);
     person.put_at("/calendar/a.ics", "inside").await;
     for etag in ["etag = '{tag}'\n", "if_match = false\n"] {

@@ -4,7 +4,8 @@ use sexton_tests::rare::Davical;
 
 use crate::connector::{
     dav_servers::{
-        NAMES, objects_are_deleted_and_missing_ones_are_gone, objects_go_by_the_names_that_the_server_gave_them, target,
+        Habits, NAMES, objects_are_deleted_and_missing_ones_are_gone,
+        objects_go_by_the_names_that_the_server_gave_them, target,
     },
     person::Person,
     rig::Rig,
@@ -24,9 +25,10 @@ async fn calendar(server: &Davical) -> (String, Person) {
 async fn objects_go_and_calendars_stay() {
     let server = Davical::start().await;
     let (url, person) = calendar(&server).await;
-    objects_are_deleted_and_missing_ones_are_gone(&person, &url, AUTH, &NAMES).await;
+    let habits = Habits { refusals: &["rejected 207 other_object"], ..Habits::default() };
+    objects_are_deleted_and_missing_ones_are_gone(&person, &url, AUTH, &NAMES, &habits).await;
     let patience = format!("{AUTH}retry = {{ give_up_after = '1s' }}");
-    objects_go_by_the_names_that_the_server_gave_them(&person, &server.url(), &patience).await;
+    objects_go_by_the_names_that_the_server_gave_them(&person, &server.url(), &patience, &habits).await;
     person.put("kept.ics", "kept").await;
     let mut rig = Rig::new(&target(&server.home(), AUTH)).await;
     let keys = [rig.row("", "cal", Some("\"remembered\"")).await, rig.row("", "cal", None).await];

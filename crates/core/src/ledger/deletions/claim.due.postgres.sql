@@ -7,7 +7,7 @@ with open as (
     where {oldest_allowed} <= (select {in_ms:-@overdue_ms})
 ),
 due as (
-    select one.id, one.rescues, one.uncalled, one.bytes
+    select one.id, lane.value as lane, one.rescues, one.uncalled, one.bytes
     from open lane
     cross join lateral (
         select d.id, d.rescues, d.called_at is null as uncalled, {payload_bytes} as bytes

@@ -2,7 +2,7 @@
 -- What is updated is named by an array and not by a join: a planner that knows nothing of the table yet would join the long
 -- way.
 with due as (
-    select d.id, d.rescues, d.called_at is null as uncalled, {payload_bytes} as bytes
+    select d.id, d.lane, d.rescues, d.called_at is null as uncalled, {payload_bytes} as bytes
     from {deletion} d
     where d.id {any_uuid:@ids} and d.state in ({from:Claimed}) and (d.run_at <= {now_once} or d.held_at is not null)
         and d.lane {any_text:@lanes} and (d.rescues = 0 or @with_rescued = 1)

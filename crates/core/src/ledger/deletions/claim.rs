@@ -122,10 +122,12 @@ const ONE_RESCUED_AT_MOST: &str = "(
 /// The size of the payloads of `d`.
 const PAYLOAD_BYTES: &str = "octet_length(d.payload::text) + octet_length(d.former::text)";
 
-/// Those of the query `due` before which less than `@payload_bytes` are claimed (PostgreSQL).
+/// Those of the query `due` before which less than `@payload_bytes` are claimed (PostgreSQL). The lanes take turns, so that
+/// one with large payloads leaves room for the others.
 const FITS_IN_MEMORY: &str = "(
     select one.id from (
-        select due.id, sum(due.bytes) over (order by due.id) - due.bytes as before from due
+        select turn.id, sum(turn.bytes) over (order by turn.number, turn.id) - turn.bytes as before
+        from (select id, bytes, row_number() over (partition by lane order by id) as number from due) turn
     ) one where one.before < @payload_bytes)";
 
 /// What a claim changes.

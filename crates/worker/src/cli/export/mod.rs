@@ -119,11 +119,11 @@ async fn follow(
                 if !to_stdout(opened, &between).await? {
                     return Ok(());
                 }
-                if let Some(cursor) = cursor {
-                    cursor.write(&between.until).await?;
-                }
                 // The database's clock may have been set back.
                 between.since = between.since.max(between.until);
+                if let Some(cursor) = cursor {
+                    cursor.write(&between.since).await?;
+                }
                 between.until = opened.ledger.time_ago(&opened.db, Duration::ZERO).await?;
             }
             // What is waited for comes with a later round.

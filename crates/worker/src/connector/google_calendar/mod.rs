@@ -177,7 +177,6 @@ impl GoogleCalendarConnector {
                 return Ok(received);
             }
             if std::mem::replace(&mut is_second, true) {
-                self.tokens.forget_refused(&token, deadline).await;
                 return Ok(received);
             }
             // What is waited for may need the memory that this answer holds.
